@@ -1,0 +1,62 @@
+'use strict'
+
+// The addon answers in JSON: `{"value": …}` or `{"fault": …}`, with instants in milliseconds. Objects, dates and errors
+// are made here, so that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
+
+const native = require('./native.js')
+
+class ApiKeyError extends Error {
+  constructor({ message, ...fields }) {
+    super(message)
+    Object.assign(this, fields)
+  }
+}
+Object.defineProperty(ApiKeyError.prototype, 'name', { value: 'ApiKeyError' })
+
+const DATES = [
+  'expiresAt',
+  'createdAt',
+  'updatedAt',
+  'lastUsedAt',
+  'suspendedUntil',
+  'previousKeyExpiresAt',
+]
+
+function withDates(object) {
+  for (const name of DATES) {
+    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
+  }
+  return object
+}
+
+function open(answer) {
+  const { fault, value } = JSON.parse(answer)
+  if (fault) throw new ApiKeyError(fault)
+  return value ?? undefined
+}
+
+const same = (value) => value
+const orNull = (value) => value ?? null
+
+/** An exported function: async, so that nothing is ever thrown synchronously. */
+function exported(call, revive = same) {
+  return async (...args) => revive(open(await call(...args)))
+}
+
+// One assignment a name: so Node finds the names for `import { createApiKey } from '@sophra/api-keys'`.
+exports.createApiKey = exported(native.createApiKey, withDates)
+exports.getApiKey = exported(native.getApiKey, (key) => orNull(withDates(key)))
+exports.listApiKeys = exported(native.listApiKeys, (page) => (page.keys.forEach(withDates), page))
+exports.updateApiKey = exported(native.updateApiKey, withDates)
+exports.patchApiKey = exported(native.patchApiKey, withDates)
+exports.deleteApiKey = exported(native.deleteApiKey)
+exports.verifyApiKey = exported(native.verifyApiKey, withDates)
+exports.createAdminToken = exported(native.createAdminToken, withDates)
+exports.verifyAdminToken = exported(native.verifyAdminToken)
+exports.listAdminTokens = exported(native.listAdminTokens, (tokens) => tokens.map(withDates))
+exports.revokeAdminToken = exported(native.revokeAdminToken)
+exports.migrate = exported(native.migrate)
+exports.flush = exported(native.flush)
+exports.close = exported(native.close)
+exports.health = exported(native.health)
+exports.configure = (options) => open(native.configure(options))

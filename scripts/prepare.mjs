@@ -1,0 +1,5 @@
+/** Installs the packages and builds the addon and the example, each where it is out of date. */
+import { main } from './processes.mjs'
+import { prepare } from './project.mjs'
+
+main(prepare)

@@ -1,0 +1,168 @@
+/**
+ * Serves the example with everything that it needs. What outlives a start is in `.data/`: the
+ * database, the secret that signs admin tokens, an admin token and a demo key.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { canEnter, serverAccount } from './account.mjs'
+import { Failure, exitCode, launch, main, step } from './processes.mjs'
+import { example, prepare, root } from './project.mjs'
+
+const data = path.join(root, '.data')
+const files = {
+  databaseUrl: path.join(data, 'database-url'),
+  jwtSecret: path.join(data, 'jwt-secret'),
+  adminToken: path.join(data, 'admin-token'),
+  demoKey: path.join(data, 'demo-key'),
+}
+
+main(start, { interrupted: 0 })
+
+async function start(defer) {
+  await prepare()
+  mkdirSync(data, { recursive: true })
+  // Others may pass through, to the database's own folder; the secrets are readable by their owner only.
+  chmodSync(data, 0o711)
+  const env = {
+    ...process.env,
+    DATABASE_URL: process.env.DATABASE_URL ?? process.env.POSTGRESQL_URL ?? (await database(defer)),
+    JWT_SECRET: process.env.JWT_SECRET ?? keptSecret(files.jwtSecret),
+  }
+  const demoKey = await step('Migrating the database', () =>
+    seed(env).catch(explain('The database could not be prepared')),
+  )
+  const port = await freePort(Number(process.env.PORT ?? 3000))
+  const app = await step('Starting the app', () => serve(port, env))
+  console.log(tour(`http://localhost:${port}`, demoKey))
+  await exitCode(app)
+  throw new Failure('The app ended by itself')
+}
+
+async function database(defer) {
+  // Loaded late: this module is read before any package is installed.
+  const { startPostgres } = await import('./postgres.mjs')
+  const postgres = await step('Starting Postgres', () =>
+    startPostgres({ dataDir: databaseFolder() }).catch(explain('Postgres could not be started')),
+  )
+  defer(() => postgres.stop())
+  keep(files.databaseUrl, postgres.url)
+  return postgres.url
+}
+
+/** Root's Postgres does not run as root, and so cannot enter every folder that root works in. */
+function databaseFolder() {
+  const folder = path.join(data, 'postgres')
+  if (canEnter(serverAccount(folder), data)) return folder
+  const name = createHash('sha256').update(root).digest('hex').slice(0, 16)
+  const elsewhere = path.join('/var/lib/sophra-api-keys', name, 'postgres')
+  console.log(`  Postgres cannot enter ${data}; the database is in ${elsewhere}`)
+  return elsewhere
+}
+
+/** Migrates, and makes what the tour needs and the database lacks. */
+async function seed({ DATABASE_URL, JWT_SECRET }) {
+  const { default: addon } = await import('../index.js')
+  addon.configure({ databaseUrl: DATABASE_URL, jwtSecret: JWT_SECRET })
+  await addon.migrate()
+  await ensureAdminToken(addon)
+  const demoKey = await ensureDemoKey(addon)
+  await addon.close()
+  return demoKey
+}
+
+function explain(what) {
+  return (error) => {
+    throw new Failure(`${what}: ${error.message}`)
+  }
+}
+
+async function ensureAdminToken(addon) {
+  const known = existsSync(files.adminToken) && readFileSync(files.adminToken, 'utf8')
+  if (known && (await addon.verifyAdminToken(known)).valid) return
+  const { token } = await addon.createAdminToken({ name: 'npm start', permissions: ['*'] })
+  keep(files.adminToken, token)
+}
+
+/** The demo key, when this database has it and we still know its plaintext. */
+async function ensureDemoKey(addon) {
+  const { keys } = await addon.listApiKeys({ clientId: 'demo' })
+  const known = existsSync(files.demoKey) ? readFileSync(files.demoKey, 'utf8') : ''
+  const demo = keys.find(({ start }) => start && known.startsWith(start))
+  if (demo) return demo
+  if ((await addon.listApiKeys({ limit: 1 })).keys.length > 0) return undefined
+  const { key, ...issued } = await addon.createApiKey({ name: 'Demo', clientId: 'demo' })
+  keep(files.demoKey, key)
+  return issued
+}
+
+async function serve(port, env) {
+  // Should we be killed, the app must not go on without its database.
+  const endWithParent =
+    'data:text/javascript,process.on("disconnect",()=>process.kill(process.pid))'
+  const next = ['node_modules/next/dist/bin/next', 'start', '-p', String(port)]
+  const app = launch(process.execPath, ['--import', endWithParent, ...next], {
+    cwd: example,
+    env: { ...env, PORT: String(port), NEXT_TELEMETRY_DISABLED: '1' },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  while (!(await answers(`http://localhost:${port}/`))) {
+    const ended = await Promise.race([exitCode(app), delay(100, 'not yet')])
+    if (ended !== 'not yet') throw new Failure('The app did not start')
+  }
+  return app
+}
+
+async function answers(url) {
+  return fetch(url).then(
+    (response) => response.ok,
+    () => false,
+  )
+}
+
+/** The first port from `first` on that nobody listens on. */
+async function freePort(first) {
+  for (let port = first; port < first + 100; port += 1) if (await isFree(port)) return port
+  throw new Failure(`The ports from ${first} on are taken: set PORT`)
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const probe = createServer().on('error', () => resolve(false))
+    probe.listen(port, () => probe.close(() => resolve(true)))
+  })
+}
+
+function keptSecret(file) {
+  if (!existsSync(file)) keep(file, randomBytes(48).toString('base64url'))
+  return readFileSync(file, 'utf8')
+}
+
+/** Written anew, so that nobody but the owner can read it whatever was there before. */
+function keep(file, text) {
+  rmSync(file, { force: true })
+  writeFileSync(file, text, { mode: 0o600, flag: 'wx' })
+}
+
+function tour(url, demoKey) {
+  const shown = (file) => path.relative(process.env.INIT_CWD ?? process.cwd(), file)
+  const admin = `-H "x-admin-token: $(cat ${shown(files.adminToken)})"`
+  const key = demoKey ? `$(cat ${shown(files.demoKey)})` : '<a key of yours>'
+  const json = `-H 'content-type: application/json'`
+  const change = JSON.stringify({ id: demoKey?.id ?? '<an id>', rateLimit: 5 })
+  return `
+  ${url}
+
+  The admin token is in ${shown(files.adminToken)}${demoKey ? `, a key to try in ${shown(files.demoKey)}` : ''}.
+
+  curl '${url}/api/search?q=shoes' -H "x-api-key: ${key}"
+  curl '${url}/api/whoami' -H "Authorization: Bearer ${key}"
+  curl '${url}/api/keys' ${admin}
+  curl -X POST '${url}/api/keys' ${admin} ${json} -d '{"name":"Search","clientId":"acme"}'
+  curl -X PATCH '${url}/api/keys' ${admin} ${json} -d '${change}'
+
+  Ctrl-C stops everything.
+`
+}

@@ -1,0 +1,134 @@
+//! Admin tokens: JWTs (RFC 7519) signed with HS256, each backed by a row that can be revoked.
+
+mod input;
+mod jwt;
+
+pub use input::{AdminContext, NewToken, token_id};
+pub use jwt::TOKEN_MAX;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::model::Timestamp;
+use crate::random;
+use crate::service::Service;
+
+/// The row behind a token, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminToken {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub is_active: bool,
+    /// Free strings; `*` is all.
+    pub permissions: Vec<String>,
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// The answer to a presented token: a refusal is a value.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AdminVerification {
+    Valid(AdminToken),
+    /// One answer for every token that is not valid.
+    InvalidToken,
+    InsufficientPermission,
+}
+
+/// The only time that the token itself is known.
+pub async fn create(
+    service: &Service,
+    new: NewToken,
+    now: Timestamp,
+) -> Result<(AdminToken, Zeroizing<String>), Error> {
+    let secret = jwt_secret(service)?;
+    // The claim counts in seconds: the row says the same instant.
+    let expires_at = now
+        .plus_seconds(new.expires_in_seconds.into())
+        .whole_seconds();
+    let token = AdminToken {
+        id: random::id(&mut random::generator()?),
+        name: new.name,
+        description: new.description,
+        is_active: true,
+        permissions: new.permissions,
+        expires_at: Some(expires_at),
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+    };
+    let jwt = jwt::sign(secret, &token.id, &token.name, now, expires_at)?;
+    service
+        .store
+        .insert_admin_token(&token, &digest(&jwt))
+        .await?;
+    Ok((token, jwt))
+}
+
+/// Checks the signature and the claims, then the row: it decides whether the token is revoked and what it permits.
+pub async fn verify(
+    service: &Service,
+    token: &str,
+    context: &AdminContext,
+    now: Timestamp,
+) -> Result<AdminVerification, Error> {
+    let Some(claims) = jwt::verify(jwt_secret(service)?, token, now) else {
+        return Ok(AdminVerification::InvalidToken);
+    };
+    let Some(row) = service.store.find_admin_token(&digest(token)).await? else {
+        return Ok(AdminVerification::InvalidToken);
+    };
+    let expired = row.expires_at.is_some_and(|at| at <= now);
+    if !row.is_active || expired || claims.sub.is_some_and(|sub| sub != row.id) {
+        return Ok(AdminVerification::InvalidToken);
+    }
+    if !context
+        .permission
+        .as_ref()
+        .is_none_or(|asked| permits(&row.permissions, asked))
+    {
+        return Ok(AdminVerification::InsufficientPermission);
+    }
+    service.usage.record_admin_token(&row.id, now);
+    Ok(AdminVerification::Valid(row))
+}
+
+pub async fn list(service: &Service) -> Result<Vec<AdminToken>, Error> {
+    service.store.list_admin_tokens().await
+}
+
+pub async fn revoke(service: &Service, id: &str, now: Timestamp) -> Result<(), Error> {
+    if service.store.revoke_admin_token(id, now).await? {
+        Ok(())
+    } else {
+        Err(Error::NotFound("Admin token"))
+    }
+}
+
+/// Exactly, or by `*`: permissions have no wildcard inside.
+fn permits(held: &[String], asked: &str) -> bool {
+    held.iter()
+        .any(|permission| permission == "*" || permission == asked)
+}
+
+fn jwt_secret(service: &Service) -> Result<&str, Error> {
+    match &service.config.jwt_secret {
+        Ok(secret) => Ok(secret.expose()),
+        Err(why) => Err(Error::Configuration(why.clone())),
+    }
+}
+
+/// What the row keeps of a token. A plain digest is enough: the signature has 256 bits that nobody can guess.
+fn digest(token: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(token)
+        .iter()
+        .fold("sha256:".to_owned(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,0 +1,415 @@
+//! The only code that knows Node-API: the exported functions and their documentation.
+//!
+//! Arguments are read on the JavaScript thread and judged in [`crate::input`]; the work runs on the runtime.
+
+mod promise;
+mod shapes;
+mod value;
+
+use napi::bindgen_prelude::{Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::config::Options;
+use crate::error::{Error, Issue};
+use crate::input::{Fields, Value, rules};
+use crate::model::Timestamp;
+use crate::token::{self, Plaintext};
+use crate::verify::Context;
+use crate::{admin, keys, lifecycle, verify};
+use promise::{Answer, promise};
+use shapes::{
+    AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Verification,
+};
+use value::{read, read_text};
+
+/// Issues a key. The answer is the only time that its plaintext (`key`) is known: only an argon2id hash is kept.
+///
+/// Safe to retry inside: a creation whose outcome the database did not confirm rejects with
+/// `DATABASE_UNAVAILABLE`, and the row, if there is one, is deleted when the database is back.
+///
+/// Rejects with `INVALID_INPUT` (all bad fields in `issues`), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { id, key } = await createApiKey({ name: 'Search', clientId: 'acme', rateLimit: 100 })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: CreateApiKeyInput",
+    ts_return_type = "Promise<IssuedApiKey>"
+)]
+pub(crate) fn create_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
+    let input = read(input);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let now = Timestamp::now();
+        let new = keys::NewKey::read(input, now, call.service.config.ttl)?;
+        let issued = keys::create(&call.service, new, now).await?;
+        Ok(ApiKey::with_key(issued.key, Some(&issued.plaintext)))
+    })
+}
+
+/// The key with this id, or `null`.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const apiKey = await getApiKey(id)
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "id: string",
+    ts_return_type = "Promise<ApiKey | null>"
+)]
+pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
+    let id = read(id);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let key = keys::get(&call.service, &keys::key_id(id)?).await?;
+        Ok(key.map(ApiKey::from))
+    })
+}
+
+/// A page of keys, newest first. Pages are keyset pages: keys made meanwhile neither shift nor repeat rows.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { keys, nextCursor } = await listApiKeys({ clientId: 'acme', limit: 50 })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "query?: ListApiKeysQuery | null",
+    ts_return_type = "Promise<ApiKeyPage>"
+)]
+pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
+    let query = read(query);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let page = keys::list(&call.service, &keys::Query::read(query)?).await?;
+        Ok(ApiKeyPage::from(page))
+    })
+}
+
+/// Changes the given fields and keeps the others. With `regenerateKey: true` the key is replaced too: its id
+/// stays, the new plaintext is answered once as `key`, and the old one stays valid for `gracePeriodSeconds`.
+/// A second regeneration replaces the previous key.
+///
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { key } = await updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 3600 })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: UpdateApiKeyInput",
+    ts_return_type = "Promise<UpdatedApiKey>"
+)]
+pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
+    let input = read(input);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let now = Timestamp::now();
+        let update = keys::Update::read(input, now, call.service.config.ttl)?;
+        let (key, plaintext) = keys::update(&call.service, update, now).await?;
+        Ok(ApiKey::with_key(key, plaintext.as_ref()))
+    })
+}
+
+/// Changes the given fields: absent keeps, `null` clears. `suspendedUntil: null` lifts a suspension and forgives
+/// what was used of the rate limit; `previousKeyExpiresAt: null` ends the grace period of a replaced key.
+///
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await patchApiKey({ id, isActive: false })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: PatchApiKeyInput",
+    ts_return_type = "Promise<ApiKey>"
+)]
+pub(crate) fn patch_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
+    let input = read(input);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let now = Timestamp::now();
+        let patch = keys::Patch::read(input, now, call.service.config.ttl)?;
+        Ok(ApiKey::from(keys::patch(&call.service, patch, now).await?))
+    })
+}
+
+/// Deletes a key for good.
+///
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await deleteApiKey(id)
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "id: string",
+    ts_return_type = "Promise<void>"
+)]
+pub(crate) fn delete_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
+    let id = read(id);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        keys::delete(&call.service, &keys::key_id(id)?).await
+    })
+}
+
+/// Verifies a presented key: format, hash, active, expiry, suspension, address, scopes, rate limit. A refusal is
+/// a value with the HTTP status that fits, never an error. Only an accepted verify counts as usage.
+///
+/// Rejects with `INVALID_INPUT` (the key is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`,
+/// `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const result = await verifyApiKey(key, { scopes: ['docs:read'] })
+/// if (!result.valid) return Response.json({ error: result.message }, { status: result.status })
+/// console.log(result.clientId)
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "key: string, context?: VerifyContext | null",
+    ts_return_type = "Promise<Verification>"
+)]
+pub(crate) fn verify_api_key<'e>(
+    env: &'e Env,
+    key: Unknown<'_>,
+    context: Unknown<'_>,
+) -> Result<Object<'e>> {
+    // One unit more than the longest key: what is longer is still told from a key.
+    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
+    let context = read(context);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let (key, context) = with_text("key", key, Context::read(context))?;
+        let verification = verify::verify(&call.service, key, &context, Timestamp::now()).await?;
+        Ok(Verification::from(verification))
+    })
+}
+
+/// Issues an admin token: a JWT (HS256, signed with `JWT_SECRET`), answered once; only a digest is kept.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` missing or shorter than
+/// 32 bytes).
+///
+/// @example
+/// ```ts
+/// const { token } = await createAdminToken({ name: 'ops', permissions: ['keys:read', 'keys:write'] })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: CreateAdminTokenInput",
+    ts_return_type = "Promise<IssuedAdminToken>"
+)]
+pub(crate) fn create_admin_token<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
+    let input = read(input);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let new = admin::NewToken::read(input)?;
+        let (token, jwt) = admin::create(&call.service, new, Timestamp::now()).await?;
+        Ok(AdminToken::with_token(token, jwt))
+    })
+}
+
+/// Verifies an admin token: signature, claims, then its row, whose permissions are the authority. Every token
+/// that is not valid gets one and the same answer.
+///
+/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`,
+/// `CONFIGURATION` (`JWT_SECRET` missing or shorter than 32 bytes).
+///
+/// @example
+/// ```ts
+/// const admin = await verifyAdminToken(token, { permission: 'keys:write' })
+/// if (!admin.valid) return Response.json({ error: admin.message }, { status: admin.status })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "token: string, context?: AdminContext | null",
+    ts_return_type = "Promise<AdminVerification>"
+)]
+pub(crate) fn verify_admin_token<'e>(
+    env: &'e Env,
+    token: Unknown<'_>,
+    context: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let token = read_text(token, admin::TOKEN_MAX + 1).map(Plaintext::new);
+    let context = read(context);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
+        let verification =
+            admin::verify(&call.service, token.expose(), &context, Timestamp::now()).await?;
+        Ok(AdminVerification::from(verification))
+    })
+}
+
+/// All admin tokens, newest first, without anything secret.
+///
+/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const tokens = await listAdminTokens()
+/// ```
+#[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
+pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        let tokens = admin::list(&call.service).await?;
+        Ok(tokens.into_iter().map(AdminToken::from).collect::<Vec<_>>())
+    })
+}
+
+/// Revokes an admin token for good; its row stays, with `isActive: false`.
+///
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await revokeAdminToken(id)
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "id: string",
+    ts_return_type = "Promise<void>"
+)]
+pub(crate) fn revoke_admin_token<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
+    let id = read(id);
+    promise(env, async move {
+        let call = lifecycle::call().await?;
+        admin::revoke(&call.service, &admin::token_id(id)?, Timestamp::now()).await
+    })
+}
+
+/// Brings the database schema up to date: additive, idempotent, safe when several processes start at once.
+/// Runs by itself at first use unless `API_KEYS_MIGRATE=manual`.
+///
+/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { applied } = await migrate()
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "options?: MigrateOptions | null",
+    ts_return_type = "Promise<MigrationReport>"
+)]
+pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'e>> {
+    let options = read(options);
+    promise(env, async move {
+        check_migrate_options(options)?;
+        lifecycle::migrate().await.map(MigrationReport::from)
+    })
+}
+
+/// Stores all usage counted so far. Not needed for usage to be stored: that happens once an interval.
+///
+/// Rejects with `DATABASE_UNAVAILABLE`; the counts are kept.
+///
+/// @example
+/// ```ts
+/// await flush()
+/// ```
+#[napi(catch_unwind, ts_return_type = "Promise<void>")]
+pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
+    promise(env, async move {
+        match lifecycle::running() {
+            Some(service) => service.usage.flush(&service.store).await,
+            None => Ok(()),
+        }
+    })
+}
+
+/// Lets running calls finish, stores usage (in at most 5 s) and closes the connections, for all worker threads.
+/// Calls made meanwhile reject with `CONFIGURATION`; the next one after it starts anew.
+///
+/// Rejects with `DATABASE_UNAVAILABLE`, saying what was lost.
+///
+/// @example
+/// ```ts
+/// process.once('SIGTERM', async () => { await close() })
+/// ```
+#[napi(catch_unwind, ts_return_type = "Promise<void>")]
+pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
+    promise(env, lifecycle::close())
+}
+
+/// How the addon is doing. Never rejects.
+///
+/// @example
+/// ```ts
+/// const { status, problems } = await health()
+/// ```
+#[napi(catch_unwind, ts_return_type = "Promise<Health>")]
+pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
+    promise(env, async move {
+        let checked = async {
+            let call = lifecycle::call().await?;
+            call.service.store.usage_count_is_narrow().await
+        };
+        let checked = checked.await;
+        let pending = lifecycle::running().map_or(0, |service| service.usage.pending());
+        Ok(Health::new(&checked, pending))
+    })
+}
+
+/// Sets options in code; they override the environment. Call it before the first use: later, other options need
+/// a `close()` first. An equal call again does nothing.
+///
+/// Throws an `ApiKeyError` with the code `CONFIGURATION` that names every problem.
+///
+/// @example
+/// ```ts
+/// configure({ databaseUrl: process.env.MY_DATABASE_URL })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "options: Options",
+    ts_return_type = "void"
+)]
+pub(crate) fn configure(options: Unknown<'_>) -> Answer {
+    Answer::of(Options::read(read(options)).and_then(lifecycle::configure))
+}
+
+fn check_migrate_options(options: Value) -> std::result::Result<(), Error> {
+    let mut fields = Fields::of_optional(options);
+    fields.optional("adopt", |value| {
+        if rules::boolean(value)? {
+            return Err("is not available in this version".into());
+        }
+        Ok(())
+    });
+    fields.finish(Some(()))
+}
+
+/// A credential and what goes with it, or what is wrong with both.
+fn with_text<T>(
+    name: &str,
+    text: Option<Plaintext>,
+    context: std::result::Result<T, Error>,
+) -> std::result::Result<(Plaintext, T), Error> {
+    let missing = || Issue {
+        path: name.into(),
+        message: "must be a string".into(),
+    };
+    match (text, context) {
+        (Some(text), Ok(context)) => Ok((text, context)),
+        (Some(_), Err(error)) => Err(error),
+        (None, Err(Error::InvalidInput(issues))) => Err(Error::InvalidInput(
+            std::iter::once(missing()).chain(issues).collect(),
+        )),
+        (None, _) => Err(Error::InvalidInput(vec![missing()])),
+    }
+}

@@ -1,0 +1,102 @@
+//! Answers cross the boundary as JSON in a promise that always resolves: `{"value": …}` or `{"fault": …}`.
+//! `index.js` revives dates and makes the error, in the JavaScript realm of the caller.
+#![allow(unsafe_code)] // One conversion to a JavaScript string, so that the text can be wiped.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use napi::bindgen_prelude::{Object, ToNapiValue};
+use napi::{Env, sys};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Issue};
+use crate::lifecycle;
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome<T> {
+    Value(T),
+    Fault(Fault),
+}
+
+/// What `index.js` makes an `ApiKeyError` of.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fault {
+    code: &'static str,
+    status: u16,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issues: Option<Vec<Issue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code(),
+            status: error.status(),
+            message: error.to_string(),
+            retry_after_ms: error.retry_after_ms(),
+            issues: match error {
+                Error::InvalidInput(issues) => Some(issues),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// JSON on its way to JavaScript. It may hold a plaintext key, so it is wiped.
+pub(crate) struct Answer(Zeroizing<String>);
+
+impl Answer {
+    pub(super) fn of<T: Serialize>(result: Result<T, Error>) -> Self {
+        /// Room for the answers that hold a key, so that they are not moved while they grow.
+        const ROOM: usize = 32 * 1024;
+        let outcome = match result {
+            Ok(value) => Outcome::Value(value),
+            Err(error) => Outcome::Fault(error.into()),
+        };
+        let mut json = Zeroizing::new(Vec::with_capacity(ROOM));
+        // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
+        if serde_json::to_writer(&mut *json, &outcome).is_err() {
+            return Self::of::<()>(Err(Error::Internal(
+                "The answer could not be written".into(),
+            )));
+        }
+        Self(Zeroizing::new(
+            String::from_utf8(std::mem::take(&mut *json)).unwrap_or_default(),
+        ))
+    }
+}
+
+impl ToNapiValue for Answer {
+    unsafe fn to_napi_value(env: sys::napi_env, answer: Self) -> napi::Result<sys::napi_value> {
+        unsafe { <&str>::to_napi_value(env, answer.0.as_str()) }
+    }
+}
+
+/// Runs the work on the runtime; a panic in it is a fault like any other.
+pub(super) fn promise<T, F>(env: &Env, work: F) -> napi::Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let (deferred, promise) = env.create_deferred()?;
+    let settle = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
+    match lifecycle::runtime() {
+        Ok(runtime) => {
+            runtime.spawn(async move {
+                let result = AssertUnwindSafe(work).catch_unwind().await;
+                let panicked =
+                    || Error::Internal("A defect was met; the call was abandoned".into());
+                settle(Answer::of(result.unwrap_or_else(|_| Err(panicked()))));
+            });
+        }
+        Err(error) => settle(Answer::of::<()>(Err(error))),
+    }
+    Ok(promise)
+}

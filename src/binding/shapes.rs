@@ -1,0 +1,319 @@
+//! What functions answer, as JSON for `index.js`. Their TypeScript and its documentation: `header.d.ts`.
+//! Instants are milliseconds since the epoch; `index.js` makes them `Date`.
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::keys::Page;
+use crate::limit::RateLimit as Limit;
+use crate::model::{self, Refusal, Timestamp};
+use crate::store::Migrated;
+use crate::token::Plaintext;
+use crate::{admin, verify};
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.millis())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ApiKey {
+    id: String,
+    name: String,
+    client_id: String,
+    description: Option<String>,
+    is_active: bool,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    allowed_ips: Vec<String>,
+    rate_limit: Option<i32>,
+    rate_limit_window_seconds: Option<i32>,
+    usage_count: i64,
+    start: Option<String>,
+    scopes: Vec<String>,
+    metadata: Option<serde_json::Value>,
+    suspended_until: Option<Timestamp>,
+    previous_key_expires_at: Option<Timestamp>,
+    /// The plaintext, in the answers of creation and regeneration alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Zeroizing<String>>,
+}
+
+impl ApiKey {
+    pub(super) fn with_key(key: model::ApiKey, plaintext: Option<&Plaintext>) -> Self {
+        let plaintext = plaintext.map(|plaintext| Zeroizing::new(plaintext.expose().to_owned()));
+        Self {
+            key: plaintext,
+            ..Self::from(key)
+        }
+    }
+}
+
+impl From<model::ApiKey> for ApiKey {
+    fn from(key: model::ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            client_id: key.client_id,
+            description: key.description,
+            is_active: key.is_active,
+            expires_at: key.expires_at,
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+            last_used_at: key.last_used_at,
+            allowed_ips: key.allowed_ips,
+            rate_limit: key.rate_limit,
+            rate_limit_window_seconds: key.rate_limit_window_seconds,
+            usage_count: key.usage_count,
+            start: key.start,
+            scopes: key.scopes,
+            metadata: key.metadata,
+            suspended_until: key.suspended_until,
+            previous_key_expires_at: key.previous_key_expires_at,
+            key: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ApiKeyPage {
+    keys: Vec<ApiKey>,
+    next_cursor: Option<String>,
+}
+
+impl From<Page> for ApiKeyPage {
+    fn from(page: Page) -> Self {
+        Self {
+            keys: page.keys.into_iter().map(ApiKey::from).collect(),
+            next_cursor: page.next.map(|cursor| cursor.encode()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum Verification {
+    Valid {
+        valid: bool,
+        code: &'static str,
+        key_id: String,
+        name: String,
+        client_id: String,
+        scopes: Vec<String>,
+        metadata: Option<serde_json::Value>,
+        expires_at: Option<Timestamp>,
+        rate_limit: Option<RateLimit>,
+    },
+    Refused {
+        valid: bool,
+        #[serde(flatten)]
+        reason: Reason,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate_limit: Option<RateLimit>,
+    },
+}
+
+#[derive(Serialize)]
+pub(super) struct Reason {
+    code: &'static str,
+    status: u16,
+    message: &'static str,
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            code: refusal.code(),
+            status: refusal.status(),
+            message: refusal.message(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RateLimit {
+    limit: u32,
+    remaining: u32,
+    reset_ms: u64,
+}
+
+impl From<Limit> for RateLimit {
+    fn from(limit: Limit) -> Self {
+        Self {
+            limit: limit.limit,
+            remaining: limit.remaining,
+            reset_ms: limit.reset_ms,
+        }
+    }
+}
+
+impl From<verify::Verification> for Verification {
+    fn from(verification: verify::Verification) -> Self {
+        match verification {
+            verify::Verification::Valid { grant, rate_limit } => Self::Valid {
+                valid: true,
+                code: "VALID",
+                key_id: grant.key_id,
+                name: grant.name,
+                client_id: grant.client_id,
+                scopes: grant.scopes,
+                metadata: grant.metadata,
+                expires_at: grant.expires_at,
+                rate_limit: rate_limit.map(RateLimit::from),
+            },
+            verify::Verification::Refused(refused) => Self::Refused {
+                valid: false,
+                reason: refused.refusal.into(),
+                key_id: refused.key_id,
+                retry_after_ms: refused.retry_after_ms,
+                rate_limit: refused.rate_limit.map(RateLimit::from),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AdminToken {
+    id: String,
+    name: String,
+    description: Option<String>,
+    is_active: bool,
+    permissions: Vec<String>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    /// The token itself, in the answer of its creation alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Zeroizing<String>>,
+}
+
+impl AdminToken {
+    pub(super) fn with_token(row: admin::AdminToken, token: Zeroizing<String>) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::from(row)
+        }
+    }
+}
+
+impl From<admin::AdminToken> for AdminToken {
+    fn from(row: admin::AdminToken) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            is_active: row.is_active,
+            permissions: row.permissions,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_used_at: row.last_used_at,
+            token: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum AdminVerification {
+    Valid {
+        valid: bool,
+        code: &'static str,
+        token_id: String,
+        name: String,
+        permissions: Vec<String>,
+    },
+    Refused {
+        valid: bool,
+        code: &'static str,
+        status: u16,
+        message: &'static str,
+    },
+}
+
+impl From<admin::AdminVerification> for AdminVerification {
+    fn from(verification: admin::AdminVerification) -> Self {
+        let refused = |code, status, message| Self::Refused {
+            valid: false,
+            code,
+            status,
+            message,
+        };
+        match verification {
+            admin::AdminVerification::Valid(row) => Self::Valid {
+                valid: true,
+                code: "VALID",
+                token_id: row.id,
+                name: row.name,
+                permissions: row.permissions,
+            },
+            admin::AdminVerification::InvalidToken => {
+                refused("INVALID_TOKEN", 401, "Invalid admin token")
+            }
+            admin::AdminVerification::InsufficientPermission => refused(
+                "INSUFFICIENT_PERMISSION",
+                403,
+                "Insufficient permissions for this endpoint",
+            ),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct MigrationReport {
+    applied: Vec<String>,
+    adopted: i64,
+    remaining: i64,
+}
+
+impl From<Migrated> for MigrationReport {
+    fn from(migrated: Migrated) -> Self {
+        Self {
+            applied: migrated.applied,
+            adopted: 0,
+            remaining: migrated.remaining,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Health {
+    status: &'static str,
+    problems: Vec<String>,
+    stale_for_ms: u64,
+    usage_pending: u64,
+}
+
+const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. The table is too large to \
+     be widened by itself: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
+
+impl Health {
+    pub(super) fn new(usage_count_is_narrow: &Result<bool, Error>, usage_pending: u64) -> Self {
+        let (status, problem) = match usage_count_is_narrow {
+            Ok(false) => ("ok", None),
+            Ok(true) => ("degraded", Some(NARROW_USAGE_COUNT.to_owned())),
+            Err(error) => ("down", Some(error.to_string())),
+        };
+        Self {
+            status,
+            problems: problem.into_iter().collect(),
+            // Nothing is cached: every answer is as fresh as the database's.
+            stale_for_ms: 0,
+            usage_pending,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Reads one option after the other, from `configure()` or else the environment, and collects problems.
+
+use std::ops::RangeInclusive;
+
+use zeroize::Zeroizing;
+
+use super::Environ;
+use crate::input::{Value, rules};
+
+/// Shared with other tools, so without our prefix.
+const UNPREFIXED: [&str; 3] = ["databaseUrl", "directDatabaseUrl", "jwtSecret"];
+
+pub(super) struct Reader<'a> {
+    options: &'a [(String, Value)],
+    environ: Environ<'a>,
+    known: Vec<&'static str>,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(options: &'a [(String, Value)], environ: Environ<'a>) -> Self {
+        Self {
+            options,
+            environ,
+            known: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn fail(&mut self, problem: &str) {
+        self.problems.push(problem.to_owned());
+    }
+
+    /// Names the option as it is called in code and in the environment.
+    pub(super) fn fail_option(&mut self, name: &str, problem: &str) {
+        self.problems
+            .push(format!("{name} ({}) {problem}", variable(name)));
+    }
+
+    /// A variable of the environment; an empty one counts as not set.
+    pub(super) fn environment(&self, variable: &str) -> Option<Zeroizing<String>> {
+        (self.environ)(variable)
+            .filter(|text| !text.is_empty())
+            .map(Zeroizing::new)
+    }
+
+    pub(super) fn text(&mut self, name: &'static str) -> Option<Zeroizing<String>> {
+        match self.option(name) {
+            None => self.environment(&variable(name)),
+            Some(Value::Text(text)) => Some(Zeroizing::new(text.clone())),
+            Some(_) => {
+                self.fail_option(name, "must be a string");
+                None
+            }
+        }
+    }
+
+    pub(super) fn choice(
+        &mut self,
+        name: &'static str,
+        choices: &[&'static str],
+        default: &'static str,
+    ) -> &'static str {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        if let Some(choice) = choices.iter().find(|choice| ***choice == **text) {
+            return choice;
+        }
+        self.fail_option(name, &format!("must be one of {}", choices.join(", ")));
+        default
+    }
+
+    pub(super) fn number(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = match self.option(name) {
+            None => self
+                .environment(&variable(name))?
+                .trim()
+                .parse::<u32>()
+                .ok(),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Whole and in u32.
+            Some(Value::Number(n))
+                if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) =>
+            {
+                Some(*n as u32)
+            }
+            Some(_) => None,
+        };
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let rule = format!(
+                "must be a whole number from {} to {}",
+                range.start(),
+                range.end()
+            );
+            self.fail_option(name, &rule);
+        }
+        number
+    }
+
+    /// A list: an array of strings in code, comma-separated in the environment.
+    pub(super) fn list(&mut self, name: &'static str) -> Option<Vec<Zeroizing<String>>> {
+        match self.option(name) {
+            None => {
+                let text = self.environment(&variable(name))?;
+                Some(
+                    text.split(',')
+                        .map(|part| Zeroizing::new(part.trim().to_owned()))
+                        .collect(),
+                )
+            }
+            Some(Value::List(entries)) => {
+                let texts: Option<Vec<_>> = entries
+                    .iter()
+                    .map(|entry| match entry {
+                        Value::Text(text) => Some(Zeroizing::new(text.clone())),
+                        _ => None,
+                    })
+                    .collect();
+                if texts.is_none() {
+                    self.fail_option(name, "must be an array of strings");
+                }
+                texts
+            }
+            Some(_) => {
+                self.fail_option(name, "must be an array of strings");
+                None
+            }
+        }
+    }
+
+    /// The problems found, unknown options included.
+    pub(super) fn finish(mut self) -> Vec<String> {
+        for (name, _) in self.options {
+            if !self.known.contains(&name.as_str()) {
+                self.problems
+                    .push(format!("{} is not a known option", rules::shown(name)));
+            }
+        }
+        self.problems
+    }
+
+    fn option(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.push(name);
+        self.options
+            .iter()
+            .find(|(option, _)| option == name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// `poolMax` → `API_KEYS_POOL_MAX`.
+fn variable(name: &str) -> String {
+    let mut screaming = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            screaming.push('_');
+        }
+        screaming.push(c.to_ascii_uppercase());
+    }
+    if UNPREFIXED.contains(&name) {
+        screaming
+    } else {
+        format!("API_KEYS_{screaming}")
+    }
+}

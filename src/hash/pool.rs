@@ -1,0 +1,163 @@
+//! Permits, the queue before them, and memory to lend.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use argon2::Block;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::HashParams;
+use crate::error::Error;
+
+/// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
+/// [`Error::Overloaded`].
+const MAX_BACKLOG_NS: u64 = 2_000_000_000;
+
+/// What a pass over one KiB takes about, in nanoseconds; used until there are measurements.
+const EXPECTED_NS_PER_KIB: u64 = 250;
+
+/// The pool's counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashStats {
+    /// Hashes computed since the start.
+    pub hashes: u64,
+    /// Hashes waiting and running now.
+    pub queued: usize,
+    /// Moving average of the time of one hash, in microseconds; an estimate before the first one.
+    pub mean_us: u64,
+}
+
+/// Runs hashes on Tokio's blocking threads, and lends them memory.
+pub(super) struct Pool {
+    params: HashParams,
+    permits: usize,
+    semaphore: Arc<Semaphore>,
+    /// Memory of the configured size that nobody uses; never more than `permits`.
+    buffers: Mutex<Vec<Vec<Block>>>,
+    queued: AtomicUsize,
+    hashes: AtomicU64,
+    mean_ns: AtomicU64,
+}
+
+impl Pool {
+    pub(super) fn new(params: HashParams, permits: usize) -> Self {
+        let permits = permits.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            params,
+            permits,
+            semaphore: Arc::new(Semaphore::new(permits)),
+            buffers: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            hashes: AtomicU64::new(0),
+            mean_ns: AtomicU64::new(expected_ns(params)),
+        }
+    }
+
+    /// Runs `job` with memory for `params` when a permit is free.
+    ///
+    /// A caller that goes while it waits gives its place back. Once the job runs, place and permit
+    /// are the job's: they are free when the core is, whether or not the caller is still there.
+    pub(super) async fn run<T, F>(pool: &Arc<Self>, params: HashParams, job: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut [Block]) -> T + Send + 'static,
+    {
+        let place = Place::take(pool)?;
+        let permit = Arc::clone(&pool.semaphore).acquire_owned().await;
+        let permit = permit.map_err(|_| Error::Internal("the hashing pool is closed".into()))?;
+        let work = move || {
+            let _permit = permit;
+            place.0.measure(params, job)
+        };
+        // The text of a panic may quote what was hashed, so it is left out.
+        spawn_blocking(work)
+            .await
+            .map_err(|_| Error::Internal("hashing was aborted".into()))
+    }
+
+    pub(super) fn stats(&self) -> HashStats {
+        HashStats {
+            hashes: self.hashes.load(Relaxed),
+            queued: self.queued.load(Relaxed),
+            mean_us: self.mean_ns.load(Relaxed) / 1_000,
+        }
+    }
+
+    fn measure<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
+        let started = Instant::now();
+        let result = self.lend(params, job);
+        self.record(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        result
+    }
+
+    /// A fresh buffer costs as much as the hash, hence the pool. Larger ones than configured, for
+    /// old rows, are not kept.
+    fn lend<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
+        let (needed, kept) = (params.blocks(), self.params.blocks());
+        if needed > kept {
+            return job(&mut vec![Block::new(); needed]);
+        }
+        let idle = self.idle().pop();
+        let mut buffer = idle.unwrap_or_else(|| vec![Block::new(); kept]);
+        let result = job(&mut buffer);
+        self.idle().push(buffer);
+        result
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves the mean by an eighth of the difference.
+    fn record(&self, taken_ns: u64) {
+        let toward = |mean: u64| Some(mean - mean / 8 + taken_ns / 8);
+        let _ = self.mean_ns.fetch_update(Relaxed, Relaxed, toward);
+        self.hashes.fetch_add(1, Relaxed);
+    }
+
+    /// Nanoseconds until `queued` hashes are done.
+    fn backlog_ns(&self, queued: usize) -> u64 {
+        let work = self.mean_ns.load(Relaxed).saturating_mul(queued as u64);
+        work / self.permits as u64
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("permits", &self.permits)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place(Arc<Pool>);
+
+impl Place {
+    fn take(pool: &Arc<Pool>) -> Result<Self, Error> {
+        let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + 1);
+        match pool.queued.fetch_update(Relaxed, Relaxed, join) {
+            Ok(_) => Ok(Self(Arc::clone(pool))),
+            Err(queued) => Err(Error::Overloaded {
+                retry_after_ms: pool.backlog_ns(queued).div_ceil(1_000_000),
+            }),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Relaxed);
+    }
+}
+
+fn expected_ns(params: HashParams) -> u64 {
+    u64::from(params.memory_kib()) * u64::from(params.iterations()) * EXPECTED_NS_PER_KIB
+}

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::HashSet;
+use std::sync::mpsc;
+
+use tokio::task::{JoinHandle, JoinSet, yield_now};
+
+use super::*;
+
+fn small() -> HashParams {
+    HashParams::new(8, 1, 1).unwrap()
+}
+
+fn pool(permits: usize) -> Arc<Pool> {
+    Arc::new(Pool::new(small(), permits))
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        yield_now().await;
+    }
+}
+
+/// A job that runs until it is told to end, and its caller.
+struct Held {
+    caller: JoinHandle<Result<(), Error>>,
+    end: mpsc::Sender<()>,
+}
+
+async fn hold(pool: &Arc<Pool>) -> Held {
+    let (end, ended) = mpsc::channel();
+    let (start, started) = tokio::sync::oneshot::channel();
+    let pool = Arc::clone(pool);
+    let job = move |_: &mut [Block]| {
+        start.send(()).unwrap();
+        ended.recv().unwrap();
+    };
+    let caller = tokio::spawn(async move { Pool::run(&pool, small(), job).await });
+    started.await.unwrap();
+    Held { caller, end }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_belongs_to_the_hash_and_not_to_its_caller() {
+    let pool = pool(1);
+    let held = hold(&pool).await;
+    held.caller.abort();
+    assert!(held.caller.await.unwrap_err().is_cancelled());
+    assert_eq!(pool.semaphore.available_permits(), 0);
+    assert_eq!(pool.stats().queued, 1);
+
+    let next = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { Pool::run(&pool, small(), |_| ()).await }
+    });
+    until(|| pool.stats().queued == 2).await;
+    assert_eq!(pool.stats().hashes, 0);
+    held.end.send(()).unwrap();
+    next.await.unwrap().unwrap();
+    until(|| pool.stats().queued == 0).await;
+    assert_eq!(pool.stats().hashes, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_while_waiting_gives_its_place_back() {
+    let pool = pool(1);
+    let held = hold(&pool).await;
+    let waiting = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { Pool::run(&pool, small(), |_| panic!("must not run")).await }
+    });
+    until(|| pool.stats().queued == 2).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    assert_eq!(pool.stats().queued, 1);
+    held.end.send(()).unwrap();
+    held.caller.await.unwrap().unwrap();
+    until(|| pool.stats().queued == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overload_answers_at_once_with_the_real_backlog() {
+    let pool = pool(2);
+    let held = [hold(&pool).await, hold(&pool).await];
+    pool.mean_ns.store(MAX_BACKLOG_NS, Relaxed);
+    let third = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { Pool::run(&pool, small(), |_| ()).await }
+    });
+    until(|| pool.stats().queued == 3).await;
+
+    // Three hashes of 2 s on two permits are 3 s of work. Both permits are still held.
+    let refused = Pool::run(&pool, small(), |_| ()).await;
+    assert_eq!(
+        refused,
+        Err(Error::Overloaded {
+            retry_after_ms: 3_000
+        })
+    );
+    assert_eq!(pool.stats().queued, 3);
+
+    for held in held {
+        held.end.send(()).unwrap();
+        held.caller.await.unwrap().unwrap();
+    }
+    third.await.unwrap().unwrap();
+    until(|| pool.stats().queued == 0).await;
+    Pool::run(&pool, small(), |_| ()).await.unwrap();
+}
+
+/// However slow a hash was measured, an idle pool works, so a bad measurement heals.
+#[tokio::test]
+async fn an_idle_pool_is_never_overloaded() {
+    let pool = pool(1);
+    pool.mean_ns.store(u64::MAX, Relaxed);
+    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    assert!(pool.mean_ns.load(Relaxed) < u64::MAX);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn never_more_at_once_than_permits_and_memory_is_reused() {
+    let pool = pool(3);
+    let running = Arc::new(AtomicUsize::new(0));
+    let buffers = Arc::new(Mutex::new(HashSet::new()));
+    let mut callers = JoinSet::new();
+    for _ in 0..500 {
+        let (pool, running, buffers) = (pool.clone(), running.clone(), buffers.clone());
+        callers.spawn(async move {
+            let job = move |blocks: &mut [Block]| {
+                assert!(running.fetch_add(1, Relaxed) < 3);
+                buffers.lock().unwrap().insert(blocks.as_ptr().addr());
+                running.fetch_sub(1, Relaxed);
+            };
+            Pool::run(&pool, small(), job).await
+        });
+    }
+    while let Some(result) = callers.join_next().await {
+        result.unwrap().unwrap();
+    }
+    assert!(buffers.lock().unwrap().len() <= 3);
+    assert!(pool.idle().len() <= 3);
+    assert_eq!(pool.stats().hashes, 500);
+}
+
+#[tokio::test]
+async fn larger_memory_is_lent_and_not_kept() {
+    let pool = pool(1);
+    let large = HashParams::new(64, 1, 1).unwrap();
+    assert_eq!(
+        Pool::run(&pool, large, |blocks| blocks.len())
+            .await
+            .unwrap(),
+        64
+    );
+    assert_eq!(pool.idle().len(), 0);
+    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    let sizes: Vec<usize> = pool.idle().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [8]);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_fault_that_quotes_nothing() {
+    let pool = pool(1);
+    let result: Result<(), _> = Pool::run(&pool, small(), |_| panic!("a secret")).await;
+    let Err(Error::Internal(message)) = result else {
+        panic!("{result:?}")
+    };
+    assert!(!message.contains("secret"));
+    assert_eq!(pool.stats().queued, 0);
+    Pool::run(&pool, small(), |_| ()).await.unwrap();
+}
+
+#[test]
+fn the_mean_follows_the_measurements() {
+    let pool = pool(1);
+    for _ in 0..200 {
+        pool.record(9_000_000);
+    }
+    assert!((8_990..=9_000).contains(&pool.stats().mean_us), "{pool:?}");
+    let default = Pool::new(HashParams::default(), 1);
+    assert_eq!(default.stats().mean_us, 8_960);
+}

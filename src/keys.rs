@@ -1,0 +1,155 @@
+//! Administration of keys: create, get, list, update, patch, delete.
+
+mod input;
+mod orphans;
+
+pub use input::{Changes, Cursor, NewKey, Patch, Query, Update, key_id};
+pub use orphans::Orphans;
+
+use rand::rngs::StdRng;
+
+use crate::error::Error;
+use crate::model::{ApiKey, Timestamp};
+use crate::random;
+use crate::service::Service;
+use crate::store::{Credential, Rotation};
+use crate::token::Plaintext;
+
+/// A key right after it was made: the only time that its plaintext is known.
+#[derive(Debug)]
+pub struct Issued {
+    pub key: ApiKey,
+    pub plaintext: Plaintext,
+}
+
+/// A page of keys, newest first.
+#[derive(Debug)]
+pub struct Page {
+    pub keys: Vec<ApiKey>,
+    pub next: Option<Cursor>,
+}
+
+pub async fn create(service: &Service, new: NewKey, now: Timestamp) -> Result<Issued, Error> {
+    let mut rng = random::generator()?;
+    let (plaintext, credential) = issue(service, &mut rng).await?;
+    let key = ApiKey {
+        id: random::id(&mut rng),
+        name: new.name,
+        client_id: new.client_id,
+        description: new.description,
+        is_active: new.is_active,
+        expires_at: new.expires_at,
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+        allowed_ips: new.allowed_ips,
+        rate_limit: new.rate_limit,
+        rate_limit_window_seconds: new.rate_limit_window_seconds,
+        usage_count: 0,
+        start: Some(credential.start.clone()),
+        scopes: new.scopes,
+        metadata: new.metadata,
+        suspended_until: None,
+        previous_key_expires_at: None,
+    };
+    match service.store.insert_key(&key, &credential).await {
+        Ok(()) => Ok(Issued { key, plaintext }),
+        Err(Error::DatabaseUnavailable { retry_after_ms, .. }) => {
+            service.orphans.add(key.id, credential.hash, now);
+            Err(Error::DatabaseUnavailable {
+                message:
+                    "The database did not confirm the new key: if it was stored, it will be deleted"
+                        .into(),
+                retry_after_ms,
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub async fn get(service: &Service, id: &str) -> Result<Option<ApiKey>, Error> {
+    service.store.get_key(id).await
+}
+
+pub async fn list(service: &Service, query: &Query) -> Result<Page, Error> {
+    let mut keys = service.store.list_keys(query).await?;
+    let limit = usize::try_from(query.limit).unwrap_or(0);
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    let next = keys.last().filter(|_| more);
+    let next = next.map(|last| Cursor {
+        created_at: last.created_at,
+        id: last.id.clone(),
+    });
+    Ok(Page { keys, next })
+}
+
+/// Answers the new plaintext too, where the key was regenerated.
+pub async fn update(
+    service: &Service,
+    update: Update,
+    now: Timestamp,
+) -> Result<(ApiKey, Option<Plaintext>), Error> {
+    let Some(grace_seconds) = update.regenerate else {
+        return Ok((
+            change(service, &update.id, &update.changes, None, now).await?,
+            None,
+        ));
+    };
+    let (plaintext, credential) = issue(service, &mut random::generator()?).await?;
+    let grace_until = (grace_seconds > 0).then(|| now.plus_seconds(grace_seconds.into()));
+    let rotation = Rotation {
+        credential,
+        grace_until,
+    };
+    let key = change(service, &update.id, &update.changes, Some(&rotation), now).await?;
+    Ok((key, Some(plaintext)))
+}
+
+pub async fn patch(service: &Service, patch: Patch, now: Timestamp) -> Result<ApiKey, Error> {
+    let key = change(service, &patch.id, &patch.changes, None, now).await?;
+    if patch.changes.lift_suspension {
+        service.limits.forgive(&patch.id);
+    }
+    Ok(key)
+}
+
+pub async fn delete(service: &Service, id: &str) -> Result<(), Error> {
+    if service.store.delete_key(id).await? {
+        Ok(())
+    } else {
+        Err(NOT_FOUND)
+    }
+}
+
+const NOT_FOUND: Error = Error::NotFound("API key");
+
+async fn change(
+    service: &Service,
+    id: &str,
+    changes: &Changes,
+    rotation: Option<&Rotation>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    service
+        .store
+        .change_key(id, changes, rotation, now)
+        .await?
+        .ok_or(NOT_FOUND)
+}
+
+/// A new plaintext, and what its row keeps of it.
+async fn issue(service: &Service, rng: &mut StdRng) -> Result<(Plaintext, Credential), Error> {
+    let generated = service.tokens.generate(rng);
+    let hash = service
+        .hasher
+        .hash(generated.plaintext.clone(), random::bytes(rng))
+        .await?;
+    let credential = Credential {
+        hash,
+        lookup: generated.lookup,
+        start: generated.start,
+        signing_key: service.tokens.keyring().signer().fingerprint().to_owned(),
+    };
+    Ok((generated.plaintext, credential))
+}

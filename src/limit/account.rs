@@ -1,0 +1,164 @@
+//! What one key has used. Times are nanoseconds on one timeline.
+
+use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, RateLimiter, StateStore};
+
+use super::rule::saturating;
+use super::{Decision, Rule};
+
+/// Usage is carried from one rule to another in billionths of a request.
+const REQUEST: u128 = 1_000_000_000;
+
+/// What was used, and the rule that says when it returns.
+pub(super) struct Account {
+    rule: Rule,
+    /// When the limit is full again: GCRA's theoretical arrival time. Until then is the debt.
+    full_at: AtomicU64,
+    surplus: Surplus,
+}
+
+/// What was used beyond a limit when it came into force. It counts again when the limit is raised
+/// before `until`, so that no order of edits gives anything away.
+struct Surplus {
+    used: u128,
+    until: u64,
+}
+
+const NO_SURPLUS: Surplus = Surplus { used: 0, until: 0 };
+
+impl Account {
+    pub(super) fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            full_at: AtomicU64::new(0),
+            surplus: NO_SURPLUS,
+        }
+    }
+
+    pub(super) fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    pub(super) fn charge(&self, cost: NonZeroU32, now: impl Fn() -> u64) -> Decision {
+        let ledger = Ledger {
+            full_at: &self.full_at,
+            now,
+            debt: Cell::new(0),
+        };
+        let limiter =
+            RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(self.rule.quota(), ledger, Still);
+        let outcome = limiter.check_n(cost);
+        let ledger = limiter.into_state_store();
+        let debt = ledger.debt.get();
+        match outcome {
+            Ok(Ok(())) => Decision::Allowed(self.rule.left(debt)),
+            Ok(Err(until)) => self.rule.too_early(debt, until.wait_time_from(Still.now())),
+            Err(_) => self.rule.too_costly(ledger.read()),
+        }
+    }
+
+    /// Carries what was used over to `rule`, at most its whole limit.
+    pub(super) fn adopt(&mut self, rule: Rule, now: u64) {
+        if self.rule == rule {
+            return;
+        }
+        let used = self.used(now);
+        let charged = used.min(u128::from(rule.limit.get()) * REQUEST);
+        let debt = rounded(charged * u128::from(rule.period_ns()), REQUEST);
+        *self = Self {
+            rule,
+            full_at: AtomicU64::new(now.saturating_add(saturating(debt))),
+            surplus: Surplus {
+                used: used - charged,
+                until: now.saturating_add(rule.full_ns()),
+            },
+        };
+    }
+
+    pub(super) fn forgive(&mut self) {
+        *self = Self::new(self.rule);
+    }
+
+    /// Whether a new account would decide the same.
+    pub(super) fn is_full(&self, now: u64) -> bool {
+        self.used(now) == 0
+    }
+
+    /// In billionths of a request.
+    fn used(&self, now: u64) -> u128 {
+        let debt = self.full_at.load(Acquire).saturating_sub(now);
+        let charged = rounded(u128::from(debt) * REQUEST, self.rule.period_ns().into());
+        let surplus = if now < self.surplus.until {
+            self.surplus.used
+        } else {
+            0
+        };
+        charged + surplus
+    }
+}
+
+/// Division to the nearest: back and forth between two rules it does not drift.
+fn rounded(value: u128, divisor: u128) -> u128 {
+    (value + divisor / 2) / divisor
+}
+
+/// The state of one check as governor sees it: the clock stands [still](Still) at zero, and the
+/// arrival time is the debt. So one limiter serves all rules, and the debt can be read exactly.
+struct Ledger<'a, F> {
+    full_at: &'a AtomicU64,
+    now: F,
+    /// After the check, as it left it.
+    debt: Cell<u64>,
+}
+
+impl<F: Fn() -> u64> Ledger<'_, F> {
+    fn read(&self) -> u64 {
+        self.full_at.load(Acquire).saturating_sub((self.now)())
+    }
+}
+
+impl<F: Fn() -> u64> StateStore for Ledger<'_, F> {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, D, E>(&self, _: &NotKeyed, decide: D) -> Result<T, E>
+    where
+        D: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut full_at = self.full_at.load(Acquire);
+        loop {
+            // The clock is read after the state: read before, another thread's later charge would
+            // look like debt, and the last request of a limit could be refused.
+            let now = (self.now)();
+            self.debt.set(full_at.saturating_sub(now));
+            let (outcome, debt) = decide(Some(self.debt.get().into()))?;
+            let charged = now.saturating_add(debt.as_u64());
+            match self
+                .full_at
+                .compare_exchange_weak(full_at, charged, AcqRel, Acquire)
+            {
+                Ok(_) => {
+                    self.debt.set(debt.as_u64());
+                    return Ok(outcome);
+                }
+                Err(current) => full_at = current,
+            }
+        }
+    }
+}
+
+/// The clock of one check.
+struct Still;
+
+impl Clock for Still {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}

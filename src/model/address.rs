@@ -1,0 +1,76 @@
+//! Addresses and allow-lists. Compared as bytes: `::ffff:1.2.3.4` is `1.2.3.4` (RFC 4291, 2.5.5.2).
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+/// Who may present a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowList {
+    /// No list: everyone.
+    Everyone,
+    Only(Vec<IpNet>),
+    /// The stored list cannot be read. A bad list never means "everyone".
+    Nobody,
+}
+
+impl AllowList {
+    #[must_use]
+    pub fn parse(entries: &[String]) -> Self {
+        if entries.is_empty() {
+            return Self::Everyone;
+        }
+        match entries.iter().map(|entry| parse_network(entry)).collect() {
+            Some(networks) => Self::Only(networks),
+            None => Self::Nobody,
+        }
+    }
+
+    /// An unknown address passes only where there is no list.
+    #[must_use]
+    pub fn allows(&self, ip: Option<IpAddr>) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Nobody => false,
+            Self::Only(networks) => ip.is_some_and(|ip| {
+                let ip = ip.to_canonical();
+                networks.iter().any(|network| network.contains(&ip))
+            }),
+        }
+    }
+}
+
+/// Reads an address; `None` where the text is not exactly one.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+/// Reads an address or a network in CIDR notation (RFC 4632). Host bits are ignored.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    if let Some(ip) = parse_address(text) {
+        return Some(IpNet::from(ip));
+    }
+    let network = text.parse::<IpNet>().ok()?.trunc();
+    Some(canonical(network))
+}
+
+/// A network inside `::ffff:0:0/96` is the IPv4 network that it maps.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    if let (IpNet::V6(v6), Some(v4)) = (network, mapped(network))
+        && let Some(length) = v6.prefix_len().checked_sub(MAPPED_BITS)
+        && let Ok(v4) = Ipv4Net::new(v4, length)
+    {
+        return IpNet::V4(v4);
+    }
+    network
+}
+
+fn mapped(network: IpNet) -> Option<std::net::Ipv4Addr> {
+    match network {
+        IpNet::V6(v6) => v6.network().to_ipv4_mapped(),
+        IpNet::V4(_) => None,
+    }
+}

@@ -1,0 +1,50 @@
+//! An instant as JavaScript and the database know it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, as in a JavaScript `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 0001-01-01T00:00:00.000Z
+    pub const MIN: Self = Self(-62_135_596_800_000);
+    /// 9999-12-31T23:59:59.999Z
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// Keeps the instant inside the years 1 to 9999, so that every layer can hold it.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1_000)))
+    }
+
+    #[must_use]
+    pub fn whole_seconds(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(1_000))
+    }
+
+    /// Milliseconds from now until this instant; 0 when it has passed.
+    #[must_use]
+    pub fn millis_after(self, now: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0)
+    }
+
+    /// The system clock. Only the boundary of the crate asks it; everyone else is told the time.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,131 @@
+//! The parts that work together, started and stopped as one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use governor::clock::MonotonicClock;
+
+use crate::config::{Config, Migrate};
+use crate::error::Error;
+use crate::hash::Hasher;
+use crate::keys::Orphans;
+use crate::limit::Limits;
+use crate::model::Timestamp;
+use crate::random;
+use crate::store::{Store, migrate};
+use crate::token::{Format, Keyring, SigningKey, Tokens};
+use crate::usage::Usage;
+
+pub struct Service {
+    pub config: Config,
+    pub store: Store,
+    pub tokens: Tokens,
+    pub hasher: Hasher,
+    pub limits: Limits,
+    pub usage: Usage,
+    pub orphans: Orphans,
+}
+
+impl Service {
+    /// Migrates unless told not to, and checks that the signing keys at hand cover the keys in use.
+    pub async fn start(mut config: Config) -> Result<Arc<Self>, Error> {
+        if config.migrate == Migrate::Auto {
+            migrate(&config).await?;
+        }
+        let store = Store::open(&config);
+        let keyring = keyring(&store, config.signing_keys.take()).await?;
+        let format = Format::new(config.prefixes.clone(), config.environment)
+            .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
+        let service = Arc::new(Self {
+            tokens: Tokens::new(format, keyring),
+            hasher: Hasher::new(config.hash_params, config.hash_permits),
+            limits: Limits::new(MonotonicClock),
+            usage: Usage::new(random::id(&mut random::generator()?)),
+            orphans: Orphans::default(),
+            store,
+            config,
+        });
+        service.spawn_flushes();
+        Ok(service)
+    }
+
+    /// Stores what was counted, in at most five seconds, and closes the connections.
+    pub async fn stop(&self) -> Result<(), Error> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let flushed = tokio::time::timeout(PATIENCE, self.usage.flush(&self.store)).await;
+        let pending = self.usage.pending();
+        // A server that does not answer must not hold up the close.
+        let _ = tokio::time::timeout(PATIENCE, self.store.close()).await;
+        match flushed {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Error::unavailable(format!(
+                "The database did not take the last usage: {pending} uses of keys are lost"
+            ))),
+        }
+    }
+
+    /// Once an interval, for as long as the service is in use.
+    fn spawn_flushes(self: &Arc<Self>) -> JoinHandle<()> {
+        let service = Arc::downgrade(self);
+        let mut interval = tokio::time::interval(self.config.flush_interval);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::spawn(async move {
+            loop {
+                interval.tick().await;
+                let Some(service) = service.upgrade() else {
+                    break;
+                };
+                // A fault keeps the counts: the next interval tries again.
+                let _ = service.usage.flush(&service.store).await;
+                let _ = service
+                    .orphans
+                    .sweep(&service.store, Timestamp::now())
+                    .await;
+                service.limits.sweep();
+            }
+        })
+    }
+}
+
+/// The signing keys of the environment, or else the one kept in the database. A key that is missing while rows
+/// depend on it would refuse all of them, so it is a fault.
+async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
+    let keyring = match configured {
+        Some(keyring) => {
+            store
+                .remember_signing_key(keyring.signer().fingerprint())
+                .await?;
+            keyring
+        }
+        None => kept_keyring(store).await?,
+    };
+    let held: Vec<String> = keyring
+        .iter()
+        .map(|key| key.fingerprint().to_owned())
+        .collect();
+    let missing = store.missing_signing_keys(&held, Timestamp::now()).await?;
+    if missing.is_empty() {
+        return Ok(keyring);
+    }
+    Err(Error::Configuration(format!(
+        "Keys in use were signed by signing keys that are not configured (fingerprints {}): add them to \
+         API_KEYS_SIGNING_KEYS, after the one that signs",
+        missing.join(", ")
+    )))
+}
+
+async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
+    const BYTES: usize = 32;
+    let unusable = || Error::Internal("The signing key in the database cannot be used".into());
+    let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
+    let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
+    let kept = store
+        .kept_signing_key(&*made, candidate.fingerprint())
+        .await?;
+    SigningKey::new(&*kept)
+        .and_then(|key| Keyring::new(vec![key]))
+        .ok_or_else(unusable)
+}

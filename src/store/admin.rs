@@ -1,0 +1,145 @@
+//! The rows of `"AdminToken"`.
+
+use super::Store;
+use crate::admin::AdminToken;
+use crate::error::Error;
+use crate::model::Timestamp;
+
+struct TokenRow {
+    id: String,
+    name: String,
+    description: Option<String>,
+    is_active: bool,
+    permissions: Vec<String>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+}
+
+/// A query that answers token rows: the columns of [`TokenRow`], then `$tail`.
+macro_rules! token_rows {
+    ($tail:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            TokenRow,
+            r#"
+            SELECT
+              "id",
+              coalesce("name", '') AS "name!",
+              "description",
+              coalesce("isActive", false) AS "is_active!",
+              array_remove(coalesce("permissions", '{}'), NULL) AS "permissions!",
+              "expiresAt" AS "expires_at: Timestamp",
+              "createdAt" AS "created_at!: Timestamp",
+              "updatedAt" AS "updated_at!: Timestamp",
+              "lastUsedAt" AS "last_used_at: Timestamp"
+            FROM "AdminToken"
+            "#
+            + $tail
+            $(, $argument)*
+        )
+    };
+}
+
+impl From<TokenRow> for AdminToken {
+    fn from(row: TokenRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            is_active: row.is_active,
+            permissions: row.permissions,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_used_at: row.last_used_at,
+        }
+    }
+}
+
+impl Store {
+    /// Stores the digest only. Safe to repeat: the id was made before.
+    pub async fn insert_admin_token(&self, token: &AdminToken, digest: &str) -> Result<(), Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"
+                INSERT INTO "AdminToken" (
+                  "id", "token", "lookup", "name", "description", "isActive", "permissions", "expiresAt",
+                  "createdAt", "updatedAt"
+                )
+                VALUES ($1, $2, $2, $3, $4, true, $5, $6, $7, $7)
+                ON CONFLICT ("id") DO NOTHING
+                "#,
+                token.id,
+                digest,
+                token.name,
+                token.description,
+                &token.permissions,
+                token.expires_at as _,
+                token.created_at as _,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    pub async fn find_admin_token(&self, digest: &str) -> Result<Option<AdminToken>, Error> {
+        self.repeatable(|| async {
+            let row = token_rows!(r#"WHERE "lookup" = $1"#, digest)
+                .fetch_optional(&mut self.db().await?)
+                .await?;
+            Ok(row.map(AdminToken::from))
+        })
+        .await
+    }
+
+    /// Newest first.
+    pub async fn list_admin_tokens(&self) -> Result<Vec<AdminToken>, Error> {
+        self.repeatable(|| async {
+            let rows = token_rows!(r#"ORDER BY "createdAt" DESC, "id" DESC"#)
+                .fetch_all(&mut self.db().await?)
+                .await?;
+            Ok(rows.into_iter().map(AdminToken::from).collect())
+        })
+        .await
+    }
+
+    /// Whether there is such a token.
+    pub async fn revoke_admin_token(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            let done = sqlx::query!(
+                r#"UPDATE "AdminToken" SET "isActive" = false, "updatedAt" = $2 WHERE "id" = $1"#,
+                id,
+                now as _,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
+    }
+
+    pub async fn touch_admin_tokens(&self, ids: &[String], at: &[Timestamp]) -> Result<(), Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"
+                UPDATE "AdminToken" AS token SET "lastUsedAt" = greatest(token."lastUsedAt", used.at)
+                FROM unnest($1::text[], $2::timestamp[]) AS used (id, at)
+                WHERE token."id" = used.id
+                "#,
+                ids,
+                at as _,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+}

@@ -1,0 +1,181 @@
+//! A connection for one operation, and how it runs: in time, and again where that is safe.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use rand::RngExt;
+use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+
+use super::Store;
+use super::fault::{self, is_transient};
+use crate::error::Error;
+
+/// A connection, or a transaction on one. Behind a pooler in transaction mode two statements outside of a
+/// transaction may reach two servers, and so may the parts of one: there every operation is a transaction, and
+/// its statements have no names.
+#[derive(Debug)]
+pub(super) struct Db {
+    held: Held,
+    named: bool,
+}
+
+#[derive(Debug)]
+enum Held {
+    Connection(PoolConnection<Postgres>),
+    Transaction(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// Must follow every write; without it a transaction rolls back.
+    pub(super) async fn commit(self) -> sqlx::Result<()> {
+        match self.held {
+            Held::Connection(_) => Ok(()),
+            Held::Transaction(transaction) => transaction.commit().await,
+        }
+    }
+
+    fn connection(&mut self) -> &mut PgConnection {
+        match &mut self.held {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+/// A query that keeps no named statement on the server.
+struct Unnamed<E>(E);
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
+    fn sql(self) -> SqlStr {
+        self.0.sql()
+    }
+    fn statement(&self) -> Option<&PgStatement> {
+        self.0.statement()
+    }
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.0.take_arguments()
+    }
+    fn persistent(&self) -> bool {
+        false
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Db {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            self.connection().fetch_many(query)
+        } else {
+            self.connection().fetch_many(Unnamed(query))
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            self.connection().fetch_optional(query)
+        } else {
+            self.connection().fetch_optional(Unnamed(query))
+        }
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        self.connection().prepare_with(sql, parameters)
+    }
+
+    #[doc(hidden)]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<sqlx::Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        self.connection().describe(sql)
+    }
+}
+
+impl Store {
+    /// A connection for single statements.
+    pub(super) async fn db(&self) -> sqlx::Result<Db> {
+        if self.pooled.is_some() {
+            return self.begin().await;
+        }
+        Ok(Db {
+            held: Held::Connection(self.pool.acquire().await?),
+            named: true,
+        })
+    }
+
+    /// A transaction for statements that belong together.
+    pub(super) async fn begin(&self) -> sqlx::Result<Db> {
+        let (transaction, named) = match &self.pooled {
+            Some(begin) => (self.pool.begin_with(begin.clone()).await?, false),
+            None => (self.pool.begin().await?, true),
+        };
+        Ok(Db {
+            held: Held::Transaction(transaction),
+            named,
+        })
+    }
+
+    /// Runs a statement that must not take effect twice.
+    pub(super) async fn once<T, F>(&self, work: impl FnOnce() -> F + Send) -> Result<T, Error>
+    where
+        F: Future<Output = sqlx::Result<T>> + Send,
+    {
+        match tokio::time::timeout(self.deadline, work()).await {
+            Ok(result) => result.map_err(|error| fault::from(&error)),
+            Err(_) => Err(fault::timed_out()),
+        }
+    }
+
+    /// Runs a statement that may be repeated: after a transient fault it is, with exponential backoff and
+    /// full jitter, at most three times and inside one deadline.
+    pub(super) async fn repeatable<T, F>(
+        &self,
+        work: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = sqlx::Result<T>> + Send,
+    {
+        const TRIES: u32 = 3;
+        const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+        let end = Instant::now() + self.deadline;
+        for attempt in 1..=TRIES {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(result) = tokio::time::timeout(left, work()).await else {
+                break;
+            };
+            match result {
+                Err(error) if attempt < TRIES && is_transient(&error) => {
+                    let ceiling = FIRST_BACKOFF * 2_u32.pow(attempt);
+                    let pause = rand::rng().random_range(Duration::ZERO..ceiling);
+                    tokio::time::sleep(pause).await;
+                }
+                result => return result.map_err(|error| fault::from(&error)),
+            }
+        }
+        Err(fault::timed_out())
+    }
+}

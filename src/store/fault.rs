@@ -1,0 +1,56 @@
+//! What a database error means to callers. Messages of the server may quote values, so none is passed on.
+
+use crate::error::Error;
+
+/// Whether the same statement may succeed a moment later on another connection.
+pub(super) fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // 08 connection, 57P0x shutdown and crash, 40 rollback (serialisation, deadlock),
+            // 53 resources, 55P03 lock timeout, 25006 a primary that became read-only.
+            ["08", "57P0", "40", "53", "55P03", "25006"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+pub(super) fn timed_out() -> Error {
+    Error::unavailable("The database did not answer in time")
+}
+
+pub(super) fn from(error: &sqlx::Error) -> Error {
+    match error {
+        _ if is_transient(error) => Error::unavailable("The database is unavailable"),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+            Error::unavailable("No database connection was free in time")
+        }
+        sqlx::Error::Database(error) => by_sqlstate(&error.code().unwrap_or_default()),
+        sqlx::Error::RowNotFound => Error::Internal("The database answered no row".into()),
+        _ => Error::Internal("The database answered something unexpected".into()),
+    }
+}
+
+fn by_sqlstate(code: &str) -> Error {
+    match code {
+        // Undefined table, column or schema.
+        "42P01" | "42703" | "3F000" => Error::Configuration(SCHEMA_MISSING.into()),
+        // Wrong credentials, no such database, missing privileges.
+        "28000" | "28P01" | "3D000" | "42501" => Error::Configuration(format!(
+            "The database refuses access (SQLSTATE {code}): check the URL and the privileges of its role"
+        )),
+        // Cancelled by statement_timeout.
+        "57014" => timed_out(),
+        _ => Error::Internal(format!(
+            "The database refused a statement (SQLSTATE {code})"
+        )),
+    }
+}
+
+pub(super) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: call migrate() of \
+     @sophra/api-keys (with API_KEYS_MIGRATE=manual nothing is migrated by itself)";

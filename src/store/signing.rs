@@ -1,0 +1,84 @@
+//! Signing keys: the one kept in the database, and the fingerprints of all that have signed.
+
+use zeroize::Zeroizing;
+
+use super::Store;
+use crate::error::Error;
+use crate::model::Timestamp;
+
+impl Store {
+    /// The signing key kept in the database. `made` is stored where there is none yet, so that every process
+    /// gets the same, whichever was first.
+    pub async fn kept_signing_key(
+        &self,
+        made: &[u8],
+        fingerprint: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                "INSERT INTO sophra_api_keys.signing_keys (fingerprint, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                fingerprint,
+                made,
+            )
+            .execute(&mut db)
+            .await?;
+            let key = sqlx::query_scalar!(
+                r#"SELECT key AS "key!" FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"#
+            )
+            .fetch_one(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(Zeroizing::new(key))
+        })
+        .await
+    }
+
+    /// Remembers that the key with this fingerprint signs.
+    pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                "INSERT INTO sophra_api_keys.signing_keys (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING",
+                fingerprint,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    /// Fingerprints outside of `held` that stand behind keys which could still be used.
+    pub async fn missing_signing_keys(
+        &self,
+        held: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<String>, Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query_scalar!(
+                r#"
+                SELECT fingerprint
+                FROM sophra_api_keys.signing_keys AS signing
+                WHERE fingerprint <> ALL($1)
+                  AND EXISTS (
+                    SELECT 1 FROM "ApiKey"
+                    WHERE "isActive"
+                      AND ("expiresAt" IS NULL OR "expiresAt" > $2)
+                      AND (
+                        "signingKey" = signing.fingerprint
+                        OR ("previousSigningKey" = signing.fingerprint AND "previousKeyExpiresAt" > $2)
+                      )
+                  )
+                ORDER BY fingerprint
+                "#,
+                held,
+                now as _,
+            )
+            .fetch_all(&mut db)
+            .await
+        })
+        .await
+    }
+}

@@ -1,0 +1,181 @@
+//! The format of a key: generate it, and tell junk and forgeries from it without I/O.
+//!
+//! `<prefix>_<live|test>_<lookup:12>_<secret:32><tag:8><crc:6>`, digits in base62. The crc catches
+//! typos, the tag catches whoever does not know a signing key. Neither replaces the stored hash.
+
+mod base62;
+mod format;
+mod keyring;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+pub use format::{Environment, Format, MAX_PREFIX_LENGTH, is_prefix};
+pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
+
+/// Digits of the public id that finds the row.
+const LOOKUP_DIGITS: usize = 12;
+/// Digits of the secret: 32 · log2(62) ≈ 190 bits.
+const SECRET_DIGITS: usize = 32;
+/// Digits of the tag: 62⁸ > 2⁴⁷.
+const TAG_DIGITS: usize = 8;
+/// Digits of the checksum: 62⁶ > 2³².
+const CRC_DIGITS: usize = 6;
+
+/// The shortest string that can be a key, in characters.
+pub const MIN_LENGTH: usize = 16;
+/// The longest string that can be a key, in characters.
+pub const MAX_LENGTH: usize = 255;
+
+/// A key in plaintext: redacted in `Debug`, wiped from memory when its last clone goes.
+#[derive(Clone)]
+pub struct Plaintext(Arc<Zeroizing<String>>);
+
+impl Plaintext {
+    /// Takes over the plaintext of a key.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+
+    /// The plaintext. Call it only where the key is checked, hashed or answered.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plaintext(…)")
+    }
+}
+
+/// A new key.
+#[derive(Debug)]
+pub struct Generated {
+    /// The whole key, answered to its owner once.
+    pub plaintext: Plaintext,
+    /// The public id that finds the row.
+    pub lookup: String,
+    /// The displayable beginning, `<prefix>_<environment>_<lookup>`: no secret in it.
+    pub start: String,
+}
+
+/// A string that may be a key. Only its stored hash proves that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// Issued here: the checksum holds, and one of our signing keys made the tag.
+    Issued {
+        /// The public id that finds the row.
+        lookup: &'a str,
+        /// Fingerprint of the signing key that made the tag.
+        signing_key: &'a str,
+    },
+    /// The shape of an adopted key: visible ASCII without an accepted prefix.
+    Adopted,
+}
+
+/// Makes and parses keys.
+#[derive(Debug)]
+pub struct Tokens {
+    format: Format,
+    keyring: Keyring,
+}
+
+impl Tokens {
+    /// Keys of this format, signed and verified by this keyring.
+    #[must_use]
+    pub fn new(format: Format, keyring: Keyring) -> Self {
+        Self { format, keyring }
+    }
+
+    /// The signing keys; the signer's fingerprint is stored beside a generated key.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// A new key of the first prefix, signed by the first signing key. `rng` is the operating
+    /// system's, or seeded by it.
+    #[must_use]
+    pub fn generate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Generated {
+        // Room for all of it: a reallocation would leave the secret behind in freed memory.
+        let mut text = String::with_capacity(MAX_LENGTH);
+        text.extend([
+            self.format.prefix(),
+            "_",
+            self.format.environment().as_str(),
+            "_",
+        ]);
+        let mut lookup = String::with_capacity(LOOKUP_DIGITS);
+        base62::push_random(&mut lookup, LOOKUP_DIGITS, rng);
+        text.push_str(&lookup);
+        let start = text.clone();
+        text.push('_');
+        base62::push_random(&mut text, SECRET_DIGITS, rng);
+        let tag = self.keyring.signer().tag(&text);
+        text.extend(tag.map(char::from));
+        let checksum = checksum(&text);
+        text.extend(checksum.map(char::from));
+        Generated {
+            plaintext: Plaintext::new(text),
+            lookup,
+            start,
+        }
+    }
+
+    /// What `text` may be; `None` when it cannot be a key.
+    ///
+    /// Pure computation, cheapest first: length, characters, prefix, shape, environment, checksum,
+    /// tag. Nothing is allocated.
+    #[must_use]
+    pub fn parse<'a>(&'a self, text: &'a str) -> Option<Parsed<'a>> {
+        if !is_presentable(text) {
+            return None;
+        }
+        match text.split_once('_') {
+            Some((prefix, rest)) if self.format.accepts(prefix) => self.parse_issued(text, rest),
+            _ => Some(Parsed::Adopted),
+        }
+    }
+
+    fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<Parsed<'a>> {
+        let (environment, rest) = after_prefix.split_once('_')?;
+        let (lookup, digits) = rest.split_once('_')?;
+        let shaped = environment == self.format.environment().as_str()
+            && lookup.len() == LOOKUP_DIGITS
+            && digits.len() == SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS
+            && base62::is_base62(lookup)
+            && base62::is_base62(digits);
+        let (tagged, crc) = split_end(text, CRC_DIGITS)?;
+        if !shaped || checksum(tagged) != crc.as_bytes() {
+            return None;
+        }
+        let (signed, tag) = split_end(tagged, TAG_DIGITS)?;
+        let signing_key = self.keyring.author_of(signed, tag)?.fingerprint();
+        Some(Parsed::Issued {
+            lookup,
+            signing_key,
+        })
+    }
+}
+
+fn is_presentable(text: &str) -> bool {
+    (MIN_LENGTH..=MAX_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn split_end(text: &str, count: usize) -> Option<(&str, &str)> {
+    text.split_at_checked(text.len().checked_sub(count)?)
+}
+
+/// CRC-32 (IEEE 802.3, as in zlib).
+fn checksum(text: &str) -> [u8; CRC_DIGITS] {
+    base62::encode(crc32fast::hash(text.as_bytes()).into())
+}

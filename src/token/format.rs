@@ -1,0 +1,75 @@
+//! What stands before the digits of a key.
+
+use super::base62;
+
+/// The longest prefix, in characters.
+pub const MAX_PREFIX_LENGTH: usize = 20;
+
+/// What a key is for; a key of the other environment is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Environment {
+    /// Production, the default.
+    #[default]
+    Live,
+    /// Everything else.
+    Test,
+}
+
+impl Environment {
+    /// The part of a key that names its environment.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Whether `text` may be a prefix: 1–20 of `A-Za-z0-9`, a letter first.
+///
+/// An adopted key that happens to begin with a prefix and `_` is taken for one of ours and refused,
+/// so a prefix should be long enough to be nobody else's.
+#[must_use]
+pub fn is_prefix(text: &str) -> bool {
+    text.len() <= MAX_PREFIX_LENGTH
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && base62::is_base62(text)
+}
+
+/// What surrounds the digits of a key: the prefixes and the environment of this process.
+#[derive(Clone, Debug)]
+pub struct Format {
+    prefix: String,
+    older: Vec<String>,
+    environment: Environment,
+}
+
+impl Format {
+    /// The first prefix issues, all are accepted. `None` without a prefix, or when one is not
+    /// [a prefix](is_prefix).
+    #[must_use]
+    pub fn new(prefixes: Vec<String>, environment: Environment) -> Option<Self> {
+        if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
+            return None;
+        }
+        let mut prefixes = prefixes.into_iter();
+        Some(Self {
+            prefix: prefixes.next()?,
+            older: prefixes.collect(),
+            environment,
+        })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    pub(super) fn accepts(&self, prefix: &str) -> bool {
+        self.prefix == prefix || self.older.iter().any(|older| older == prefix)
+    }
+}

@@ -1,0 +1,115 @@
+//! The keys that sign keys.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{TAG_DIGITS, base62};
+
+/// The shortest signing key, in bytes.
+pub const MIN_SIGNING_KEY_BYTES: usize = 32;
+
+/// Sets the fingerprint apart from every other hash of the same bytes.
+const FINGERPRINT_DOMAIN: &[u8] = b"sophra-api-keys/signing-key-fingerprint/v1\0";
+
+/// Bits of the 64 read that the tag leaves out: it keeps the top 47.
+const TAG_SHIFT: u32 = 64 - 47;
+
+/// A secret that makes tags. `Debug` shows its fingerprint only.
+///
+/// What is kept is the keyed state of HMAC-SHA-256 (RFC 2104), so that a tag costs no key schedule.
+#[derive(Clone)]
+pub struct SigningKey {
+    keyed: Hmac<Sha256>,
+    fingerprint: String,
+}
+
+impl SigningKey {
+    /// From at least [32 bytes](MIN_SIGNING_KEY_BYTES), else `None`. The bytes are not kept: handed
+    /// over as `Zeroizing`, they are wiped here.
+    #[must_use]
+    pub fn new(bytes: impl AsRef<[u8]>) -> Option<Self> {
+        let bytes = bytes.as_ref();
+        if bytes.len() < MIN_SIGNING_KEY_BYTES {
+            return None;
+        }
+        let keyed = Hmac::new_from_slice(bytes).ok()?;
+        Some(Self {
+            keyed,
+            fingerprint: fingerprint(bytes),
+        })
+    }
+
+    /// Names the key without giving it away: 16 hexadecimal digits of a SHA-256 of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The top 47 bits of the HMAC of `text`, read big-endian, in base62.
+    pub(super) fn tag(&self, text: &str) -> [u8; TAG_DIGITS] {
+        let code = self.keyed.clone().chain_update(text).finalize();
+        base62::encode(first_64_bits(&code.into_bytes()) >> TAG_SHIFT)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.fingerprint)
+    }
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    let digest = Sha256::new()
+        .chain_update(FINGERPRINT_DOMAIN)
+        .chain_update(bytes)
+        .finalize();
+    format!("{:016x}", first_64_bits(&digest))
+}
+
+/// Big-endian.
+fn first_64_bits(digest: &[u8]) -> u64 {
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+}
+
+/// The signing keys of a process, at least one.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    signer: SigningKey,
+    others: Vec<SigningKey>,
+}
+
+impl Keyring {
+    /// The first key signs, all verify. `None` when there is none.
+    #[must_use]
+    pub fn new(keys: Vec<SigningKey>) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        Some(Self {
+            signer: keys.next()?,
+            others: keys.collect(),
+        })
+    }
+
+    /// The key that signs new keys.
+    #[must_use]
+    pub fn signer(&self) -> &SigningKey {
+        &self.signer
+    }
+
+    /// All of them, the signer first.
+    pub fn iter(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.signer).chain(&self.others)
+    }
+
+    /// The key that made `tag` for `text`. Each comparison takes constant time; which key matched is
+    /// no secret.
+    pub(super) fn author_of(&self, text: &str, tag: &str) -> Option<&SigningKey> {
+        self.iter()
+            .find(|key| key.tag(text).ct_eq(tag.as_bytes()).into())
+    }
+}

@@ -1,0 +1,87 @@
+//! What must hold for any key and any string.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const DIGITS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Chi-square quantile for 61 degrees of freedom at p = 1e-9.
+const CHI_SQUARE_LIMIT: f64 = 152.016;
+
+/// Pattern, no duplicate, and the frequency of every digit.
+#[test]
+fn a_hundred_thousand_keys() {
+    let tokens = tokens();
+    let mut lookups = HashSet::new();
+    let mut secrets = HashSet::new();
+    let mut lookup_counts = [0_u32; 256];
+    let mut secret_counts = [0_u32; 256];
+    for _ in 0..100_000 {
+        let key = key_of(&tokens);
+        let parts: Vec<&str> = key.split('_').collect();
+        let [prefix, environment, lookup, digits] = parts[..] else {
+            panic!("{key}")
+        };
+        assert_eq!((prefix, environment), ("sophra", "live"));
+        assert_eq!((lookup.len(), digits.len()), (12, 46));
+        assert!(
+            (lookup.to_owned() + digits)
+                .chars()
+                .all(|digit| DIGITS.contains(digit))
+        );
+        assert!(matches!(tokens.parse(&key), Some(Parsed::Issued { .. })));
+        let (secret, _) = digits.split_at(32);
+        lookup
+            .bytes()
+            .for_each(|digit| lookup_counts[usize::from(digit)] += 1);
+        secret
+            .bytes()
+            .for_each(|digit| secret_counts[usize::from(digit)] += 1);
+        assert!(lookups.insert(lookup.to_owned()), "duplicate lookup");
+        assert!(secrets.insert(secret.to_owned()), "duplicate secret");
+    }
+    assert!(chi_square(&lookup_counts) < CHI_SQUARE_LIMIT);
+    assert!(chi_square(&secret_counts) < CHI_SQUARE_LIMIT);
+}
+
+fn chi_square(counts: &[u32; 256]) -> f64 {
+    let expected = f64::from(counts.iter().sum::<u32>()) / 62.0;
+    let deviation = |digit: u8| (f64::from(counts[usize::from(digit)]) - expected).powi(2);
+    DIGITS.bytes().map(deviation).sum::<f64>() / expected
+}
+
+proptest! {
+    #[test]
+    fn round_trip(prefix in "[A-Za-z][A-Za-z0-9]{0,19}", signing_key in any::<[u8; 40]>()) {
+        let tokens = tokens_of(&[&prefix], Environment::Test, &[&signing_key]);
+        let generated = tokens.generate(&mut rand::rng());
+        let Some(Parsed::Issued { lookup, .. }) = tokens.parse(generated.plaintext.expose()) else {
+            return Err(TestCaseError::fail("not issued"));
+        };
+        prop_assert_eq!(lookup, generated.lookup);
+    }
+
+    #[test]
+    fn hostile_strings_never_panic_or_pass(text in any::<String>(), visible in "[!-~]{0,300}") {
+        let tokens = tokens();
+        for hostile in [text.clone(), visible.clone(), format!("sophra_{text}"), format!("sophra_live_{visible}")] {
+            let issued = matches!(tokens.parse(&hostile), Some(Parsed::Issued { .. }));
+            prop_assert!(!issued);
+        }
+    }
+
+    #[test]
+    fn a_key_with_anything_at_any_place_never_panics_or_passes(
+        cut in 0_usize..=70, removed in 0_usize..3, inserted in "\\PC{1,3}"
+    ) {
+        let tokens = tokens();
+        let key = key_of(&tokens);
+        let mut mutated = key.clone();
+        mutated.replace_range(cut..(cut + removed).min(key.len()), &inserted);
+        let issued = matches!(tokens.parse(&mutated), Some(Parsed::Issued { .. }));
+        prop_assert_eq!(issued, mutated == key);
+    }
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['__test__/**/*.test.ts'],
+    exclude: ['__test__/soak/**'],
+    globalSetup: '__test__/support/global-setup.ts',
+    // The addon's state belongs to a process: each file gets one of its own.
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
