@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import ts from 'typescript'
+import { root } from '../support/child.js'
+
+/**
+ * The `ts` blocks of a document as one module, each line where it is in the document. A line
+ * `value // => expected` becomes a check; the other lines stay as they are.
+ */
+export function moduleOf(text: string): string {
+  let inside = false
+  const lines = text.split('\n').map((line, index) => {
+    if (line.startsWith('```')) {
+      inside = line === '```ts'
+      return ''
+    }
+    return inside ? line.replace(CHECK, `$1;checked(${index + 1}, $2, $3)`) : ''
+  })
+  return `${lines.join('\n')}\n${CHECKER}`
+}
+
+const CHECK = /^(\s*)(\S.*) \/\/ => (.+)$/
+
+/** The lines of the checks. */
+export const checkedLines = (source: string): number[] =>
+  [...source.matchAll(/^\s*;checked\((\d+),/gm)].map(([, line]) => Number(line))
+
+/** Reports each check by file descriptor 3; an object needs no more fields than are expected. */
+const CHECKER = `
+import { writeSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+
+function checked(line: number, actual: unknown, expected: unknown): void {
+  const ok = matches(actual, expected)
+  writeSync(3, JSON.stringify(ok ? { line } : { line, actual, expected }) + '\\n')
+}
+
+function matches(actual: any, expected: any): boolean {
+  if (typeof expected !== 'object' || expected === null) return isDeepStrictEqual(actual, expected)
+  if (Array.isArray(expected) && actual?.length !== expected.length) return false
+  return Object.keys(expected).every((name) => matches(actual?.[name], expected[name]))
+}
+`
+
+/** Compiles a module that stands in the root of the repository, as strictly as an app may. */
+export function compile(source: string): { problems: string[]; code: string } {
+  // In a package of CommonJS the extension makes it a module, in which `await` may stand alone.
+  const file = join(root, 'document.mts')
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    types: ['node'],
+    strict: true,
+    isolatedModules: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: true,
+  }
+  const host = ts.createCompilerHost(options)
+  const { getSourceFile, fileExists } = host
+  host.fileExists = (name) => name === file || fileExists(name)
+  host.getSourceFile = (name, ...rest) =>
+    name === file
+      ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2022)
+      : getSourceFile(name, ...rest)
+  let code = ''
+  host.writeFile = (_name, text) => (code = text)
+
+  const program = ts.createProgram([file], options, host)
+  program.emit()
+  return { problems: ts.getPreEmitDiagnostics(program).map(problem), code }
+}
+
+function problem({ file, start, messageText }: ts.Diagnostic): string {
+  const line = file ? file.getLineAndCharacterOfPosition(start ?? 0).line + 1 : 0
+  return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+}

@@ -1,0 +1,9 @@
+import { createRequire } from 'node:module'
+
+/** The package as an application loads it: by Node itself, not transformed by vitest. */
+export const addon = createRequire(import.meta.url)(
+  '../../index.js',
+) as typeof import('../../index.js')
+
+/** Hashing as cheap as the addon permits, for files that hash a lot. */
+export const cheapHashing = { argon2MemoryKib: 8, argon2Iterations: 1 }

@@ -1,0 +1,11 @@
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { run } from './support/child.js'
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
+
+test("the published types serve a strict application's code, and refuse what is wrong", async () => {
+  const tsc = path('../node_modules/typescript/bin/tsc')
+  const child = await run([process.execPath, tsc, '--project', path('types/tsconfig.json')])
+  expect(child).toMatchObject({ code: 0, stdout: '', stderr: '' })
+})

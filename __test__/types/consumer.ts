@@ -1,0 +1,186 @@
+// Compiled, never run: what an application writes against the published types.
+import {
+  close,
+  configure,
+  createAdminToken,
+  createApiKey,
+  deleteApiKey,
+  flush,
+  getApiKey,
+  health,
+  listAdminTokens,
+  listApiKeys,
+  migrate,
+  patchApiKey,
+  revokeAdminToken,
+  updateApiKey,
+  verifyAdminToken,
+  verifyApiKey,
+  type AdminToken,
+  type AdminVerification,
+  type ApiKey,
+  type IssuedAdminToken,
+  type IssuedApiKey,
+  type Verification,
+} from '@sophra/api-keys'
+
+export function start(): void {
+  configure({})
+  configure({
+    databaseUrl: 'postgres://localhost/app',
+    directDatabaseUrl: 'postgres://localhost/app',
+    jwtSecret: 'secret',
+    migrate: 'manual',
+    prefixes: ['acme', 'sophra'],
+    environment: 'test',
+    signingKeys: ['base64'],
+    argon2MemoryKib: 8,
+    argon2Iterations: 1,
+    hashPermits: 1,
+    rateLimitWindowSeconds: 60,
+    suspensionSeconds: 0,
+    flushIntervalMs: 1_000,
+    defaultTtlDays: 30,
+    maxTtlDays: 365,
+    poolMax: 10,
+    statementTimeoutMs: 1_500,
+  })
+  // @ts-expect-error one of two
+  configure({ environment: 'staging' })
+  // @ts-expect-error no such option
+  configure({ databaseURL: 'x' })
+}
+
+export async function keys(): Promise<void> {
+  const issued: IssuedApiKey = await createApiKey({ name: 'n', clientId: 'c' })
+  const plaintext: string = issued.key
+  const asKey: ApiKey = issued
+  await createApiKey({
+    name: 'n',
+    clientId: 'c',
+    description: null,
+    isActive: true,
+    expiresAt: new Date(),
+    allowedIps: ['10.0.0.0/8'],
+    rateLimit: 10,
+    rateLimitWindowSeconds: null,
+    scopes: ['docs:*'],
+    metadata: { plan: 'pro', nested: { list: [1, null] } },
+  })
+  await createApiKey({ name: 'n', clientId: 'c', expiresAt: '2094-01-01T00:00:00Z' })
+  // @ts-expect-error clientId is required
+  await createApiKey({ name: 'n' })
+  // @ts-expect-error protected
+  await createApiKey({ name: 'n', clientId: 'c', usageCount: 1 })
+
+  const found: ApiKey | null = await getApiKey(issued.id)
+  // @ts-expect-error may be null
+  void found.name
+  const { keys, nextCursor } = await listApiKeys({ limit: 10, search: 'abc', isActive: true })
+  const more: string | null = nextCursor
+  await listApiKeys()
+  await listApiKeys({ cursor: more, clientId: null })
+
+  const [first] = keys
+  if (first) {
+    const dates: (Date | null)[] = [first.createdAt, first.expiresAt, first.lastUsedAt]
+    const numbers: (number | null)[] = [first.usageCount, first.rateLimit]
+    const lists: string[][] = [first.scopes, first.allowedIps]
+    const start: string | null = first.start
+    void [dates, numbers, lists, start]
+    // @ts-expect-error never there
+    void first.key
+  }
+
+  const changed = await updateApiKey({
+    id: 'x',
+    name: 'n',
+    regenerateKey: true,
+    gracePeriodSeconds: 9,
+  })
+  const fresh: string | undefined = changed.key
+  const patched: ApiKey = await patchApiKey({
+    id: 'x',
+    description: null,
+    expiresAt: null,
+    suspendedUntil: null,
+    previousKeyExpiresAt: null,
+  })
+  // @ts-expect-error null only
+  await patchApiKey({ id: 'x', suspendedUntil: new Date() })
+  // @ts-expect-error id is required
+  await patchApiKey({ name: 'n' })
+  const nothing: void = await deleteApiKey('x')
+  void [plaintext, asKey, fresh, patched, nothing]
+}
+
+export async function verify(): Promise<string> {
+  const context = { ip: '10.0.0.1', scopes: ['docs:read'], cost: 2, path: '/api/search' }
+  const answer: Verification = await verifyApiKey('key', context)
+  if (answer.valid) {
+    const code: 'VALID' = answer.code
+    const remaining: number | undefined = answer.rateLimit?.remaining
+    const ids: string[] = [answer.keyId, answer.name, answer.clientId, ...answer.scopes]
+    const expires: Date | null = answer.expiresAt
+    void [code, remaining, ids, expires, answer.metadata]
+    // @ts-expect-error only of a refusal
+    void answer.status
+    return answer.clientId
+  }
+  const status: 401 | 403 | 429 = answer.status
+  const retry: number | undefined = answer.retryAfterMs
+  void [status, retry, answer.keyId, answer.rateLimit?.resetMs]
+  // @ts-expect-error only of a valid key
+  void answer.clientId
+  switch (answer.code) {
+    case 'INVALID_KEY':
+    case 'EXPIRED':
+    case 'DISABLED':
+    case 'IP_NOT_ALLOWED':
+    case 'INSUFFICIENT_SCOPE':
+    case 'RATE_LIMITED':
+    case 'SUSPENDED':
+    case 'THROTTLED':
+      return answer.message
+    default:
+      return unreachable(answer.code)
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(String(value))
+}
+
+export async function admin(): Promise<void> {
+  const issued: IssuedAdminToken = await createAdminToken({
+    name: 'Ops',
+    description: null,
+    permissions: ['keys:read'],
+    expiresInSeconds: 3_600,
+  })
+  const answer: AdminVerification = await verifyAdminToken(issued.token, {
+    permission: 'keys:read',
+  })
+  if (answer.valid) {
+    const permissions: string[] = answer.permissions
+    void [permissions, answer.tokenId, answer.name]
+  } else {
+    const status: 401 | 403 = answer.status
+    const code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' = answer.code
+    void [status, code, answer.message]
+  }
+  const tokens: AdminToken[] = await listAdminTokens()
+  // @ts-expect-error never there
+  void tokens[0]?.token
+  await revokeAdminToken(issued.id)
+}
+
+export async function operate(): Promise<void> {
+  const { applied, adopted, remaining } = await migrate()
+  await migrate({ adopt: false })
+  const { status, problems, staleForMs, usagePending } = await health()
+  const state: 'ok' | 'degraded' | 'down' = status
+  void [applied.length + adopted + remaining, state, problems.join(), staleForMs, usagePending]
+  await flush()
+  await close()
+}

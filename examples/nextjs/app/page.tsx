@@ -1,0 +1,61 @@
+export const dynamic = 'force-dynamic'
+
+/** The port is known only while the server runs. */
+const setUp = () => `URL=http://localhost:${process.env.PORT ?? 3000}
+ADMIN_TOKEN=…   # npm start prints where it is`
+
+const STEPS = [
+  {
+    title: 'Create a key: the answer shows it this once',
+    curl: `curl -X POST "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"name": "Search", "clientId": "acme", "rateLimit": 100}'
+KEY=…           # the "key" of the answer
+ID=…            # its "id"`,
+  },
+  {
+    title: 'Use it',
+    curl: `curl "$URL/api/search?q=shoes" -H "x-api-key: $KEY"
+curl "$URL/api/whoami" -H "Authorization: Bearer $KEY"`,
+  },
+  {
+    title: 'List the keys',
+    curl: `curl "$URL/api/keys?limit=10" -H "x-admin-token: $ADMIN_TOKEN"`,
+  },
+  {
+    title: 'Replace it: the old one stays valid for an hour',
+    curl: `curl -X PUT "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"id": "'$ID'", "regenerateKey": true, "gracePeriodSeconds": 3600}'`,
+  },
+  {
+    title: 'Disable it',
+    curl: `curl -X PATCH "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"id": "'$ID'", "isActive": false}'`,
+  },
+  {
+    title: 'Delete it',
+    curl: `curl -X DELETE "$URL/api/keys?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
+  },
+]
+
+export default function Page() {
+  return (
+    <main>
+      <h1>API keys</h1>
+      <Shell>{setUp()}</Shell>
+      {STEPS.map(({ title, curl }) => (
+        <section key={title}>
+          <h2 style={{ fontSize: '1rem' }}>{title}</h2>
+          <Shell>{curl}</Shell>
+        </section>
+      ))}
+    </main>
+  )
+}
+
+function Shell({ children }: { children: string }) {
+  return (
+    <pre style={{ background: '#f4f4f5', borderRadius: 6, overflowX: 'auto', padding: '1rem' }}>
+      {children}
+    </pre>
+  )
+}

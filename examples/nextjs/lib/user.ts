@@ -1,0 +1,22 @@
+import { jwtVerify } from 'jose'
+import { bearerToken } from './api-key'
+
+export interface User {
+  id: string
+}
+
+/** The signed-in user whose token (HS256, `USER_JWT_SECRET`) the request bears, if it does. */
+export async function signedInUser(request: Request): Promise<User | undefined> {
+  const secret = process.env.USER_JWT_SECRET
+  const token = bearerToken(request)
+  if (!secret || !token) return undefined
+  try {
+    const { payload } = await jwtVerify(token, new TextEncoder().encode(secret), {
+      algorithms: ['HS256'],
+      requiredClaims: ['sub', 'exp'],
+    })
+    return { id: payload.sub as string }
+  } catch {
+    return undefined
+  }
+}
