@@ -22,13 +22,13 @@ pub use rule::{Decision, RateLimit, Rule};
 use limiter::Timeline;
 
 /// Parts of the map with a lock each: a sweep never holds up more than one of them.
-const SHARDS: u64 = 64;
+const SHARDS: usize = 64;
 
 type Shard<C> = HashMap<Box<str>, Arc<Limiter<C>>>;
 
 /// The limiters of all keys. Exact under any concurrency.
 pub struct Limits<C: Clock = MonotonicClock> {
-    shards: [RwLock<Shard<C>>; SHARDS as usize],
+    shards: [RwLock<Shard<C>>; SHARDS],
     hasher: RandomState,
     timeline: Arc<Timeline<C>>,
 }
@@ -104,7 +104,8 @@ impl<C: Clock> Limits<C> {
     }
 
     fn shard(&self, key_id: &str) -> &RwLock<Shard<C>> {
-        &self.shards[(self.hasher.hash_one(key_id) % SHARDS) as usize]
+        let [low, ..] = self.hasher.hash_one(key_id).to_le_bytes();
+        &self.shards[usize::from(low) % SHARDS]
     }
 }
 

@@ -46,20 +46,24 @@ impl Account {
     }
 
     pub(super) fn charge(&self, cost: NonZeroU32, now: impl Fn() -> u64) -> Decision {
+        // Asked first: governor would multiply such a cost beyond 64 bits, and could allow it.
+        if cost > self.rule.limit {
+            let debt = self.full_at.load(Acquire).saturating_sub(now());
+            return self.rule.too_costly(debt);
+        }
         let ledger = Ledger {
             full_at: &self.full_at,
             now,
             debt: Cell::new(0),
         };
-        let limiter =
-            RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(self.rule.quota(), ledger, Still);
+        let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
+            RateLimiter::new(self.rule.quota(), ledger, Still);
         let outcome = limiter.check_n(cost);
-        let ledger = limiter.into_state_store();
-        let debt = ledger.debt.get();
+        let debt = limiter.into_state_store().debt.get();
         match outcome {
             Ok(Ok(())) => Decision::Allowed(self.rule.left(debt)),
             Ok(Err(until)) => self.rule.too_early(debt, until.wait_time_from(Still.now())),
-            Err(_) => self.rule.too_costly(ledger.read()),
+            Err(_) => self.rule.too_costly(debt),
         }
     }
 
@@ -115,12 +119,6 @@ struct Ledger<'a, F> {
     now: F,
     /// After the check, as it left it.
     debt: Cell<u64>,
-}
-
-impl<F: Fn() -> u64> Ledger<'_, F> {
-    fn read(&self) -> u64 {
-        self.full_at.load(Acquire).saturating_sub((self.now)())
-    }
 }
 
 impl<F: Fn() -> u64> StateStore for Ledger<'_, F> {
