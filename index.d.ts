@@ -362,6 +362,21 @@ export interface Options {
    */
   hashPermits?: number | null
   /**
+   * `on`: once a key was proved, its row keeps a keyed digest, so that other processes need not hash. Needs `signingKeys`.
+   * @default 'off'
+   */
+  coldDigest?: 'off' | 'on' | null
+  /**
+   * Keys kept in memory after they were proved, 1 to 10,000,000.
+   * @default 100000
+   */
+  cacheCapacity?: number | null
+  /**
+   * How long keys in memory are believed while changes cannot be read from the database, in seconds, 1 to 3,600.
+   * @default 60
+   */
+  stalenessSeconds?: number | null
+  /**
    * Window of rate limits whose key names none, in seconds, 1 to 86,400.
    * @default 60
    */
@@ -422,7 +437,6 @@ export interface ApiKeyError extends Error {
   /** Milliseconds, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number
 }
-
 
 /**
  * Which binding artifact the generated loader actually loaded: `'native'` for

@@ -4,6 +4,7 @@
 // are made here, so that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
 const native = require('./native.js')
+const { freeze, verifyWarm } = require('./warm.js')
 
 class ApiKeyError extends Error {
   constructor({ message, ...fields }) {
@@ -29,6 +30,13 @@ function withDates(object) {
   return object
 }
 
+/** As the results of the warm path are. */
+function withSharedFrozen(verification) {
+  freeze(verification.scopes)
+  freeze(verification.metadata)
+  return withDates(verification)
+}
+
 function open(answer) {
   const { fault, value } = JSON.parse(answer)
   if (fault) throw new ApiKeyError(fault)
@@ -50,7 +58,8 @@ exports.listApiKeys = exported(native.listApiKeys, (page) => (page.keys.forEach(
 exports.updateApiKey = exported(native.updateApiKey, withDates)
 exports.patchApiKey = exported(native.patchApiKey, withDates)
 exports.deleteApiKey = exported(native.deleteApiKey)
-exports.verifyApiKey = exported(native.verifyApiKey, withDates)
+const verifyCold = exported(native.verifyApiKey, withSharedFrozen)
+exports.verifyApiKey = async (key, context) => verifyWarm(key, context) ?? verifyCold(key, context)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = exported(native.listAdminTokens, (tokens) => tokens.map(withDates))

@@ -164,6 +164,9 @@ describe('a process of its own', () => {
       'run',
       '--root',
       fixture('vitest'),
+      // Reads the configuration where it is, without a copy beside it.
+      '--configLoader',
+      'native',
     ]
     const child = await run([...command, '--pool', pool, '--no-color'], { env })
     expect(child, child.stdout + child.stderr).toMatchObject({ code: 0, signal: null })

@@ -183,7 +183,6 @@ describe('an allow-list', () => {
     [['0.0.0.0/0', '::/0'], '010.0.0.1', false],
     [['0.0.0.0/0', '::/0'], '\u0000', false],
     [['0.0.0.0/0', '::/0'], '\ud800', false],
-    [['0.0.0.0/0', '::/0'], '1'.repeat(1_000_000), false],
     [[], undefined, true],
     [[], 'unreadable', true],
   ])('%j and the address %j: %s', async (allowedIps, ip, allowed) => {
@@ -197,6 +196,12 @@ describe('an allow-list', () => {
       message: expect.stringMatching(/\S/),
       keyId: id,
     })
+  })
+
+  test('and an address of a megabyte: false', async () => {
+    const { key } = await create({ allowedIps: ['0.0.0.0/0', '::/0'] })
+    const ip = '1'.repeat(1_000_000)
+    expect(await verifyApiKey(key, { ip })).toMatchObject({ code: 'IP_NOT_ALLOWED' })
   })
 
   test('that cannot be read refuses everyone', async () => {

@@ -5,21 +5,27 @@
 mod promise;
 mod shapes;
 mod value;
+mod warm;
+
+use std::future::Future;
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
+use serde::Serialize;
 
 use crate::config::Options;
 use crate::error::{Error, Issue};
 use crate::input::{Fields, Value, rules};
 use crate::model::Timestamp;
+use crate::service::Service;
 use crate::token::{self, Plaintext};
 use crate::verify::Context;
 use crate::{admin, keys, lifecycle, verify};
 use promise::{Answer, promise};
 use shapes::{
-    AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Verification,
+    AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Stats, Verification,
 };
 use value::{read, read_text};
 
@@ -41,11 +47,10 @@ use value::{read, read_text};
 )]
 pub(crate) fn create_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
     let input = read(input);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let now = Timestamp::now();
-        let new = keys::NewKey::read(input, now, call.service.config.ttl)?;
-        let issued = keys::create(&call.service, new, now).await?;
+        let new = keys::NewKey::read(input, now, service.config.ttl)?;
+        let issued = keys::create(&service, new, now).await?;
         Ok(ApiKey::with_key(issued.key, Some(&issued.plaintext)))
     })
 }
@@ -65,9 +70,8 @@ pub(crate) fn create_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obj
 )]
 pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
     let id = read(id);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
-        let key = keys::get(&call.service, &keys::key_id(id)?).await?;
+    call(env, move |service| async move {
+        let key = keys::get(&service, &keys::key_id(id)?).await?;
         Ok(key.map(ApiKey::from))
     })
 }
@@ -87,9 +91,8 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 )]
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
-        let page = keys::list(&call.service, &keys::Query::read(query)?).await?;
+    call(env, move |service| async move {
+        let page = keys::list(&service, &keys::Query::read(query)?).await?;
         Ok(ApiKeyPage::from(page))
     })
 }
@@ -111,11 +114,10 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
 )]
 pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
     let input = read(input);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let now = Timestamp::now();
-        let update = keys::Update::read(input, now, call.service.config.ttl)?;
-        let (key, plaintext) = keys::update(&call.service, update, now).await?;
+        let update = keys::Update::read(input, now, service.config.ttl)?;
+        let (key, plaintext) = keys::update(&service, update, now).await?;
         Ok(ApiKey::with_key(key, plaintext.as_ref()))
     })
 }
@@ -136,11 +138,10 @@ pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obj
 )]
 pub(crate) fn patch_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
     let input = read(input);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let now = Timestamp::now();
-        let patch = keys::Patch::read(input, now, call.service.config.ttl)?;
-        Ok(ApiKey::from(keys::patch(&call.service, patch, now).await?))
+        let patch = keys::Patch::read(input, now, service.config.ttl)?;
+        Ok(ApiKey::from(keys::patch(&service, patch, now).await?))
     })
 }
 
@@ -159,9 +160,8 @@ pub(crate) fn patch_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obje
 )]
 pub(crate) fn delete_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
     let id = read(id);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
-        keys::delete(&call.service, &keys::key_id(id)?).await
+    call(env, move |service| async move {
+        keys::delete(&service, &keys::key_id(id)?).await
     })
 }
 
@@ -190,10 +190,9 @@ pub(crate) fn verify_api_key<'e>(
     // One unit more than the longest key: what is longer is still told from a key.
     let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
     let context = read(context);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let (key, context) = with_text("key", key, Context::read(context))?;
-        let verification = verify::verify(&call.service, key, &context, Timestamp::now()).await?;
+        let verification = verify::verify(&service, key, &context).await?;
         Ok(Verification::from(verification))
     })
 }
@@ -214,10 +213,9 @@ pub(crate) fn verify_api_key<'e>(
 )]
 pub(crate) fn create_admin_token<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
     let input = read(input);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let new = admin::NewToken::read(input)?;
-        let (token, jwt) = admin::create(&call.service, new, Timestamp::now()).await?;
+        let (token, jwt) = admin::create(&service, new, Timestamp::now()).await?;
         Ok(AdminToken::with_token(token, jwt))
     })
 }
@@ -245,11 +243,10 @@ pub(crate) fn verify_admin_token<'e>(
 ) -> Result<Object<'e>> {
     let token = read_text(token, admin::TOKEN_MAX + 1).map(Plaintext::new);
     let context = read(context);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
+    call(env, move |service| async move {
         let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
         let verification =
-            admin::verify(&call.service, token.expose(), &context, Timestamp::now()).await?;
+            admin::verify(&service, token.expose(), &context, Timestamp::now()).await?;
         Ok(AdminVerification::from(verification))
     })
 }
@@ -264,9 +261,8 @@ pub(crate) fn verify_admin_token<'e>(
 /// ```
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
-    promise(env, async move {
-        let call = lifecycle::call().await?;
-        let tokens = admin::list(&call.service).await?;
+    call(env, move |service| async move {
+        let tokens = admin::list(&service).await?;
         Ok(tokens.into_iter().map(AdminToken::from).collect::<Vec<_>>())
     })
 }
@@ -286,9 +282,8 @@ pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
 )]
 pub(crate) fn revoke_admin_token<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
     let id = read(id);
-    promise(env, async move {
-        let call = lifecycle::call().await?;
-        admin::revoke(&call.service, &admin::token_id(id)?, Timestamp::now()).await
+    call(env, move |service| async move {
+        admin::revoke(&service, &admin::token_id(id)?, Timestamp::now()).await
     })
 }
 
@@ -308,9 +303,10 @@ pub(crate) fn revoke_admin_token<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Ob
 )]
 pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'e>> {
     let options = read(options);
+    let entered = lifecycle::enter();
     promise(env, async move {
         check_migrate_options(options)?;
-        lifecycle::migrate().await.map(MigrationReport::from)
+        entered?.migrate().await.map(MigrationReport::from)
     })
 }
 
@@ -324,8 +320,10 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
 /// ```
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
+    let entered = lifecycle::enter();
     promise(env, async move {
-        match lifecycle::running() {
+        let _open = entered?;
+        match lifecycle::started() {
             Some(service) => service.usage.flush(&service.store).await,
             None => Ok(()),
         }
@@ -343,7 +341,7 @@ pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
 /// ```
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
-    promise(env, lifecycle::close())
+    promise(env, lifecycle::begin_close().finish())
 }
 
 /// How the addon is doing. Never rejects.
@@ -354,14 +352,17 @@ pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
 /// ```
 #[napi(catch_unwind, ts_return_type = "Promise<Health>")]
 pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
+    let entered = lifecycle::enter();
     promise(env, async move {
         let checked = async {
-            let call = lifecycle::call().await?;
-            call.service.store.usage_count_is_narrow().await
+            entered?
+                .service()
+                .await?
+                .store
+                .usage_count_is_narrow()
+                .await
         };
-        let checked = checked.await;
-        let pending = lifecycle::running().map_or(0, |service| service.usage.pending());
-        Ok(Health::new(&checked, pending))
+        Ok(Health::new(checked.await, lifecycle::started().as_deref()))
     })
 }
 
@@ -381,6 +382,58 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
 )]
 pub(crate) fn configure(options: Unknown<'_>) -> Answer {
     Answer::of(Options::read(read(options)).and_then(lifecycle::configure))
+}
+
+/// The warm path of `verifyApiKey`, for `index.js`: see `binding/warm.rs`.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn verify_warm(
+    env: &Env,
+    key: Unknown<'_>,
+    ip: Unknown<'_>,
+    scopes: Unknown<'_>,
+    cost: u32,
+) -> f64 {
+    warm::verify(env, key, ip, scopes, cost)
+}
+
+/// The numbers beside an answer of the warm path.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn warm_numbers(env: &Env) -> Result<Unknown<'_>> {
+    warm::numbers(env)
+}
+
+/// What does not change of the key that the warm path answered for last on this thread.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn warm_template() -> Answer {
+    Answer::of(Ok(warm::template()))
+}
+
+/// Code, status and message of each refusal, by its number less one.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn refusals() -> Answer {
+    Answer::of(Ok(warm::refusals()))
+}
+
+/// Counts of work done and saved, for tests and benchmarks.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn stats() -> String {
+    serde_json::json!(Stats::of(lifecycle::started().as_deref())).to_string()
+}
+
+/// Runs a call on the service. It begins now, on the JavaScript thread, so that a `close()` after it waits for it.
+fn call<T, F>(
+    env: &Env,
+    work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
+) -> Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
+    let entered = lifecycle::enter();
+    promise(env, async move {
+        let call = entered?;
+        work(Arc::clone(call.service().await?)).await
+    })
 }
 
 fn check_migrate_options(options: Value) -> std::result::Result<(), Error> {

@@ -33,6 +33,9 @@ pub mod defaults {
     /// KiB; with 5 iterations one of the settings that OWASP's Password Storage Cheat Sheet names.
     pub const ARGON2_MEMORY_KIB: u32 = 7_168;
     pub const ARGON2_ITERATIONS: u32 = 5;
+    pub const COLD_DIGEST: &str = "off";
+    pub const CACHE_CAPACITY: u32 = 100_000;
+    pub const STALENESS_SECONDS: u32 = 60;
     pub const RATE_LIMIT_WINDOW_SECONDS: u32 = 60;
     pub const SUSPENSION_SECONDS: u32 = 60;
     pub const FLUSH_INTERVAL_MS: u32 = 1_000;
@@ -54,6 +57,9 @@ pub struct Config {
     pub signing_keys: Option<Keyring>,
     pub hash_params: HashParams,
     pub hash_permits: usize,
+    pub cold_digest: bool,
+    pub cache_capacity: usize,
+    pub staleness: Duration,
     pub rate_limit_window: Duration,
     pub suspension: Duration,
     pub flush_interval: Duration,
@@ -162,6 +168,11 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let hash_permits = reader
         .number("hashPermits", 1..=1_024)
         .map(|permits| permits as usize);
+    let cold_digest = cold_digest(&mut reader, signing_keys.is_some());
+    let cache_capacity = reader
+        .number("cacheCapacity", 1..=10_000_000)
+        .unwrap_or(defaults::CACHE_CAPACITY);
+    let staleness = reader.number("stalenessSeconds", 1..=3_600);
     let window = reader.number("rateLimitWindowSeconds", 1..=86_400);
     let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
     let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);
@@ -182,6 +193,9 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         signing_keys,
         hash_params,
         hash_permits: hash_permits.unwrap_or_else(default_permits),
+        cold_digest,
+        cache_capacity: cache_capacity as usize,
+        staleness: seconds(staleness.unwrap_or(defaults::STALENESS_SECONDS)),
         rate_limit_window: seconds(window.unwrap_or(defaults::RATE_LIMIT_WINDOW_SECONDS)),
         suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
@@ -254,6 +268,15 @@ fn signing_keys(reader: &mut Reader<'_>) -> Option<Keyring> {
         reader.fail_option("signingKeys", "must each be base64 of at least 32 bytes");
     }
     keyring
+}
+
+/// The digest's key comes from the signing keys, and must not lie beside the digest.
+fn cold_digest(reader: &mut Reader<'_>, signing_keys: bool) -> bool {
+    let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
+    if on && !signing_keys {
+        reader.fail_option("coldDigest", "needs signingKeys (API_KEYS_SIGNING_KEYS)");
+    }
+    on
 }
 
 fn hash_params(reader: &mut Reader<'_>) -> HashParams {

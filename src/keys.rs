@@ -53,7 +53,10 @@ pub async fn create(service: &Service, new: NewKey, now: Timestamp) -> Result<Is
         previous_key_expires_at: None,
     };
     match service.store.insert_key(&key, &credential).await {
-        Ok(()) => Ok(Issued { key, plaintext }),
+        Ok(()) => {
+            service.cache.changed(&key.id);
+            Ok(Issued { key, plaintext })
+        }
         Err(Error::DatabaseUnavailable { retry_after_ms, .. }) => {
             service.orphans.add(key.id, credential.hash, now);
             Err(Error::DatabaseUnavailable {
@@ -110,16 +113,16 @@ pub async fn patch(service: &Service, patch: Patch, now: Timestamp) -> Result<Ap
     let key = change(service, &patch.id, &patch.changes, None, now).await?;
     if patch.changes.lift_suspension {
         service.limits.forgive(&patch.id);
+        service.cache.lift_suspension(&patch.id);
     }
     Ok(key)
 }
 
 pub async fn delete(service: &Service, id: &str) -> Result<(), Error> {
-    if service.store.delete_key(id).await? {
-        Ok(())
-    } else {
-        Err(NOT_FOUND)
-    }
+    let deleted = service.store.delete_key(id).await;
+    // Also after a fault: the change may have been made all the same.
+    service.cache.changed(id);
+    if deleted? { Ok(()) } else { Err(NOT_FOUND) }
 }
 
 const NOT_FOUND: Error = Error::NotFound("API key");
@@ -131,11 +134,9 @@ async fn change(
     rotation: Option<&Rotation>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
-    service
-        .store
-        .change_key(id, changes, rotation, now)
-        .await?
-        .ok_or(NOT_FOUND)
+    let changed = service.store.change_key(id, changes, rotation, now).await;
+    service.cache.changed(id);
+    changed?.ok_or(NOT_FOUND)
 }
 
 /// A new plaintext, and what its row keeps of it.

@@ -15,6 +15,7 @@ pub mod admin;
 // The exports register with Node alone; without it they are dead code.
 #[cfg(not(test))]
 mod binding;
+pub mod cache;
 pub mod config;
 pub mod error;
 pub mod hash;
@@ -26,6 +27,7 @@ pub mod model;
 pub mod random;
 pub mod service;
 pub mod store;
+pub mod sync;
 pub mod token;
 pub mod usage;
 pub mod verify;

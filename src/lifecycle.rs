@@ -1,9 +1,11 @@
 //! The one service of a process: configured, started at first use, closed, perhaps started anew.
 //! Shared by all worker threads.
 
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use once_cell::sync::{Lazy, OnceCell};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
@@ -15,6 +17,8 @@ use crate::service::Service;
 use crate::store;
 
 static STATE: Lazy<Mutex<State>> = Lazy::new(Mutex::default);
+/// What is started, for the warm path, which takes no lock.
+static STARTED: Lazy<ArcSwapOption<Running>> = Lazy::new(ArcSwapOption::default);
 /// One close at a time.
 static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -24,39 +28,33 @@ struct State {
     /// `configure()` was called since the last close.
     configured: bool,
     running: Arc<Running>,
-    closing: bool,
 }
 
+/// From one close to the next.
 #[derive(Default)]
 struct Running {
     service: tokio::sync::OnceCell<Arc<Service>>,
     calls: TaskTracker,
+    closing: AtomicBool,
     /// When the last start failed, and why.
     failure: Mutex<Option<(Instant, Error)>>,
 }
 
-impl Running {
-    /// Calls that waited for a start which failed share its fault, instead of failing one after the other.
-    async fn start(&self, options: &Options, arrived: Instant) -> Result<Arc<Service>, Error> {
-        if let Some((at, error)) = &*locked(&self.failure)
-            && *at > arrived
-        {
-            return Err(error.clone());
-        }
-        let started = async { Service::start(config(options)?).await }.await;
-        *locked(&self.failure) = started
-            .as_ref()
-            .err()
-            .map(|error| (Instant::now(), error.clone()));
-        started
-    }
-}
-
 /// A running call: the service stays open for as long as it is held.
 pub struct Call {
-    pub service: Arc<Service>,
+    running: Arc<Running>,
+    options: Options,
     _open: TaskTrackerToken,
 }
+
+/// A running call of the warm path, which asks for nothing that would have to be started.
+pub struct WarmCall {
+    running: Arc<Running>,
+    _open: TaskTrackerToken,
+}
+
+/// A close that has begun: new calls are refused.
+pub struct Close(Arc<Running>);
 
 /// The runtime of all that is asynchronous; it lives as long as the process.
 pub fn runtime() -> Result<&'static Runtime, Error> {
@@ -73,11 +71,12 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
 
 /// Sets the options; an equal call again does nothing.
 pub fn configure(options: Options) -> Result<(), Error> {
-    let mut state = state();
-    if options == state.options && (state.configured || state.running.service.initialized()) {
+    let mut state = locked(&STATE);
+    let in_force = state.configured || state.running.service.initialized();
+    if in_force && options == state.options {
         return Ok(());
     }
-    if state.closing || state.configured || state.running.service.initialized() {
+    if in_force || state.running.is_closing() {
         return Err(Error::Configuration(
             "The addon is configured already, with other options: call close() before configure()"
                 .into(),
@@ -88,71 +87,119 @@ pub fn configure(options: Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// The service, started from the options and the environment by the first call.
-pub async fn call() -> Result<Call, Error> {
-    let (running, options, open) = enter()?;
-    let arrived = Instant::now();
-    let start = || running.start(&options, arrived);
-    let service = running.service.get_or_try_init(start).await?;
+/// Begins a call. Under the lock, so that a close either waits for it or refuses it.
+pub fn enter() -> Result<Call, Error> {
+    let state = locked(&STATE);
+    if state.running.is_closing() {
+        return Err(Error::Configuration(
+            "The addon is closing: no new calls are taken".into(),
+        ));
+    }
     Ok(Call {
-        service: Arc::clone(service),
+        running: Arc::clone(&state.running),
+        options: state.options.clone(),
+        _open: state.running.calls.token(),
+    })
+}
+
+/// Begins a call of the warm path, if the service is started and takes calls.
+pub fn enter_warm() -> Option<WarmCall> {
+    let running = STARTED.load_full()?;
+    let open = running.calls.token();
+    // Either the close sees the token, or we see the close.
+    fence(Ordering::SeqCst);
+    (!running.is_closing()).then_some(WarmCall {
+        running,
         _open: open,
     })
 }
 
 /// The service if it was started; nothing is started.
-pub fn running() -> Option<Arc<Service>> {
-    state().running.service.get().cloned()
+pub fn started() -> Option<Arc<Service>> {
+    locked(&STATE).running.service.get().cloned()
 }
 
-/// Migrates without starting the service, which may need the very schema.
-pub async fn migrate() -> Result<store::Migrated, Error> {
-    let (_, options, _open) = enter()?;
-    store::migrate(&config(&options)?).await
+/// Refuses new calls from here on.
+pub fn begin_close() -> Close {
+    let state = locked(&STATE);
+    state.running.closing.store(true, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    Close(Arc::clone(&state.running))
 }
 
-/// Begins a call. Under the lock, so that a close either waits for it or refuses it.
-fn enter() -> Result<(Arc<Running>, Options, TaskTrackerToken), Error> {
-    let state = state();
-    if state.closing {
-        return Err(Error::Configuration(
-            "The addon is closing: no new calls are taken".into(),
-        ));
+impl Close {
+    /// Lets running calls finish, stores what was counted, closes the connections. The next call starts anew.
+    pub async fn finish(self) -> Result<(), Error> {
+        let _one_at_a_time = CLOSING.lock().await;
+        if !Arc::ptr_eq(&self.0, &locked(&STATE).running) {
+            return Ok(());
+        }
+        self.0.calls.close();
+        self.0.calls.wait().await;
+        STARTED.store(None);
+        let result = match self.0.service.get() {
+            Some(service) => service.stop().await,
+            None => Ok(()),
+        };
+        let mut state = locked(&STATE);
+        state.running = Arc::default();
+        state.configured = false;
+        result
     }
-    Ok((
-        Arc::clone(&state.running),
-        state.options.clone(),
-        state.running.calls.token(),
-    ))
 }
 
-/// Lets running calls finish, stores what was counted, closes the connections. The next call starts anew.
-pub async fn close() -> Result<(), Error> {
-    let _one_at_a_time = CLOSING.lock().await;
-    let running = {
-        let mut state = state();
-        state.closing = true;
-        Arc::clone(&state.running)
-    };
-    running.calls.close();
-    running.calls.wait().await;
-    let result = match running.service.get() {
-        Some(service) => service.stop().await,
-        None => Ok(()),
-    };
-    let mut state = state();
-    state.running = Arc::default();
-    state.configured = false;
-    state.closing = false;
-    result
+impl Call {
+    /// The service, started from the options and the environment by the first call.
+    pub async fn service(&self) -> Result<&Arc<Service>, Error> {
+        let arrived = Instant::now();
+        let start = || self.start(arrived);
+        self.running.service.get_or_try_init(start).await
+    }
+
+    /// Calls that waited for a start which failed share its fault, instead of failing one after the other.
+    async fn start(&self, arrived: Instant) -> Result<Arc<Service>, Error> {
+        if let Some((at, error)) = &*locked(&self.running.failure)
+            && *at > arrived
+        {
+            return Err(error.clone());
+        }
+        match self.try_start().await {
+            Ok(service) => {
+                STARTED.store(Some(Arc::clone(&self.running)));
+                Ok(service)
+            }
+            Err(error) => {
+                *locked(&self.running.failure) = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_start(&self) -> Result<Arc<Service>, Error> {
+        Service::start(config(&self.options)?).await
+    }
+
+    /// Migrates without starting the service, which may need the very schema.
+    pub async fn migrate(&self) -> Result<store::Migrated, Error> {
+        store::migrate(&config(&self.options)?).await
+    }
+}
+
+impl WarmCall {
+    /// `None` only in the moment of the start.
+    pub fn service(&self) -> Option<&Service> {
+        self.running.service.get().map(Arc::as_ref)
+    }
+}
+
+impl Running {
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
 }
 
 fn config(options: &Options) -> Result<Config, Error> {
     Config::load(options, &|variable| std::env::var(variable).ok())
-}
-
-fn state() -> MutexGuard<'static, State> {
-    locked(&STATE)
 }
 
 /// A panic elsewhere leaves a state that is still right.

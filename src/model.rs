@@ -47,6 +47,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub const ALL: [Self; 7] = [
+        Self::InvalidKey,
+        Self::Expired,
+        Self::Disabled,
+        Self::IpNotAllowed,
+        Self::InsufficientScope,
+        Self::RateLimited,
+        Self::Suspended,
+    ];
+
+    /// Its place in [`Refusal::ALL`], counted from 1.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -101,17 +117,21 @@ pub struct Grant {
     pub rate_limit: Option<i32>,
     /// `None`: the configured window.
     pub rate_limit_window_seconds: Option<i32>,
+    /// Raised to forgive what was used of the limit.
+    pub limiter_epoch: i32,
 }
 
 impl Grant {
     /// Checks what does not depend on earlier requests: active, expiry, suspension, address, scopes.
     ///
-    /// Expiry counts from the very instant: a key that expires now is expired.
-    pub fn check(
+    /// Expiry counts from the very instant: a key that expires now is expired. The suspension is a parameter, since a
+    /// process knows of its own before the row does.
+    pub fn check<'a>(
         &self,
         now: Timestamp,
         ip: Option<IpAddr>,
-        scopes: &[String],
+        mut scopes: impl Iterator<Item = &'a str>,
+        suspended_until: Option<Timestamp>,
     ) -> Result<(), Refusal> {
         if self.replaced_until.is_some_and(|until| until <= now) {
             return Err(Refusal::InvalidKey);
@@ -122,13 +142,13 @@ impl Grant {
         if self.expires_at.is_some_and(|at| at <= now) {
             return Err(Refusal::Expired);
         }
-        if self.suspended_until.is_some_and(|until| until > now) {
+        if suspended_until.is_some_and(|until| until > now) {
             return Err(Refusal::Suspended);
         }
         if !self.allow_list.allows(ip) {
             return Err(Refusal::IpNotAllowed);
         }
-        if !scopes.iter().all(|required| holds(&self.scopes, required)) {
+        if !scopes.all(|required| holds(&self.scopes, required)) {
             return Err(Refusal::InsufficientScope);
         }
         Ok(())

@@ -1,12 +1,11 @@
 //! The parts that work together, started and stopped as one.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
+use std::time::{Duration, Instant};
 
 use governor::clock::MonotonicClock;
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
 
 use crate::config::{Config, Migrate};
 use crate::error::Error;
@@ -16,17 +15,25 @@ use crate::limit::Limits;
 use crate::model::Timestamp;
 use crate::random;
 use crate::store::{Store, migrate};
+use crate::sync::{self, Follower};
 use crate::token::{Format, Keyring, SigningKey, Tokens};
 use crate::usage::Usage;
+use crate::verify::{Cache, ColdDigests, Flights, Suspensions};
 
 pub struct Service {
     pub config: Config,
     pub store: Store,
     pub tokens: Tokens,
     pub hasher: Hasher,
+    pub cold_digests: Option<ColdDigests>,
+    pub cache: Cache,
+    pub flights: Flights,
     pub limits: Limits,
     pub usage: Usage,
     pub orphans: Orphans,
+    pub suspensions: Suspensions,
+    /// Something is to be stored that should not wait for the next flush.
+    pub urgent: Notify,
 }
 
 impl Service {
@@ -39,23 +46,40 @@ impl Service {
         let keyring = keyring(&store, config.signing_keys.take()).await?;
         let format = Format::new(config.prefixes.clone(), config.environment)
             .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
+        let follower = Follower::begin(&store).await?;
+        let mut rng = random::generator()?;
         let service = Arc::new(Self {
+            cold_digests: config.cold_digest.then(|| ColdDigests::new(&keyring)),
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
+            cache: Cache::new(
+                config.cache_capacity,
+                config.staleness,
+                random::bytes(&mut rng),
+                Instant::now(),
+            ),
+            flights: Flights::default(),
             limits: Limits::new(MonotonicClock),
-            usage: Usage::new(random::id(&mut random::generator()?)),
+            usage: Usage::new(random::id(&mut rng)),
             orphans: Orphans::default(),
+            suspensions: Suspensions::default(),
+            urgent: Notify::new(),
             store,
             config,
         });
         service.spawn_flushes();
+        service.spawn_sync(follower);
         Ok(service)
     }
 
     /// Stores what was counted, in at most five seconds, and closes the connections.
     pub async fn stop(&self) -> Result<(), Error> {
         const PATIENCE: Duration = Duration::from_secs(5);
-        let flushed = tokio::time::timeout(PATIENCE, self.usage.flush(&self.store)).await;
+        let last = async {
+            self.suspensions.store(self, Timestamp::now()).await?;
+            self.usage.flush(&self.store).await
+        };
+        let flushed = tokio::time::timeout(PATIENCE, last).await;
         let pending = self.usage.pending();
         // A server that does not answer must not hold up the close.
         let _ = tokio::time::timeout(PATIENCE, self.store.close()).await;
@@ -68,25 +92,37 @@ impl Service {
     }
 
     /// Once an interval, for as long as the service is in use.
-    fn spawn_flushes(self: &Arc<Self>) -> JoinHandle<()> {
+    fn spawn_flushes(self: &Arc<Self>) {
         let service = Arc::downgrade(self);
-        let mut interval = tokio::time::interval(self.config.flush_interval);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let interval = self.config.flush_interval;
         tokio::spawn(async move {
-            loop {
-                interval.tick().await;
-                let Some(service) = service.upgrade() else {
-                    break;
-                };
-                // A fault keeps the counts: the next interval tries again.
+            let mut next = tokio::time::Instant::now() + interval;
+            while let Some(service) = service.upgrade() {
+                let waited = tokio::time::timeout_at(next, service.urgent.notified()).await;
+                let now = Timestamp::now();
+                // A fault keeps what is to be stored: the next interval tries again.
+                let _ = service.suspensions.store(&service, now).await;
+                if waited.is_ok() {
+                    continue;
+                }
                 let _ = service.usage.flush(&service.store).await;
-                let _ = service
-                    .orphans
-                    .sweep(&service.store, Timestamp::now())
-                    .await;
+                let _ = service.orphans.sweep(&service.store, now).await;
                 service.limits.sweep();
+                next = tokio::time::Instant::now() + interval;
             }
-        })
+        });
+    }
+
+    fn spawn_sync(self: &Arc<Self>, follower: Follower) {
+        let changed = Arc::new(Notify::new());
+        if let Some(ear) = self.store.ear() {
+            tokio::spawn(sync::listen(
+                ear,
+                Arc::downgrade(self),
+                Arc::clone(&changed),
+            ));
+        }
+        tokio::spawn(sync::run(Arc::downgrade(self), follower, changed));
     }
 }
 

@@ -1,22 +1,29 @@
 //! All SQL. One statement a function, macro-checked; rows are private, models go out.
 
 mod admin;
+mod changes;
 mod db;
 mod fault;
 mod indexes;
 mod keys;
+mod listen;
 mod lookup;
 mod migrate;
 mod signing;
 mod timestamp;
 mod usage;
 
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlStr};
 
+pub use changes::{LogPosition, LogRead};
 pub use keys::{Credential, Rotation};
+pub use listen::Ear;
 pub use lookup::Candidate;
 pub use migrate::{Migrated, migrate};
 pub use usage::Batch;
@@ -25,10 +32,12 @@ use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 
 /// A pooler forgets the settings of a session, so a transaction brings its own.
-fn begin(url: &DatabaseUrl) -> SqlStr {
-    let schema = url.schema.as_deref().map(quoted);
-    let search_path = schema.map(|schema| format!("; SET LOCAL search_path = {schema}"));
-    AssertSqlSafe(format!("BEGIN{}", search_path.unwrap_or_default())).into_sql_str()
+fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
+    let mut sql = format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}");
+    if let Some(schema) = url.schema.as_deref() {
+        let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
+    }
+    AssertSqlSafe(sql).into_sql_str()
 }
 
 /// The database, as the rest of the crate sees it. Cheap to clone.
@@ -38,6 +47,8 @@ pub struct Store {
     /// Behind a pooler in transaction mode: how each operation begins, see `db.rs`.
     pooled: Option<SqlStr>,
     deadline: Duration,
+    ear: Option<Ear>,
+    selects: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -46,19 +57,39 @@ impl Store {
     pub fn open(config: &Config) -> Self {
         let url = &config.database_url;
         // Statements with optional filters need a plan for the filters given, not a generic one.
-        let connect = url.session(&[("plan_cache_mode", "force_custom_plan")]);
+        // What we no longer wait for, the server gives up too.
+        let timeout = config.statement_timeout.as_millis().to_string();
+        let connect = url.session(&[
+            ("plan_cache_mode", "force_custom_plan"),
+            ("statement_timeout", timeout.as_str()),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.pool_max)
             .acquire_timeout(config.statement_timeout)
             .connect_lazy_with(connect);
         Self {
             pool,
-            pooled: url.pooled.then(|| begin(url)),
+            pooled: url.pooled.then(|| begin(url, &timeout)),
             deadline: config.statement_timeout,
+            ear: Ear::of(config),
+            selects: Arc::default(),
         }
     }
 
+    /// For notifications; `None` where none can come.
+    pub fn ear(&self) -> Option<Ear> {
+        self.ear.clone()
+    }
+
+    /// Rows read for presented keys so far.
+    pub fn selects(&self) -> u64 {
+        self.selects.load(Ordering::Relaxed)
+    }
+
     pub async fn close(&self) {
+        if let Some(ear) = &self.ear {
+            ear.close().await;
+        }
         self.pool.close().await;
     }
 

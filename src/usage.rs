@@ -1,16 +1,31 @@
 //! Usage: counted in memory per key, added to the rows once an interval, exactly once.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::store::{Batch, Store};
 
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    uses: i64,
-    last_used: Timestamp,
+/// The uses of one key since the last flush. Counting takes no lock.
+#[derive(Debug)]
+pub struct Counter {
+    key_id: Box<str>,
+    uses: AtomicI64,
+    last_used: AtomicI64,
+}
+
+impl Counter {
+    #[must_use]
+    pub fn new(key_id: &str) -> Self {
+        Self {
+            key_id: key_id.into(),
+            uses: AtomicI64::new(0),
+            last_used: AtomicI64::new(i64::MIN),
+        }
+    }
 }
 
 /// What this process has counted and not yet stored. Bounded by the number of keys.
@@ -18,7 +33,8 @@ struct Count {
 pub struct Usage {
     /// Names this process among all that flush; its batches are numbered.
     process: String,
-    keys: Mutex<HashMap<String, Count>>,
+    /// Counters that are not at zero.
+    counting: Mutex<Vec<Arc<Counter>>>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
     /// Held while a batch is under way, so that there is one at a time. A batch whose outcome is unknown stays and
     /// is sent again as it was.
@@ -30,29 +46,17 @@ impl Usage {
     pub fn new(process: String) -> Self {
         Self {
             process,
-            keys: Mutex::default(),
+            counting: Mutex::default(),
             admin_tokens: Mutex::default(),
             flushing: tokio::sync::Mutex::default(),
         }
     }
 
     /// Counts one accepted verify.
-    pub fn record(&self, key_id: &str, now: Timestamp) {
-        let mut keys = locked(&self.keys);
-        match keys.get_mut(key_id) {
-            Some(count) => {
-                count.uses += 1;
-                count.last_used = count.last_used.max(now);
-            }
-            None => {
-                keys.insert(
-                    key_id.to_owned(),
-                    Count {
-                        uses: 1,
-                        last_used: now,
-                    },
-                );
-            }
+    pub fn record(&self, counter: &Arc<Counter>, now: Timestamp) {
+        counter.last_used.fetch_max(now.millis(), Ordering::Relaxed);
+        if counter.uses.fetch_add(1, Ordering::AcqRel) == 0 {
+            locked(&self.counting).push(Arc::clone(counter));
         }
     }
 
@@ -62,7 +66,8 @@ impl Usage {
 
     /// Verifies not yet stored. What is under way counts until it is known to be stored.
     pub fn pending(&self) -> u64 {
-        let waiting: i64 = locked(&self.keys).values().map(|count| count.uses).sum();
+        let uses = |counter: &Arc<Counter>| counter.uses.load(Ordering::Acquire);
+        let waiting: i64 = locked(&self.counting).iter().map(uses).sum();
         let under_way = self
             .flushing
             .try_lock()
@@ -72,32 +77,63 @@ impl Usage {
 
     /// Stores all that was counted before the call. On a fault the counts are kept.
     pub async fn flush(&self, store: &Store) -> Result<(), Error> {
+        const PAUSE: Duration = Duration::from_millis(50);
+        /// Tries, while somebody has rows locked.
+        const TRIES: usize = 20;
         let mut batch = self.flushing.lock().await;
-        // First what is left of a flush that failed, then what has come since.
-        for _ in 0..2 {
+        self.flush_admin_tokens(store).await?;
+        for _ in 0..TRIES {
+            // First what is left of a flush that failed, then what has come since, and what was locked.
             if batch.ids.is_empty() {
                 self.fill(&mut batch);
             }
             if batch.ids.is_empty() {
-                break;
+                return Ok(());
             }
-            store.add_usage(&self.process, &batch).await?;
-            *batch = Batch {
-                number: batch.number,
-                ..Batch::default()
-            };
+            let skipped = store.add_usage(&self.process, &batch).await?;
+            let sent = std::mem::take(&mut *batch);
+            batch.number = sent.number;
+            let locked_rows = !skipped.is_empty();
+            self.take_back(sent, &skipped.into_iter().collect());
+            if locked_rows {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
-        self.flush_admin_tokens(store).await
+        Err(Error::unavailable(
+            "Rows of used keys are locked in the database: their usage is kept",
+        ))
     }
 
-    /// Moves what was counted into the next batch, in the order of ids.
+    /// Counts again what was left out of a batch.
+    fn take_back(&self, sent: Batch, skipped: &HashSet<String>) {
+        let uses = sent.ids.into_iter().zip(sent.uses).zip(sent.last_used);
+        for ((id, uses), last_used) in uses.filter(|((id, _), _)| skipped.contains(id)) {
+            let counter = Counter::new(&id);
+            counter.uses.store(uses, Ordering::Release);
+            counter
+                .last_used
+                .store(last_used.millis(), Ordering::Relaxed);
+            locked(&self.counting).push(Arc::new(counter));
+        }
+    }
+
+    /// Moves what was counted into the next batch, in the order of ids. A key may have had several counters.
     fn fill(&self, batch: &mut Batch) {
-        let counts: BTreeMap<String, Count> = locked(&self.keys).drain().collect();
+        let mut counts = BTreeMap::<String, (i64, Timestamp)>::new();
+        for counter in std::mem::take(&mut *locked(&self.counting)) {
+            // The next use finds zero, and lists the counter again.
+            let uses = counter.uses.swap(0, Ordering::AcqRel);
+            let last_used = Timestamp::from_millis(counter.last_used.load(Ordering::Relaxed));
+            let count = counts
+                .entry(counter.key_id.to_string())
+                .or_insert((0, last_used));
+            *count = (count.0 + uses, count.1.max(last_used));
+        }
         batch.number += 1;
-        for (id, count) in counts {
+        for (id, (uses, last_used)) in counts {
             batch.ids.push(id);
-            batch.uses.push(count.uses);
-            batch.last_used.push(count.last_used);
+            batch.uses.push(uses);
+            batch.last_used.push(last_used);
         }
     }
 

@@ -1,102 +1,157 @@
-//! One verify, top to bottom.
+//! One verify, top to bottom: the warm path here, what a cold one needs in `verify/prove.rs`.
 
+mod cold;
 mod context;
+mod flights;
+mod prove;
+mod suspend;
 
-pub use context::Context;
+pub use cold::ColdDigests;
+pub use context::{Context, Scopes};
+pub use flights::Flights;
+pub use suspend::Suspensions;
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use crate::cache::{self, Found};
 use crate::error::Error;
-use crate::hash::Proof;
-use crate::limit::{Decision, RateLimit, Rule};
+use crate::hash::Phc;
+use crate::limit::{Decision, Limiter, RateLimit, Rule};
 use crate::model::{Grant, Refusal, Timestamp};
 use crate::service::Service;
-use crate::token::{Parsed, Plaintext};
+use crate::token::Plaintext;
+use crate::usage::Counter;
+
+/// What is kept of a key that was proved. Nothing about its rights is kept as allowed: all is checked at each use.
+pub struct Proved {
+    pub grant: Grant,
+    /// Which stored hash the presented key was proved against: while it stands, the proof stands.
+    proof: ProofOf,
+    counter: Arc<Counter>,
+    /// Looked up at the first use of the limit.
+    limiter: OnceLock<Arc<Limiter>>,
+}
+
+pub type Entry = cache::Entry<Proved>;
+pub type Cache = cache::Cache<Proved>;
+
+/// A stored hash, told from every other one in a few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ProofOf([u8; 16]);
+
+impl ProofOf {
+    fn hash(hash: &Phc) -> Self {
+        use sha2::{Digest, Sha256};
+        let digest: [u8; 32] = Sha256::digest(hash.as_str()).into();
+        let mut proof = [0; 16];
+        proof.copy_from_slice(&digest[..16]);
+        Self(proof)
+    }
+}
 
 /// The answer: a refusal is a value, only faults are errors.
-#[derive(Debug)]
 pub enum Verification {
     Valid {
-        grant: Grant,
+        entry: Arc<Entry>,
         rate_limit: Option<RateLimit>,
     },
     Refused(Refused),
 }
 
-#[derive(Debug)]
 pub struct Refused {
     pub refusal: Refusal,
     /// Known only where the key itself was right.
-    pub key_id: Option<String>,
+    pub entry: Option<Arc<Entry>>,
     pub retry_after_ms: Option<u64>,
     pub rate_limit: Option<RateLimit>,
 }
 
+/// The answer of memory alone, if it has one: no I/O, no task, no lock held across work.
+pub fn warm(
+    service: &Service,
+    key: &str,
+    context: &Context<'_>,
+    now: Timestamp,
+) -> Option<Verification> {
+    let digest = service.cache.digest(key);
+    match service.cache.find(&digest, Instant::now()) {
+        Found::Current(entry) => Some(decide(service, entry, context, now)),
+        Found::Refused => Some(Refused::invalid_key()),
+        Found::Stale(_) | Found::Nothing => None,
+    }
+}
+
 /// Verifies a presented key. Only an accepted verify counts as usage.
 pub async fn verify(
-    service: &Service,
+    service: &Arc<Service>,
     key: Plaintext,
-    context: &Context,
-    now: Timestamp,
+    context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    let Some(grant) = authenticate(service, key).await? else {
-        return Ok(Verification::Refused(Refused::plain(Refusal::InvalidKey)));
-    };
-    decide(service, grant, context, now).await
-}
-
-/// Whose key it is. Junk and forgeries end before the database, a wrong secret at the hash.
-async fn authenticate(service: &Service, key: Plaintext) -> Result<Option<Grant>, Error> {
-    let Some(Parsed::Issued { lookup, .. }) = service.tokens.parse(key.expose()) else {
-        return Ok(None);
-    };
-    let Some(candidate) = service.store.find_candidate(lookup).await? else {
-        // As much work as for a known lookup, so that the time does not tell which ids exist.
-        service.hasher.dummy(key).await?;
-        return Ok(None);
-    };
-    let proof = service.hasher.verify(key, candidate.hash).await?;
-    Ok(matches!(proof, Proof::Match { .. }).then_some(candidate.grant))
-}
-
-/// Whether the key may be used now, here and for this.
-async fn decide(
-    service: &Service,
-    grant: Grant,
-    context: &Context,
-    now: Timestamp,
-) -> Result<Verification, Error> {
-    if let Err(refusal) = grant.check(now, context.ip, &context.scopes) {
-        return Ok(Verification::Refused(Refused::of(refusal, &grant, now)));
+    // Junk and forgeries end here, and leave nothing behind.
+    if service.tokens.parse(key.expose()).is_none() {
+        return Ok(Refused::invalid_key());
     }
-    let Some(rule) = rule(service, &grant) else {
-        service.usage.record(&grant.key_id, now);
-        return Ok(Verification::Valid {
-            grant,
-            rate_limit: None,
-        });
+    let digest = service.cache.digest(key.expose());
+    let entry = match service.cache.find(&digest, Instant::now()) {
+        Found::Current(entry) => Some(entry),
+        Found::Refused => None,
+        Found::Stale(known) => prove::prove(service, digest, key, Some(known)).await?,
+        Found::Nothing => prove::prove(service, digest, key, None).await?,
     };
-    match service.limits.check(&grant.key_id, rule, context.cost) {
+    Ok(match entry {
+        Some(entry) => decide(service, entry, context, Timestamp::now()),
+        None => Refused::invalid_key(),
+    })
+}
+
+/// Whether the key may be used now, here and for this. Charges the limit and counts the use.
+fn decide(
+    service: &Service,
+    entry: Arc<Entry>,
+    context: &Context<'_>,
+    now: Timestamp,
+) -> Verification {
+    let Proved {
+        grant,
+        counter,
+        limiter,
+        ..
+    } = &entry.value;
+    let suspended_until = grant.suspended_until.max(entry.row.suspended_until());
+    if let Err(refusal) = grant.check(now, context.ip, context.scopes.iter(), suspended_until) {
+        let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
+        let retry_after_ms = until.map(|until| until.millis_after(now));
+        return Refused::of(refusal, entry, retry_after_ms, None);
+    }
+    let Some(rule) = rule(service, grant) else {
+        service.usage.record(counter, now);
+        return Verification::Valid {
+            entry,
+            rate_limit: None,
+        };
+    };
+    let limiter = limiter.get_or_init(|| service.limits.entry(&grant.key_id, rule));
+    match limiter.check(rule, context.cost) {
         Decision::Allowed(rate_limit) => {
-            service.usage.record(&grant.key_id, now);
-            Ok(Verification::Valid {
-                grant,
+            service.usage.record(counter, now);
+            Verification::Valid {
+                entry,
                 rate_limit: Some(rate_limit),
-            })
+            }
         }
         Decision::Refused {
             rate_limit,
             retry_after_ms,
         } => {
-            let refused = Refused {
-                rate_limit: Some(rate_limit),
-                retry_after_ms,
-                ..Refused::of(Refusal::RateLimited, &grant, now)
-            };
-            suspend(service, &grant, refused, now)
-                .await
-                .map(Verification::Refused)
+            let suspension = retry_after_ms.and_then(|_| suspend::suspend(service, &entry, now));
+            Refused::of(
+                Refusal::RateLimited,
+                entry,
+                suspension.or(retry_after_ms),
+                Some(rate_limit),
+            )
         }
     }
 }
@@ -116,46 +171,30 @@ fn rule(service: &Service, grant: &Grant) -> Option<Rule> {
     Some(Rule { limit, window })
 }
 
-/// A key over its limit is suspended for a time. A single request that costs more than the whole limit is not
-/// a sign of abuse and never counts.
-async fn suspend(
-    service: &Service,
-    grant: &Grant,
-    refused: Refused,
-    now: Timestamp,
-) -> Result<Refused, Error> {
-    let suspension = service.config.suspension;
-    if suspension.is_zero() || refused.retry_after_ms.is_none() {
-        return Ok(refused);
-    }
-    let until = now.plus_seconds(i64::try_from(suspension.as_secs()).unwrap_or(i64::MAX));
-    service.store.suspend_key(&grant.key_id, until, now).await?;
-    Ok(Refused {
-        retry_after_ms: Some(until.millis_after(now)),
-        ..refused
-    })
-}
-
 impl Refused {
-    /// Nothing is said of the key.
-    fn plain(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            key_id: None,
+    /// Nothing is said of any key.
+    fn invalid_key() -> Verification {
+        Verification::Refused(Self {
+            refusal: Refusal::InvalidKey,
+            entry: None,
             retry_after_ms: None,
             rate_limit: None,
-        }
+        })
     }
 
-    fn of(refusal: Refusal, grant: &Grant, now: Timestamp) -> Self {
-        let until = grant
-            .suspended_until
-            .filter(|_| refusal == Refusal::Suspended);
-        Self {
-            // A replaced key beyond its grace is answered like an unknown one.
-            key_id: (refusal != Refusal::InvalidKey).then(|| grant.key_id.clone()),
-            retry_after_ms: until.map(|until| until.millis_after(now)),
-            ..Self::plain(refusal)
-        }
+    fn of(
+        refusal: Refusal,
+        entry: Arc<Entry>,
+        retry_after_ms: Option<u64>,
+        rate_limit: Option<RateLimit>,
+    ) -> Verification {
+        // A replaced key beyond its grace is answered like an unknown one.
+        let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
+        Verification::Refused(Self {
+            refusal,
+            entry,
+            retry_after_ms,
+            rate_limit,
+        })
     }
 }

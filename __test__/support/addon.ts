@@ -7,3 +7,6 @@ export const addon = createRequire(import.meta.url)(
 
 /** Hashing as cheap as the addon permits, for files that hash a lot. */
 export const cheapHashing = { argon2MemoryKib: 8, argon2Iterations: 1 }
+
+/** The same without its types, for what TypeScript would not let through. */
+export const untyped = addon as unknown as Record<string, (...args: unknown[]) => Promise<never>>

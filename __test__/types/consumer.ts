@@ -143,7 +143,7 @@ export async function verify(): Promise<string> {
     case 'THROTTLED':
       return answer.message
     default:
-      return unreachable(answer.code)
+      return unreachable(answer)
   }
 }
 

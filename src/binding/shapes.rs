@@ -1,13 +1,16 @@
 //! What functions answer, as JSON for `index.js`. Their TypeScript and its documentation: `header.d.ts`.
 //! Instants are milliseconds since the epoch; `index.js` makes them `Date`.
 
+use std::time::Instant;
+
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::keys::Page;
 use crate::limit::RateLimit as Limit;
-use crate::model::{self, Refusal, Timestamp};
+use crate::model::{self, Grant, Refusal, Timestamp};
+use crate::service::Service;
 use crate::store::Migrated;
 use crate::token::Plaintext;
 use crate::{admin, verify};
@@ -102,12 +105,8 @@ pub(super) enum Verification {
     Valid {
         valid: bool,
         code: &'static str,
-        key_id: String,
-        name: String,
-        client_id: String,
-        scopes: Vec<String>,
-        metadata: Option<serde_json::Value>,
-        expires_at: Option<Timestamp>,
+        #[serde(flatten)]
+        template: Template,
         rate_limit: Option<RateLimit>,
     },
     Refused {
@@ -121,6 +120,31 @@ pub(super) enum Verification {
         #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimit>,
     },
+}
+
+/// What a valid verification says of the key: the same at each verify until the key is changed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Template {
+    key_id: String,
+    name: String,
+    client_id: String,
+    scopes: Vec<String>,
+    metadata: Option<serde_json::Value>,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<&Grant> for Template {
+    fn from(grant: &Grant) -> Self {
+        Self {
+            key_id: grant.key_id.clone(),
+            name: grant.name.clone(),
+            client_id: grant.client_id.clone(),
+            scopes: grant.scopes.clone(),
+            metadata: grant.metadata.clone(),
+            expires_at: grant.expires_at,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -161,21 +185,16 @@ impl From<Limit> for RateLimit {
 impl From<verify::Verification> for Verification {
     fn from(verification: verify::Verification) -> Self {
         match verification {
-            verify::Verification::Valid { grant, rate_limit } => Self::Valid {
+            verify::Verification::Valid { entry, rate_limit } => Self::Valid {
                 valid: true,
                 code: "VALID",
-                key_id: grant.key_id,
-                name: grant.name,
-                client_id: grant.client_id,
-                scopes: grant.scopes,
-                metadata: grant.metadata,
-                expires_at: grant.expires_at,
+                template: Template::from(&entry.value.grant),
                 rate_limit: rate_limit.map(RateLimit::from),
             },
             verify::Verification::Refused(refused) => Self::Refused {
                 valid: false,
                 reason: refused.refusal.into(),
-                key_id: refused.key_id,
+                key_id: refused.entry.map(|entry| entry.value.grant.key_id.clone()),
                 retry_after_ms: refused.retry_after_ms,
                 rate_limit: refused.rate_limit.map(RateLimit::from),
             },
@@ -301,19 +320,62 @@ pub(super) struct Health {
 const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. The table is too large to \
      be widened by itself: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
+/// Longer without the change log, and something is wrong: it is read once a second.
+const STALE_MS: u64 = 5_000;
+
 impl Health {
-    pub(super) fn new(usage_count_is_narrow: &Result<bool, Error>, usage_pending: u64) -> Self {
-        let (status, problem) = match usage_count_is_narrow {
-            Ok(false) => ("ok", None),
-            Ok(true) => ("degraded", Some(NARROW_USAGE_COUNT.to_owned())),
-            Err(error) => ("down", Some(error.to_string())),
+    /// By whether the counter of uses is narrow, which the database was asked to learn whether it answers.
+    pub(super) fn new(
+        usage_count_is_narrow: Result<bool, Error>,
+        service: Option<&Service>,
+    ) -> Self {
+        let stale_for = service.map(|service| service.cache.stale_for(Instant::now()));
+        let stale_for_ms = stale_for.map_or(0, |stale| {
+            u64::try_from(stale.as_millis()).unwrap_or(u64::MAX)
+        });
+        let mut problems = Vec::new();
+        match &usage_count_is_narrow {
+            Ok(false) => {}
+            Ok(true) => problems.push(NARROW_USAGE_COUNT.to_owned()),
+            Err(error) => problems.push(error.to_string()),
+        }
+        if stale_for_ms > STALE_MS {
+            problems.push("Changes of keys cannot be read from the database".to_owned());
+        }
+        let status = match (&usage_count_is_narrow, problems.is_empty()) {
+            (Err(_), _) => "down",
+            (Ok(_), false) => "degraded",
+            (Ok(_), true) => "ok",
         };
+        let usage_pending = service.map_or(0, |service| service.usage.pending());
         Self {
             status,
-            problems: problem.into_iter().collect(),
-            // Nothing is cached: every answer is as fresh as the database's.
-            stale_for_ms: 0,
+            problems,
+            stale_for_ms,
             usage_pending,
+        }
+    }
+}
+
+#[derive(Serialize, Default)]
+pub(super) struct Stats {
+    /// argon2id hashes done.
+    hashes: u64,
+    /// Rows read for a presented key.
+    selects: u64,
+    /// Keys in memory.
+    cached: usize,
+}
+
+impl Stats {
+    pub(super) fn of(service: Option<&Service>) -> Self {
+        let Some(service) = service else {
+            return Self::default();
+        };
+        Self {
+            hashes: service.hasher.stats().hashes,
+            selects: service.store.selects(),
+            cached: service.cache.len(),
         }
     }
 }

@@ -48,7 +48,11 @@ impl DatabaseUrl {
     #[must_use]
     pub fn session(&self, settings: &[(&str, &str)]) -> PgConnectOptions {
         if self.pooled {
-            return self.connect.clone().statement_cache_capacity(0);
+            return self
+                .connect
+                .clone()
+                .statement_cache_capacity(0)
+                .extra_float_digits(None);
         }
         let search_path = self
             .schema

@@ -109,8 +109,7 @@ pub fn allowed_ips(value: Value) -> Parsed<Vec<String>> {
 pub fn scopes(value: Value) -> Parsed<Vec<String>> {
     list(value, SCOPES_MAX, |entry| {
         let scope = any_text(entry)?;
-        let fits = |c: u8| c.is_ascii_alphanumeric() || b":._*/-".contains(&c);
-        if scope.is_empty() || scope.len() > SCOPE_LENGTH_MAX || !scope.bytes().all(fits) {
+        if !is_scope(&scope) {
             return Err(format!(
                 "must have 1 to {SCOPE_LENGTH_MAX} of the characters A-Z a-z 0-9 : . _ * / -"
             )
@@ -118,6 +117,11 @@ pub fn scopes(value: Value) -> Parsed<Vec<String>> {
         }
         Ok(scope)
     })
+}
+
+pub fn is_scope(text: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b":._*/-".contains(&c);
+    (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// A list whose entries each pass a rule; every bad entry is named.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::{Arc, RwLock};
 
-use governor::clock::{Clock, Reference};
+use governor::clock::{Clock, MonotonicClock, Reference};
 
 use super::account::Account;
 use super::{Decision, Rule, read, write};
@@ -29,7 +29,7 @@ impl<C: Clock> Timeline<C> {
 ///
 /// Checks run side by side under the read lock and settle with a compare-and-swap; only a change of
 /// the rule, or forgiveness, takes the write lock.
-pub struct Limiter<C: Clock> {
+pub struct Limiter<C: Clock = MonotonicClock> {
     account: RwLock<Account>,
     timeline: Arc<Timeline<C>>,
 }

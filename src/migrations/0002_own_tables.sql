@@ -11,6 +11,8 @@ CREATE TABLE sophra_api_keys.signing_keys (
 CREATE TABLE sophra_api_keys.usage_batches (
   process TEXT PRIMARY KEY,
   batch BIGINT NOT NULL,
+  -- Keys of the batch whose rows somebody had locked: their part was left out, and comes with a later batch.
+  skipped TEXT[] NOT NULL DEFAULT '{}',
   applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 

@@ -16,12 +16,12 @@ fn grant() -> Grant {
         metadata: None,
         rate_limit: None,
         rate_limit_window_seconds: None,
+        limiter_epoch: 0,
     }
 }
 
 fn check(grant: &Grant, scopes: &[&str]) -> Result<(), Refusal> {
-    let scopes: Vec<String> = scopes.iter().map(|&scope| scope.into()).collect();
-    grant.check(NOW, None, &scopes)
+    grant.check(NOW, None, scopes.iter().copied(), grant.suspended_until)
 }
 
 #[test]
@@ -155,4 +155,11 @@ fn networks_match_like_their_bits() {
         (10_000..90_000).contains(&matched),
         "{matched} matched: the test tells nothing"
     );
+}
+
+#[test]
+fn refusals_are_numbered_in_their_order() {
+    for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
+        assert_eq!(usize::from(refusal.number()), index + 1, "{refusal:?}");
+    }
 }

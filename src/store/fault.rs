@@ -10,6 +10,9 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            if code == PROTOCOL_VIOLATION {
+                return false;
+            }
             // 08 connection, 57P0x shutdown and crash, 40 rollback (serialisation, deadlock),
             // 53 resources, 55P03 lock timeout, 25006 a primary that became read-only.
             ["08", "57P0", "40", "53", "55P03", "25006"]
@@ -36,6 +39,9 @@ pub(super) fn from(error: &sqlx::Error) -> Error {
     }
 }
 
+/// How a pooler refuses a start-up parameter.
+const PROTOCOL_VIOLATION: &str = "08P01";
+
 fn by_sqlstate(code: &str) -> Error {
     match code {
         // Undefined table, column or schema.
@@ -44,6 +50,11 @@ fn by_sqlstate(code: &str) -> Error {
         "28000" | "28P01" | "3D000" | "42501" => Error::Configuration(format!(
             "The database refuses access (SQLSTATE {code}): check the URL and the privileges of its role"
         )),
+        PROTOCOL_VIOLATION => Error::Configuration(
+            "The server or a pooler refuses the connection's parameters: behind a pooler in transaction mode the URL \
+             needs pgbouncer=true"
+                .into(),
+        ),
         // Cancelled by statement_timeout.
         "57014" => timed_out(),
         _ => Error::Internal(format!(

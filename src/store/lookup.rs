@@ -1,5 +1,7 @@
 //! What a verify asks of the database.
 
+use std::sync::atomic::Ordering;
+
 use sqlx::types::Json;
 
 use super::Store;
@@ -12,6 +14,8 @@ use crate::model::{AllowList, Grant, Timestamp};
 pub struct Candidate {
     pub grant: Grant,
     pub hash: Phc,
+    /// Of the current key, where one was kept.
+    pub cold_digest: Option<Vec<u8>>,
 }
 
 struct CandidateRow {
@@ -23,16 +27,19 @@ struct CandidateRow {
     allowed_ips: Vec<String>,
     rate_limit: Option<i32>,
     rate_limit_window_seconds: Option<i32>,
+    limiter_epoch: i32,
     scopes: Vec<String>,
     metadata: Option<Json<serde_json::Value>>,
     suspended_until: Option<Timestamp>,
     replaced_until: Option<Timestamp>,
     hash: String,
+    cold_digest: Option<Vec<u8>>,
 }
 
 impl Store {
     /// The row whose current or previous key has this lookup.
     pub async fn find_candidate(&self, lookup: &str) -> Result<Option<Candidate>, Error> {
+        self.selects.fetch_add(1, Ordering::Relaxed);
         let row = self
             .repeatable(|| async {
                 sqlx::query_as!(
@@ -47,12 +54,14 @@ impl Store {
                       array_replace(coalesce("allowedIps", '{}'), NULL, '') AS "allowed_ips!",
                       "rateLimit" AS "rate_limit",
                       "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
+                      "limiterEpoch" AS "limiter_epoch",
                       "scopes",
                       "metadata" AS "metadata: Json<serde_json::Value>",
                       "suspendedUntil" AS "suspended_until: Timestamp",
                       CASE WHEN "lookup" = $1 THEN NULL ELSE coalesce("previousKeyExpiresAt", '-infinity') END
                         AS "replaced_until: Timestamp",
-                      CASE WHEN "lookup" = $1 THEN "key" ELSE coalesce("previousKey", '') END AS "hash!"
+                      CASE WHEN "lookup" = $1 THEN "key" ELSE coalesce("previousKey", '') END AS "hash!",
+                      CASE WHEN "lookup" = $1 THEN "coldDigest" END AS "cold_digest"
                     FROM "ApiKey"
                     WHERE "lookup" = $1 OR "previousLookup" = $1
                     "#,
@@ -65,10 +74,51 @@ impl Store {
         Ok(row.map(Candidate::from))
     }
 
-    /// Suspends the key unless it is; whether this call did it.
+    /// Replaces the hash of a key that was just proved by one with the configured parameters, unless the key was
+    /// changed meanwhile.
+    pub async fn replace_hash(&self, id: &str, proved: &Phc, hash: &Phc) -> Result<(), Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"UPDATE "ApiKey" SET "key" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                id,
+                proved.as_str(),
+                hash.as_str(),
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    /// Keeps the cold digest of a key that was just proved, unless the key was changed meanwhile.
+    pub async fn keep_cold_digest(
+        &self,
+        id: &str,
+        proved: &Phc,
+        digest: &[u8],
+    ) -> Result<(), Error> {
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"UPDATE "ApiKey" SET "coldDigest" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                id,
+                proved.as_str(),
+                digest,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    /// Suspends the key unless it is, or has been forgiven meanwhile; whether this call did it.
     pub async fn suspend_key(
         &self,
         id: &str,
+        limiter_epoch: i32,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -77,11 +127,14 @@ impl Store {
             let done = sqlx::query!(
                 r#"
                 UPDATE "ApiKey" SET "suspendedUntil" = $2
-                WHERE "id" = $1 AND ("suspendedUntil" IS NULL OR "suspendedUntil" <= $3)
+                WHERE "id" = $1
+                  AND ("suspendedUntil" IS NULL OR "suspendedUntil" <= $3)
+                  AND "limiterEpoch" = $4
                 "#,
                 id,
                 until as _,
                 now as _,
+                limiter_epoch,
             )
             .execute(&mut db)
             .await?;
@@ -108,8 +161,10 @@ impl From<CandidateRow> for Candidate {
                 metadata: row.metadata.map(|Json(metadata)| metadata),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
+                limiter_epoch: row.limiter_epoch,
             },
             hash: Phc::new(row.hash),
+            cold_digest: row.cold_digest,
         }
     }
 }

@@ -65,7 +65,7 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
 /// Behind a pooler in transaction mode there are no sessions, and so no lock, no settings and no named statements:
 /// an up-to-date schema is recognised, but not made. `None`: it is out of date.
 async fn check(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx::Result<Option<Migrated>> {
-    let mut transaction = connection.begin_with(super::begin(url)).await?;
+    let mut transaction = connection.begin_with(super::begin(url, "0")).await?;
     if !not_applied(&mut transaction).await?.is_empty() {
         return Ok(None);
     }

@@ -48,6 +48,17 @@ impl SigningKey {
         &self.fingerprint
     }
 
+    /// A keyed HMAC-SHA-256 for another purpose, under a key of its own derived from this one.
+    pub fn derive(&self, purpose: &[u8]) -> Option<Hmac<Sha256>> {
+        let derived = self
+            .keyed
+            .clone()
+            .chain_update(purpose)
+            .finalize()
+            .into_bytes();
+        Hmac::new_from_slice(&derived).ok()
+    }
+
     /// The top 47 bits of the HMAC of `text`, read big-endian, in base62.
     pub(super) fn tag(&self, text: &str) -> [u8; TAG_DIGITS] {
         let code = self.keyed.clone().chain_update(text).finalize();

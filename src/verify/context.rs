@@ -11,15 +11,34 @@ use crate::model::parse_address;
 const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Context {
+pub struct Context<'a> {
     /// The client's address; unknown where none was given or it cannot be read.
     pub ip: Option<IpAddr>,
     /// All of them must be held.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes<'a>,
     pub cost: NonZeroU32,
 }
 
-impl Context {
+/// Required scopes: as they were checked, or as one text with a scope a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scopes<'a> {
+    List(Vec<String>),
+    Lines(&'a str),
+}
+
+impl Scopes<'_> {
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (list, lines): (&[String], _) = match self {
+            Self::List(list) => (list, None),
+            Self::Lines(lines) => (&[], Some(lines.split('\n'))),
+        };
+        list.iter()
+            .map(String::as_str)
+            .chain(lines.into_iter().flatten())
+    }
+}
+
+impl Context<'static> {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let ip = fields.unknown_or("ip", parse_address);
@@ -32,8 +51,27 @@ impl Context {
             .and_then(NonZeroU32::new);
         fields.finish(Some(Self {
             ip,
-            scopes,
+            scopes: Scopes::List(scopes),
             cost: cost.unwrap_or(NonZeroU32::MIN),
         }))
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The same from parts that were checked to be texts and a number already; `None`: not the usual, so that it
+    /// has to be [read](Context::read) field by field.
+    pub fn of_parts(ip: Option<&str>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
+        let scopes = match scopes {
+            None => Scopes::List(Vec::new()),
+            Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
+            Some(_) => return None,
+        };
+        let cost = NonZeroU32::new(cost)
+            .filter(|cost| i32::try_from(cost.get()).is_ok_and(|cost| COST.contains(&cost)))?;
+        Some(Self {
+            ip: ip.and_then(parse_address),
+            scopes,
+            cost,
+        })
     }
 }

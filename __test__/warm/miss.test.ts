@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
+import { remade, withWrongSecret } from './support/forge.js'
+import { useSetting, type Issued } from './support/setting.js'
+import { stats } from './support/stats.js'
+import { printTimes } from './support/times.js'
+
+const { flush, getApiKey, verifyApiKey } = addon
+
+const signingKey = randomBytes(32).toString('base64')
+const setting = useSetting({ signingKeys: [signingKey] })
+
+const LOOKUP = /"lookup" = \$1/
+const readsIn = (statements: string[]): string[] => statements.filter((text) => LOOKUP.test(text))
+
+/** Takes the row away, and knows how to put the very same one back. */
+async function takeAway({ id }: Issued): Promise<() => Promise<unknown>> {
+  const [taken] = await setting.sql(
+    `DELETE FROM "ApiKey" WHERE "id" = $1 RETURNING to_jsonb("ApiKey") - 'coldDigest' AS row`,
+    [id],
+  )
+  return () =>
+    setting.sql(
+      `INSERT INTO "ApiKey" SELECT * FROM jsonb_populate_record(NULL::"ApiKey", $1::jsonb)`,
+      [JSON.stringify(taken!.row)],
+    )
+}
+
+describe('a cold key', () => {
+  test('costs one statement and one hash, however many ask at once', async () => {
+    const [cold] = await setting.coldKeys(1)
+    const cost = await setting.cost(async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 1_000 }, () => verifyApiKey(cold!.key)),
+      )
+      expect(new Set(answers.map(({ valid }) => valid))).toEqual(new Set([true]))
+    })
+    expect(cost).toMatchObject({ selects: 1, hashes: 1 })
+    expect(readsIn(cost.statements)).toHaveLength(1)
+    await flush()
+    expect((await getApiKey(cold!.id))!.usageCount).toBe(1_000)
+  })
+
+  test('is judged for each of them by what it asks', async () => {
+    const [cold] = await setting.coldKeys(1, { scopes: ['read'], allowedIps: ['10.0.0.0/8'] })
+    const asked = [
+      { context: { ip: '10.1.2.3', scopes: ['read'] }, code: 'VALID' },
+      { context: { ip: '10.1.2.3', scopes: ['write'] }, code: 'INSUFFICIENT_SCOPE' },
+      { context: { ip: '11.1.2.3', scopes: ['read'] }, code: 'IP_NOT_ALLOWED' },
+      { context: { ip: '::ffff:10.0.0.1' }, code: 'VALID' },
+      { context: undefined, code: 'IP_NOT_ALLOWED' },
+    ]
+    const many = Array.from({ length: 50 }, () => asked).flat()
+    const cost = await setting.cost(async () => {
+      const answers = await Promise.all(many.map(({ context }) => verifyApiKey(cold!.key, context)))
+      expect(answers.map(({ code }) => code)).toEqual(many.map(({ code }) => code))
+    })
+    expect(cost).toMatchObject({ selects: 1, hashes: 1 })
+  })
+
+  test('holds its limit among all who ask at once', async () => {
+    const perDay = { rateLimit: 100, rateLimitWindowSeconds: 86_400 }
+    const [cold] = await setting.coldKeys(1, perDay)
+    const answers = await Promise.all(Array.from({ length: 500 }, () => verifyApiKey(cold!.key)))
+    expect(answers.filter(({ valid }) => valid)).toHaveLength(100)
+  })
+
+  test('is not mixed up with others that are as cold', async () => {
+    const cold = await setting.coldKeys(200)
+    const cost = await setting.cost(async () => {
+      const twice = [...cold, ...cold.toReversed()]
+      const answers = await Promise.all(twice.map(({ key }) => verifyApiKey(key)))
+      expect(answers.map(({ keyId }) => keyId)).toEqual(twice.map(({ id }) => id))
+    })
+    expect(cost).toMatchObject({ selects: 200, hashes: 200 })
+  })
+})
+
+describe('a key that there is not', () => {
+  test('costs one statement, however many ask at once and afterwards', async () => {
+    const [gone] = await setting.coldKeys(1)
+    await takeAway(gone!)
+    await setting.caughtUp()
+    const cost = await setting.cost(async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 1_000 }, () => verifyApiKey(gone!.key)),
+      )
+      for (const answer of answers) expect(answer.code).toBe('INVALID_KEY')
+      for (let again = 0; again < 1_000; again++) {
+        expect((await verifyApiKey(gone!.key)).code).toBe('INVALID_KEY')
+      }
+    })
+    expect(cost.selects).toBe(1)
+    // It takes as long as for a row that there is.
+    expect(cost.hashes).toBe(1)
+    expect(readsIn(cost.statements)).toHaveLength(1)
+  })
+
+  test('is accepted as soon as it is there', async () => {
+    const times: number[] = []
+    for (const issued of await setting.coldKeys(50)) {
+      const putBack = await takeAway(issued)
+      await setting.caughtUp()
+      expect((await verifyApiKey(issued.key)).code).toBe('INVALID_KEY')
+      const before = performance.now()
+      await putBack()
+      await eventually(async () => expect((await verifyApiKey(issued.key)).valid).toBe(true))
+      times.push(performance.now() - before)
+    }
+    printTimes('created after a miss of the same key, until it is accepted', times)
+  })
+
+  test('is accepted though it came while its absence was on the way', async () => {
+    const [issued] = await setting.coldKeys(1)
+    const putBack = await takeAway(issued!)
+    await setting.caughtUp()
+    const held = setting.tap.hold(LOOKUP)
+    const early = verifyApiKey(issued!.key)
+    const { release } = await held
+    await putBack()
+    await setting.caughtUp()
+    release()
+    await early
+    expect((await verifyApiKey(issued!.key)).valid).toBe(true)
+  })
+})
+
+describe('a wrong secret', () => {
+  test('can be made here', async () => {
+    const [cold] = await setting.coldKeys(1)
+    expect(remade(cold!.key, signingKey)).toBe(cold!.key)
+  })
+
+  test('is never accepted, and leaves the right one in memory', async () => {
+    const [right] = await setting.warmKeys(1)
+    const wrong = Array.from({ length: 1_000 }, () => withWrongSecret(right!.key, signingKey))
+    const answers = await Promise.all(wrong.map((key) => verifyApiKey(key)))
+    for (const answer of answers) expect(answer).toMatchObject({ code: 'INVALID_KEY', status: 401 })
+    const cost = await setting.cost(async () => {
+      expect((await verifyApiKey(right!.key)).valid).toBe(true)
+    })
+    expect(cost).toEqual({ selects: 0, hashes: 0, statements: [] })
+  })
+
+  test('is not kept as a key', async () => {
+    const [right] = await setting.coldKeys(1)
+    const before = stats().cached
+    const wrong = Array.from({ length: 100 }, () => withWrongSecret(right!.key, signingKey))
+    await Promise.all(wrong.map((key) => verifyApiKey(key)))
+    expect(stats().cached).toBe(before)
+  })
+})

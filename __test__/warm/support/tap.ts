@@ -1,0 +1,100 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { frontend } from './wire.js'
+
+/** A TCP proxy in front of Postgres that sees every statement, and can be the network's fault. */
+export interface Tap {
+  /** The database's URL, by way of this proxy. */
+  url: string
+  /** Every statement that was executed through it, in order. */
+  statements: string[]
+  /** Refuses new connections and breaks the standing ones. */
+  cut(): void
+  /** Lets new connections through again. */
+  mend(): void
+  /** Nothing gets through any more, and nobody is told. */
+  freeze(): void
+  /** Everything gets through, also what had to wait. */
+  thaw(): void
+  /** Holds back the answer to the next statement that matches; settles when that is on its way. */
+  hold(statement: RegExp): Promise<Held>
+  close(): Promise<void>
+}
+
+export interface Held {
+  release(): void
+}
+
+interface Connection {
+  client: Socket
+  upstream: Socket
+}
+
+export async function startTap(databaseUrl: string): Promise<Tap> {
+  const target = new URL(databaseUrl)
+  const connections = new Set<Connection>()
+  const statements: string[] = []
+  let broken = false
+  let frozen = false
+  let trap: { statement: RegExp; sprung: (held: Held) => void } | undefined
+
+  const server = createServer((client) => {
+    if (broken) return void client.destroy()
+    const upstream = connect(Number(target.port), target.hostname)
+    const connection = { client, upstream }
+    connections.add(connection)
+    const read = frontend((statement) => {
+      statements.push(statement)
+      if (!trap?.statement.test(statement)) return
+      upstream.pause()
+      trap.sprung({ release: () => void upstream.resume() })
+      trap = undefined
+    })
+    client.on('data', (chunk) => {
+      // First, so that an answer to be held cannot be faster.
+      read(chunk)
+      upstream.write(chunk)
+    })
+    upstream.on('data', (chunk) => client.write(chunk))
+    for (const socket of [client, upstream]) {
+      if (frozen) socket.pause()
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('close', () => destroy(connection))
+    }
+  })
+  const destroy = (connection: Connection): void => {
+    connections.delete(connection)
+    connection.client.destroy()
+    connection.upstream.destroy()
+  }
+  const cut = (): void => {
+    broken = true
+    connections.forEach(destroy)
+  }
+  const setFrozen = (value: boolean): void => {
+    frozen = value
+    for (const { client, upstream } of connections) {
+      for (const socket of [client, upstream]) value ? socket.pause() : socket.resume()
+    }
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = new URL(databaseUrl)
+  url.hostname = '127.0.0.1'
+  url.port = String((server.address() as { port: number }).port)
+  return {
+    url: url.href,
+    statements,
+    cut,
+    mend: () => {
+      broken = false
+    },
+    freeze: () => setFrozen(true),
+    thaw: () => setFrozen(false),
+    hold: (statement) => new Promise((sprung) => (trap = { statement, sprung })),
+    close: () => {
+      cut()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}

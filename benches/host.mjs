@@ -1,0 +1,98 @@
+/**
+ * Holds one subject, in a process of its own so that no row pays for the garbage and the compiled code
+ * of another.
+ *
+ * A subject exports `open({ databaseUrl, rounds })`, which answers rows:
+ *   title     what is called
+ *   call      calls once; its argument counts the calls
+ *   accepts   whether an answer is as expected; the first other one ends the run
+ *   sync      `call` answers a value, not a promise
+ *   calls     calls per sample; by default as many as take SAMPLE_SECONDS
+ *   together  also measured with many calls at a time
+ *   load      instead of `call`: options of autocannon, which sends requests to a server in this process
+ * and `close()`, where it leaves something behind.
+ */
+import { inspect } from 'node:util'
+
+const SAMPLE_SECONDS = 0.2
+
+const [file, options] = process.argv.slice(2)
+const subject = await import(new URL(`subjects/${file}`, import.meta.url))
+process.once('disconnect', end)
+process.once('SIGTERM', end)
+
+const rows = await subject.open(JSON.parse(options))
+for (const row of rows) row.turn = 0
+
+process.on('message', async ({ done, index, concurrency }) => {
+  if (done) return end()
+  process.send(await sample(rows[index], concurrency))
+})
+// What is left of a row without its functions.
+process.send(JSON.parse(JSON.stringify(rows)))
+
+async function end() {
+  await subject.close?.()
+  process.exit()
+}
+
+/** Seconds per call; of a server, the seconds of CPU time that it has used. */
+async function sample(row, concurrency) {
+  if (row.load) return cpuSeconds()
+  const time = timing(row, concurrency)
+  const calls = row.calls ?? ((row.fitting ??= {})[concurrency] ??= await fittingCalls(time))
+  return (await time(calls)) / calls
+}
+
+function cpuSeconds() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+/** How many calls take SAMPLE_SECONDS, found by doubling; that also lets the code be compiled. */
+async function fittingCalls(time) {
+  for (let calls = 64; ; calls *= 2) {
+    const seconds = await time(calls)
+    if (seconds > SAMPLE_SECONDS / 2) return Math.ceil((calls * SAMPLE_SECONDS) / seconds)
+  }
+}
+
+/** A function that makes so many calls and answers how many seconds they took. */
+function timing(row, concurrency) {
+  const work = row.sync ? oneByOne : concurrency > 1 ? manyAtATime : awaited
+  return async (calls) => {
+    const started = performance.now()
+    await work(row, row.turn, row.turn + calls, concurrency)
+    row.turn += calls
+    return (performance.now() - started) / 1000
+  }
+}
+
+function oneByOne({ call, accepts }, from, to) {
+  for (let turn = from; turn < to; turn += 1) {
+    const answer = call(turn)
+    if (!accepts(answer)) refuse(answer)
+  }
+}
+
+async function awaited({ call, accepts }, from, to) {
+  for (let turn = from; turn < to; turn += 1) {
+    const answer = await call(turn)
+    if (!accepts(answer)) refuse(answer)
+  }
+}
+
+async function manyAtATime({ call, accepts }, from, to, concurrency) {
+  let turn = from
+  const caller = async () => {
+    while (turn < to) {
+      const answer = await call(turn++)
+      if (!accepts(answer)) refuse(answer)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, caller))
+}
+
+function refuse(answer) {
+  throw new Error(`This answer was not expected: ${inspect(answer)}`)
+}

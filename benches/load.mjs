@@ -1,0 +1,20 @@
+/** HTTP load. */
+import autocannon from 'autocannon'
+import { Failure } from '../scripts/processes.mjs'
+
+const SECONDS = 2
+
+/**
+ * Seconds per request: by the clock, and of CPU time of the server, all its threads together. By the clock alone the
+ * cost of a check can hide in the server's waiting for a slower client.
+ */
+export async function requests({ title, load, sample }) {
+  const cpuBefore = await sample()
+  const { requests, duration, ...result } = await autocannon({ duration: SECONDS, ...load })
+  const cpu = (await sample()) - cpuBefore
+  const { errors, timeouts, non2xx } = result
+  if (errors + timeouts + non2xx > 0) {
+    throw new Failure(`${title} refused: ${JSON.stringify({ errors, timeouts, non2xx })}`)
+  }
+  return { clock: duration / requests.total, cpu: cpu / requests.total }
+}

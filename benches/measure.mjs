@@ -1,0 +1,28 @@
+/** Rounds and their statistics. */
+
+/**
+ * One sample of each row after the other, round by round: what slows the machine for a while slows all
+ * of them. The first round only warms up. Answers the samples of each row.
+ */
+export async function interleave(rounds, rows, sample) {
+  for (const row of rows) await sample(row)
+  const samples = new Map(rows.map((row) => [row, []]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const row of rows) samples.get(row).push(await sample(row))
+  }
+  return samples
+}
+
+export function quantile(values, fraction) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const position = (sorted.length - 1) * fraction
+  const [below, above] = [sorted[Math.floor(position)], sorted[Math.ceil(position)]]
+  return below + (above - below) * (position % 1)
+}
+
+export const median = (values) => quantile(values, 0.5)
+
+/** What `combine` makes of the two samples of each round. */
+export function paired(samples, others, combine) {
+  return samples.map((sample, round) => combine(sample, others[round]))
+}

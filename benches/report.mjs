@@ -1,0 +1,74 @@
+/** Tables in Markdown, of seconds per call. */
+import { median, paired, quantile } from './measure.mjs'
+
+export function directTable(rows, samples) {
+  const base = rows.find(({ letter }) => letter === 'b') ?? rows[0]
+  const lines = rows.map((row) => {
+    const own = samples.get(row)
+    const middle = `${duration(quantile(own, 0.25))} – ${duration(quantile(own, 0.75))}`
+    const ratio = median(paired(own, samples.get(base), (time, baseTime) => time / baseTime))
+    return [`(${row.letter})`, row.title, duration(median(own)), middle, digits(ratio)]
+  })
+  const head = ['', 'One call after another', 'Median', 'Middle half', `This ÷ (${base.letter})`]
+  return [table(head, lines), aboveConstant(rows, samples)].filter(Boolean).join('\n\n')
+}
+
+/** What a verify adds to the call itself. */
+function aboveConstant(rows, samples) {
+  const [constant, verify] = ['a', 'b'].map((letter) => rows.find((row) => row.letter === letter))
+  if (!constant || !verify) return undefined
+  const above = paired(samples.get(verify), samples.get(constant), (time, call) => time - call)
+  return `The first row of (b) takes ${duration(median(above))} more than (a).`
+}
+
+export function throughputTable(rows, samples, concurrency) {
+  const base = samples.get(rows[0])
+  const lines = rows.map((row) => {
+    const own = samples.get(row)
+    const ratio = median(paired(own, base, (time, baseTime) => time / baseTime))
+    return [`(${row.letter})`, row.title, perSecond(median(own)), digits(ratio)]
+  })
+  const head = ['', `${concurrency} calls at a time`, 'Calls/s', `(${rows[0].letter}) ÷ this`]
+  return table(head, lines)
+}
+
+/** Rows come in pairs: a route, and the same with the check. */
+export function httpTable(rows, samples) {
+  const lines = []
+  for (let index = 0; index < rows.length; index += 2) {
+    const pair = rows.slice(index, index + 2).map((row) => samples.get(row))
+    const [clock, cpu] = ['clock', 'cpu'].map((of) =>
+      pair.map((own) => own.map((seconds) => seconds[of])),
+    )
+    const ratios = paired(...clock, (bare, checked) => bare / checked)
+    const [low, high] = [0.25, 0.75].map((fraction) => quantile(ratios, fraction).toFixed(3))
+    const rates = clock.map((own) => perSecond(median(own)))
+    const times = cpu.map((own) => duration(median(own))).join(' → ')
+    const ratio = [median(ratios).toFixed(3), `${low} – ${high}`]
+    lines.push(['(h)', rows[index].server, ...rates, ...ratio, times])
+  }
+  const rates = ['Bare, requests/s', 'Checked, requests/s', 'Ratio', 'Middle half']
+  return table(['', 'HTTP', ...rates, 'CPU time per request'], lines)
+}
+
+function table(head, lines) {
+  const rule = head.map((name, index) => (index < 2 ? '---' : '---:'))
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+function duration(seconds) {
+  for (const [unit, name] of [
+    [1e-3, 'ms'],
+    [1e-6, 'µs'],
+  ]) {
+    if (Math.abs(seconds) >= unit) return `${digits(seconds / unit)} ${name}`
+  }
+  return `${digits(seconds / 1e-9)} ns`
+}
+
+const perSecond = (seconds) => digits(1 / seconds)
+
+/** Three digits that count. */
+function digits(number) {
+  return Number(number.toPrecision(3)).toLocaleString('en', { maximumSignificantDigits: 3 })
+}

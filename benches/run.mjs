@@ -1,0 +1,105 @@
+/**
+ * `npm run bench`: what a verify costs, beside what else one could do. Prints Markdown.
+ *
+ *   --rounds N    interleaved rounds, at least 10 (default 20)
+ *   --only b,e,g  only these rows, by letter
+ *   --as-is       with the addon and the example that are there, built or not
+ */
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { Failure, main, run, step } from '../scripts/processes.mjs'
+import { prepare, root } from '../scripts/project.mjs'
+import { interleave } from './measure.mjs'
+import { directTable, httpTable, throughputTable } from './report.mjs'
+
+const SUBJECTS = [
+  ['a', 'constant.mjs'],
+  ['b', 'warm.mjs'],
+  ['c', 'cold-argon2.mjs'],
+  ['c', 'cold-digest.mjs'],
+  ['d', 'forged.mjs'],
+  ['e', 'map.mjs'],
+  ['f', 'better-auth.mjs'],
+  ['g', 'update-returning.mjs'],
+  ['h', 'http-node.mjs'],
+  ['h', 'http-next.mjs'],
+]
+const TOGETHER = 64
+
+main(async (defer) => {
+  const { rounds, letters, asIs } = options()
+  if (!asIs) await prepare()
+  await installPeers()
+  // Loaded late: these need packages.
+  const { startPostgres } = await import('../scripts/postgres.mjs')
+  const { machine } = await import('./machine.mjs')
+  const { openSubjects } = await import('./subject.mjs')
+  const { requests } = await import('./load.mjs')
+
+  // Peers wait for the disk at each verify: it is as durable here as Postgres is by default.
+  const postgres = await step('Starting Postgres', () => startPostgres({ durable: true }))
+  defer(() => postgres.stop())
+  const subjects = SUBJECTS.filter(([letter]) => letters.includes(letter))
+  const report = [await machine(postgres.url, rounds)]
+
+  const direct = await openSubjects(
+    subjects.filter(([letter]) => letter !== 'h'),
+    { postgres, rounds },
+  )
+  const rows = direct.rows
+  const together = rows.filter((row) => row.together)
+  if (rows.length > 0) {
+    const samples = await step(`Timing ${rows.length} rows in ${rounds} rounds`, () =>
+      interleave(rounds, rows, (row) => row.sample()),
+    )
+    report.push(directTable(rows, samples))
+  }
+  if (together.length > 0) {
+    const samples = await step(`Timing ${TOGETHER} calls at a time`, () =>
+      interleave(rounds, together, (row) => row.sample(TOGETHER)),
+    )
+    report.push(throughputTable(together, samples, TOGETHER))
+  }
+  await direct.close()
+
+  const http = await openSubjects(
+    subjects.filter(([letter]) => letter === 'h'),
+    { postgres, rounds },
+  )
+  if (http.rows.length > 0) {
+    const samples = await step('Timing HTTP requests', () =>
+      interleave(rounds, http.rows, requests),
+    )
+    report.push(httpTable(http.rows, samples))
+  }
+  await http.close()
+  console.log(`\n${report.join('\n\n')}`)
+})
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '20' },
+      only: { type: 'string' },
+      'as-is': { type: 'boolean', default: false },
+    },
+  })
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 10) throw new Failure('--rounds: 10 or more')
+  const known = new Set(SUBJECTS.map(([letter]) => letter))
+  const letters = values.only?.split(',') ?? [...known]
+  const unknown = letters.find((letter) => !known.has(letter))
+  if (unknown !== undefined) throw new Failure(`--only: there is no row ${unknown}`)
+  return { rounds, letters, asIs: values['as-is'] }
+}
+
+/** What the rows are compared with has a lock file of its own: nothing else needs it. */
+async function installPeers() {
+  const cwd = path.join(root, 'benches')
+  const modified = (file) => statSync(path.join(cwd, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  if (modified('node_modules/.package-lock.json') >= modified('package-lock.json')) return
+  await step('Installing what is compared', () =>
+    run('npm', ['ci', '--ignore-scripts', '--loglevel=error'], { cwd }),
+  )
+}

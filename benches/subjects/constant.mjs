@@ -1,0 +1,23 @@
+/**
+ * (a) The call itself, answering a constant: an async function over the native call of a warm verify. In a process
+ * that has not started the addon, that call takes its arguments and answers -1, whatever they are.
+ */
+import native from '../../native.js'
+import { IP, SCOPES } from '../keys.mjs'
+
+const KEY = `sophra_live_${'0'.repeat(12)}_${'0'.repeat(46)}`
+const ANSWER = Object.freeze({ valid: true })
+
+export async function open() {
+  return [
+    {
+      title: 'the call alone, answering a constant',
+      call: () => verify(KEY, { ip: IP, scopes: SCOPES }),
+      accepts: (answer) => answer === ANSWER,
+    },
+  ]
+}
+
+async function verify(key, { ip, scopes }) {
+  return native.verifyWarm(key, ip, scopes[0], 1) < 0 ? ANSWER : undefined
+}

@@ -1,0 +1,184 @@
+//! The warm path's crossing: texts go in through buffers on the stack, numbers come out. An object built through
+//! Node-API would cost more than the whole verify; `index.js` builds it, from a template per cached key.
+#![allow(unsafe_code)] // Raw Node-API: each call is checked.
+
+use std::cell::RefCell;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, JsValue, sys};
+
+use super::shapes::Template;
+use crate::limit::RateLimit;
+use crate::model::{Refusal, Timestamp};
+use crate::verify::{self, Context, Entry, Verification};
+use crate::{lifecycle, token};
+
+/// Memory cannot answer: ask the other way.
+pub(super) const MISS: f64 = -1.0;
+/// Outcomes fit below; the entry's serial is above.
+const OUTCOMES: f64 = 16.0;
+const ABSENT: f64 = -1.0;
+
+/// Bytes of an address; what is longer is none.
+const IP_MAX: usize = 64;
+/// Bytes of required scopes; what is longer goes the other way.
+const SCOPES_MAX: usize = 1_024;
+
+thread_local! {
+    /// Whose template this JavaScript thread may ask for next. It asks at once, so nothing comes between.
+    static LAST: RefCell<Option<Arc<Entry>>> = const { RefCell::new(None) };
+}
+
+/// Numbers beside the answer, in memory that both sides see: limit, remaining, milliseconds until it is full, and
+/// milliseconds to wait; -1: absent. One array for an environment, alive as long as the environment.
+pub(super) struct Numbers {
+    memory: *mut [f64; Numbers::COUNT],
+    array: sys::napi_ref,
+}
+
+impl Numbers {
+    const COUNT: usize = 4;
+
+    fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
+        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
+        let number = |number: Option<u64>| number.map_or(ABSENT, |number| number as f64);
+        let numbers = [
+            number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
+            number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
+            number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
+            number(retry_after_ms),
+        ];
+        // The array holds the memory for as long as the environment lives, and only its thread comes here.
+        unsafe { self.memory.write(numbers) };
+    }
+}
+
+/// The array of this environment, made at the first call.
+pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
+    let mut array = ptr::null_mut();
+    if let Some(numbers) = env.get_instance_data::<Numbers>()? {
+        napi::check_status!(unsafe {
+            sys::napi_get_reference_value(env.raw(), numbers.array, &raw mut array)
+        })?;
+        return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) });
+    }
+    let (mut memory, mut buffer, mut reference) =
+        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let bytes = size_of::<[f64; Numbers::COUNT]>();
+    unsafe {
+        napi::check_status!(sys::napi_create_arraybuffer(
+            env.raw(),
+            bytes,
+            &raw mut memory,
+            &raw mut buffer
+        ))?;
+        napi::check_status!(sys::napi_create_typedarray(
+            env.raw(),
+            sys::TypedarrayType::float64_array,
+            Numbers::COUNT,
+            buffer,
+            0,
+            &raw mut array
+        ))?;
+        napi::check_status!(sys::napi_create_reference(
+            env.raw(),
+            array,
+            1,
+            &raw mut reference
+        ))?;
+    }
+    env.set_instance_data(
+        Numbers {
+            memory: memory.cast(),
+            array: reference,
+        },
+        (),
+        |_| (),
+    )?;
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) })
+}
+
+/// Serial and outcome of a verify that memory could answer, else [`MISS`].
+pub(super) fn verify(
+    env: &Env,
+    key: Unknown<'_>,
+    ip: Unknown<'_>,
+    scopes: Unknown<'_>,
+    cost: u32,
+) -> f64 {
+    let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
+        return MISS;
+    };
+    answer(numbers, &key, &ip, &scopes, cost).unwrap_or(MISS)
+}
+
+fn answer(
+    numbers: &Numbers,
+    key: &Unknown<'_>,
+    ip: &Unknown<'_>,
+    scopes: &Unknown<'_>,
+    cost: u32,
+) -> Option<f64> {
+    let call = lifecycle::enter_warm()?;
+    let service = call.service()?;
+    let mut key_buffer = [0; token::MAX_LENGTH + 2];
+    let key = text(key, &mut key_buffer)?;
+    let mut ip_buffer = [0; IP_MAX];
+    let ip = text(ip, &mut ip_buffer);
+    let mut scopes_buffer = [0; SCOPES_MAX];
+    let scopes = Some(text(scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
+    let context = Context::of_parts(ip, scopes, cost)?;
+    let verification = verify::warm(service, key, &context, Timestamp::now())?;
+    let (outcome, entry) = match verification {
+        Verification::Valid { entry, rate_limit } => {
+            numbers.write(rate_limit, None);
+            (0, Some(entry))
+        }
+        Verification::Refused(refused) => {
+            numbers.write(refused.rate_limit, refused.retry_after_ms);
+            (refused.refusal.number(), refused.entry)
+        }
+    };
+    #[expect(clippy::cast_precision_loss)] // Serials are counted up from 0.
+    let serial = entry.as_ref().map_or(0.0, |entry| entry.serial as f64);
+    LAST.set(entry);
+    Some(serial * OUTCOMES + f64::from(outcome))
+}
+
+/// What does not change of the last answer's entry.
+pub(super) fn template() -> Option<Template> {
+    LAST.with_borrow(|entry| {
+        entry
+            .as_ref()
+            .map(|entry| Template::from(&entry.value.grant))
+    })
+}
+
+/// Every refusal, in the order of their numbers from 1 on.
+pub(super) fn refusals() -> Vec<super::shapes::Reason> {
+    Refusal::ALL.into_iter().map(Into::into).collect()
+}
+
+/// A text that fits; `None` for a longer one and for other values.
+fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
+    let raw = value.value();
+    let mut length = 0;
+    let status = unsafe {
+        sys::napi_get_value_string_utf8(
+            raw.env,
+            raw.value,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut length,
+        )
+    };
+    // Node-API cuts a text that is too long: then the buffer is full but for the terminator, or for a part of the
+    // next character.
+    const CHARACTER_MAX: usize = 4;
+    if status != sys::Status::napi_ok || length + CHARACTER_MAX >= buffer.len() {
+        return None;
+    }
+    std::str::from_utf8(buffer.get(..length)?).ok()
+}

@@ -1,0 +1,63 @@
+//! The cache's keys: digests under a random key, so that nobody can aim at a place in it.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use sha2::{Digest as _, Sha256};
+
+/// 128 bits of a keyed SHA-256 of a whole presented key. Without the key of the process collisions cannot be
+/// searched for, and by chance they do not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(u128);
+
+pub(super) struct DigestKey(Sha256);
+
+impl DigestKey {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self(Sha256::new_with_prefix(key))
+    }
+
+    pub(super) fn digest(&self, presented: &str) -> Digest {
+        let digest: [u8; 32] = self.0.clone().chain_update(presented).finalize().into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Digest(u128::from_le_bytes(half))
+    }
+}
+
+impl Hash for Digest {
+    /// It is random already: a part of it is the hash.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0.to_le_bytes();
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct DigestHash;
+
+#[derive(Debug, Default)]
+pub(super) struct PassThrough(u64);
+
+impl BuildHasher for DigestHash {
+    type Hasher = PassThrough;
+
+    fn build_hasher(&self) -> PassThrough {
+        PassThrough::default()
+    }
+}
+
+impl Hasher for PassThrough {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

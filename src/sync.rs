@@ -1,0 +1,125 @@
+//! Keeps the cache true: reads the change log, once a second and whenever the database says that something changed.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::error::Error;
+use crate::service::Service;
+use crate::store::{Ear, LogPosition, LogRead, Store};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How far back the log reaches: what every snapshot since then could see is pruned.
+const KEPT: Duration = Duration::from_secs(600);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Follows the change log from one position to the next.
+pub struct Follower {
+    position: LogPosition,
+    read_at: Instant,
+    /// The oldest open transaction at each pruning, oldest first.
+    horizons: VecDeque<(Instant, i64)>,
+}
+
+/// What a read means for the cache.
+enum Changes {
+    Some(Vec<String>),
+    /// The log does not tell what has changed: another server, an older state, or too long ago.
+    All,
+}
+
+impl Follower {
+    /// Begins here: nothing that was read earlier is cached.
+    pub async fn begin(store: &Store) -> Result<Self, Error> {
+        let read_at = Instant::now();
+        let LogRead { position, .. } = store.read_changes(None).await?;
+        Ok(Self {
+            position,
+            read_at,
+            horizons: VecDeque::new(),
+        })
+    }
+
+    /// Reads what is new and marks it in the cache.
+    async fn follow(&mut self, service: &Service) -> Result<(), Error> {
+        let read_at = Instant::now();
+        let read = service.store.read_changes(Some(&self.position)).await?;
+        match self.changes(&read, read_at) {
+            Changes::All => {
+                // Horizons of another server mean nothing on this one.
+                self.horizons.clear();
+                service.cache.all_changed();
+            }
+            Changes::Some(ids) => ids.iter().for_each(|id| service.cache.changed(id)),
+        }
+        service.cache.read_until(read_at);
+        self.position = read.position;
+        self.read_at = read_at;
+        self.prune(service, read_at).await
+    }
+
+    fn changes(&self, read: &LogRead, read_at: Instant) -> Changes {
+        let other_server = read.position.server != self.position.server;
+        let went_back = read.position.next < self.position.next;
+        // The log may have been pruned beyond our position. A minute's margin: clocks of processes run differently.
+        let too_far_behind = read_at.duration_since(self.read_at) > KEPT - PRUNE_INTERVAL;
+        if other_server || went_back || too_far_behind {
+            return Changes::All;
+        }
+        // One entry for all keys (TRUNCATE) makes it all of them.
+        read.changed
+            .iter()
+            .cloned()
+            .collect::<Option<_>>()
+            .map_or(Changes::All, Changes::Some)
+    }
+
+    /// Once a minute: what was finished ten minutes ago, every reader's snapshot has seen.
+    async fn prune(&mut self, service: &Service, now: Instant) -> Result<(), Error> {
+        if self
+            .horizons
+            .back()
+            .is_some_and(|(at, _)| now.duration_since(*at) < PRUNE_INTERVAL)
+        {
+            return Ok(());
+        }
+        self.horizons.push_back((now, self.position.oldest_open));
+        let mut reached = None;
+        while let Some((at, horizon)) = self.horizons.front().copied()
+            && now.duration_since(at) >= KEPT
+        {
+            self.horizons.pop_front();
+            reached = Some(horizon);
+        }
+        match reached {
+            Some(horizon) => service.store.prune_changes(horizon).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Follows the log for as long as the service is in use.
+pub async fn run(service: Weak<Service>, mut follower: Follower, changed: Arc<Notify>) {
+    loop {
+        // A lost notification, or a pooler that cannot LISTEN, costs an interval.
+        let _ = tokio::time::timeout(INTERVAL, changed.notified()).await;
+        let Some(service) = service.upgrade() else {
+            return;
+        };
+        // A fault leaves the position where it is; how long that may last is the cache's bound.
+        let _ = follower.follow(&service).await;
+        service.cache.sweep();
+    }
+}
+
+/// Hears of changes for as long as the service is in use.
+pub async fn listen(ear: Ear, service: Weak<Service>, changed: Arc<Notify>) {
+    const PAUSE: Duration = Duration::from_millis(200);
+    while service.strong_count() > 0 {
+        // Without it the log is still read once an interval.
+        let _ = ear.hear(|| changed.notify_one()).await;
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,182 @@
+//! A cold verify: whose key it is, by the database and the hash.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::{Entry, ProofOf, Proved};
+use crate::cache::{Digest, Row, Sequence};
+use crate::error::Error;
+use crate::hash::{Phc, Proof};
+use crate::random;
+use crate::service::Service;
+use crate::store::Candidate;
+use crate::token::{Parsed, Plaintext};
+use crate::usage::Counter;
+
+/// What a flight brings back: the entry of a key that is right, and where in the changes it was read.
+#[derive(Clone)]
+pub(super) struct Outcome {
+    entry: Option<Arc<Entry>>,
+    read_at: Sequence,
+}
+
+/// Rows that change faster than they can be read are answered as they were read last.
+const TRIES: usize = 5;
+
+/// Proves a key that memory cannot answer for. All who present it at the same time share one flight; who came after
+/// a change does not take an answer from before it.
+pub(super) async fn prove(
+    service: &Arc<Service>,
+    digest: Digest,
+    key: Plaintext,
+    mut known: Option<Arc<Entry>>,
+) -> Result<Option<Arc<Entry>>, Error> {
+    let mut asked_at = service.cache.sequence();
+    for _ in 1..TRIES {
+        let outcome = service
+            .flights
+            .join(service, digest, &key, known.take())
+            .await?;
+        match &outcome.entry {
+            Some(entry) if !service.cache.is_current(entry) => known = outcome.entry,
+            None if outcome.read_at < asked_at => {}
+            _ => return Ok(outcome.entry),
+        }
+        asked_at = service.cache.sequence();
+    }
+    Ok(service
+        .flights
+        .join(service, digest, &key, known)
+        .await?
+        .entry)
+}
+
+/// One flight: one statement, and a hash only where nothing proved the key before.
+pub(super) async fn fly(
+    service: Arc<Service>,
+    digest: Digest,
+    key: Plaintext,
+    known: Option<Arc<Entry>>,
+) -> Result<Outcome, Error> {
+    let (candidate, row, read_at) = read(&service, &key).await?;
+    let Some((candidate, row)) = candidate.zip(row) else {
+        if known.is_none() {
+            // As much work as for a known lookup, so that the time does not tell which ids exist.
+            service.hasher.dummy(key).await?;
+        }
+        return Ok(refused(&service, digest, read_at));
+    };
+    let proof = ProofOf::hash(&candidate.hash);
+    let proved_before = known
+        .as_ref()
+        .is_some_and(|known| known.value.proof == proof);
+    if !proved_before && !is_right(&service, &key, &candidate).await? {
+        return Ok(refused(&service, digest, read_at));
+    }
+    if known.is_some_and(|known| known.value.grant.limiter_epoch != candidate.grant.limiter_epoch) {
+        // Forgiven, by whichever process.
+        service.limits.forgive(&candidate.grant.key_id);
+        row.lift_suspension();
+    }
+    let proved = Proved {
+        counter: Arc::new(Counter::new(&candidate.grant.key_id)),
+        grant: candidate.grant,
+        proof,
+        limiter: OnceLock::new(),
+    };
+    let entry = service.cache.insert(digest, proved, row, read_at);
+    Ok(Outcome {
+        entry: Some(entry),
+        read_at,
+    })
+}
+
+fn refused(service: &Service, digest: Digest, read_at: Sequence) -> Outcome {
+    service
+        .cache
+        .insert_refusal(digest, read_at, Instant::now());
+    Outcome {
+        entry: None,
+        read_at,
+    }
+}
+
+/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
+async fn read(
+    service: &Service,
+    key: &Plaintext,
+) -> Result<(Option<Candidate>, Option<Arc<Row>>, Sequence), Error> {
+    let Some(Parsed::Issued { lookup, .. }) = service.tokens.parse(key.expose()) else {
+        return Ok((None, None, service.cache.sequence()));
+    };
+    for _ in 1..TRIES {
+        let read_at = service.cache.sequence();
+        let Some(candidate) = service.store.find_candidate(lookup).await? else {
+            return Ok((None, None, read_at));
+        };
+        if let Some(row) = service.cache.row(&candidate.grant.key_id, read_at) {
+            return Ok((Some(candidate), Some(row), read_at));
+        }
+    }
+    Err(Error::unavailable(
+        "The key changes faster than it can be read",
+    ))
+}
+
+/// Whether the presented key is the row's: by the cold digest where there is one, else by argon2id.
+async fn is_right(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    candidate: &Candidate,
+) -> Result<bool, Error> {
+    let cold = service.cold_digests.as_ref();
+    if let (Some(cold), Some(kept)) = (cold, &candidate.cold_digest)
+        && cold.matches(key, &candidate.hash, kept)
+    {
+        return Ok(true);
+    }
+    match service
+        .hasher
+        .verify(key.clone(), candidate.hash.clone())
+        .await?
+    {
+        Proof::Match { outdated } => {
+            tidy(service, key, candidate, outdated);
+            Ok(true)
+        }
+        Proof::Mismatch | Proof::Unreadable => Ok(false),
+    }
+}
+
+/// After a proof, beside the answer: a hash with old parameters is replaced, and the cold digest kept. Both are
+/// only for next time, so a fault in them is nobody's fault.
+fn tidy(service: &Arc<Service>, key: &Plaintext, candidate: &Candidate, outdated: bool) {
+    let is_current = candidate.grant.replaced_until.is_none();
+    if !is_current || (!outdated && service.cold_digests.is_none()) {
+        return;
+    }
+    let (service, key, hash) = (Arc::clone(service), key.clone(), candidate.hash.clone());
+    let id = candidate.grant.key_id.clone();
+    tokio::spawn(async move {
+        let hash = if outdated {
+            rehash(&service, &id, &key, hash).await?
+        } else {
+            hash
+        };
+        let digest = service
+            .cold_digests
+            .as_ref()
+            .and_then(|cold| cold.digest(&key, &hash));
+        if let Some(digest) = digest {
+            service.store.keep_cold_digest(&id, &hash, &digest).await?;
+        }
+        Ok::<_, Error>(())
+    });
+}
+
+async fn rehash(service: &Service, id: &str, key: &Plaintext, proved: Phc) -> Result<Phc, Error> {
+    let salt = random::bytes(&mut random::generator()?);
+    let hash = service.hasher.hash(key.clone(), salt).await?;
+    service.store.replace_hash(id, &proved, &hash).await?;
+    Ok(hash)
+}
