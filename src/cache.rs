@@ -33,6 +33,12 @@ pub struct Entry<V> {
     pub serial: u64,
 }
 
+impl<V> Entry<V> {
+    pub fn read_at(&self) -> Sequence {
+        self.read_at
+    }
+}
+
 /// What the cache knows of a presented key.
 pub enum Found<V> {
     Current(Arc<Entry<V>>),

@@ -97,8 +97,7 @@ pub async fn verify(
     let entry = match service.cache.find(&digest, Instant::now()) {
         Found::Current(entry) => Some(entry),
         Found::Refused => None,
-        Found::Stale(known) => prove::prove(service, digest, key, Some(known)).await?,
-        Found::Nothing => prove::prove(service, digest, key, None).await?,
+        Found::Stale(_) | Found::Nothing => prove::prove(service, digest, key).await?,
     };
     Ok(match entry {
         Some(entry) => decide(service, entry, context, Timestamp::now()),

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-use super::Entry;
 use super::prove::{Outcome, fly};
 use crate::cache::Digest;
 use crate::error::Error;
@@ -25,11 +24,10 @@ impl Flights {
         service: &Arc<Service>,
         digest: Digest,
         key: &Plaintext,
-        known: Option<Arc<Entry>>,
     ) -> Result<Outcome, Error> {
         let flight = {
             let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let begin = || begin(Arc::clone(service), digest, key.clone(), known);
+            let begin = || begin(Arc::clone(service), digest, key.clone());
             flights.entry(digest).or_insert_with(begin).clone()
         };
         flight.await
@@ -44,14 +42,9 @@ impl Flights {
 }
 
 /// A task of its own: it goes on for the others when the one who began it is gone.
-fn begin(
-    service: Arc<Service>,
-    digest: Digest,
-    key: Plaintext,
-    known: Option<Arc<Entry>>,
-) -> Flight {
+fn begin(service: Arc<Service>, digest: Digest, key: Plaintext) -> Flight {
     let flight = tokio::spawn(async move {
-        let outcome = fly(Arc::clone(&service), digest, key, known).await;
+        let outcome = fly(Arc::clone(&service), digest, key).await;
         service.flights.land(digest);
         outcome
     });

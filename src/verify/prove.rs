@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::{Entry, ProofOf, Proved};
-use crate::cache::{Digest, Row, Sequence};
+use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
 use crate::hash::{Phc, Proof};
 use crate::random;
@@ -29,26 +29,19 @@ pub(super) async fn prove(
     service: &Arc<Service>,
     digest: Digest,
     key: Plaintext,
-    mut known: Option<Arc<Entry>>,
 ) -> Result<Option<Arc<Entry>>, Error> {
-    let mut asked_at = service.cache.sequence();
     for _ in 1..TRIES {
-        let outcome = service
-            .flights
-            .join(service, digest, &key, known.take())
-            .await?;
-        match &outcome.entry {
-            Some(entry) if !service.cache.is_current(entry) => known = outcome.entry,
-            None if outcome.read_at < asked_at => {}
-            _ => return Ok(outcome.entry),
+        let asked_at = service.cache.sequence();
+        let outcome = service.flights.join(service, digest, &key).await?;
+        let fresh = match &outcome.entry {
+            Some(entry) => service.cache.is_current(entry),
+            None => outcome.read_at >= asked_at,
+        };
+        if fresh {
+            return Ok(outcome.entry);
         }
-        asked_at = service.cache.sequence();
     }
-    Ok(service
-        .flights
-        .join(service, digest, &key, known)
-        .await?
-        .entry)
+    Ok(service.flights.join(service, digest, &key).await?.entry)
 }
 
 /// One flight: one statement, and a hash only where nothing proved the key before.
@@ -56,8 +49,18 @@ pub(super) async fn fly(
     service: Arc<Service>,
     digest: Digest,
     key: Plaintext,
-    known: Option<Arc<Entry>>,
 ) -> Result<Outcome, Error> {
+    let known = match service.cache.find(&digest, Instant::now()) {
+        // Another flight has landed since memory was asked.
+        Found::Current(entry) => {
+            return Ok(Outcome {
+                read_at: entry.read_at(),
+                entry: Some(entry),
+            });
+        }
+        Found::Stale(entry) => Some(entry),
+        Found::Refused | Found::Nothing => None,
+    };
     let (candidate, row, read_at) = read(&service, &key).await?;
     let Some((candidate, row)) = candidate.zip(row) else {
         if known.is_none() {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from 'vitest'
 import { addon, cheapHashing } from '../../support/addon.js'
 import { freshDatabase, type Database } from '../../support/database.js'
-import { eventually } from '../../support/eventually.js'
 import { startPeer, type Peer } from './peer.js'
+import { promptly } from './promptly.js'
 import { stats } from './stats.js'
 import { startTap, type Tap } from './tap.js'
 
@@ -97,9 +97,9 @@ function methods(setting: Setting, marker: Issued): Methods {
     caughtUp: async () => {
       const name = String(++marks)
       await setting.sql(`UPDATE "ApiKey" SET "name" = $1 WHERE "id" = $2`, [name, marker.id])
-      await eventually(async () => {
+      await promptly('the change is seen', async () => {
         const answer = await addon.verifyApiKey(marker.key)
-        if (!answer.valid || answer.name !== name) throw new Error('The change is not seen')
+        return answer.valid && answer.name === name
       })
     },
   }
