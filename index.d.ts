@@ -322,7 +322,7 @@ export interface Health {
 export interface Options {
   /** Postgres URL; Prisma's parameters are understood. `DATABASE_URL`, else `POSTGRESQL_URL`. */
   databaseUrl?: string | null
-  /** For migrations, where `databaseUrl` goes through a pooler. `DIRECT_DATABASE_URL`. */
+  /** For migrations and LISTEN, where `databaseUrl` goes through a pooler. `DIRECT_DATABASE_URL`. */
   directDatabaseUrl?: string | null
   /** Signs admin tokens; at least 32 bytes. `JWT_SECRET`. */
   jwtSecret?: string | null

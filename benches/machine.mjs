@@ -1,6 +1,6 @@
 /** Where, when and with what a run was made. */
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem, type } from 'node:os'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import pg from 'pg'
 import { KEYS } from './keys.mjs'
 
@@ -13,7 +13,8 @@ export async function machine(postgresUrl, rounds) {
   const gibibytes = Math.round(totalmem() / 2 ** 30)
   return `\
 - Date: ${new Date().toISOString().slice(0, 10)}
-- Machine: ${processors.length} × ${processors[0].model.trim()}, ${gibibytes} GiB, ${type()} ${release()}
+- Machine: ${processors.length} × ${processors[0].model.trim()}, ${gibibytes} GiB, ${type()} ${release()}; load \
+average before the run ${loadavg()[0].toFixed(1)}
 - Software: Node.js ${process.versions.node}; PostgreSQL ${rows[0].version} on the same machine, as durable as by \
 default (fsync, synchronous_commit); better-auth ${versionOf('better-auth')}, pg ${versionOf('pg')}
 - Method: ${rounds} interleaved rounds in one run, medians; ${KEYS.toLocaleString('en')} keys in turn; each subject \

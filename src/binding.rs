@@ -362,7 +362,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
                 .usage_count_is_narrow()
                 .await
         };
-        Ok(Health::new(checked.await, lifecycle::started().as_deref()))
+        Ok(Health::new(&checked.await, lifecycle::started().as_deref()))
     })
 }
 
@@ -387,7 +387,7 @@ pub(crate) fn configure(options: Unknown<'_>) -> Answer {
 /// The warm path of `verifyApiKey`, for `index.js`: see `binding/warm.rs`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn verify_warm(
-    env: &Env,
+    env: Env,
     key: Unknown<'_>,
     ip: Unknown<'_>,
     scopes: Unknown<'_>,

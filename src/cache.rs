@@ -101,7 +101,7 @@ impl<V> Cache<V> {
                 DigestHash,
                 DefaultLifecycle::default(),
             ),
-            rows: Rows::default(),
+            rows: Rows::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
             read_until: AtomicU64::new(0),

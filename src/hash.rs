@@ -36,7 +36,8 @@ pub const SALT_BYTES: usize = 16;
 pub enum Proof {
     /// It is the key.
     Match {
-        /// The hash was not made with today's parameters: store a new one.
+        /// The hash was made with weaker parameters than today's: store a new one. Stronger ones stay, so that
+        /// processes with different parameters do not undo each other's work.
         outdated: bool,
     },
     /// It is another key.
@@ -108,7 +109,7 @@ impl Hasher {
             return Ok(Proof::Mismatch);
         }
         Ok(Proof::Match {
-            outdated: params != self.params || output.len() != OUTPUT_BYTES,
+            outdated: params.work() < self.params.work(),
         })
     }
 

@@ -134,9 +134,10 @@ async fn change(
     rotation: Option<&Rotation>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
-    let changed = service.store.change_key(id, changes, rotation, now).await;
+    let key = service.store.change_key(id, changes, rotation, now).await;
+    // Also after a fault: the change may have been made all the same.
     service.cache.changed(id);
-    changed?.ok_or(NOT_FOUND)
+    key?.ok_or(NOT_FOUND)
 }
 
 /// A new plaintext, and what its row keeps of it.

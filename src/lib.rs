@@ -2,14 +2,18 @@
 //!
 //! # The walk of one verify
 //!
-//! 1. `index.js` calls [`binding`]`::verify_api_key`: the arguments are read, a promise is made.
-//! 2. [`lifecycle`] gives the running [`service`], started by the first call.
-//! 3. [`verify`] goes from top to bottom: [`token`] tells junk and forgeries without I/O; [`store`] finds the row;
-//!    [`hash`] proves the secret; [`model`] checks what the key permits; [`limit`] charges the rate limit;
-//!    [`usage`] counts.
-//! 4. [`binding`]`::shapes` writes the answer, and `index.js` makes it an object.
+//! 1. `warm.js` calls `binding/warm.rs`, which asks [`verify::warm`] of the running [`service`] at once: the [`cache`]
+//!    finds what was proved before, [`model`] checks what the key permits now, [`limit`] charges the rate limit,
+//!    [`usage`] counts. Numbers go back, and `warm.js` makes the result.
+//! 2. What memory cannot answer goes to `binding.rs`: a promise is made, and [`lifecycle`] gives the service, started
+//!    by the first call.
+//! 3. [`verify::verify`]: [`token`] tells junk and forgeries without I/O; `verify/prove.rs` lets [`store`] find the
+//!    row and [`hash`] prove the secret, and puts it into the cache; then the same checks as above.
+//! 4. `binding/shapes.rs` writes the answer, and `index.js` makes it an object.
 //!
-//! The leaves do not call each other; `napi` appears in [`binding`] alone.
+//! [`sync`] keeps the cache true: it follows the change log that triggers write, whoever changes a key.
+//!
+//! The leaves do not call each other; `napi` appears in `binding` alone.
 
 pub mod admin;
 // The exports register with Node alone; without it they are dead code.

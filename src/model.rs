@@ -7,6 +7,7 @@ pub use address::{AllowList, parse_address, parse_network};
 pub use timestamp::Timestamp;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// An API key as it is stored, without anything secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,20 +100,20 @@ impl Refusal {
     }
 }
 
-/// What a verify needs of a key: who holds it and what it permits.
+/// What a verify needs of a key: who holds it and what it permits. Kept for every cached key, so kept small.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
-    pub key_id: String,
-    pub name: String,
-    pub client_id: String,
+    pub key_id: Arc<str>,
+    pub name: Box<str>,
+    pub client_id: Box<str>,
     pub is_active: bool,
     pub expires_at: Option<Timestamp>,
     pub suspended_until: Option<Timestamp>,
     /// The presented key was replaced by a newer one and is valid only until then.
     pub replaced_until: Option<Timestamp>,
     pub allow_list: AllowList,
-    pub scopes: Vec<String>,
-    pub metadata: Option<serde_json::Value>,
+    pub scopes: Box<[Box<str>]>,
+    pub metadata: Option<Box<serde_json::Value>>,
     /// Requests per window; below 1 means no limit (old rows).
     pub rate_limit: Option<i32>,
     /// `None`: the configured window.
@@ -156,11 +157,11 @@ impl Grant {
 }
 
 /// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
-fn holds(held: &[String], required: &str) -> bool {
+fn holds(held: &[Box<str>], required: &str) -> bool {
     held.iter().any(|scope| match scope.strip_suffix('*') {
         Some("") => true,
         Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),
-        _ => scope == required,
+        _ => **scope == *required,
     })
 }
 

@@ -44,18 +44,38 @@ impl Service {
         }
         let store = Store::open(&config);
         let keyring = keyring(&store, config.signing_keys.take()).await?;
+        let follower = Follower::begin(&store).await?;
+        let cold_digests = if config.cold_digest {
+            Some(ColdDigests::new(
+                &keyring,
+                &store.kept_signing_keys().await?,
+            )?)
+        } else {
+            None
+        };
+        let service = Arc::new(Self {
+            cold_digests,
+            ..Self::assemble(config, store, keyring)?
+        });
+        service.spawn_flushes();
+        service.spawn_sync(follower);
+        Ok(service)
+    }
+
+    /// The parts, at rest.
+    pub fn assemble(config: Config, store: Store, keyring: Keyring) -> Result<Self, Error> {
         let format = Format::new(config.prefixes.clone(), config.environment)
             .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
-        let follower = Follower::begin(&store).await?;
         let mut rng = random::generator()?;
-        let service = Arc::new(Self {
-            cold_digests: config.cold_digest.then(|| ColdDigests::new(&keyring)),
+        let digest_key = random::bytes(&mut rng);
+        Ok(Self {
+            cold_digests: None,
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
             cache: Cache::new(
                 config.cache_capacity,
                 config.staleness,
-                random::bytes(&mut rng),
+                digest_key,
                 Instant::now(),
             ),
             flights: Flights::default(),
@@ -66,10 +86,7 @@ impl Service {
             urgent: Notify::new(),
             store,
             config,
-        });
-        service.spawn_flushes();
-        service.spawn_sync(follower);
-        Ok(service)
+        })
     }
 
     /// Stores what was counted, in at most five seconds, and closes the connections.

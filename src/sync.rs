@@ -13,6 +13,8 @@ use crate::store::{Ear, LogPosition, LogRead, Store};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How far back the log reaches: what every snapshot since then could see is pruned.
 const KEPT: Duration = Duration::from_secs(600);
+/// How old a position may be to begin from. Less than what is kept: clocks of processes run differently.
+const REACH: Duration = Duration::from_secs(540);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Follows the change log from one position to the next.
@@ -63,8 +65,8 @@ impl Follower {
     fn changes(&self, read: &LogRead, read_at: Instant) -> Changes {
         let other_server = read.position.server != self.position.server;
         let went_back = read.position.next < self.position.next;
-        // The log may have been pruned beyond our position. A minute's margin: clocks of processes run differently.
-        let too_far_behind = read_at.duration_since(self.read_at) > KEPT - PRUNE_INTERVAL;
+        // The log may have been pruned beyond our position.
+        let too_far_behind = read_at.duration_since(self.read_at) > REACH;
         if other_server || went_back || too_far_behind {
             return Changes::All;
         }

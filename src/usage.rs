@@ -12,16 +12,16 @@ use crate::store::{Batch, Store};
 /// The uses of one key since the last flush. Counting takes no lock.
 #[derive(Debug)]
 pub struct Counter {
-    key_id: Box<str>,
+    key_id: Arc<str>,
     uses: AtomicI64,
     last_used: AtomicI64,
 }
 
 impl Counter {
     #[must_use]
-    pub fn new(key_id: &str) -> Self {
+    pub fn new(key_id: Arc<str>) -> Self {
         Self {
-            key_id: key_id.into(),
+            key_id,
             uses: AtomicI64::new(0),
             last_used: AtomicI64::new(i64::MIN),
         }
@@ -108,7 +108,7 @@ impl Usage {
     fn take_back(&self, sent: Batch, skipped: &HashSet<String>) {
         let uses = sent.ids.into_iter().zip(sent.uses).zip(sent.last_used);
         for ((id, uses), last_used) in uses.filter(|((id, _), _)| skipped.contains(id)) {
-            let counter = Counter::new(&id);
+            let counter = Counter::new(id.into());
             counter.uses.store(uses, Ordering::Release);
             counter
                 .last_used

@@ -34,6 +34,18 @@ pub struct Proved {
     limiter: OnceLock<Arc<Limiter>>,
 }
 
+impl Proved {
+    /// A key that was proved against this stored hash.
+    pub fn new(grant: Grant, hash: &Phc) -> Self {
+        Self {
+            counter: Arc::new(Counter::new(Arc::clone(&grant.key_id))),
+            grant,
+            proof: ProofOf::hash(hash),
+            limiter: OnceLock::new(),
+        }
+    }
+}
+
 pub type Entry = cache::Entry<Proved>;
 pub type Cache = cache::Cache<Proved>;
 

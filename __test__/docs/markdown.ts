@@ -36,6 +36,12 @@ const cells = (line: string): string[] =>
 export const links = (text: string): string[] =>
   [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!)
 
+/** The files and folders that are named by their path from the root. */
+export const files = (text: string): string[] =>
+  [...text.matchAll(/`((?:src|__test__|benches|scripts|examples)\/[\w./-]*|[\w-]+\.js)`/g)].map(
+    ([, path]) => path!,
+  )
+
 /** The anchors that GitHub gives the headings. */
 export const anchors = (text: string): string[] =>
   [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>

@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { root, run, runScript } from '../support/child.js'
 import { freshDatabase } from '../support/database.js'
 import { checkedLines, compile, moduleOf } from './example.js'
-import { anchors, chapter, links, read, table } from './markdown.js'
+import { anchors, chapter, files, links, read, table } from './markdown.js'
 
 const readme = read('README.md')
 const header = read('src/binding/header.d.ts')
@@ -97,15 +97,37 @@ describe('the configuration table', () => {
     name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 })
 
-test.each(['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/nextjs/README.md'])(
-  'the links of %s lead somewhere',
-  (path) => {
-    for (const link of links(read(path))) {
-      if (/^https?:/.test(link)) continue
-      const [file, anchor] = link.split('#')
-      const target = file ? join(dirname(path), file) : path
-      expect(existsSync(join(root, target)), link).toBe(true)
-      if (anchor) expect(anchors(read(target)), link).toContain(anchor)
-    }
-  },
-)
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/ARCHITECTURE.md',
+  'examples/nextjs/README.md',
+]
+
+test.each(documents)('the links of %s lead somewhere', (path) => {
+  for (const link of links(read(path))) {
+    if (/^https?:/.test(link)) continue
+    const [file, anchor] = link.split('#')
+    const target = file ? join(dirname(path), file) : path
+    expect(existsSync(join(root, target)), link).toBe(true)
+    if (anchor) expect(anchors(read(target)), link).toContain(anchor)
+  }
+})
+
+describe('the maps', () => {
+  test.each(['CONTRIBUTING.md', 'docs/ARCHITECTURE.md'])(
+    '%s names files that there are',
+    (path) => {
+      const named = files(read(path))
+      expect(named.length).toBeGreaterThan(10)
+      expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([])
+    },
+  )
+
+  test('every part of the crate is on the map', () => {
+    const parts = readdirSync(join(root, 'src')).filter((name) => name.endsWith('.rs'))
+    const named = files(read('CONTRIBUTING.md'))
+    expect(parts.filter((name) => !named.includes(`src/${name}`))).toEqual([])
+  })
+})

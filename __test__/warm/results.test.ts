@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { addon, cheapHashing } from '../support/addon.js'
+import { addon } from '../support/addon.js'
+import { faultOf } from '../support/faults.js'
 import { useSetting, type NewKey } from './support/setting.js'
 
 const { configure, close, verifyApiKey } = addon
@@ -80,11 +81,21 @@ test('two keys never share an answer', async () => {
   }
 })
 
+test('nothing is answered from memory while the addon closes', async () => {
+  const [issued] = await setting.warmKeys(1)
+  const closing = close()
+  const fault = await faultOf(() => verifyApiKey(issued!.key))
+  expect(fault).toMatchObject({ code: 'CONFIGURATION', status: 500 })
+  await closing
+  configure(setting.options)
+  expect((await verifyApiKey(issued!.key)).valid).toBe(true)
+})
+
 test('a new start forgets what was warm, and whose it was', async () => {
   const keys = await setting.warmKeys(20)
   await Promise.all(keys.map(({ key }) => verifyApiKey(key)))
   await close()
-  configure({ databaseUrl: setting.tap.url, suspensionSeconds: 0, ...cheapHashing })
+  configure(setting.options)
   // In another order than before.
   const again = keys.toReversed()
   const cost = await setting.cost(async () => {

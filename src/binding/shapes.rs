@@ -137,11 +137,11 @@ pub(super) struct Template {
 impl From<&Grant> for Template {
     fn from(grant: &Grant) -> Self {
         Self {
-            key_id: grant.key_id.clone(),
-            name: grant.name.clone(),
-            client_id: grant.client_id.clone(),
-            scopes: grant.scopes.clone(),
-            metadata: grant.metadata.clone(),
+            key_id: grant.key_id.to_string(),
+            name: grant.name.to_string(),
+            client_id: grant.client_id.to_string(),
+            scopes: grant.scopes.iter().map(ToString::to_string).collect(),
+            metadata: grant.metadata.as_deref().cloned(),
             expires_at: grant.expires_at,
         }
     }
@@ -194,7 +194,9 @@ impl From<verify::Verification> for Verification {
             verify::Verification::Refused(refused) => Self::Refused {
                 valid: false,
                 reason: refused.refusal.into(),
-                key_id: refused.entry.map(|entry| entry.value.grant.key_id.clone()),
+                key_id: refused
+                    .entry
+                    .map(|entry| entry.value.grant.key_id.to_string()),
                 retry_after_ms: refused.retry_after_ms,
                 rate_limit: refused.rate_limit.map(RateLimit::from),
             },
@@ -326,7 +328,7 @@ const STALE_MS: u64 = 5_000;
 impl Health {
     /// By whether the counter of uses is narrow, which the database was asked to learn whether it answers.
     pub(super) fn new(
-        usage_count_is_narrow: Result<bool, Error>,
+        usage_count_is_narrow: &Result<bool, Error>,
         service: Option<&Service>,
     ) -> Self {
         let stale_for = service.map(|service| service.cache.stale_for(Instant::now()));
@@ -334,7 +336,7 @@ impl Health {
             u64::try_from(stale.as_millis()).unwrap_or(u64::MAX)
         });
         let mut problems = Vec::new();
-        match &usage_count_is_narrow {
+        match usage_count_is_narrow {
             Ok(false) => {}
             Ok(true) => problems.push(NARROW_USAGE_COUNT.to_owned()),
             Err(error) => problems.push(error.to_string()),
@@ -342,7 +344,7 @@ impl Health {
         if stale_for_ms > STALE_MS {
             problems.push("Changes of keys cannot be read from the database".to_owned());
         }
-        let status = match (&usage_count_is_narrow, problems.is_empty()) {
+        let status = match (usage_count_is_narrow, problems.is_empty()) {
             (Err(_), _) => "down",
             (Ok(_), false) => "degraded",
             (Ok(_), true) => "ok",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
+use zeroize::Zeroize;
 
 use super::shapes::Template;
 use crate::limit::RateLimit;
@@ -20,6 +21,9 @@ pub(super) const MISS: f64 = -1.0;
 /// Outcomes fit below; the entry's serial is above.
 const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
+
+/// Bytes of a character in UTF-8.
+const CHARACTER_MAX: usize = 4;
 
 /// Bytes of an address; what is longer is none.
 const IP_MAX: usize = 64;
@@ -102,7 +106,7 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
 
 /// Serial and outcome of a verify that memory could answer, else [`MISS`].
 pub(super) fn verify(
-    env: &Env,
+    env: Env,
     key: Unknown<'_>,
     ip: Unknown<'_>,
     scopes: Unknown<'_>,
@@ -121,10 +125,25 @@ fn answer(
     scopes: &Unknown<'_>,
     cost: u32,
 ) -> Option<f64> {
+    let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
+    let length = text(key, &mut buffer)?.len();
+    let (key, _) = buffer.split_at_mut(length);
+    let answer = std::str::from_utf8(key)
+        .ok()
+        .and_then(|key| answer_for(numbers, key, ip, scopes, cost));
+    key.zeroize();
+    answer
+}
+
+fn answer_for(
+    numbers: &Numbers,
+    key: &str,
+    ip: &Unknown<'_>,
+    scopes: &Unknown<'_>,
+    cost: u32,
+) -> Option<f64> {
     let call = lifecycle::enter_warm()?;
     let service = call.service()?;
-    let mut key_buffer = [0; token::MAX_LENGTH + 2];
-    let key = text(key, &mut key_buffer)?;
     let mut ip_buffer = [0; IP_MAX];
     let ip = text(ip, &mut ip_buffer);
     let mut scopes_buffer = [0; SCOPES_MAX];
@@ -176,7 +195,6 @@ fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
     };
     // Node-API cuts a text that is too long: then the buffer is full but for the terminator, or for a part of the
     // next character.
-    const CHARACTER_MAX: usize = 4;
     if status != sys::Status::napi_ok || length + CHARACTER_MAX >= buffer.len() {
         return None;
     }

@@ -1,14 +1,20 @@
 //! What all entries of one row share: when it changed last, and its suspension by this process.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::model::Timestamp;
 
 #[derive(Debug)]
 pub struct Row {
+    /// Shared by all that is kept of the row.
+    pub key_id: Arc<str>,
+    /// When it was last asked for, in seconds since the rows were begun.
+    asked_at: AtomicU32,
     changed_at: AtomicU64,
     /// Suspended here and not yet read back from the database, in milliseconds; `i64::MIN`: not.
     suspended_until: AtomicI64,
@@ -46,36 +52,80 @@ impl Row {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Rows(Mutex<HashMap<Box<str>, (Arc<Row>, Instant)>>);
+#[derive(Debug)]
+pub(super) struct Rows {
+    rows: Mutex<HashSet<ById>>,
+    begun: Instant,
+}
+
+/// A row in a set, found by its id.
+#[derive(Debug)]
+struct ById(Arc<Row>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        &self.0.key_id
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key_id.hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key_id == other.0.key_id
+    }
+}
+
+impl Eq for ById {}
 
 /// A verify in flight may still ask whether a row changed since it began.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT_SECONDS: u32 = 60;
 const SLACK: usize = 1_024;
 
 impl Rows {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            rows: Mutex::default(),
+            begun: now,
+        }
+    }
+
     pub(super) fn get(&self, key_id: &str) -> Arc<Row> {
+        let now = self.seconds();
         let mut rows = self.locked();
-        if let Some((row, asked)) = rows.get_mut(key_id) {
-            *asked = Instant::now();
+        if let Some(ById(row)) = rows.get(key_id) {
+            row.asked_at.store(now, Ordering::Relaxed);
             return Arc::clone(row);
         }
         let row = Arc::new(Row {
+            key_id: key_id.into(),
+            asked_at: AtomicU32::new(now),
             changed_at: AtomicU64::new(0),
             suspended_until: AtomicI64::new(i64::MIN),
         });
-        rows.insert(key_id.into(), (Arc::clone(&row), Instant::now()));
+        rows.insert(ById(Arc::clone(&row)));
         row
     }
 
     pub(super) fn sweep(&self, in_use: usize) {
+        let now = self.seconds();
         let mut rows = self.locked();
         if rows.len() > 2 * in_use + SLACK {
-            rows.retain(|_, (row, asked)| Arc::strong_count(row) > 1 || asked.elapsed() < KEPT);
+            let asked_lately =
+                |row: &Row| now.saturating_sub(row.asked_at.load(Ordering::Relaxed)) < KEPT_SECONDS;
+            rows.retain(|ById(row)| Arc::strong_count(row) > 1 || asked_lately(row));
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Box<str>, (Arc<Row>, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashSet<ById>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

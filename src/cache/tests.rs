@@ -105,7 +105,9 @@ fn a_scan_does_not_push_out_what_is_in_use() {
         let hit = |key: &&String| matches!(cache.find(&cache.digest(key), now), Found::Current(_));
         hot.iter().filter(hit).count()
     };
-    hot.iter().for_each(|key| insert(key));
+    for key in &hot {
+        insert(key);
+    }
     for _ in 0..5 {
         hits();
     }

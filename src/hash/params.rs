@@ -61,6 +61,11 @@ impl HashParams {
             .any(|&(memory, iterations)| self.memory_kib >= memory && self.iterations >= iterations)
     }
 
+    /// What an attacker pays for a guess, to compare two of them.
+    pub(super) fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.iterations)
+    }
+
     /// Blocks of 1 KiB that computing the hash takes.
     pub(super) fn blocks(self) -> usize {
         self.memory_kib as usize

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 pub enum AllowList {
     /// No list: everyone.
     Everyone,
-    Only(Vec<IpNet>),
+    Only(Box<[IpNet]>),
     /// The stored list cannot be read. A bad list never means "everyone".
     Nobody,
 }

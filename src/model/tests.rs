@@ -12,7 +12,7 @@ fn grant() -> Grant {
         suspended_until: None,
         replaced_until: None,
         allow_list: AllowList::Everyone,
-        scopes: vec!["docs:*".into(), "search".into()],
+        scopes: ["docs:*".into(), "search".into()].into(),
         metadata: None,
         rate_limit: None,
         rate_limit_window_seconds: None,
@@ -65,7 +65,7 @@ fn scopes_are_held_exactly_by_prefix_or_all() {
         assert_eq!(check(&grant(), &[required]).is_ok(), held, "{required}");
     }
     let all = Grant {
-        scopes: vec!["*".into()],
+        scopes: ["*".into()].into(),
         ..grant()
     };
     assert_eq!(check(&all, &["anything", "docs:read"]), Ok(()));

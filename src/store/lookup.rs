@@ -149,16 +149,16 @@ impl From<CandidateRow> for Candidate {
     fn from(row: CandidateRow) -> Self {
         Self {
             grant: Grant {
-                key_id: row.id,
-                name: row.name,
-                client_id: row.client_id,
+                key_id: row.id.into(),
+                name: row.name.into(),
+                client_id: row.client_id.into(),
                 is_active: row.is_active,
                 expires_at: row.expires_at,
                 suspended_until: row.suspended_until,
                 replaced_until: row.replaced_until,
                 allow_list: AllowList::parse(&row.allowed_ips),
-                scopes: row.scopes,
-                metadata: row.metadata.map(|Json(metadata)| metadata),
+                scopes: row.scopes.into_iter().map(String::into_boxed_str).collect(),
+                metadata: row.metadata.map(|Json(metadata)| Box::new(metadata)),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
                 limiter_epoch: row.limiter_epoch,

@@ -34,6 +34,18 @@ impl Store {
         .await
     }
 
+    /// Fingerprints of the signing keys that the database keeps.
+    pub async fn kept_signing_keys(&self) -> Result<Vec<String>, Error> {
+        self.repeatable(|| async {
+            sqlx::query_scalar!(
+                "SELECT fingerprint FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
     /// Remembers that the key with this fingerprint signs.
     pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
         self.repeatable(|| async {

@@ -4,23 +4,28 @@
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::error::Error;
 use crate::hash::Phc;
-use crate::token::{Keyring, Plaintext};
+use crate::token::{Keyring, Plaintext, SigningKey};
 
 /// HMAC-SHA-256 (RFC 2104) under keys derived from the signing keys of the environment.
 pub struct ColdDigests(Vec<Hmac<Sha256>>);
 
+const KEPT: &str = "coldDigest (API_KEYS_COLD_DIGEST) needs a first signing key that the database does not keep: put \
+     a new one first in API_KEYS_SIGNING_KEYS";
+
 const PURPOSE: &[u8] = b"sophra-api-keys cold digest v1";
 
 impl ColdDigests {
-    #[must_use]
-    pub fn new(keyring: &Keyring) -> Self {
-        Self(
-            keyring
-                .iter()
-                .filter_map(|key| key.derive(PURPOSE))
-                .collect(),
-        )
+    /// None under a signing key that the database keeps too: the digest must not lie beside its key. The key that
+    /// signs must not be such a one.
+    pub fn new(keyring: &Keyring, kept: &[String]) -> Result<Self, Error> {
+        let is_kept = |key: &SigningKey| kept.iter().any(|kept| kept == key.fingerprint());
+        if is_kept(keyring.signer()) {
+            return Err(Error::Configuration(KEPT.into()));
+        }
+        let own = keyring.iter().filter(|key| !is_kept(key));
+        Ok(Self(own.filter_map(|key| key.derive(PURPOSE)).collect()))
     }
 
     /// The digest to keep of a key that the hash has proved, under the key that signs now.

@@ -1,17 +1,17 @@
 //! A cold verify: whose key it is, by the database and the hash.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Entry, ProofOf, Proved};
 use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
 use crate::hash::{Phc, Proof};
+use crate::model::Grant;
 use crate::random;
 use crate::service::Service;
 use crate::store::Candidate;
 use crate::token::{Parsed, Plaintext};
-use crate::usage::Counter;
 
 /// What a flight brings back: the entry of a key that is right, and where in the changes it was read.
 #[derive(Clone)]
@@ -81,12 +81,11 @@ pub(super) async fn fly(
         service.limits.forgive(&candidate.grant.key_id);
         row.lift_suspension();
     }
-    let proved = Proved {
-        counter: Arc::new(Counter::new(&candidate.grant.key_id)),
-        grant: candidate.grant,
-        proof,
-        limiter: OnceLock::new(),
+    let grant = Grant {
+        key_id: Arc::clone(&row.key_id),
+        ..candidate.grant
     };
+    let proved = Proved::new(grant, &candidate.hash);
     let entry = service.cache.insert(digest, proved, row, read_at);
     Ok(Outcome {
         entry: Some(entry),
@@ -159,7 +158,7 @@ fn tidy(service: &Arc<Service>, key: &Plaintext, candidate: &Candidate, outdated
         return;
     }
     let (service, key, hash) = (Arc::clone(service), key.clone(), candidate.hash.clone());
-    let id = candidate.grant.key_id.clone();
+    let id = Arc::clone(&candidate.grant.key_id);
     tokio::spawn(async move {
         let hash = if outdated {
             rehash(&service, &id, &key, hash).await?

@@ -19,6 +19,8 @@ export interface Peer {
     body: (here: Here, ...args: A) => T | Promise<T>,
     ...args: A
   ): Promise<Awaited<T>>
+  /** Stops the process in its tracks, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
   stop(): Promise<void>
 }
 
@@ -56,6 +58,7 @@ export async function startPeer(options: Parameters<Api['configure']>[0]): Promi
       if (fault) throw Object.assign(new Error(fault.message), fault)
       return value as never
     },
+    signal: (signal) => void child.kill(signal),
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       await peer.run(({ api }) => api.close()).catch(() => {})

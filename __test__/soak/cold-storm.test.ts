@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freshDatabase, type Database } from '../support/database.js'
+import { startPeer, type Peer } from '../warm/support/peer.js'
+import {
+  coldVerifyMs,
+  makeKeys,
+  permits,
+  printStorm,
+  storm,
+  verifyInTurn,
+} from './support/storm.js'
+
+const KEYS = 10_000
+/** To learn how long a hash takes, with the parameters that are configured by default. */
+const SAMPLES = 50
+
+const options = { signingKeys: [randomBytes(32).toString('base64')], suspensionSeconds: 0 }
+
+let database: Database
+let keys: string[]
+let samples: string[]
+
+const start = (more: { coldDigest?: 'on' } = {}): Promise<Peer> =>
+  startPeer({ databaseUrl: database.url, ...options, ...more })
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  const maker = await start()
+  keys = await makeKeys(maker, KEYS)
+  samples = await makeKeys(maker, SAMPLES)
+  await maker.stop()
+}, 30 * 60_000)
+afterAll(() => database.drop())
+
+/** Uses of all keys that the database knows of. */
+async function uses(): Promise<number> {
+  const [row] = await database.sql(`SELECT sum("usageCount")::int AS uses FROM "ApiKey"`)
+  return row!.uses as number
+}
+
+test('ten thousand cold keys at once: every one is accepted in the end, by one hash', async () => {
+  const peer = await start()
+  const hashMs = await coldVerifyMs(peer, samples)
+  const before = await uses()
+  const result = await storm(peer, keys)
+  await peer.stop()
+
+  const ideal = (KEYS * hashMs) / permits / 1_000
+  const times = (result.ms / 1_000 / ideal).toFixed(2)
+  const aim = `${times} × ${KEYS} hashes of ${hashMs.toFixed(1)} ms ÷ ${permits}, aim 1.50 ×`
+  printStorm('by their hashes', result, aim)
+  expect(result).toMatchObject({ codes: { VALID: KEYS }, hashes: KEYS })
+  expect(Object.keys(result.codes)).toEqual(['VALID'])
+  expect(await uses()).toBe(before + KEYS)
+})
+
+test('the same by the cold digest: without a hash', async () => {
+  const prover = await start({ coldDigest: 'on' })
+  expect(await verifyInTurn(prover, keys)).toBe(true)
+  await expect
+    .poll(() => database.sql(`SELECT count("coldDigest")::int AS digests FROM "ApiKey"`), {
+      timeout: 60_000,
+    })
+    .toEqual([{ digests: KEYS }])
+  await prover.stop()
+
+  const before = await uses()
+  const peer = await start({ coldDigest: 'on' })
+  const result = await storm(peer, keys)
+  await peer.stop()
+  printStorm('by their digests', result, 'aim 5 s')
+  expect(result).toMatchObject({ codes: { VALID: KEYS }, hashes: 0 })
+  expect(Object.keys(result.codes)).toEqual(['VALID'])
+  expect(await uses()).toBe(before + KEYS)
+})

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freshDatabase, type Database } from '../support/database.js'
+import { startPeer, type Peer } from '../warm/support/peer.js'
+import { explain, type Query } from './support/explain.js'
+import { fillTable, MATCHES } from './support/rows.js'
+
+const PAGE = 100
+const ROUNDS = 20
+const CALLS = 10
+const AIM = 2
+
+interface Table {
+  rows: number
+  database: Database
+  /** Lists them from a process of its own. */
+  peer: Peer
+}
+
+async function makeTable(rows: number): Promise<Table> {
+  const database = await freshDatabase()
+  const peer = await startPeer({ databaseUrl: database.url })
+  await peer.run(({ api }) => api.migrate())
+  await fillTable(database, rows)
+  return { rows, database, peer }
+}
+
+let small: Table
+let large: Table
+beforeAll(async () => {
+  small = await makeTable(10_000)
+  large = await makeTable(1_000_000)
+}, 30 * 60_000)
+afterAll(async () => {
+  for (const { peer, database } of [small, large]) {
+    await peer.stop()
+    await database.drop()
+  }
+})
+
+/** Filter; `true`: it matches all rows. */
+const FILTERS: [string, Query, boolean?][] = [
+  ['no filter', {}, true],
+  ['clientId', { clientId: 'marked' }],
+  ['isActive', { isActive: false }],
+  ['search', { search: 'quarterly' }],
+  ['clientId and isActive', { clientId: 'marked', isActive: true }],
+  ['search and isActive', { search: 'quarterly', isActive: true }],
+]
+
+test.each(FILTERS)('pages of a hundred, %s', async (name, filter, all = false) => {
+  const matches = ({ rows }: Table): number => (all ? rows : MATCHES)
+  await compare(`${name}, first`, { ...filter, limit: PAGE }, { ...filter, limit: PAGE })
+  const deep = async (table: Table): Promise<Query> => ({
+    ...filter,
+    limit: PAGE,
+    cursor: await half(table, filter, matches(table) / 2),
+  })
+  await compare(`${name}, deep`, await deep(small), await deep(large))
+})
+
+/** The cursor after so many keys. */
+async function half({ peer }: Table, filter: Query, count: number): Promise<string> {
+  const limit = Math.min(count, 1_000)
+  const { cursor, seen } = await peer.run(
+    async ({ api }, query, pages) => {
+      const seen = new Set<string>()
+      let cursor: string | null = null
+      for (let page = 0; page < pages; page++) {
+        const { keys, nextCursor } = await api.listApiKeys({ ...query, cursor })
+        for (const { id } of keys) seen.add(id)
+        cursor = nextCursor
+      }
+      return { cursor, seen: seen.size }
+    },
+    { ...filter, limit },
+    count / limit,
+  )
+  expect(seen).toBe(count)
+  return cursor!
+}
+
+/** The same page of both tables in turn; a plan is printed where the larger one is much slower. */
+async function compare(what: string, ofSmall: Query, ofLarge: Query): Promise<void> {
+  const times: [number[], number[]] = [[], []]
+  for (let round = 0; round < ROUNDS; round++) {
+    times[0].push(...(await list(small, ofSmall)))
+    times[1].push(...(await list(large, ofLarge)))
+  }
+  const [smallMs, largeMs] = times.map(median) as [number, number]
+  const ratio = largeMs / smallMs
+  console.log(
+    `${what}: ${smallMs.toFixed(2)} ms of ${small.rows} rows,` +
+      ` ${largeMs.toFixed(2)} ms of ${large.rows}: ${ratio.toFixed(2)} × (aim ${AIM})`,
+  )
+  if (ratio > AIM) console.log(await explain(large.database, ofLarge))
+}
+
+/** Milliseconds of several calls. */
+async function list({ peer }: Table, query: Query): Promise<number[]> {
+  const { times, lengths } = await peer.run(
+    async ({ api }, query, calls) => {
+      const times: number[] = []
+      const lengths: number[] = []
+      for (let call = 0; call < calls; call++) {
+        const start = performance.now()
+        const { keys } = await api.listApiKeys(query)
+        times.push(performance.now() - start)
+        lengths.push(keys.length)
+      }
+      return { times, lengths }
+    },
+    query,
+    CALLS,
+  )
+  expect(lengths).toEqual(Array.from({ length: CALLS }, () => PAGE))
+  return times
+}
+
+const median = (numbers: number[]): number =>
+  numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!

@@ -1,0 +1,48 @@
+import type { Database } from '../../support/database.js'
+
+/** Rows that each filter matches, however many there are in all. */
+export const MATCHES = 1_000
+/** Rows whose usage was stored after the table had been tidied last. */
+const USED = 1_000
+
+const WORDS = [
+  ...['Analytics', 'Archive', 'Backup', 'Billing', 'Catalogue', 'Checkout', 'Crawler', 'Dashboard'],
+  ...['Export', 'Gateway', 'Import', 'Indexer', 'Invoices', 'Mailing', 'Mobile', 'Monitor'],
+  ...['Newsletter', 'Orders', 'Partner', 'Payments', 'Preview', 'Reports', 'Returns', 'Scheduler'],
+  ...['Search', 'Shipping', 'Staging', 'Support', 'Translate', 'Warehouse', 'Webhook', 'Website'],
+]
+
+/**
+ * Rows as an import would bring them, a second apart. Spread evenly among them are those of the client
+ * `marked`, those that are not active, and those with `Quarterly` in their name or description.
+ */
+export async function fillTable({ sql }: Database, rows: number): Promise<void> {
+  // The change log is not what is looked at here, and tidying at some moment would change the times.
+  await sql(`ALTER TABLE "ApiKey" DISABLE TRIGGER USER, SET (autovacuum_enabled = off)`)
+  await sql(
+    `INSERT INTO "ApiKey" (
+       "id", "key", "lookup", "start", "clientId", "isActive", "name", "description",
+       "createdAt", "updatedAt", "allowedIps", "scopes"
+     )
+     SELECT
+       md5('id' || n), 'hash-' || md5('key' || n), 'lookup-' || n, 'sophra_live_' || n,
+       CASE n % $2 WHEN 0 THEN 'marked' ELSE 'client-' || n % 50 END,
+       n % $2 <> 2,
+       CASE WHEN n % ($2 * 2) = 1 THEN 'Quarterly figures'
+         ELSE words[1 + n % 31] || ' ' || words[1 + n / 31 % 31] END || ' ' || n,
+       CASE WHEN n % ($2 * 2) = $2 + 1 THEN 'Asked for by the quarterly review'
+         WHEN n % 3 > 0 THEN 'Used by ' || words[1 + n / 7 % 31] || ' and ' || words[1 + n / 11 % 31] END,
+       made, made, '{10.0.0.0/8}', '{docs:read}'
+     FROM (
+       SELECT n, timestamp '2024-01-01' + n * interval '1 second' AS made, $3::text[] AS words
+       FROM generate_series(1, $1::integer) AS n
+     ) AS numbered`,
+    [rows, rows / MATCHES, WORDS],
+  )
+  await sql(`VACUUM ANALYZE "ApiKey"`)
+  await sql(
+    `UPDATE "ApiKey" SET "usageCount" = "usageCount" + 1, "lastUsedAt" = now()
+     WHERE "id" IN (SELECT md5('id' || n * $1::integer) FROM generate_series(1, $2::integer) AS n)`,
+    [rows / USED, USED],
+  )
+}

@@ -1,0 +1,118 @@
+import { availableParallelism } from 'node:os'
+import type { Peer } from '../../warm/support/peer.js'
+
+export const permits = Math.max(1, availableParallelism() - 1)
+/** As configured by default. */
+const HASH_MEMORY_MIB = 7
+
+export interface Storm {
+  codes: Record<string, number>
+  retries: number
+  selects: number
+  hashes: number
+  ms: number
+  /** Beyond the moment that a timer was due. */
+  loopDelayMs: { p50: number; p99: number; max: number }
+  extraMib: number
+}
+
+/** Makes keys over there, as many at a time as keep its hashing busy. */
+export const makeKeys = (peer: Peer, count: number): Promise<string[]> =>
+  peer.run(async ({ api }, count) => {
+    const keys: string[] = []
+    while (keys.length < count) {
+      const batch = Array.from({ length: 8 }, () => api.createApiKey({ name: 'n', clientId: 'c' }))
+      for (const { key } of await Promise.all(batch)) keys.push(key)
+    }
+    return keys
+  }, count)
+
+/** Verifies all keys over there, a few at a time. */
+export const verifyInTurn = (peer: Peer, keys: string[]): Promise<boolean> =>
+  peer.run(async ({ api }, keys) => {
+    let valid = true
+    for (let at = 0; at < keys.length; at += 8) {
+      const batch = keys.slice(at, at + 8).map((key) => api.verifyApiKey(key))
+      for (const answer of await Promise.all(batch)) valid &&= answer.valid
+    }
+    return valid
+  }, keys)
+
+/** Milliseconds that a cold verify takes while nothing else goes on over there: the median. */
+export const coldVerifyMs = (peer: Peer, keys: string[]): Promise<number> =>
+  peer.run(async ({ api }, keys) => {
+    const times: number[] = []
+    for (const key of keys) {
+      const start = performance.now()
+      await api.verifyApiKey(key)
+      times.push(performance.now() - start)
+    }
+    await api.flush()
+    return times.sort((a, b) => a - b)[times.length >> 1]!
+  }, keys)
+
+/** All keys at once, in a process that has seen none of them. Who is told to come later comes later. */
+export const storm = (peer: Peer, keys: string[]): Promise<Storm> =>
+  peer.run(async ({ api, stats, require }, keys) => {
+    const { monitorEventLoopDelay } = require('node:perf_hooks') as typeof import('node:perf_hooks')
+    let retries = 0
+    const verify = async (key: string): Promise<string> => {
+      for (;;) {
+        try {
+          return (await api.verifyApiKey(key)).code
+        } catch (error) {
+          const fault = error as { code: string; retryAfterMs: number }
+          if (fault.code !== 'OVERLOADED') return fault.code
+          retries++
+          await new Promise((resolve) => setTimeout(resolve, fault.retryAfterMs))
+        }
+      }
+    }
+
+    const before = stats()
+    const idle = process.memoryUsage.rss()
+    let peak = idle
+    const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20)
+    const resolution = 1
+    const loop = monitorEventLoopDelay({ resolution })
+    loop.enable()
+    const start = performance.now()
+    const codes: Record<string, number> = {}
+    for (const code of await Promise.all(keys.map(verify))) codes[code] = (codes[code] ?? 0) + 1
+    const ms = performance.now() - start
+    loop.disable()
+    clearInterval(watch)
+
+    // What is recorded is the time from one timer to the next.
+    const delayMs = (nanoseconds: number): number => nanoseconds / 1e6 - resolution
+    const after = stats()
+    await api.flush()
+    return {
+      codes,
+      retries,
+      selects: after.selects - before.selects,
+      hashes: after.hashes - before.hashes,
+      ms,
+      loopDelayMs: {
+        p50: delayMs(loop.percentile(50)),
+        p99: delayMs(loop.percentile(99)),
+        max: delayMs(loop.max),
+      },
+      extraMib: (peak - idle) / (1 << 20),
+    }
+  }, keys)
+
+/** `aim`: what the time is compared with. */
+export function printStorm(what: string, result: Storm, aim: string): void {
+  const { codes, ms, retries, selects, hashes, loopDelayMs, extraMib } = result
+  const { p50, p99, max } = loopDelayMs
+  console.log(
+    [
+      `cold keys at once, ${what}: ${JSON.stringify(codes)}`,
+      `time ${(ms / 1_000).toFixed(1)} s (${aim})`,
+      `told to come later ${retries}, statements ${selects}, hashes ${hashes}`,
+      `event loop delay p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (aim 20), max ${max.toFixed(0)} ms`,
+      `memory above idle ${extraMib.toFixed(0)} MiB (aim ${permits * HASH_MEMORY_MIB + 64})`,
+    ].join('\n  '),
+  )
+}

@@ -1,0 +1,66 @@
+//! A service that never connects, with keys put into its cache as a cold verify would.
+
+#![allow(dead_code, unreachable_pub)] // Each bench uses a part.
+
+use std::sync::Arc;
+
+use sophra_api_keys::config::{Config, Options};
+use sophra_api_keys::hash::Phc;
+use sophra_api_keys::model::{AllowList, Grant};
+use sophra_api_keys::random;
+use sophra_api_keys::service::Service;
+use sophra_api_keys::store::Store;
+use sophra_api_keys::token::{Keyring, Plaintext, SigningKey};
+use sophra_api_keys::verify::Proved;
+
+/// As a hash with the default parameters is stored.
+const HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+/// Must be called inside a runtime.
+pub fn service(cache_capacity: usize) -> Service {
+    let environ = |variable: &str| match variable {
+        "DATABASE_URL" => Some("postgres://nobody@127.0.0.1:1/nothing".to_owned()),
+        "API_KEYS_CACHE_CAPACITY" => Some(cache_capacity.to_string()),
+        _ => None,
+    };
+    let config = Config::load(&Options::default(), &environ).expect("a configuration");
+    let store = Store::open(&config);
+    let keyring = Keyring::new(vec![SigningKey::new([7_u8; 32]).expect("a signing key")]);
+    Service::assemble(config, store, keyring.expect("a keyring")).expect("a service")
+}
+
+/// One scope, one network, no metadata.
+pub fn grant(key_id: Arc<str>, rate_limit: Option<i32>) -> Grant {
+    Grant {
+        key_id,
+        name: "Search backend".into(),
+        client_id: "acme-corporation".into(),
+        is_active: true,
+        expires_at: None,
+        suspended_until: None,
+        replaced_until: None,
+        allow_list: AllowList::parse(&["10.0.0.0/8".to_owned()]),
+        scopes: ["docs:*".into()].into(),
+        metadata: None,
+        rate_limit,
+        rate_limit_window_seconds: None,
+        limiter_epoch: 0,
+    }
+}
+
+/// A new key, already in the cache.
+pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
+    let mut rng = random::generator().expect("random bytes");
+    let key = service.tokens.generate(&mut rng).plaintext;
+    let id = random::id(&mut rng);
+    let read_at = service.cache.sequence();
+    let row = service.cache.row(&id, read_at).expect("a row");
+    let proved = Proved::new(
+        grant(Arc::clone(&row.key_id), rate_limit),
+        &Phc::new(HASH.to_owned()),
+    );
+    service
+        .cache
+        .insert(service.cache.digest(key.expose()), proved, row, read_at);
+    key
+}

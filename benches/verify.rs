@@ -1,0 +1,97 @@
+//! What a verify is made of, and the whole of a warm one. `cargo bench --bench verify`
+
+#![allow(clippy::expect_used, clippy::missing_panics_doc)] // A bench that cannot begin has nothing to say.
+
+mod common;
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use sophra_api_keys::limit::Rule;
+use sophra_api_keys::model::Timestamp;
+use sophra_api_keys::verify::{Context, warm};
+
+const WARM_KEYS: usize = 10_000;
+
+fn parts(c: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let service = common::service(100_000);
+    let keys: Vec<_> = (0..WARM_KEYS)
+        .map(|_| common::warm_key(&service, Some(1_000_000)))
+        .collect();
+    let unlimited = common::warm_key(&service, None);
+    let key = keys[0].expose();
+    let forged = common::service(1)
+        .tokens
+        .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
+    let context = || Context::of_parts(Some("10.1.2.3"), Some("docs:read"), 1).expect("a context");
+    let now = Timestamp::now();
+
+    c.bench_function("digest of a key", |b| {
+        b.iter(|| service.cache.digest(black_box(key)));
+    });
+    c.bench_function("token check: issued here", |b| {
+        b.iter(|| service.tokens.parse(black_box(key)));
+    });
+    let mut junk = key.to_owned();
+    junk.replace_range(
+        40..41,
+        if junk.as_bytes()[40] == b'a' {
+            "b"
+        } else {
+            "a"
+        },
+    );
+    c.bench_function("token check: a typo", |b| {
+        b.iter(|| service.tokens.parse(black_box(&junk)));
+    });
+    c.bench_function("token check: forged", |b| {
+        let other = signed_by_another(forged.plaintext.expose());
+        b.iter(|| service.tokens.parse(black_box(&other)));
+    });
+    let digest = service.cache.digest(key);
+    c.bench_function("cache: found", |b| {
+        b.iter(|| service.cache.find(black_box(&digest), Instant::now()));
+    });
+    let rule = Rule {
+        limit: NonZeroU32::new(1_000_000).expect("not zero"),
+        window: Duration::from_secs(1),
+    };
+    let limiter = service.limits.entry("bench", rule);
+    c.bench_function("limiter", |b| {
+        b.iter(|| limiter.check(black_box(rule), NonZeroU32::MIN));
+    });
+    let mut next = 0;
+    c.bench_function("warm verify: everything on, 10,000 keys in turn", |b| {
+        b.iter(|| {
+            next = (next + 1) % WARM_KEYS;
+            warm(&service, black_box(keys[next].expose()), &context(), now)
+        });
+    });
+    let nothing = Context::of_parts(None, None, 1).expect("a context");
+    c.bench_function("warm verify: nothing on", |b| {
+        b.iter(|| warm(&service, black_box(unlimited.expose()), &nothing, now));
+    });
+}
+
+/// The right shape and checksum, a tag by nobody we know.
+fn signed_by_another(key: &str) -> String {
+    use sophra_api_keys::token::{Environment, Format, Keyring, SigningKey, Tokens};
+    let format = Format::new(vec!["sophra".into()], Environment::Live).expect("a format");
+    let keyring =
+        Keyring::new(vec![SigningKey::new([9_u8; 32]).expect("a key")]).expect("a keyring");
+    let mut rng = sophra_api_keys::random::generator().expect("random bytes");
+    let forged = Tokens::new(format, keyring)
+        .generate(&mut rng)
+        .plaintext
+        .expose()
+        .to_owned();
+    assert_ne!(forged, key);
+    forged
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);
