@@ -372,7 +372,7 @@ export interface Options {
    */
   cacheCapacity?: number | null
   /**
-   * How long keys in memory are believed while changes cannot be read from the database, in seconds, 1 to 3,600.
+   * How long keys in memory are believed while changes cannot be read from the database, in seconds, 2 to 3,600.
    * @default 60
    */
   stalenessSeconds?: number | null

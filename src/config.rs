@@ -172,7 +172,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let cache_capacity = reader
         .number("cacheCapacity", 1..=10_000_000)
         .unwrap_or(defaults::CACHE_CAPACITY);
-    let staleness = reader.number("stalenessSeconds", 1..=3_600);
+    let staleness = reader.number("stalenessSeconds", 2..=3_600);
     let window = reader.number("rateLimitWindowSeconds", 1..=86_400);
     let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
     let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);

@@ -124,6 +124,15 @@ impl Hasher {
             .map(drop)
     }
 
+    /// Whether a hash behind so many others would begin in a reasonable time, so that the work before it need not be
+    /// begun either.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`].
+    pub fn admit(&self, ahead: usize) -> Result<(), Error> {
+        self.pool.admit(ahead)
+    }
+
     /// What the pool is doing and has done.
     #[must_use]
     pub fn stats(&self) -> HashStats {

@@ -78,7 +78,7 @@ impl Service {
                 digest_key,
                 Instant::now(),
             ),
-            flights: Flights::default(),
+            flights: Flights::new(2 * config.pool_max as usize),
             limits: Limits::new(MonotonicClock),
             usage: Usage::new(random::id(&mut rng)),
             orphans: Orphans::default(),

@@ -21,7 +21,7 @@ use crate::hash::Phc;
 use crate::limit::{Decision, Limiter, RateLimit, Rule};
 use crate::model::{Grant, Refusal, Timestamp};
 use crate::service::Service;
-use crate::token::Plaintext;
+use crate::token::{Parsed, Plaintext};
 use crate::usage::Counter;
 
 /// What is kept of a key that was proved. Nothing about its rights is kept as allowed: all is checked at each use.
@@ -91,7 +91,9 @@ pub fn warm(
     match service.cache.find(&digest, Instant::now()) {
         Found::Current(entry) => Some(decide(service, entry, context, now)),
         Found::Refused => Some(Refused::invalid_key()),
-        Found::Stale(_) | Found::Nothing => None,
+        Found::Stale(_) => None,
+        // Junk and forgeries end here, and leave nothing behind.
+        Found::Nothing => (!is_issued(service, key)).then(Refused::invalid_key),
     }
 }
 
@@ -101,8 +103,7 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    // Junk and forgeries end here, and leave nothing behind.
-    if service.tokens.parse(key.expose()).is_none() {
+    if !is_issued(service, key.expose()) {
         return Ok(Refused::invalid_key());
     }
     let digest = service.cache.digest(key.expose());
@@ -115,6 +116,11 @@ pub async fn verify(
         Some(entry) => decide(service, entry, context, Timestamp::now()),
         None => Refused::invalid_key(),
     })
+}
+
+/// Whether the key has the shape, the checksum and the tag of one that was issued here.
+fn is_issued(service: &Service, key: &str) -> bool {
+    matches!(service.tokens.parse(key), Some(Parsed::Issued { .. }))
 }
 
 /// Whether the key may be used now, here and for this. Charges the limit and counts the use.

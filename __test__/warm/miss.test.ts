@@ -152,3 +152,13 @@ describe('a wrong secret', () => {
     expect(stats().cached).toBe(before)
   })
 })
+
+test('strings of the shape of other keys cost no statement and no hash', async () => {
+  const cost = await setting.cost(async () => {
+    for (let n = 0; n < 100; n++) {
+      const answer = await verifyApiKey(`some-other-key-${n}-${'x'.repeat(30)}`)
+      expect(answer).toMatchObject({ valid: false, code: 'INVALID_KEY' })
+    }
+  })
+  expect(cost).toEqual({ selects: 0, hashes: 0, statements: [] })
+})

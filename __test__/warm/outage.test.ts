@@ -136,7 +136,7 @@ test('a network that swallows everything: what is revoked meanwhile is refused b
 })
 
 test('a process that was frozen itself believes nothing from before', async () => {
-  const boundMs = 1_000
+  const boundMs = 2_000
   const frozen = await startPeer({
     databaseUrl: server.url,
     stalenessSeconds: boundMs / 1_000,

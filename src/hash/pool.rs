@@ -121,6 +121,15 @@ impl Pool {
         self.hashes.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn admit(&self, ahead: usize) -> Result<(), Error> {
+        match self.backlog_ns(ahead) {
+            0..=MAX_BACKLOG_NS => Ok(()),
+            backlog_ns => Err(Error::Overloaded {
+                retry_after_ms: backlog_ns.div_ceil(1_000_000),
+            }),
+        }
+    }
+
     /// Nanoseconds until `queued` hashes are done.
     fn backlog_ns(&self, queued: usize) -> u64 {
         let work = self.mean_ns.load(Relaxed).saturating_mul(queued as u64);

@@ -1,24 +1,40 @@
 //! Single flight: who presents the same key at the same time shares one answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::prove::{Outcome, fly};
-use crate::cache::Digest;
+use crate::cache::{Digest, Found};
 use crate::error::Error;
 use crate::service::Service;
 use crate::token::Plaintext;
 
 type Flight = Shared<BoxFuture<'static, Result<Outcome, Error>>>;
 
-#[derive(Default)]
-pub struct Flights(Mutex<HashMap<Digest, Flight>>);
+/// The flights in the air, and the turns in which they ask the database.
+pub struct Flights {
+    in_air: Mutex<HashMap<Digest, Flight>>,
+    turns: Semaphore,
+}
 
 impl Flights {
-    /// Joins the flight of this key, or begins it.
+    /// So many may ask the database at once; who waits for a turn costs little memory.
+    #[must_use]
+    pub fn new(turns: usize) -> Self {
+        Self {
+            in_air: Mutex::default(),
+            turns: Semaphore::new(turns),
+        }
+    }
+
+    /// Joins the flight of this key, or begins it. One that would only join a long queue for the hash is refused
+    /// before it costs anything.
     pub(super) async fn join(
         &self,
         service: &Arc<Service>,
@@ -26,19 +42,48 @@ impl Flights {
         key: &Plaintext,
     ) -> Result<Outcome, Error> {
         let flight = {
-            let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let begin = || begin(Arc::clone(service), digest, key.clone());
-            flights.entry(digest).or_insert_with(begin).clone()
+            let mut in_air = self.in_air();
+            let ahead = in_air.len();
+            match in_air.entry(digest) {
+                Entry::Occupied(flight) => flight.get().clone(),
+                Entry::Vacant(place) => {
+                    if may_hash(service, &digest) {
+                        service.hasher.admit(ahead)?;
+                    }
+                    place
+                        .insert(begin(Arc::clone(service), digest, key.clone()))
+                        .clone()
+                }
+            }
         };
         flight.await
     }
 
-    fn land(&self, digest: Digest) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&digest);
+    /// A turn to ask the database, in time.
+    pub(super) async fn turn(&self, service: &Service) -> Result<SemaphorePermit<'_>, Error> {
+        let turn = tokio::time::timeout(service.config.statement_timeout, self.turns.acquire());
+        match turn.await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Error::unavailable("The database does not answer in time")),
+        }
     }
+
+    fn land(&self, digest: Digest) {
+        self.in_air().remove(&digest);
+    }
+
+    fn in_air(&self) -> MutexGuard<'_, HashMap<Digest, Flight>> {
+        self.in_air.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was proved before is only read again, and a cold digest makes the hash needless.
+fn may_hash(service: &Service, digest: &Digest) -> bool {
+    let known = matches!(
+        service.cache.find(digest, Instant::now()),
+        Found::Stale(_) | Found::Current(_)
+    );
+    !known && service.cold_digests.is_none()
 }
 
 /// A task of its own: it goes on for the others when the one who began it is gone.

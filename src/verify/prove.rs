@@ -113,7 +113,11 @@ async fn read(
     };
     for _ in 1..TRIES {
         let read_at = service.cache.sequence();
-        let Some(candidate) = service.store.find_candidate(lookup).await? else {
+        let turn = service.flights.turn(service).await?;
+        // In a box, so that who waits for a turn does not hold the memory of a statement.
+        let candidate = Box::pin(service.store.find_candidate(lookup)).await?;
+        drop(turn);
+        let Some(candidate) = candidate else {
             return Ok((None, None, read_at));
         };
         if let Some(row) = service.cache.row(&candidate.grant.key_id, read_at) {
