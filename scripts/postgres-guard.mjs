@@ -15,8 +15,7 @@ import { canEnter, serverAccount } from './account.mjs'
 
 const options = JSON.parse(process.argv[2])
 const parentGone = new Promise((resolve) => process.once('disconnect', resolve))
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => process.disconnect?.())
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, leaveParent)
 
 let account
 let scratch
@@ -24,7 +23,7 @@ try {
   account = serverAccount(options.dataDir)
   scratch = await makeScratch()
   const server = await start()
-  process.send?.(server.description)
+  if (process.connected) process.send(server.description)
   await Promise.race([parentGone, server.exited])
   await stop(server)
 } catch (error) {
@@ -32,7 +31,11 @@ try {
   if (process.connected) await new Promise((sent) => process.send({ error: error.message }, sent))
 } finally {
   if (scratch) await fs.rm(scratch, { recursive: true, force: true })
-  process.disconnect?.()
+  leaveParent()
+}
+
+function leaveParent() {
+  if (process.connected) process.disconnect()
 }
 
 async function start() {

@@ -23,8 +23,8 @@ pub enum Error {
         message: String,
         retry_after_ms: u64,
     },
-    /// More hashing is queued than can be done in a reasonable time.
-    #[error("Too many keys are being hashed at once")]
+    /// More work is queued than can be done in a reasonable time.
+    #[error("Too many keys are being verified at once")]
     Overloaded { retry_after_ms: u64 },
     /// The operator has to change something: the message says what.
     #[error("{0}")]

@@ -176,7 +176,8 @@ impl Call {
     }
 
     async fn try_start(&self) -> Result<Arc<Service>, Error> {
-        Service::start(config(&self.options)?).await
+        // In a box: every call holds this future, and only the first one needs it.
+        Box::pin(Service::start(config(&self.options)?)).await
     }
 
     /// Migrates without starting the service, which may need the very schema.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlStr};
 
-pub use changes::{LogPosition, LogRead};
+pub use changes::{Changes, LogPosition, LogRead};
 pub use keys::{Credential, Rotation};
 pub use listen::Ear;
 pub use lookup::Candidate;

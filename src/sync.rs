@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::error::Error;
 use crate::service::Service;
-use crate::store::{Ear, LogPosition, LogRead, Store};
+use crate::store::{Changes, Ear, LogPosition, LogRead, Store};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How far back the log reaches: what every snapshot since then could see is pruned.
@@ -23,13 +23,6 @@ pub struct Follower {
     read_at: Instant,
     /// The oldest open transaction at each pruning, oldest first.
     horizons: VecDeque<(Instant, i64)>,
-}
-
-/// What a read means for the cache.
-enum Changes {
-    Some(Vec<String>),
-    /// The log does not tell what has changed: another server, an older state, or too long ago.
-    All,
 }
 
 impl Follower {
@@ -62,6 +55,8 @@ impl Follower {
         self.prune(service, read_at).await
     }
 
+    /// What a read means for the cache. The log does not tell what has changed on another server, in an older state,
+    /// or too long ago.
     fn changes(&self, read: &LogRead, read_at: Instant) -> Changes {
         let other_server = read.position.server != self.position.server;
         let went_back = read.position.next < self.position.next;
@@ -70,12 +65,7 @@ impl Follower {
         if other_server || went_back || too_far_behind {
             return Changes::All;
         }
-        // One entry for all keys (TRUNCATE) makes it all of them.
-        read.changed
-            .iter()
-            .cloned()
-            .collect::<Option<_>>()
-            .map_or(Changes::All, Changes::Some)
+        read.changed.clone()
     }
 
     /// Once a minute: what was finished ten minutes ago, every reader's snapshot has seen.

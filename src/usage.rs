@@ -78,11 +78,12 @@ impl Usage {
     /// Stores all that was counted before the call. On a fault the counts are kept.
     pub async fn flush(&self, store: &Store) -> Result<(), Error> {
         const PAUSE: Duration = Duration::from_millis(50);
-        /// Tries, while somebody has rows locked.
+        /// Batches in a row with rows that somebody has locked.
         const TRIES: usize = 20;
         let mut batch = self.flushing.lock().await;
         self.flush_admin_tokens(store).await?;
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             // First what is left of a flush that failed, then what has come since, and what was locked.
             if batch.ids.is_empty() {
                 self.fill(&mut batch);
@@ -96,6 +97,7 @@ impl Usage {
             let locked_rows = !skipped.is_empty();
             self.take_back(sent, &skipped.into_iter().collect());
             if locked_rows {
+                tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -120,7 +122,7 @@ impl Usage {
     /// Moves what was counted into the next batch, in the order of ids. A key may have had several counters.
     fn fill(&self, batch: &mut Batch) {
         let mut counts = BTreeMap::<String, (i64, Timestamp)>::new();
-        for counter in std::mem::take(&mut *locked(&self.counting)) {
+        for counter in self.take_counters() {
             // The next use finds zero, and lists the counter again.
             let uses = counter.uses.swap(0, Ordering::AcqRel);
             let last_used = Timestamp::from_millis(counter.last_used.load(Ordering::Relaxed));
@@ -135,6 +137,14 @@ impl Usage {
             batch.uses.push(uses);
             batch.last_used.push(last_used);
         }
+    }
+
+    /// No more than a statement can store in time: a batch that is too large would never be stored.
+    fn take_counters(&self) -> Vec<Arc<Counter>> {
+        const BATCH_MAX: usize = 1_000;
+        let mut counting = locked(&self.counting);
+        let kept = counting.len().saturating_sub(BATCH_MAX);
+        counting.split_off(kept)
     }
 
     /// A time, not a count: a lost one is replaced by the next.

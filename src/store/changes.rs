@@ -3,12 +3,34 @@
 use super::Store;
 use crate::error::Error;
 
+/// Changes told apart in one read; more are all of them. A read must end in time, whatever was written.
+const CHANGES_MAX: i64 = 10_000;
+
 /// What one read of the change log saw.
 #[derive(Debug, Clone)]
 pub struct LogRead {
-    /// The keys that have changed since the snapshot before; `None` among them is all keys.
-    pub changed: Vec<Option<String>>,
+    /// The keys that have changed since the snapshot before, perhaps several times.
+    pub changed: Changes,
     pub position: LogPosition,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    Some(Vec<String>),
+    All,
+}
+
+impl From<Vec<Option<String>>> for Changes {
+    /// An entry without a key (TRUNCATE) is all keys.
+    fn from(entries: Vec<Option<String>>) -> Self {
+        if i64::try_from(entries.len()).is_ok_and(|count| count > CHANGES_MAX) {
+            return Self::All;
+        }
+        entries
+            .into_iter()
+            .collect::<Option<_>>()
+            .map_or(Self::All, Self::Some)
+    }
 }
 
 /// Up to where the log was read.
@@ -43,20 +65,22 @@ impl Store {
                         CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
                       ) AS "server!",
                       ARRAY(
-                        SELECT DISTINCT key_id
+                        SELECT key_id
                         FROM sophra_api_keys.changes
                         WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                           AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+                        LIMIT $2
                       ) AS "changed!: Vec<Option<String>>"
                     "#,
                     since,
+                    CHANGES_MAX + 1,
                 )
                 .fetch_one(&mut self.db().await?)
                 .await
             })
             .await?;
         Ok(LogRead {
-            changed: row.changed,
+            changed: row.changed.into(),
             position: LogPosition {
                 snapshot: row.snapshot,
                 oldest_open: row.oldest_open,

@@ -64,7 +64,9 @@ impl Flights {
         let turn = tokio::time::timeout(service.config.statement_timeout, self.turns.acquire());
         match turn.await {
             Ok(Ok(turn)) => Ok(turn),
-            _ => Err(Error::unavailable("The database does not answer in time")),
+            _ => Err(Error::Overloaded {
+                retry_after_ms: Error::RETRY_AFTER_MS,
+            }),
         }
     }
 
