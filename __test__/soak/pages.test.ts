@@ -42,9 +42,10 @@ const FILTERS: [string, Query, boolean?][] = [
   ['no filter', {}, true],
   ['clientId', { clientId: 'marked' }],
   ['isActive', { isActive: false }],
-  ['search', { search: 'quarterly' }],
+  ['search of a code', { search: 'fy94' }],
+  ['search of a word', { search: 'quarterly' }],
   ['clientId and isActive', { clientId: 'marked', isActive: true }],
-  ['search and isActive', { search: 'quarterly', isActive: true }],
+  ['search of a code and isActive', { search: 'fy94', isActive: true }],
 ]
 
 test.each(FILTERS)('pages of a hundred, %s', async (name, filter, all = false) => {

@@ -54,13 +54,14 @@ pub(crate) struct Answer(Zeroizing<String>);
 
 impl Answer {
     pub(super) fn of<T: Serialize>(result: Result<T, Error>) -> Self {
-        /// Room for the answers that hold a key, so that they are not moved while they grow.
-        const ROOM: usize = 32 * 1024;
         let outcome = match result {
             Ok(value) => Outcome::Value(value),
             Err(error) => Outcome::Fault(error.into()),
         };
-        let mut json = Zeroizing::new(Vec::with_capacity(ROOM));
+        // Exactly the room that it needs: an answer that holds a key must not be moved while it grows.
+        let mut size = Size(0);
+        let _ = serde_json::to_writer(&mut size, &outcome);
+        let mut json = Zeroizing::new(Vec::with_capacity(size.0));
         // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
             return Self::of::<()>(Err(Error::Internal(
@@ -70,6 +71,20 @@ impl Answer {
         Self(Zeroizing::new(
             String::from_utf8(std::mem::take(&mut *json)).unwrap_or_default(),
         ))
+    }
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -14,7 +14,8 @@ const WORDS = [
 
 /**
  * Rows as an import would bring them, a second apart. Spread evenly among them are those of the client
- * `marked`, those that are not active, and those with `Quarterly` in their name or description.
+ * `marked`, those that are not active, and those with `Quarterly` and `FY94` in their name or description: a
+ * word with letters as others have them, and a code like no other.
  */
 export async function fillTable({ sql }: Database, rows: number): Promise<void> {
   // The change log is not what is looked at here, and tidying at some moment would change the times.
@@ -28,9 +29,9 @@ export async function fillTable({ sql }: Database, rows: number): Promise<void> 
        md5('id' || n), 'hash-' || md5('key' || n), 'lookup-' || n, 'sophra_live_' || n,
        CASE n % $2 WHEN 0 THEN 'marked' ELSE 'client-' || n % 50 END,
        n % $2 <> 2,
-       CASE WHEN n % ($2 * 2) = 1 THEN 'Quarterly figures'
+       CASE WHEN n % ($2 * 2) = 1 THEN 'Quarterly figures FY94'
          ELSE words[1 + n % 31] || ' ' || words[1 + n / 31 % 31] END || ' ' || n,
-       CASE WHEN n % ($2 * 2) = $2 + 1 THEN 'Asked for by the quarterly review'
+       CASE WHEN n % ($2 * 2) = $2 + 1 THEN 'Asked for by the quarterly review, FY94'
          WHEN n % 3 > 0 THEN 'Used by ' || words[1 + n / 7 % 31] || ' and ' || words[1 + n / 11 % 31] END,
        made, made, '{10.0.0.0/8}', '{docs:read}'
      FROM (

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -48,10 +48,11 @@ server_login_retry = 0.1
   const account = serverAccount(undefined)
   if (account) execFileSync('chown', ['-R', `${account.uid}:${account.gid}`, folder])
   await chmod(settings, 0o600)
-  const child = spawn('pgbouncer', [settings], { ...account, cwd: '/', stdio: 'ignore' })
+  // Its input ends with this process, however that ends.
+  const guard = 'pgbouncer "$1" & read -r end; kill -KILL $!'
+  const stdio: StdioOptions = ['pipe', 'ignore', 'ignore']
+  const child = spawn('sh', ['-c', guard, 'sh', settings], { ...account, cwd: '/', stdio })
   const exited = once(child, 'exit')
-  const goodbye = (): void => void child.kill('SIGQUIT')
-  process.once('exit', goodbye)
 
   const at = (database: string): string => {
     const url = new URL(databaseUrl)
@@ -74,8 +75,7 @@ server_login_retry = 0.1
     url: `${at(target.pathname.slice(1))}?pgbouncer=true`,
     console: (command) => ask(at('pgbouncer'), command),
     stop: async () => {
-      process.off('exit', goodbye)
-      goodbye()
+      child.stdin!.end()
       await exited
       await rm(folder, { recursive: true, force: true })
     },
