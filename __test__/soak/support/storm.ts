@@ -13,7 +13,8 @@ export interface Storm {
   ms: number
   /** Beyond the moment that a timer was due. */
   loopDelayMs: { p50: number; p99: number; max: number }
-  extraMib: number
+  /** Above what it was before: at its most, and what of that was the heap of the callers' JavaScript. */
+  extraMib: { all: number; heap: number }
 }
 
 /** Makes keys over there, as many at a time as keep its hashing busy. */
@@ -70,9 +71,12 @@ export const storm = (peer: Peer, keys: string[]): Promise<Storm> =>
     }
 
     const before = stats()
-    const idle = process.memoryUsage.rss()
+    const idle = process.memoryUsage()
     let peak = idle
-    const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20)
+    const watch = setInterval(() => {
+      const now = process.memoryUsage()
+      if (now.rss > peak.rss) peak = now
+    }, 20)
     const resolution = 1
     const loop = monitorEventLoopDelay({ resolution })
     loop.enable()
@@ -98,7 +102,10 @@ export const storm = (peer: Peer, keys: string[]): Promise<Storm> =>
         p99: delayMs(loop.percentile(99)),
         max: delayMs(loop.max),
       },
-      extraMib: (peak - idle) / (1 << 20),
+      extraMib: {
+        all: (peak.rss - idle.rss) / (1 << 20),
+        heap: (peak.heapTotal - idle.heapTotal) / (1 << 20),
+      },
     }
   }, keys)
 
@@ -112,7 +119,8 @@ export function printStorm(what: string, result: Storm, aim: string): void {
       `time ${(ms / 1_000).toFixed(1)} s (${aim})`,
       `told to come later ${retries}, statements ${selects}, hashes ${hashes}`,
       `event loop delay p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (aim 20), max ${max.toFixed(0)} ms`,
-      `memory above idle ${extraMib.toFixed(0)} MiB (aim ${permits * HASH_MEMORY_MIB + 64})`,
+      `memory above idle ${extraMib.all.toFixed(0)} MiB (aim ${permits * HASH_MEMORY_MIB + 64}),` +
+        ` of that the callers' heap ${extraMib.heap.toFixed(0)}`,
     ].join('\n  '),
   )
 }
