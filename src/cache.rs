@@ -57,6 +57,17 @@ struct Refusal {
 
 type Store<V> = Bounded<Digest, V, UnitWeighter, DigestHash, DefaultLifecycle<Digest, V>>;
 
+fn bounded<V: Clone>(capacity: usize) -> Store<V> {
+    let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
+    Bounded::with(
+        capacity,
+        weight,
+        UnitWeighter,
+        DigestHash,
+        DefaultLifecycle::default(),
+    )
+}
+
 /// Bounded; what is used again resists a scan of keys that are used once.
 pub struct Cache<V> {
     key: DigestKey,
@@ -82,25 +93,10 @@ impl<V> Cache<V> {
     /// At most `capacity` entries, believed for at most `staleness` after the changes were last read.
     #[must_use]
     pub fn new(capacity: usize, staleness: Duration, key: [u8; 32], now: Instant) -> Self {
-        let bounded = |capacity: usize| (capacity, u64::try_from(capacity).unwrap_or(u64::MAX));
-        let (items, weight) = bounded(capacity);
-        let (refused_items, refused_weight) = bounded(REFUSED_CAPACITY);
         Self {
             key: DigestKey::new(key),
-            entries: Bounded::with(
-                items,
-                weight,
-                UnitWeighter,
-                DigestHash,
-                DefaultLifecycle::default(),
-            ),
-            refused: Bounded::with(
-                refused_items,
-                refused_weight,
-                UnitWeighter,
-                DigestHash,
-                DefaultLifecycle::default(),
-            ),
+            entries: bounded(capacity),
+            refused: bounded(REFUSED_CAPACITY),
             rows: Rows::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),

@@ -40,32 +40,32 @@ impl Follower {
     /// Reads what is new and marks it in the cache.
     async fn follow(&mut self, service: &Service) -> Result<(), Error> {
         let read_at = Instant::now();
-        let read = service.store.read_changes(Some(&self.position)).await?;
-        match self.changes(&read, read_at) {
-            Changes::All => {
+        let LogRead { changed, position } =
+            service.store.read_changes(Some(&self.position)).await?;
+        match changed {
+            Changes::Some(ids) if self.tells_all_until(&position, read_at) => {
+                for id in &ids {
+                    service.cache.changed(id);
+                }
+            }
+            Changes::Some(_) | Changes::All => {
                 // Horizons of another server mean nothing on this one.
                 self.horizons.clear();
                 service.cache.all_changed();
             }
-            Changes::Some(ids) => ids.iter().for_each(|id| service.cache.changed(id)),
         }
         service.cache.read_until(read_at);
-        self.position = read.position;
+        self.position = position;
         self.read_at = read_at;
         self.prune(service, read_at).await
     }
 
-    /// What a read means for the cache. The log does not tell what has changed on another server, in an older state,
-    /// or too long ago.
-    fn changes(&self, read: &LogRead, read_at: Instant) -> Changes {
-        let other_server = read.position.server != self.position.server;
-        let went_back = read.position.next < self.position.next;
-        // The log may have been pruned beyond our position.
-        let too_far_behind = read_at.duration_since(self.read_at) > REACH;
-        if other_server || went_back || too_far_behind {
-            return Changes::All;
-        }
-        read.changed.clone()
+    /// Whether the log tells everything since our position: not on another server, not in an older state, and not
+    /// where it may have been pruned beyond it.
+    fn tells_all_until(&self, position: &LogPosition, read_at: Instant) -> bool {
+        position.server == self.position.server
+            && position.next >= self.position.next
+            && read_at.duration_since(self.read_at) <= REACH
     }
 
     /// Once a minute: what was finished ten minutes ago, every reader's snapshot has seen.

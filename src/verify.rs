@@ -63,6 +63,14 @@ impl ProofOf {
     }
 }
 
+/// A key on its way to be proved.
+#[derive(Clone)]
+struct Presented {
+    digest: cache::Digest,
+    lookup: Box<str>,
+    key: Plaintext,
+}
+
 /// The answer: a refusal is a value, only faults are errors.
 pub enum Verification {
     Valid {
@@ -93,7 +101,9 @@ pub fn warm(
         Found::Refused => Some(Refused::invalid_key()),
         Found::Stale(_) => None,
         // Junk and forgeries end here, and leave nothing behind.
-        Found::Nothing => (!is_issued(service, key)).then(Refused::invalid_key),
+        Found::Nothing => issued_lookup(service, key)
+            .is_none()
+            .then(Refused::invalid_key),
     }
 }
 
@@ -103,14 +113,21 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    if !is_issued(service, key.expose()) {
+    let Some(lookup) = issued_lookup(service, key.expose()) else {
         return Ok(Refused::invalid_key());
-    }
+    };
     let digest = service.cache.digest(key.expose());
     let entry = match service.cache.find(&digest, Instant::now()) {
         Found::Current(entry) => Some(entry),
         Found::Refused => None,
-        Found::Stale(_) | Found::Nothing => prove::prove(service, digest, key).await?,
+        Found::Stale(_) | Found::Nothing => {
+            let presented = Presented {
+                digest,
+                lookup: lookup.into(),
+                key,
+            };
+            prove::prove(service, presented).await?
+        }
     };
     Ok(match entry {
         Some(entry) => decide(service, entry, context, Timestamp::now()),
@@ -118,9 +135,12 @@ pub async fn verify(
     })
 }
 
-/// Whether the key has the shape, the checksum and the tag of one that was issued here.
-fn is_issued(service: &Service, key: &str) -> bool {
-    matches!(service.tokens.parse(key), Some(Parsed::Issued { .. }))
+/// The lookup of a key with the shape, the checksum and the tag of one that was issued here.
+fn issued_lookup<'a>(service: &'a Service, key: &'a str) -> Option<&'a str> {
+    match service.tokens.parse(key) {
+        Some(Parsed::Issued { lookup, .. }) => Some(lookup),
+        Some(Parsed::Adopted) | None => None,
+    }
 }
 
 /// Whether the key may be used now, here and for this. Charges the limit and counts the use.

@@ -126,12 +126,10 @@ fn answer(
     cost: u32,
 ) -> Option<f64> {
     let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
-    let length = text(key, &mut buffer)?.len();
-    let (key, _) = buffer.split_at_mut(length);
-    let answer = std::str::from_utf8(key)
-        .ok()
-        .and_then(|key| answer_for(numbers, key, ip, scopes, cost));
-    key.zeroize();
+    let key = text(key, &mut buffer)?;
+    let length = key.len();
+    let answer = answer_for(numbers, key, ip, scopes, cost);
+    buffer.split_at_mut(length).0.zeroize();
     answer
 }
 

@@ -9,11 +9,11 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::Presented;
 use super::prove::{Outcome, fly};
 use crate::cache::{Digest, Found};
 use crate::error::Error;
 use crate::service::Service;
-use crate::token::Plaintext;
 
 type Flight = Shared<BoxFuture<'static, Result<Outcome, Error>>>;
 
@@ -38,20 +38,19 @@ impl Flights {
     pub(super) async fn join(
         &self,
         service: &Arc<Service>,
-        digest: Digest,
-        key: &Plaintext,
+        presented: &Presented,
     ) -> Result<Outcome, Error> {
         let flight = {
             let mut in_air = self.in_air();
             let ahead = in_air.len();
-            match in_air.entry(digest) {
+            match in_air.entry(presented.digest) {
                 Entry::Occupied(flight) => flight.get().clone(),
                 Entry::Vacant(place) => {
-                    if may_hash(service, &digest) {
+                    if may_hash(service, &presented.digest) {
                         service.hasher.admit(ahead)?;
                     }
                     place
-                        .insert(begin(Arc::clone(service), digest, key.clone()))
+                        .insert(begin(Arc::clone(service), presented.clone()))
                         .clone()
                 }
             }
@@ -89,9 +88,10 @@ fn may_hash(service: &Service, digest: &Digest) -> bool {
 }
 
 /// A task of its own: it goes on for the others when the one who began it is gone.
-fn begin(service: Arc<Service>, digest: Digest, key: Plaintext) -> Flight {
+fn begin(service: Arc<Service>, presented: Presented) -> Flight {
     let flight = tokio::spawn(async move {
-        let outcome = fly(Arc::clone(&service), digest, key).await;
+        let digest = presented.digest;
+        let outcome = fly(&service, presented).await;
         service.flights.land(digest);
         outcome
     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Entry, ProofOf, Proved};
+use super::{Entry, Presented, ProofOf, Proved};
 use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
 use crate::hash::{Phc, Proof};
@@ -11,7 +11,7 @@ use crate::model::Grant;
 use crate::random;
 use crate::service::Service;
 use crate::store::Candidate;
-use crate::token::{Parsed, Plaintext};
+use crate::token::Plaintext;
 
 /// What a flight brings back: the entry of a key that is right, and where in the changes it was read.
 #[derive(Clone)]
@@ -27,12 +27,11 @@ const TRIES: usize = 5;
 /// a change does not take an answer from before it.
 pub(super) async fn prove(
     service: &Arc<Service>,
-    digest: Digest,
-    key: Plaintext,
+    presented: Presented,
 ) -> Result<Option<Arc<Entry>>, Error> {
     for _ in 1..TRIES {
         let asked_at = service.cache.sequence();
-        let outcome = service.flights.join(service, digest, &key).await?;
+        let outcome = service.flights.join(service, &presented).await?;
         let fresh = match &outcome.entry {
             Some(entry) => service.cache.is_current(entry),
             None => outcome.read_at >= asked_at,
@@ -41,15 +40,16 @@ pub(super) async fn prove(
             return Ok(outcome.entry);
         }
     }
-    Ok(service.flights.join(service, digest, &key).await?.entry)
+    Ok(service.flights.join(service, &presented).await?.entry)
 }
 
 /// One flight: one statement, and a hash only where nothing proved the key before.
-pub(super) async fn fly(
-    service: Arc<Service>,
-    digest: Digest,
-    key: Plaintext,
-) -> Result<Outcome, Error> {
+pub(super) async fn fly(service: &Arc<Service>, presented: Presented) -> Result<Outcome, Error> {
+    let Presented {
+        digest,
+        lookup,
+        key,
+    } = presented;
     let known = match service.cache.find(&digest, Instant::now()) {
         // Another flight has landed since memory was asked.
         Found::Current(entry) => {
@@ -61,20 +61,20 @@ pub(super) async fn fly(
         Found::Stale(entry) => Some(entry),
         Found::Refused | Found::Nothing => None,
     };
-    let (candidate, row, read_at) = read(&service, &key).await?;
-    let Some((candidate, row)) = candidate.zip(row) else {
+    let (found, read_at) = read(service, &lookup).await?;
+    let Some((candidate, row)) = found else {
         if known.is_none() {
             // As much work as for a known lookup, so that the time does not tell which ids exist.
             service.hasher.dummy(key).await?;
         }
-        return Ok(refused(&service, digest, read_at));
+        return Ok(refused(service, digest, read_at));
     };
     let proof = ProofOf::hash(&candidate.hash);
     let proved_before = known
         .as_ref()
         .is_some_and(|known| known.value.proof == proof);
-    if !proved_before && !is_right(&service, &key, &candidate).await? {
-        return Ok(refused(&service, digest, read_at));
+    if !proved_before && !is_right(service, &key, &candidate).await? {
+        return Ok(refused(service, digest, read_at));
     }
     if known.is_some_and(|known| known.value.grant.limiter_epoch != candidate.grant.limiter_epoch) {
         // Forgiven, by whichever process.
@@ -106,11 +106,8 @@ fn refused(service: &Service, digest: Digest, read_at: Sequence) -> Outcome {
 /// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
 async fn read(
     service: &Service,
-    key: &Plaintext,
-) -> Result<(Option<Candidate>, Option<Arc<Row>>, Sequence), Error> {
-    let Some(Parsed::Issued { lookup, .. }) = service.tokens.parse(key.expose()) else {
-        return Ok((None, None, service.cache.sequence()));
-    };
+    lookup: &str,
+) -> Result<(Option<(Candidate, Arc<Row>)>, Sequence), Error> {
     for _ in 1..TRIES {
         let read_at = service.cache.sequence();
         let turn = service.flights.turn(service).await?;
@@ -118,10 +115,10 @@ async fn read(
         let candidate = Box::pin(service.store.find_candidate(lookup)).await?;
         drop(turn);
         let Some(candidate) = candidate else {
-            return Ok((None, None, read_at));
+            return Ok((None, read_at));
         };
         if let Some(row) = service.cache.row(&candidate.grant.key_id, read_at) {
-            return Ok((Some(candidate), Some(row), read_at));
+            return Ok((Some((candidate, row)), read_at));
         }
     }
     Err(Error::unavailable(
