@@ -4,6 +4,8 @@
 // are made here, so that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
 const native = require('./native.js')
+const { onEvent } = require('./events.js')
+const { flushAtExit } = require('./exit.js')
 const { freeze, verifyWarm } = require('./warm.js')
 
 class ApiKeyError extends Error {
@@ -48,7 +50,10 @@ const orNull = (value) => value ?? null
 
 /** An exported function: async, so that nothing is ever thrown synchronously. */
 function exported(call, revive = same) {
-  return async (...args) => revive(open(await call(...args)))
+  return async (...args) => {
+    flushAtExit()
+    return revive(open(await call(...args)))
+  }
 }
 
 // One assignment a name: so Node finds the names for `import { createApiKey } from '@sophra/api-keys'`.
@@ -69,3 +74,13 @@ exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)
 exports.configure = (options) => open(native.configure(options))
+exports.onEvent = (callback) => {
+  if (typeof callback === 'function') return onEvent(callback)
+  const message = 'must be a function'
+  throw new ApiKeyError({
+    message: `Invalid input: callback ${message}`,
+    code: 'INVALID_INPUT',
+    status: 400,
+    issues: [{ path: 'callback', message }],
+  })
+}

@@ -30,6 +30,7 @@ test('the package exports exactly what is documented', async () => {
       "listAdminTokens",
       "listApiKeys",
       "migrate",
+      "onEvent",
       "patchApiKey",
       "revokeAdminToken",
       "updateApiKey",
@@ -100,6 +101,7 @@ describe('a process of its own', () => {
       DATABASE_URL: database.url,
       API_KEYS_ARGON2_MEMORY_KIB: '8',
       API_KEYS_ARGON2_ITERATIONS: '1',
+      API_KEYS_LOG: 'off',
     }
   })
   afterAll(() => database.drop())

@@ -63,6 +63,7 @@ test('of a thousand keys nothing secret is stored or printed', async () => {
     JWT_SECRET: jwtSecret,
     API_KEYS_ARGON2_MEMORY_KIB: '8',
     API_KEYS_ARGON2_ITERATIONS: '1',
+    API_KEYS_LOG: 'off',
     RUST_LOG: 'trace',
     RUST_BACKTRACE: 'full',
   }

@@ -59,6 +59,7 @@ fn parts(c: &mut Criterion) {
     let rule = Rule {
         limit: NonZeroU32::new(1_000_000).expect("not zero"),
         window: Duration::from_secs(1),
+        epoch: 0,
     };
     let limiter = service.limits.entry("bench", rule);
     c.bench_function("limiter", |b| {

@@ -2,6 +2,8 @@
 //!
 //! Arguments are read on the JavaScript thread and judged in [`crate::input`]; the work runs on the runtime.
 
+mod events;
+mod exit;
 mod promise;
 mod shapes;
 mod value;
@@ -22,7 +24,7 @@ use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::{self, Plaintext};
 use crate::verify::Context;
-use crate::{admin, keys, lifecycle, verify};
+use crate::{admin, flush, keys, lifecycle, verify};
 use promise::{Answer, promise};
 use shapes::{
     AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Stats, Verification,
@@ -324,7 +326,7 @@ pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
     promise(env, async move {
         let _open = entered?;
         match lifecycle::started() {
-            Some(service) => service.usage.flush(&service.store).await,
+            Some(service) => flush::flush(&service).await,
             None => Ok(()),
         }
     })

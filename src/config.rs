@@ -37,10 +37,12 @@ pub mod defaults {
     pub const CACHE_CAPACITY: u32 = 100_000;
     pub const STALENESS_SECONDS: u32 = 60;
     pub const RATE_LIMIT_WINDOW_SECONDS: u32 = 60;
+    pub const SUSPEND_AFTER: u32 = 1;
     pub const SUSPENSION_SECONDS: u32 = 60;
     pub const FLUSH_INTERVAL_MS: u32 = 1_000;
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
+    pub const LOG: &str = "on";
 }
 
 /// Settings whose presence was checked; secrets have redacting types.
@@ -61,11 +63,15 @@ pub struct Config {
     pub cache_capacity: usize,
     pub staleness: Duration,
     pub rate_limit_window: Duration,
+    /// Refusals over the limit, each within a window of the one before, that suspend a key.
+    pub suspend_after: u32,
     pub suspension: Duration,
     pub flush_interval: Duration,
     pub ttl: Ttl,
     pub pool_max: u32,
     pub statement_timeout: Duration,
+    /// Events that nobody listens to go to stderr.
+    pub log: bool,
 }
 
 /// A secret text: printed as dots, wiped when dropped.
@@ -174,11 +180,13 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         .unwrap_or(defaults::CACHE_CAPACITY);
     let staleness = reader.number("stalenessSeconds", 2..=3_600);
     let window = reader.number("rateLimitWindowSeconds", 1..=86_400);
+    let suspend_after = reader.number("suspendAfter", 1..=1_000_000);
     let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
     let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);
     let ttl = ttl(&mut reader);
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
+    let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
 
     let config = database_url.map(|database_url| Config {
         pool_max: pool_max
@@ -197,9 +205,11 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         cache_capacity: cache_capacity as usize,
         staleness: seconds(staleness.unwrap_or(defaults::STALENESS_SECONDS)),
         rate_limit_window: seconds(window.unwrap_or(defaults::RATE_LIMIT_WINDOW_SECONDS)),
+        suspend_after: suspend_after.unwrap_or(defaults::SUSPEND_AFTER),
         suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
         ttl,
+        log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
     });
     (config, reader.finish())

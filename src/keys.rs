@@ -112,7 +112,6 @@ pub async fn update(
 pub async fn patch(service: &Service, patch: Patch, now: Timestamp) -> Result<ApiKey, Error> {
     let key = change(service, &patch.id, &patch.changes, None, now).await?;
     if patch.changes.lift_suspension {
-        service.limits.forgive(&patch.id);
         service.cache.lift_suspension(&patch.id);
     }
     Ok(key)

@@ -11,7 +11,8 @@
 //!    row and [`hash`] prove the secret, and puts it into the cache; then the same checks as above.
 //! 4. `binding/shapes.rs` writes the answer, and `index.js` makes it an object.
 //!
-//! [`sync`] keeps the cache true: it follows the change log that triggers write, whoever changes a key.
+//! [`sync`] keeps the cache true: it follows the change log that triggers write, whoever changes a key. [`flush`] stores
+//! what was counted, and learns what other processes have counted. [`events`] tells operators.
 //!
 //! The leaves do not call each other; `napi` appears in `binding` alone.
 
@@ -22,6 +23,8 @@ mod binding;
 pub mod cache;
 pub mod config;
 pub mod error;
+pub mod events;
+pub mod flush;
 pub mod hash;
 pub mod input;
 pub mod keys;

@@ -13,6 +13,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::{Config, Options};
 use crate::error::Error;
+use crate::events::Events;
 use crate::service::Service;
 use crate::store;
 
@@ -21,6 +22,9 @@ static STATE: Lazy<Mutex<State>> = Lazy::new(Mutex::default);
 static STARTED: Lazy<ArcSwapOption<Running>> = Lazy::new(ArcSwapOption::default);
 /// One close at a time.
 static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Who listens stays, whatever is started and closed.
+static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
 
 #[derive(Default)]
 struct State {
@@ -67,6 +71,10 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
             .build()
             .map_err(|error| Error::Internal(format!("No threads could be started: {error}")))
     })
+}
+
+pub fn events() -> &'static Arc<Events> {
+    &EVENTS
 }
 
 /// Sets the options; an equal call again does nothing.
@@ -177,7 +185,8 @@ impl Call {
 
     async fn try_start(&self) -> Result<Arc<Service>, Error> {
         // In a box: every call holds this future, and only the first one needs it.
-        Box::pin(Service::start(config(&self.options)?)).await
+        let events = Arc::clone(&EVENTS);
+        Box::pin(Service::start(config(&self.options)?, events)).await
     }
 
     /// Migrates without starting the service, which may need the very schema.

@@ -11,12 +11,11 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use governor::clock::{Clock, MonotonicClock};
 
-pub use limiter::Limiter;
+pub use limiter::{Limiter, Spent};
 pub use rule::{Decision, RateLimit, Rule};
 
 use limiter::Timeline;
@@ -44,18 +43,6 @@ impl<C: Clock> Limits<C> {
         }
     }
 
-    /// Charges a request that counts as `cost` to a key, if it is within the limit.
-    ///
-    /// When the rule is another one than last time, what was used is carried over.
-    pub fn check(&self, key_id: &str, rule: Rule, cost: NonZeroU32) -> Decision {
-        match self.find(key_id) {
-            Some(limiter) => limiter.check(rule, cost),
-            // Never allowed, so there is nothing to remember.
-            None if cost > rule.limit => rule.too_costly(0),
-            None => self.entry(key_id, rule).check(rule, cost),
-        }
-    }
-
     /// The limiter of a key, for checks without a look-up. It stays the key's limiter as long as
     /// somebody holds it.
     pub fn entry(&self, key_id: &str, rule: Rule) -> Arc<Limiter<C>> {
@@ -65,13 +52,6 @@ impl<C: Clock> Limits<C> {
         let mut shard = write(self.shard(key_id));
         let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
         Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
-    }
-
-    /// Forgets what a key has used.
-    pub fn forgive(&self, key_id: &str) {
-        if let Some(limiter) = self.find(key_id) {
-            limiter.forgive();
-        }
     }
 
     /// How many limiters are in memory.
@@ -86,20 +66,30 @@ impl<C: Clock> Limits<C> {
         self.len() == 0
     }
 
-    /// Drops the limiters that are full again, as a fresh one would be, unless somebody holds them
-    /// and may charge them yet.
-    pub fn sweep(&self) {
+    /// The keys that have used something of their limits. Drops the limiters that are full again, as a fresh one would
+    /// be, unless somebody holds them and may charge them yet.
+    pub fn sweep(&self) -> Vec<Box<str>> {
+        let mut used = Vec::new();
         for shard in &self.shards {
             let mut shard = write(shard);
-            // Handles are taken under the shard's lock: whoever is alone here stays alone.
-            shard.retain(|_, limiter| Arc::get_mut(limiter).is_none_or(|alone| !alone.is_full()));
+            shard.retain(|key_id, limiter| {
+                // Handles are taken under the shard's lock: whoever is alone here stays alone.
+                let alone = Arc::get_mut(limiter).is_some();
+                let is_used = limiter.full_in().is_some();
+                if is_used {
+                    used.push(key_id.clone());
+                }
+                is_used || !alone
+            });
             if shard.len() < shard.capacity() / 4 {
                 shard.shrink_to_fit();
             }
         }
+        used
     }
 
-    fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
+    /// The limiter of a key that has one.
+    pub fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
         read(self.shard(key_id)).get(key_id).cloned()
     }
 
@@ -107,6 +97,10 @@ impl<C: Clock> Limits<C> {
         let [low, ..] = self.hasher.hash_one(key_id).to_le_bytes();
         &self.shards[usize::from(low) % SHARDS]
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

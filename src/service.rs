@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, Migrate};
 use crate::error::Error;
+use crate::events::{Event, Events};
+use crate::flush;
 use crate::hash::Hasher;
 use crate::keys::Orphans;
 use crate::limit::Limits;
@@ -32,13 +34,14 @@ pub struct Service {
     pub usage: Usage,
     pub orphans: Orphans,
     pub suspensions: Suspensions,
+    pub events: Arc<Events>,
     /// Something is to be stored that should not wait for the next flush.
     pub urgent: Notify,
 }
 
 impl Service {
     /// Migrates unless told not to, and checks that the signing keys at hand cover the keys in use.
-    pub async fn start(mut config: Config) -> Result<Arc<Self>, Error> {
+    pub async fn start(mut config: Config, events: Arc<Events>) -> Result<Arc<Self>, Error> {
         if config.migrate == Migrate::Auto {
             migrate(&config).await?;
         }
@@ -55,15 +58,24 @@ impl Service {
         };
         let service = Arc::new(Self {
             cold_digests,
-            ..Self::assemble(config, store, keyring)?
+            ..Self::assemble(config, store, keyring, events)?
         });
-        service.spawn_flushes();
+        service.warn_of_weak_settings();
+        tokio::spawn(flush::run(
+            Arc::downgrade(&service),
+            service.config.flush_interval,
+        ));
         service.spawn_sync(follower);
         Ok(service)
     }
 
     /// The parts, at rest.
-    pub fn assemble(config: Config, store: Store, keyring: Keyring) -> Result<Self, Error> {
+    pub fn assemble(
+        config: Config,
+        store: Store,
+        keyring: Keyring,
+        events: Arc<Events>,
+    ) -> Result<Self, Error> {
         let format = Format::new(config.prefixes.clone(), config.environment)
             .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
         let mut rng = random::generator()?;
@@ -78,11 +90,12 @@ impl Service {
                 digest_key,
                 Instant::now(),
             ),
-            flights: Flights::new(2 * config.pool_max as usize),
+            flights: Flights::default(),
             limits: Limits::new(MonotonicClock),
             usage: Usage::new(random::id(&mut rng)),
             orphans: Orphans::default(),
             suspensions: Suspensions::default(),
+            events,
             urgent: Notify::new(),
             store,
             config,
@@ -92,11 +105,7 @@ impl Service {
     /// Stores what was counted, in at most five seconds, and closes the connections.
     pub async fn stop(&self) -> Result<(), Error> {
         const PATIENCE: Duration = Duration::from_secs(5);
-        let last = async {
-            self.suspensions.store(self, Timestamp::now()).await?;
-            self.usage.flush(&self.store).await
-        };
-        let flushed = tokio::time::timeout(PATIENCE, last).await;
+        let flushed = tokio::time::timeout(PATIENCE, flush::flush(self)).await;
         let pending = self.usage.pending();
         // A server that does not answer must not hold up the close.
         let _ = tokio::time::timeout(PATIENCE, self.store.close()).await;
@@ -108,26 +117,28 @@ impl Service {
         }
     }
 
-    /// Once an interval, for as long as the service is in use.
-    fn spawn_flushes(self: &Arc<Self>) {
-        let service = Arc::downgrade(self);
-        let interval = self.config.flush_interval;
-        tokio::spawn(async move {
-            let mut next = tokio::time::Instant::now() + interval;
-            while let Some(service) = service.upgrade() {
-                let waited = tokio::time::timeout_at(next, service.urgent.notified()).await;
-                let now = Timestamp::now();
-                // A fault keeps what is to be stored: the next interval tries again.
-                let _ = service.suspensions.store(&service, now).await;
-                if waited.is_ok() {
-                    continue;
-                }
-                let _ = service.usage.flush(&service.store).await;
-                let _ = service.orphans.sweep(&service.store, now).await;
-                service.limits.sweep();
-                next = tokio::time::Instant::now() + interval;
-            }
-        });
+    /// Tells operators what has happened.
+    pub fn tell(&self, event: &Event) {
+        self.events.tell(event, Timestamp::now(), self.config.log);
+    }
+
+    /// Whether a flush would have nothing to do.
+    pub fn has_nothing_to_store(&self) -> bool {
+        self.usage.pending() == 0 && self.suspensions.is_empty()
+    }
+
+    fn warn_of_weak_settings(&self) {
+        let params = self.config.hash_params;
+        if params.is_below_owasp() {
+            self.tell(&Event::ConfigurationWarning {
+                message: format!(
+                    "argon2id with {} KiB and {} iterations is weaker than the OWASP Password Storage Cheat Sheet \
+                     asks for: see argon2MemoryKib and argon2Iterations",
+                    params.memory_kib(),
+                    params.iterations()
+                ),
+            });
+        }
     }
 
     fn spawn_sync(self: &Arc<Self>, follower: Follower) {

@@ -11,6 +11,7 @@ mod lookup;
 mod migrate;
 mod signing;
 mod timestamp;
+mod turns;
 mod usage;
 
 use std::fmt::Write;
@@ -26,7 +27,9 @@ pub use keys::{Credential, Rotation};
 pub use listen::Ear;
 pub use lookup::Candidate;
 pub use migrate::{Migrated, migrate};
-pub use usage::Batch;
+pub use usage::{Batch, KeySpent, Stored, Use};
+
+use turns::Turns;
 
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
@@ -49,6 +52,7 @@ pub struct Store {
     deadline: Duration,
     ear: Option<Ear>,
     selects: Arc<AtomicU64>,
+    turns: Arc<Turns>,
 }
 
 impl Store {
@@ -73,6 +77,7 @@ impl Store {
             deadline: config.statement_timeout,
             ear: Ear::of(config),
             selects: Arc::default(),
+            turns: Arc::new(Turns::new(config.pool_max)),
         }
     }
 

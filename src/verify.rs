@@ -38,7 +38,7 @@ impl Proved {
     /// A key that was proved against this stored hash.
     pub fn new(grant: Grant, hash: &Phc) -> Self {
         Self {
-            counter: Arc::new(Counter::new(Arc::clone(&grant.key_id))),
+            counter: Arc::new(Counter::new(Arc::clone(&grant.key_id), grant.limiter_epoch)),
             grant,
             proof: ProofOf::hash(hash),
             limiter: OnceLock::new(),
@@ -163,7 +163,7 @@ fn decide(
         return Refused::of(refusal, entry, retry_after_ms, None);
     }
     let Some(rule) = rule(service, grant) else {
-        service.usage.record(counter, now);
+        service.usage.record(counter, None, now);
         return Verification::Valid {
             entry,
             rate_limit: None,
@@ -172,7 +172,7 @@ fn decide(
     let limiter = limiter.get_or_init(|| service.limits.entry(&grant.key_id, rule));
     match limiter.check(rule, context.cost) {
         Decision::Allowed(rate_limit) => {
-            service.usage.record(counter, now);
+            service.usage.record(counter, Some(context.cost), now);
             Verification::Valid {
                 entry,
                 rate_limit: Some(rate_limit),
@@ -182,7 +182,12 @@ fn decide(
             rate_limit,
             retry_after_ms,
         } => {
-            let suspension = retry_after_ms.and_then(|_| suspend::suspend(service, &entry, now));
+            // What can never pass is no abuse of the limit.
+            let counts = retry_after_ms.is_some()
+                && limiter.is_refused_again(rule, service.config.suspend_after);
+            let suspension = counts
+                .then(|| suspend::suspend(service, &entry, now))
+                .flatten();
             Refused::of(
                 Refusal::RateLimited,
                 entry,
@@ -205,7 +210,11 @@ fn rule(service: &Service, grant: &Grant) -> Option<Rule> {
         None | Some(0) => service.config.rate_limit_window,
         Some(seconds) => Duration::from_secs(seconds),
     };
-    Some(Rule { limit, window })
+    Some(Rule {
+        limit,
+        window,
+        epoch: grant.limiter_epoch,
+    })
 }
 
 impl Refused {

@@ -77,6 +77,7 @@ export function environmentFor(databaseUrl: string): Record<string, string> {
     USER_JWT_SECRET: userJwtSecret,
     API_KEYS_ARGON2_MEMORY_KIB: '8',
     API_KEYS_ARGON2_ITERATIONS: '1',
+    API_KEYS_LOG: 'off',
   }
 }
 

@@ -26,7 +26,8 @@ pub fn service(cache_capacity: usize) -> Service {
     let config = Config::load(&Options::default(), &environ).expect("a configuration");
     let store = Store::open(&config);
     let keyring = Keyring::new(vec![SigningKey::new([7_u8; 32]).expect("a signing key")]);
-    Service::assemble(config, store, keyring.expect("a keyring")).expect("a service")
+    Service::assemble(config, store, keyring.expect("a keyring"), Arc::default())
+        .expect("a service")
 }
 
 /// One scope, one network, no metadata.

@@ -382,6 +382,12 @@ export interface Options {
    */
   rateLimitWindowSeconds?: number | null
   /**
+   * Refusals over the rate limit, each within a window of the one before, that suspend a key, 1 to 1,000,000. Counted
+   * in each process.
+   * @default 1
+   */
+  suspendAfter?: number | null
+  /**
    * How long a key is suspended after it exceeded its rate limit, in seconds; 0: never.
    * @default 60
    */
@@ -411,7 +417,54 @@ export interface Options {
    * @default 1500
    */
   statementTimeoutMs?: number | null
+  /**
+   * `off`: events of severity `warning` and above are not written to stderr where no `onEvent` listener is.
+   * @default 'on'
+   */
+  log?: 'on' | 'off' | null
 }
+
+interface EventBase {
+  severity: 'info' | 'warning' | 'critical'
+  at: Date
+}
+
+/** A key exceeded its rate limit. Told once, by the process that stored the suspension. */
+export interface KeySuspendedEvent extends EventBase {
+  type: 'key.suspended'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+  suspendedUntil: Date
+}
+
+/** A setting that works and is not advisable. */
+export interface ConfigurationWarningEvent extends EventBase {
+  type: 'configuration.warning'
+  severity: 'warning'
+  message: string
+}
+
+/** What `onEvent` tells. Later versions may add types. */
+export type ApiKeyEvent = KeySuspendedEvent | ConfigurationWarningEvent
+
+/**
+ * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a
+ * function that ends it. Listening does not keep the process alive; what a listener throws is a process warning. Of
+ * a listener that is 1,024 events behind the next ones are dropped. Where nobody listens, `warning` and above are
+ * written to stderr, one line of JSON each.
+ *
+ * Throws an `ApiKeyError` with the code `INVALID_INPUT` if the callback is not a function.
+ *
+ * @example
+ * ```ts
+ * onEvent((event) => {
+ *   if (event.severity !== 'info') console.error(event.type, event)
+ * })
+ * ```
+ */
+export declare function onEvent(callback: (event: ApiKeyEvent) => unknown): () => void
 
 /** A bad field of an input. */
 export interface InputIssue {

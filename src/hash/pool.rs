@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use argon2::Block;
 use tokio::sync::Semaphore;
@@ -18,6 +18,9 @@ use crate::error::Error;
 /// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
 /// [`Error::Overloaded`].
 const MAX_BACKLOG_NS: u64 = 2_000_000_000;
+
+/// The longest that a caller is sent away for, in nanoseconds: 1 min.
+const MAX_AWAY_NS: u64 = 60_000_000_000;
 
 /// What a pass over one KiB takes about, in nanoseconds; used until there are measurements.
 const EXPECTED_NS_PER_KIB: u64 = 250;
@@ -43,6 +46,9 @@ pub(super) struct Pool {
     queued: AtomicUsize,
     hashes: AtomicU64,
     mean_ns: AtomicU64,
+    start: Instant,
+    /// When the last caller that was sent away may come, in nanoseconds since `start`.
+    promised_ns: AtomicU64,
 }
 
 impl Pool {
@@ -56,6 +62,8 @@ impl Pool {
             queued: AtomicUsize::new(0),
             hashes: AtomicU64::new(0),
             mean_ns: AtomicU64::new(expected_ns(params)),
+            start: Instant::now(),
+            promised_ns: AtomicU64::new(0),
         }
     }
 
@@ -92,7 +100,7 @@ impl Pool {
     fn measure<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
         let started = Instant::now();
         let result = self.lend(params, job);
-        self.record(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        self.record(nanos(started.elapsed()));
         result
     }
 
@@ -124,9 +132,21 @@ impl Pool {
     pub(super) fn admit(&self, ahead: usize) -> Result<(), Error> {
         match self.backlog_ns(ahead) {
             0..=MAX_BACKLOG_NS => Ok(()),
-            backlog_ns => Err(Error::Overloaded {
-                retry_after_ms: backlog_ns.div_ceil(1_000_000),
-            }),
+            backlog_ns => Err(self.send_away(backlog_ns)),
+        }
+    }
+
+    /// Beyond the backlog are those who were sent away before and will come: each gets a moment of its own, one hash
+    /// after the other, so that they do not all come at once, and most of them in vain.
+    fn send_away(&self, backlog_ns: u64) -> Error {
+        let now = nanos(self.start.elapsed());
+        let (first, last) = (now + backlog_ns, now + backlog_ns.max(MAX_AWAY_NS));
+        let step = self.backlog_ns(1);
+        let promise = |promised: u64| Some(promised.saturating_add(step).clamp(first, last));
+        let promised = self.promised_ns.fetch_update(Relaxed, Relaxed, promise);
+        let promised = promised.ok().and_then(promise).unwrap_or(first);
+        Error::Overloaded {
+            retry_after_ms: (promised - now).div_ceil(1_000_000),
         }
     }
 
@@ -154,9 +174,7 @@ impl Place {
         let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + 1);
         match pool.queued.fetch_update(Relaxed, Relaxed, join) {
             Ok(_) => Ok(Self(Arc::clone(pool))),
-            Err(queued) => Err(Error::Overloaded {
-                retry_after_ms: pool.backlog_ns(queued).div_ceil(1_000_000),
-            }),
+            Err(queued) => Err(pool.send_away(pool.backlog_ns(queued))),
         }
     }
 }
@@ -165,6 +183,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.queued.fetch_sub(1, Relaxed);
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn expected_ns(params: HashParams) -> u64 {

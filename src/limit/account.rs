@@ -67,8 +67,16 @@ impl Account {
         }
     }
 
-    /// Carries what was used over to `rule`, at most its whole limit.
+    /// Carries what was used over to `rule`, at most its whole limit, unless its epoch forgives it. What was forgiven
+    /// stays forgiven, so an earlier epoch is none.
     pub(super) fn adopt(&mut self, rule: Rule, now: u64) {
+        if rule.epoch > self.rule.epoch {
+            *self = Self::new(rule);
+        }
+        let rule = Rule {
+            epoch: self.rule.epoch,
+            ..rule
+        };
         if self.rule == rule {
             return;
         }
@@ -85,8 +93,30 @@ impl Account {
         };
     }
 
-    pub(super) fn forgive(&mut self) {
-        *self = Self::new(self.rule);
+    /// Charges what was used elsewhere since an instant, also beyond the limit: used is used. As if it had been used
+    /// at that very instant, so that nothing is charged that has returned meanwhile.
+    pub(super) fn charge_elsewhere(&self, units: u64, since: u64, now: u64) {
+        let debt = units.saturating_mul(self.rule.period_ns());
+        self.extend(debt, since, now);
+    }
+
+    /// Charges a debt in nanoseconds that was there before this account.
+    pub(super) fn charge_debt(&self, debt: u64, now: u64) {
+        self.extend(debt, now, now);
+    }
+
+    fn extend(&self, debt: u64, since: u64, now: u64) {
+        let longest = now.saturating_add(self.rule.full_ns() + self.rule.lockout_ns());
+        let extended = |full_at: u64| {
+            let extended = full_at.max(since).saturating_add(debt);
+            Some(extended.min(longest).max(full_at))
+        };
+        let _ = self.full_at.fetch_update(AcqRel, Acquire, extended);
+    }
+
+    /// Nanoseconds until all is free again.
+    pub(super) fn debt(&self, now: u64) -> u64 {
+        self.full_at.load(Acquire).saturating_sub(now)
     }
 
     /// Whether a new account would decide the same.

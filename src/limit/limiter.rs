@@ -1,12 +1,13 @@
 //! The limiter of one key, shared by whoever checks it.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock, Reference};
 
 use super::account::Account;
-use super::{Decision, Rule, read, write};
+use super::{Decision, Rule, locked, read, rule, write};
 
 /// Nanoseconds since the start, by a clock that never goes back.
 pub(super) struct Timeline<C: Clock> {
@@ -25,26 +26,54 @@ impl<C: Clock> Timeline<C> {
     }
 }
 
+/// What all processes together have used of a key, as the database keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Of the rule under which it was used.
+    pub epoch: i32,
+    /// Ever rising within an epoch.
+    pub total: u64,
+    /// In how long all of it has returned, for who has not followed the total; zero where that is not known.
+    pub full_in: Duration,
+}
+
 /// The limiter of one key.
 ///
 /// Checks run side by side under the read lock and settle with a compare-and-swap; only a change of
-/// the rule, or forgiveness, takes the write lock.
+/// the rule takes the write lock.
 pub struct Limiter<C: Clock = MonotonicClock> {
     account: RwLock<Account>,
+    /// How far the total of all processes is accounted for; `None`: not followed.
+    settled: Mutex<Option<Settled>>,
+    refusals: Mutex<Refusals>,
     timeline: Arc<Timeline<C>>,
+}
+
+#[derive(Clone, Copy)]
+struct Settled {
+    total: u64,
+    at: u64,
+}
+
+#[derive(Default)]
+struct Refusals {
+    count: u32,
+    last_at: u64,
 }
 
 impl<C: Clock> Limiter<C> {
     pub(super) fn new(rule: Rule, timeline: Arc<Timeline<C>>) -> Self {
         Self {
             account: RwLock::new(Account::new(rule)),
+            settled: Mutex::default(),
+            refusals: Mutex::default(),
             timeline,
         }
     }
 
     /// Charges a request that counts as `cost`, if it is within the limit.
     ///
-    /// When the rule is another one than last time, what was used is carried over.
+    /// When the rule is another one than last time, what was used is carried over, or forgiven by a later epoch.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
         let account = read(&self.account);
         if account.rule() == rule {
@@ -56,14 +85,68 @@ impl<C: Clock> Limiter<C> {
         account.charge(cost, || self.timeline.now())
     }
 
-    /// Forgets what was used.
-    pub fn forgive(&self) {
-        write(&self.account).forgive();
+    /// Counts a refusal; whether it is one of so many, with less than the rule's window between each and the next.
+    /// Then counting begins anew.
+    pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {
+        let now = self.timeline.now();
+        let mut refusals = locked(&self.refusals);
+        if now.saturating_sub(refusals.last_at) > rule.full_ns() {
+            refusals.count = 0;
+        }
+        *refusals = Refusals {
+            count: refusals.count + 1,
+            last_at: now,
+        };
+        let reached = refusals.count >= times;
+        if reached {
+            refusals.count = 0;
+        }
+        reached
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Charges what other processes have used, now that all have spent so much and `own` of it was this one's since
+    /// the last time.
+    pub fn settle(&self, spent: Spent, own: u64) {
+        let mut settled = locked(&self.settled);
+        let now = self.timeline.now();
+        let account = read(&self.account);
+        let epoch = account.rule().epoch;
+        if spent.epoch < epoch {
+            // What was forgiven is no debt.
+            return;
+        }
+        let before = settled.replace(Settled {
+            total: spent.total,
+            at: now,
+        });
+        if spent.epoch > epoch {
+            let rule = Rule {
+                epoch: spent.epoch,
+                ..account.rule()
+            };
+            drop(account);
+            write(&self.account).adopt(rule, now);
+            return;
+        }
+        match before {
+            Some(before) => {
+                let others = spent.total.saturating_sub(before.total).saturating_sub(own);
+                account.charge_elsewhere(others, before.at, now);
+            }
+            None => account.charge_debt(rule::saturating(spent.full_in.as_nanos()), now),
+        }
+    }
+
+    /// In how long what was used has returned; `None`: it has, so the total of all is no longer followed.
+    pub fn full_in(&self) -> Option<Duration> {
+        let mut settled = locked(&self.settled);
         // The account first: what is written in it is never later than the clock read after it.
         let account = read(&self.account);
-        account.is_full(self.timeline.now())
+        let now = self.timeline.now();
+        if account.is_full(now) {
+            *settled = None;
+            return None;
+        }
+        Some(Duration::from_nanos(account.debt(now)))
     }
 }

@@ -15,6 +15,8 @@ pub struct Rule {
     pub limit: NonZeroU32,
     /// The time in which a used-up limit is full again. More than 366 days count as 366.
     pub window: Duration,
+    /// A later one forgives what was used under an earlier one.
+    pub epoch: i32,
 }
 
 /// What is left of a limit.
@@ -53,6 +55,12 @@ impl Rule {
     /// Nanoseconds in which a used-up limit is full again.
     pub(super) fn full_ns(self) -> u64 {
         self.period_ns() * u64::from(self.limit.get())
+    }
+
+    /// The longest that what others used beyond the limit can keep a key waiting, in nanoseconds: a window, at least a
+    /// minute. So a burst in many processes does not lock a key out for days.
+    pub(super) fn lockout_ns(self) -> u64 {
+        self.full_ns().max(60_000_000_000)
     }
 
     pub(super) fn quota(self) -> Quota {

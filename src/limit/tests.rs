@@ -1,7 +1,9 @@
 mod changes;
 mod concurrent;
 mod model;
+mod processes;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
@@ -19,7 +21,17 @@ fn rule(limit: u32, window: Duration) -> Rule {
     Rule {
         limit: cost(limit),
         window,
+        epoch: 0,
     }
+}
+
+/// The same after what was used has been forgiven so many times.
+fn forgiven(rule: Rule, epoch: i32) -> Rule {
+    Rule { epoch, ..rule }
+}
+
+fn check(limits: &Limits<impl Clock>, key: &str, rule: Rule, cost: NonZeroU32) -> Decision {
+    limits.entry(key, rule).check(rule, cost)
 }
 
 fn limits() -> (FakeRelativeClock, Limits<FakeRelativeClock>) {
@@ -29,7 +41,7 @@ fn limits() -> (FakeRelativeClock, Limits<FakeRelativeClock>) {
 
 /// How many of `tries` requests are allowed.
 fn allowed(limits: &Limits<impl Clock>, rule: Rule, tries: u32) -> u32 {
-    let one = || matches!(limits.check("key", rule, cost(1)), Decision::Allowed(_));
+    let one = || matches!(check(limits, "key", rule, cost(1)), Decision::Allowed(_));
     (0..tries).map(|_| u32::from(one())).sum()
 }
 
@@ -43,7 +55,10 @@ fn counts_down_to_a_refusal_that_says_when() {
             remaining,
             reset_ms,
         };
-        assert_eq!(limits.check("key", three, cost(1)), Decision::Allowed(left));
+        assert_eq!(
+            check(&limits, "key", three, cost(1)),
+            Decision::Allowed(left)
+        );
     }
     let refused = |reset_ms, wait| Decision::Refused {
         rate_limit: RateLimit {
@@ -53,15 +68,18 @@ fn counts_down_to_a_refusal_that_says_when() {
         },
         retry_after_ms: Some(wait),
     };
-    assert_eq!(limits.check("key", three, cost(1)), refused(60_000, 20_000));
+    assert_eq!(
+        check(&limits, "key", three, cost(1)),
+        refused(60_000, 20_000)
+    );
     clock.advance(Duration::from_nanos(1));
     assert_eq!(
-        limits.check("key", three, cost(1)),
+        check(&limits, "key", three, cost(1)),
         refused(60_000, 20_000),
         "rounded up"
     );
     clock.advance(Duration::from_millis(19_999));
-    assert_eq!(limits.check("key", three, cost(1)), refused(40_001, 1));
+    assert_eq!(check(&limits, "key", three, cost(1)), refused(40_001, 1));
     clock.advance(Duration::from_millis(1));
     assert_eq!(allowed(&limits, three, 5), 1);
     clock.advance(MINUTE);
@@ -76,11 +94,11 @@ fn keys_do_not_share() {
     let one = rule(1, DAY);
     for key in ["a", "b", ""] {
         assert!(matches!(
-            limits.check(key, one, cost(1)),
+            check(&limits, key, one, cost(1)),
             Decision::Allowed(_)
         ));
         assert!(matches!(
-            limits.check(key, one, cost(1)),
+            check(&limits, key, one, cost(1)),
             Decision::Refused { .. }
         ));
     }
@@ -101,11 +119,11 @@ fn waiting_as_long_as_told_is_enough_and_a_millisecond_less_is_not() {
                 } => wait,
                 other => panic!("{other:?}"),
             };
-            let first = wait(limits.check("key", rule, cost(weight)));
+            let first = wait(check(&limits, "key", rule, cost(weight)));
             clock.advance(Duration::from_millis(first - 1));
-            assert_eq!(wait(limits.check("key", rule, cost(weight))), 1);
+            assert_eq!(wait(check(&limits, "key", rule, cost(weight))), 1);
             clock.advance(Duration::from_millis(1));
-            let last = limits.check("key", rule, cost(weight));
+            let last = check(&limits, "key", rule, cost(weight));
             assert!(matches!(last, Decision::Allowed(_)), "{last:?}");
         }
     }
@@ -121,22 +139,22 @@ fn a_cost_counts_as_many() {
         reset_ms,
     };
     assert_eq!(
-        limits.check("key", ten, cost(7)),
+        check(&limits, "key", ten, cost(7)),
         Decision::Allowed(left(3, 60_480_000))
     );
     let refused = Decision::Refused {
         rate_limit: left(3, 60_480_000),
         retry_after_ms: Some(8_640_000),
     };
-    assert_eq!(limits.check("key", ten, cost(4)), refused);
+    assert_eq!(check(&limits, "key", ten, cost(4)), refused);
     let never = Decision::Refused {
         rate_limit: left(3, 60_480_000),
         retry_after_ms: None,
     };
-    assert_eq!(limits.check("key", ten, cost(11)), never);
-    assert_eq!(limits.check("key", ten, cost(u32::MAX)), never);
+    assert_eq!(check(&limits, "key", ten, cost(11)), never);
+    assert_eq!(check(&limits, "key", ten, cost(u32::MAX)), never);
     assert_eq!(
-        limits.check("key", ten, cost(3)),
+        check(&limits, "key", ten, cost(3)),
         Decision::Allowed(left(0, 86_400_000))
     );
 }
@@ -149,7 +167,7 @@ fn a_huge_cost_is_refused() {
         let rule = rule(limit, DAY);
         assert_eq!(allowed(&limits, rule, 1), 1);
         for huge in (limit + 1..=1_000_000).chain([u32::MAX]) {
-            let decision = limits.check("key", rule, cost(huge));
+            let decision = check(&limits, "key", rule, cost(huge));
             let never = matches!(
                 decision,
                 Decision::Refused {
@@ -160,22 +178,6 @@ fn a_huge_cost_is_refused() {
             assert!(never, "{huge} of {limit}: {decision:?}");
         }
     }
-}
-
-#[test]
-fn a_cost_above_the_limit_leaves_no_state_behind() {
-    let (_clock, limits) = limits();
-    let full = RateLimit {
-        limit: 10,
-        remaining: 10,
-        reset_ms: 0,
-    };
-    let never = Decision::Refused {
-        rate_limit: full,
-        retry_after_ms: None,
-    };
-    assert_eq!(limits.check("key", rule(10, DAY), cost(11)), never);
-    assert!(limits.is_empty());
 }
 
 /// 99 % of the limit, evenly, for an hour and at least ten windows. What would be more than 200,000
@@ -191,7 +193,7 @@ fn steady_traffic_below_the_limit_is_never_refused() {
             let pause = window.mul_f64(f64::from(weight) / (f64::from(limit) * 0.99));
             let mut elapsed = Duration::ZERO;
             while elapsed < simulated {
-                let decision = limits.check("key", rule(limit, window), cost(weight));
+                let decision = check(&limits, "key", rule(limit, window), cost(weight));
                 assert!(
                     matches!(decision, Decision::Allowed(_)),
                     "{limit}/{window:?}: {decision:?}"
@@ -213,11 +215,11 @@ fn forgiveness_frees_the_limit_also_for_who_holds_a_handle() {
         handle.check(five, cost(1)),
         Decision::Refused { .. }
     ));
-    limits.forgive("key");
-    limits.forgive("unknown");
-    assert_eq!(limits.len(), 1);
+    let five = forgiven(five, 1);
     assert!(matches!(handle.check(five, cost(1)), Decision::Allowed(_)));
     assert_eq!(allowed(&limits, five, 9), 4);
+    assert_eq!(allowed(&limits, forgiven(five, 0), 9), 0, "it happened");
+    assert_eq!(allowed(&limits, five, 9), 0);
 }
 
 #[test]
@@ -225,8 +227,7 @@ fn forgiveness_covers_a_surplus() {
     let (_clock, limits) = limits();
     allowed(&limits, rule(100, DAY), 100);
     allowed(&limits, rule(10, DAY), 1);
-    limits.forgive("key");
-    assert_eq!(allowed(&limits, rule(100, DAY), 500), 100);
+    assert_eq!(allowed(&limits, forgiven(rule(100, DAY), 1), 500), 100);
 }
 
 #[test]
@@ -234,11 +235,11 @@ fn a_sweep_drops_what_is_full_again_and_nothing_else() {
     let (clock, limits) = limits();
     let two = rule(2, MINUTE);
     for number in 0..1_000 {
-        limits.check(&format!("early {number}"), two, cost(2));
+        check(&limits, &format!("early {number}"), two, cost(2));
     }
     clock.advance(MINUTE / 2);
     for number in 0..10 {
-        limits.check(&format!("late {number}"), two, cost(2));
+        check(&limits, &format!("late {number}"), two, cost(2));
     }
     limits.sweep();
     assert_eq!(limits.len(), 1_010);
@@ -247,14 +248,14 @@ fn a_sweep_drops_what_is_full_again_and_nothing_else() {
     limits.sweep();
     assert_eq!(limits.len(), 11, "ten that are used and one that is held");
     assert!(matches!(
-        limits.check("late 0", two, cost(2)),
+        check(&limits, "late 0", two, cost(2)),
         Decision::Refused { .. }
     ));
     held.check(two, cost(2));
     drop(held);
     limits.sweep();
     assert!(matches!(
-        limits.check("early 0", two, cost(2)),
+        check(&limits, "early 0", two, cost(2)),
         Decision::Refused { .. }
     ));
     clock.advance(MINUTE);
@@ -278,17 +279,36 @@ fn a_sweep_keeps_a_surplus() {
 #[test]
 fn absurd_rules_do_not_overflow() {
     let (clock, limits) = limits();
+    let mut epoch = 0;
     for window in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         for limit in [1, u32::MAX] {
-            let rule = rule(limit, window);
-            limits.forgive("key");
-            let first = limits.check("key", rule, cost(limit));
+            epoch += 1;
+            let rule = forgiven(rule(limit, window), epoch);
+            let first = check(&limits, "key", rule, cost(limit));
             assert!(
                 matches!(first, Decision::Allowed(RateLimit { remaining: 0, .. })),
                 "{first:?}"
             );
             clock.advance(Duration::from_nanos(1));
-            limits.check("key", rule, cost(1));
+            check(&limits, "key", rule, cost(1));
         }
     }
+}
+
+#[test]
+fn refusals_are_counted_until_there_are_enough_and_forgotten_after_a_window() {
+    let (clock, limits) = limits();
+    let rule = rule(1, MINUTE);
+    let limiter = limits.entry("key", rule);
+    let refused = |times| limiter.is_refused_again(rule, times);
+    assert!(refused(1));
+    assert!(refused(1));
+    assert_eq!(
+        [0; 7].map(|_| refused(3)),
+        [false, false, true, false, false, true, false]
+    );
+    clock.advance(MINUTE);
+    assert!(!refused(3));
+    clock.advance(MINUTE + Duration::from_nanos(1));
+    assert_eq!([0; 3].map(|_| refused(3)), [false, false, true]);
 }

@@ -1,7 +1,7 @@
 //! A connection for one operation, and how it runs: in time, and again where that is safe.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -10,6 +10,7 @@ use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+use tokio::time::{Instant, timeout_at};
 
 use super::Store;
 use super::fault::{self, is_transient};
@@ -144,7 +145,7 @@ impl Store {
     where
         F: Future<Output = sqlx::Result<T>> + Send,
     {
-        match tokio::time::timeout(self.deadline, work()).await {
+        match timeout_at(self.end(), work()).await {
             Ok(result) => result.map_err(|error| fault::from(&error)),
             Err(_) => Err(fault::timed_out()),
         }
@@ -159,12 +160,40 @@ impl Store {
     where
         F: Future<Output = sqlx::Result<T>> + Send,
     {
+        self.repeatable_until(self.end(), work).await
+    }
+
+    /// The same when its turn comes.
+    pub(super) async fn repeatable_in_turn<T, F>(
+        &self,
+        work: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = sqlx::Result<T>> + Send,
+    {
+        let end = self.end();
+        // Half of the time, so that a turn leaves enough for an answer.
+        let _turn = self.turns.take(end - self.deadline / 2).await?;
+        // In a box, so that who waits for a turn does not hold the memory of a statement.
+        let result = Box::pin(self.repeatable_until(end, work)).await;
+        if result.is_ok() {
+            self.turns.answered();
+        }
+        result
+    }
+
+    async fn repeatable_until<T, F>(
+        &self,
+        end: Instant,
+        work: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = sqlx::Result<T>> + Send,
+    {
         const TRIES: u32 = 3;
         const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-        let end = Instant::now() + self.deadline;
         for attempt in 1..=TRIES {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok(result) = tokio::time::timeout(left, work()).await else {
+            let Ok(result) = timeout_at(end, work()).await else {
                 break;
             };
             match result {
@@ -177,5 +206,8 @@ impl Store {
             }
         }
         Err(fault::timed_out())
+    }
+    fn end(&self) -> Instant {
+        Instant::now() + self.deadline
     }
 }

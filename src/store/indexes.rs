@@ -33,11 +33,9 @@ const INDEXES: [(&str, bool, &str); 6] = [
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
 ];
 
-/// Columns that `search` looks into.
-const SEARCHED: [(&str, &str); 2] = [
-    ("ApiKey_name_trgm_idx", "name"),
-    ("ApiKey_description_trgm_idx", "description"),
-];
+/// What `search` looks into, word for word as `list_keys` says it: one index over both columns is half the work of two
+/// wherever a row is written.
+const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
 /// Whether every index that is needed stands and is valid.
 pub(super) async fn stand(connection: &mut PgConnection) -> sqlx::Result<bool> {
@@ -59,14 +57,11 @@ pub(super) async fn build(connection: &mut PgConnection, end: Instant) -> sqlx::
         return Ok(());
     };
     // A short list of what is not yet in the index: each search reads all of it.
-    for (name, column) in SEARCHED {
-        let columns = format!(
-            r#""ApiKey" USING gin ("{column}" {}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"#,
-            quoted(&schema)
-        );
-        ensure(connection, name, "INDEX", &columns, end).await?;
-    }
-    Ok(())
+    let columns = format!(
+        r#""ApiKey" USING gin ({SEARCHED} {}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"#,
+        quoted(&schema)
+    );
+    ensure(connection, "ApiKey_search_idx", "INDEX", &columns, end).await
 }
 
 /// Builds the index unless it stands. A build that was cut off leaves an invalid one: it is made anew.

@@ -173,7 +173,7 @@ impl Store {
                 WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR "name" ILIKE $5 OR "description" ILIKE $5)
+                  AND ($5::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $5)
                 ORDER BY "createdAt" DESC, "id" DESC
                 LIMIT $6
                 "#,

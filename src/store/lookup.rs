@@ -41,7 +41,7 @@ impl Store {
     pub async fn find_candidate(&self, lookup: &str) -> Result<Option<Candidate>, Error> {
         self.selects.fetch_add(1, Ordering::Relaxed);
         let row = self
-            .repeatable(|| async {
+            .repeatable_in_turn(|| async {
                 sqlx::query_as!(
                     CandidateRow,
                     r#"

@@ -1,4 +1,6 @@
-//! The usage flush: one statement, applied exactly once.
+//! The usage flush: one statement, applied exactly once, that adds to what all processes have spent, too.
+
+use std::time::Duration;
 
 use super::Store;
 use crate::error::Error;
@@ -9,25 +11,133 @@ use crate::model::Timestamp;
 pub struct Batch {
     /// Rises by one with every batch of the process.
     pub number: i64,
-    /// Parallel lists, in the order of ids.
-    pub ids: Vec<String>,
-    pub uses: Vec<i64>,
-    pub last_used: Vec<Timestamp>,
+    /// By key, in the order of ids.
+    pub uses: Vec<(String, Use)>,
+}
+
+/// What a key was used since the last batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    pub uses: i64,
+    /// What that cost of the rate limit.
+    pub cost: i64,
+    /// Under which it was charged.
+    pub epoch: i32,
+    pub last_used: Timestamp,
+}
+
+impl Use {
+    /// What was charged under an earlier epoch is forgiven.
+    pub fn add(&mut self, other: Self) {
+        let epoch = self.epoch.max(other.epoch);
+        let charged = |counted: Self| {
+            if counted.epoch == epoch {
+                counted.cost
+            } else {
+                0
+            }
+        };
+        *self = Self {
+            uses: self.uses + other.uses,
+            cost: charged(*self) + charged(other),
+            epoch,
+            last_used: self.last_used.max(other.last_used),
+        };
+    }
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.uses.is_empty()
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Stored {
+    /// Keys whose rows were locked: they were left out, so that a flush never waits and is never waited for.
+    pub skipped: Vec<String>,
+    pub spent: Vec<KeySpent>,
+}
+
+/// What all processes have spent of a key.
+#[derive(Debug)]
+pub struct KeySpent {
+    pub key_id: String,
+    pub epoch: i32,
+    pub total: i64,
+    /// In how long it had returned before the batch; unknown where the batch was stored by an earlier try.
+    pub full_at: Option<Timestamp>,
+}
+
+impl From<((String, i32), (i64, Option<Timestamp>))> for KeySpent {
+    fn from(
+        ((key_id, epoch), (total, full_at)): ((String, i32), (i64, Option<Timestamp>)),
+    ) -> Self {
+        Self {
+            key_id,
+            epoch,
+            total,
+            full_at,
+        }
+    }
+}
+
+/// A batch as parallel lists: of all its keys, and of those that have a limit.
+struct Lists {
+    ids: Vec<String>,
+    uses: Vec<i64>,
+    last_used: Vec<Timestamp>,
+    spenders: Vec<String>,
+    costs: Vec<i64>,
+    epochs: Vec<i32>,
+    full_at: Vec<Timestamp>,
+}
+
+impl Lists {
+    fn of(batch: &Batch, full_in: impl Fn(&str) -> Option<Duration>, now: Timestamp) -> Self {
+        let (ids, all): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
+        let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
+        let (spenders, spent): (Vec<_>, Vec<_>) = costly.cloned().unzip();
+        let full_at = |id: &String| now.plus(full_in(id).unwrap_or_default());
+        Self {
+            ids,
+            uses: all.iter().map(|counted| counted.uses).collect(),
+            last_used: all.iter().map(|counted| counted.last_used).collect(),
+            full_at: spenders.iter().map(full_at).collect(),
+            spenders,
+            costs: spent.iter().map(|counted| counted.cost).collect(),
+            epochs: spent.iter().map(|counted| counted.epoch).collect(),
+        }
+    }
 }
 
 impl Store {
     /// Adds the batch to the rows, unless it was added before: the number is checked and set in the same
-    /// statement. Answers the keys whose rows were locked: they were left out, so that a flush never waits and is
-    /// never waited for. `"updatedAt"` stays; a counter that is still INTEGER saturates.
-    pub async fn add_usage(&self, process: &str, batch: &Batch) -> Result<Vec<String>, Error> {
+    /// statement. `full_in` tells for each key in how long its limit is full again. `"updatedAt"` stays; a counter
+    /// that is still INTEGER saturates.
+    #[expect(clippy::too_many_lines)] // One statement.
+    pub async fn add_usage(
+        &self,
+        process: &str,
+        batch: &Batch,
+        full_in: impl Fn(&str) -> Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Stored, Error> {
+        let lists = Lists::of(batch, full_in, now);
         self.repeatable(|| async {
             let mut db = self.db().await?;
-            let skipped = sqlx::query_scalar!(
+            let row = sqlx::query!(
                 r#"
                 WITH
                   used AS MATERIALIZED (
                     SELECT id, uses, last_used
                     FROM unnest($3::text[], $4::bigint[], $5::timestamp[]) AS listed (id, uses, last_used)
+                  ),
+                  spending AS MATERIALIZED (
+                    SELECT id, cost, epoch, full_at
+                    FROM unnest($6::text[], $7::bigint[], $8::integer[], $9::timestamp[])
+                      AS listed (id, cost, epoch, full_at)
                   ),
                   free AS MATERIALIZED (
                     SELECT key."id", used.uses, used.last_used
@@ -59,22 +169,100 @@ impl Store {
                       "lastUsedAt" = greatest(key."lastUsedAt", free.last_used)
                     FROM free
                     WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
+                  ),
+                  before AS MATERIALIZED (
+                    SELECT key_id, epoch, spent, full_at FROM sophra_api_keys.spent WHERE key_id = ANY($6)
+                  ),
+                  spent AS (
+                    INSERT INTO sophra_api_keys.spent AS known (key_id, epoch, spent, full_at)
+                    SELECT spending.id, spending.epoch, spending.cost, spending.full_at
+                    FROM spending CROSS JOIN fresh
+                    WHERE spending.id <> ALL (fresh.skipped)
+                    ORDER BY spending.id
+                    ON CONFLICT (key_id) DO UPDATE SET
+                      epoch = excluded.epoch,
+                      spent = excluded.spent + CASE WHEN known.epoch = excluded.epoch THEN known.spent ELSE 0 END,
+                      full_at = CASE WHEN known.epoch = excluded.epoch
+                        THEN greatest(known.full_at, excluded.full_at) ELSE excluded.full_at END
+                    WHERE known.epoch <= excluded.epoch
+                    RETURNING key_id, epoch, spent
+                  ),
+                  total AS MATERIALIZED (
+                    SELECT key_id, spent.epoch, spent.spent, before.full_at
+                    FROM spent LEFT JOIN before USING (key_id)
+                    UNION ALL
+                    -- Stored by an earlier try, or forgiven meanwhile.
+                    SELECT key_id, epoch, spent, NULL FROM before
+                    WHERE key_id NOT IN (SELECT key_id FROM spent)
                   )
-                SELECT coalesce(
-                  (SELECT skipped FROM fresh),
-                  (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
-                ) AS "skipped!"
+                SELECT
+                  coalesce(
+                    (SELECT skipped FROM fresh),
+                    (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
+                  ) AS "skipped!",
+                  ARRAY(SELECT key_id FROM total ORDER BY key_id) AS "key_ids!",
+                  ARRAY(SELECT epoch FROM total ORDER BY key_id) AS "epochs!",
+                  ARRAY(SELECT spent FROM total ORDER BY key_id) AS "totals!",
+                  ARRAY(SELECT full_at FROM total ORDER BY key_id) AS "full_at!: Vec<Option<Timestamp>>"
                 "#,
                 process,
                 batch.number,
-                &batch.ids,
-                &batch.uses,
-                &batch.last_used as _,
+                &lists.ids,
+                &lists.uses,
+                &lists.last_used as _,
+                &lists.spenders,
+                &lists.costs,
+                &lists.epochs,
+                &lists.full_at as _,
             )
             .fetch_one(&mut db)
             .await?;
             db.commit().await?;
-            Ok(skipped)
+            let keys = row.key_ids.into_iter().zip(row.epochs);
+            let spent = keys.zip(row.totals.into_iter().zip(row.full_at));
+            Ok(Stored {
+                skipped: row.skipped,
+                spent: spent.map(KeySpent::from).collect(),
+            })
+        })
+        .await
+    }
+
+    /// What all processes have spent of these keys.
+    pub async fn read_spent(&self, key_ids: &[String]) -> Result<Vec<KeySpent>, Error> {
+        self.repeatable(|| async {
+            sqlx::query_as!(
+                KeySpent,
+                r#"
+                SELECT key_id, epoch, spent AS "total", full_at AS "full_at: Timestamp"
+                FROM sophra_api_keys.spent
+                WHERE key_id = ANY($1)
+                "#,
+                key_ids,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
+    /// Forgets what has returned long ago, and processes that have not flushed for long.
+    pub async fn prune_usage(&self, now: Timestamp) -> Result<(), Error> {
+        const DAY: i64 = 86_400;
+        let (full_before, flushed_before) = (now.plus_seconds(-DAY), now.plus_seconds(-30 * DAY));
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"
+                WITH returned AS (DELETE FROM sophra_api_keys.spent WHERE full_at < $1)
+                DELETE FROM sophra_api_keys.usage_batches WHERE applied_at AT TIME ZONE 'UTC' < $2
+                "#,
+                full_before as _,
+                flushed_before as _,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
         })
         .await
     }

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Presented;
 use super::prove::{Outcome, fly};
@@ -17,22 +16,13 @@ use crate::service::Service;
 
 type Flight = Shared<BoxFuture<'static, Result<Outcome, Error>>>;
 
-/// The flights in the air, and the turns in which they ask the database.
+/// The flights in the air.
+#[derive(Default)]
 pub struct Flights {
     in_air: Mutex<HashMap<Digest, Flight>>,
-    turns: Semaphore,
 }
 
 impl Flights {
-    /// So many may ask the database at once; who waits for a turn costs little memory.
-    #[must_use]
-    pub fn new(turns: usize) -> Self {
-        Self {
-            in_air: Mutex::default(),
-            turns: Semaphore::new(turns),
-        }
-    }
-
     /// Joins the flight of this key, or begins it. One that would only join a long queue for the hash is refused
     /// before it costs anything.
     pub(super) async fn join(
@@ -56,17 +46,6 @@ impl Flights {
             }
         };
         flight.await
-    }
-
-    /// A turn to ask the database, in time.
-    pub(super) async fn turn(&self, service: &Service) -> Result<SemaphorePermit<'_>, Error> {
-        let turn = tokio::time::timeout(service.config.statement_timeout, self.turns.acquire());
-        match turn.await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(Error::Overloaded {
-                retry_after_ms: Error::RETRY_AFTER_MS,
-            }),
-        }
     }
 
     fn land(&self, digest: Digest) {

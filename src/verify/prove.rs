@@ -76,11 +76,6 @@ pub(super) async fn fly(service: &Arc<Service>, presented: Presented) -> Result<
     if !proved_before && !is_right(service, &key, &candidate).await? {
         return Ok(refused(service, digest, read_at));
     }
-    if known.is_some_and(|known| known.value.grant.limiter_epoch != candidate.grant.limiter_epoch) {
-        // Forgiven, by whichever process.
-        service.limits.forgive(&candidate.grant.key_id);
-        row.lift_suspension();
-    }
     let grant = Grant {
         key_id: Arc::clone(&row.key_id),
         ..candidate.grant
@@ -110,10 +105,7 @@ async fn read(
 ) -> Result<(Option<(Candidate, Arc<Row>)>, Sequence), Error> {
     for _ in 1..TRIES {
         let read_at = service.cache.sequence();
-        let turn = service.flights.turn(service).await?;
-        // In a box, so that who waits for a turn does not hold the memory of a statement.
-        let candidate = Box::pin(service.store.find_candidate(lookup)).await?;
-        drop(turn);
+        let candidate = service.store.find_candidate(lookup).await?;
         let Some(candidate) = candidate else {
             return Ok((None, read_at));
         };

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Entry;
 use crate::error::Error;
+use crate::events::Event;
 use crate::model::{Grant, Timestamp};
 use crate::service::Service;
 
@@ -28,6 +29,15 @@ pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> 
     Some(until.millis_after(now))
 }
 
+fn suspended(grant: &Grant, until: Timestamp) -> Event {
+    Event::KeySuspended {
+        key_id: grant.key_id.to_string(),
+        name: grant.name.to_string(),
+        client_id: grant.client_id.to_string(),
+        suspended_until: until.millis(),
+    }
+}
+
 impl Suspensions {
     /// Stores what is new. On a fault it is kept for the next time; what has passed by then is forgotten.
     pub async fn store(&self, service: &Service, now: Timestamp) -> Result<(), Error> {
@@ -49,7 +59,10 @@ impl Suspensions {
                     .suspend_key(key_id, *limiter_epoch, until, now)
                     .await
                 {
-                    Ok(_) => {
+                    Ok(took_effect) => {
+                        if took_effect {
+                            service.tell(&suspended(&entry.value.grant, until));
+                        }
                         // From here on the row says it: what is cached of it is read again.
                         service.cache.changed(key_id);
                         entry.row.lift_suspension();
@@ -61,6 +74,10 @@ impl Suspensions {
             self.locked().push((entry, until));
         }
         result
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.locked().is_empty()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Entry>, Timestamp)>> {

@@ -7,7 +7,7 @@ fn a_raised_limit_allows_the_difference() {
     let (_clock, limits) = limits();
     assert_eq!(allowed(&limits, rule(100, DAY), 500), 100);
     assert_eq!(allowed(&limits, rule(150, DAY), 500), 50);
-    let next = limits.check("key", rule(200, DAY), cost(1));
+    let next = check(&limits, "key", rule(200, DAY), cost(1));
     let left = RateLimit {
         limit: 200,
         remaining: 49,
@@ -20,7 +20,7 @@ fn a_raised_limit_allows_the_difference() {
 fn a_lowered_limit_keeps_what_was_used_and_locks_nobody_out_for_longer_than_its_window() {
     let (clock, limits) = limits();
     assert_eq!(allowed(&limits, rule(100, DAY), 50), 50);
-    let Decision::Refused { rate_limit, .. } = limits.check("key", rule(10, DAY), cost(1)) else {
+    let Decision::Refused { rate_limit, .. } = check(&limits, "key", rule(10, DAY), cost(1)) else {
         panic!("allowed");
     };
     assert_eq!(
@@ -59,8 +59,8 @@ fn no_order_of_rules_gives_anything_away() {
         let used = allowed(&limits, rule(high, DAY), high / 2);
         for _ in 0..1_000 {
             assert_eq!(allowed(&limits, rule(low, DAY), 1), 0);
-            limits.check("key", rule(high, DAY), cost(high));
-            limits.check("key", rule(high, MINUTE), cost(high));
+            check(&limits, "key", rule(high, DAY), cost(high));
+            check(&limits, "key", rule(high, MINUTE), cost(high));
         }
         assert_eq!(used + allowed(&limits, rule(high, DAY), high), high);
     }
@@ -85,7 +85,8 @@ fn going_back_and_forth_does_not_drift() {
     clock.advance(Duration::from_nanos(123_456_789));
     let left = |rule: Rule| {
         // Too costly to be charged: only shows what is left.
-        let Decision::Refused { rate_limit, .. } = limits.check("key", rule, cost(u32::MAX)) else {
+        let Decision::Refused { rate_limit, .. } = check(&limits, "key", rule, cost(u32::MAX))
+        else {
             panic!("allowed");
         };
         rate_limit

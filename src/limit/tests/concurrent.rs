@@ -97,7 +97,7 @@ fn a_sweep_forgets_nothing_that_was_used() {
         });
         together(|_| {
             for key in 0..keys {
-                let decision = limits.check(&key.to_string(), rule(3, DAY), cost(1));
+                let decision = check(&limits, &key.to_string(), rule(3, DAY), cost(1));
                 passed.fetch_add(u32::from(matches!(decision, Decision::Allowed(_))), SeqCst);
             }
             0

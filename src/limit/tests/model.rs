@@ -63,7 +63,7 @@ proptest! {
         for (pause, weight) in steps {
             clock.advance(Duration::from_nanos(pause));
             model.advance(pause);
-            let (allowed, left, retry) = parts(limits.check("key", rule, cost(weight)));
+            let (allowed, left, retry) = parts(check(&limits, "key", rule, cost(weight)));
             prop_assert_eq!(allowed, model.check(weight.into()));
             prop_assert_eq!(u64::from(left.remaining), model.remaining());
             prop_assert_eq!(left.reset_ms, model.owed.div_ceil(1_000_000));
@@ -81,7 +81,7 @@ proptest! {
         let mut used = 0;
         for (limit, window, weight) in steps {
             let rule = rule(limit, Duration::from_secs(window));
-            let (allowed, left, _) = parts(limits.check("key", rule, cost(weight)));
+            let (allowed, left, _) = parts(check(&limits, "key", rule, cost(weight)));
             prop_assert_eq!(allowed, used + weight <= limit);
             used += if allowed { weight } else { 0 };
             prop_assert_eq!(left.remaining, limit.saturating_sub(used));

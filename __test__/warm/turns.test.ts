@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { faultOf } from '../support/faults.js'
+import { withWrongSecret } from './support/forge.js'
+import { startPeer } from './support/peer.js'
+import { useSetting } from './support/setting.js'
+
+const signingKey = randomBytes(32).toString('base64')
+const setting = useSetting({
+  signingKeys: [signingKey],
+  poolMax: 1,
+  statementTimeoutMs: 1_000,
+})
+
+test('who waits for a turn while the database answers nobody hears of an outage', async () => {
+  const [held, ...waiting] = await setting.coldKeys(20)
+  const answer = setting.tap.hold(/"lookup" = \$1/)
+  const first = faultOf(() => addon.verifyApiKey(held!.key))
+  const { release } = await answer
+  const faults = await Promise.all([
+    first,
+    ...waiting.map(({ key }) => faultOf(() => addon.verifyApiKey(key))),
+  ])
+  release()
+  for (const fault of faults) {
+    expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE', status: 503 })
+  }
+})
+
+test('who waits in vain while others are answered hears how long that would take', async () => {
+  const [issued] = await setting.coldKeys(1)
+  const wrong = Array.from({ length: 30_000 }, () => withWrongSecret(issued!.key, signingKey))
+  const busy = await startPeer({
+    ...setting.options,
+    databaseUrl: setting.database.url,
+    coldDigest: 'on',
+    statementTimeoutMs: 400,
+  })
+  const codes = await busy.run(async ({ api }, keys) => {
+    const codes: Record<string, number> = {}
+    const count = (code: string): void => void (codes[code] = (codes[code] ?? 0) + 1)
+    const ask = (key: string): Promise<void> =>
+      api.verifyApiKey(key).then(
+        ({ code }) => count(code),
+        ({ code, retryAfterMs }: { code: string; retryAfterMs: number }) =>
+          count(retryAfterMs > 0 ? code : 'no time told'),
+      )
+    await api.health()
+    await Promise.all(keys.map(ask))
+    return codes
+  }, wrong)
+  await busy.stop()
+  expect(Object.keys(codes).sort()).toEqual(['INVALID_KEY', 'OVERLOADED'])
+})

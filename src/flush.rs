@@ -1,0 +1,128 @@
+//! Once an interval: stores what was counted here, and learns what other processes have used of the limits.
+
+use std::collections::HashSet;
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::Error;
+use crate::limit::Spent;
+use crate::model::Timestamp;
+use crate::service::Service;
+use crate::store::{Batch, KeySpent, Stored};
+
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// Flushes for as long as the service is in use; suspensions do not wait for an interval.
+pub async fn run(service: Weak<Service>, interval: Duration) {
+    let mut next = Instant::now() + interval;
+    let mut prune_at = Instant::now() + PRUNE_INTERVAL;
+    while let Some(service) = service.upgrade() {
+        let urgent = timeout_at(next, service.urgent.notified()).await.is_ok();
+        let now = Timestamp::now();
+        // A fault keeps what is to be stored: the next interval tries again.
+        if urgent {
+            let _ = service.suspensions.store(&service, now).await;
+            continue;
+        }
+        let _ = flush(&service).await;
+        let _ = service.orphans.sweep(&service.store, now).await;
+        if prune_at <= Instant::now() {
+            let _ = service.store.prune_usage(now).await;
+            prune_at = Instant::now() + PRUNE_INTERVAL;
+        }
+        next = Instant::now() + interval;
+    }
+}
+
+/// Stores all that was counted before the call. On a fault the counts are kept.
+pub async fn flush(service: &Service) -> Result<(), Error> {
+    service.suspensions.store(service, Timestamp::now()).await?;
+    touch_admin_tokens(service).await?;
+    let told = store_usage(service).await?;
+    learn_spent(service, &told).await
+}
+
+async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
+    let (ids, at): (Vec<_>, Vec<_>) = service.usage.take_admin_tokens().into_iter().unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    service.store.touch_admin_tokens(&ids, &at).await
+}
+
+/// Answers the keys of which it learned what all processes have spent.
+async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    /// Batches with rows that somebody has locked.
+    const TRIES: usize = 20;
+    let mut told = HashSet::new();
+    let mut tries = 0;
+    let mut flushing = service.usage.flushing().await;
+    while let Some(batch) = flushing.next_batch() {
+        let stored = store_batch(service, batch).await?;
+        told.extend(stored.spent.into_iter().map(|spent| spent.key_id));
+        let skipped: HashSet<_> = stored.skipped.into_iter().collect();
+        flushing.stored(&skipped);
+        if skipped.is_empty() {
+            continue;
+        }
+        tries += 1;
+        if tries == TRIES {
+            return Err(Error::unavailable(
+                "Rows of used keys are locked in the database: their usage is kept",
+            ));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(told)
+}
+
+async fn store_batch(service: &Service, batch: &Batch) -> Result<Stored, Error> {
+    let now = Timestamp::now();
+    let full_in = |key_id: &str| service.limits.find(key_id)?.full_in();
+    let stored = service
+        .store
+        .add_usage(&service.usage.process, batch, full_in, now)
+        .await?;
+    let own = |spent: &KeySpent| {
+        let place = batch.uses.binary_search_by(|(id, _)| id.cmp(&spent.key_id));
+        let counted = place.ok().map(|place| batch.uses[place].1)?;
+        (counted.epoch == spent.epoch).then_some(counted.cost)
+    };
+    for spent in &stored.spent {
+        settle(service, spent, own(spent).unwrap_or(0), now);
+    }
+    Ok(stored)
+}
+
+/// Of the keys that were used here before, and by others since.
+async fn learn_spent(service: &Service, told: &HashSet<String>) -> Result<(), Error> {
+    let used = service.limits.sweep().into_iter().map(String::from);
+    let untold: Vec<String> = used.filter(|key_id| !told.contains(key_id)).collect();
+    if untold.is_empty() {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    for spent in service.store.read_spent(&untold).await? {
+        settle(service, &spent, 0, now);
+    }
+    Ok(())
+}
+
+fn settle(service: &Service, spent: &KeySpent, own: i64, now: Timestamp) {
+    let Some(limiter) = service.limits.find(&spent.key_id) else {
+        return;
+    };
+    let full_in = spent.full_at.map_or(0, |at| at.millis_after(now));
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    limiter.settle(
+        Spent {
+            epoch: spent.epoch,
+            total: number(spent.total),
+            full_in: Duration::from_millis(full_in),
+        },
+        number(own),
+    );
+}
