@@ -81,10 +81,14 @@ async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
 
 async fn store_batch(service: &Service, batch: &Batch) -> Result<Stored, Error> {
     let now = Timestamp::now();
-    let full_in = |key_id: &str| service.limits.find(key_id)?.full_in();
+    let returns_in = |key_id: &str, cost| match service.limits.find(key_id) {
+        Some(limiter) => limiter.returns_in(number(cost)),
+        // Dropped, so it has returned.
+        None => Duration::ZERO,
+    };
     let stored = service
         .store
-        .add_usage(&service.usage.process, batch, full_in, now)
+        .add_usage(&service.usage.process, batch, returns_in, now)
         .await?;
     let own = |spent: &KeySpent| {
         let place = batch.uses.binary_search_by(|(id, _)| id.cmp(&spent.key_id));
@@ -116,7 +120,6 @@ fn settle(service: &Service, spent: &KeySpent, own: i64, now: Timestamp) {
         return;
     };
     let full_in = spent.full_at.map_or(0, |at| at.millis_after(now));
-    let number = |number: i64| u64::try_from(number).unwrap_or(0);
     limiter.settle(
         Spent {
             epoch: spent.epoch,
@@ -125,4 +128,8 @@ fn settle(service: &Service, spent: &KeySpent, own: i64, now: Timestamp) {
         },
         number(own),
     );
+}
+
+fn number(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }

@@ -75,7 +75,7 @@ impl<C: Clock> Limits<C> {
             shard.retain(|key_id, limiter| {
                 // Handles are taken under the shard's lock: whoever is alone here stays alone.
                 let alone = Arc::get_mut(limiter).is_some();
-                let is_used = limiter.full_in().is_some();
+                let is_used = limiter.is_used();
                 if is_used {
                     used.push(key_id.clone());
                 }

@@ -114,11 +114,6 @@ impl Account {
         let _ = self.full_at.fetch_update(AcqRel, Acquire, extended);
     }
 
-    /// Nanoseconds until all is free again.
-    pub(super) fn debt(&self, now: u64) -> u64 {
-        self.full_at.load(Acquire).saturating_sub(now)
-    }
-
     /// Whether a new account would decide the same.
     pub(super) fn is_full(&self, now: u64) -> bool {
         self.used(now) == 0

@@ -51,6 +51,7 @@ pub struct Limiter<C: Clock = MonotonicClock> {
 
 #[derive(Clone, Copy)]
 struct Settled {
+    epoch: i32,
     total: u64,
     at: u64,
 }
@@ -108,45 +109,60 @@ impl<C: Clock> Limiter<C> {
     /// the last time.
     pub fn settle(&self, spent: Spent, own: u64) {
         let mut settled = locked(&self.settled);
+        self.forgive_before(spent.epoch);
         let now = self.timeline.now();
         let account = read(&self.account);
-        let epoch = account.rule().epoch;
-        if spent.epoch < epoch {
+        if spent.epoch < account.rule().epoch {
             // What was forgiven is no debt.
             return;
         }
         let before = settled.replace(Settled {
+            epoch: spent.epoch,
             total: spent.total,
             at: now,
         });
-        if spent.epoch > epoch {
-            let rule = Rule {
-                epoch: spent.epoch,
-                ..account.rule()
-            };
-            drop(account);
-            write(&self.account).adopt(rule, now);
-            return;
-        }
         match before {
             Some(before) => {
-                let others = spent.total.saturating_sub(before.total).saturating_sub(own);
+                // With an epoch the sum begins anew.
+                let known = if before.epoch == spent.epoch {
+                    before.total
+                } else {
+                    0
+                };
+                let others = spent.total.saturating_sub(known).saturating_sub(own);
                 account.charge_elsewhere(others, before.at, now);
             }
             None => account.charge_debt(rule::saturating(spent.full_in.as_nanos()), now),
         }
     }
 
-    /// In how long what was used has returned; `None`: it has, so the total of all is no longer followed.
-    pub fn full_in(&self) -> Option<Duration> {
+    fn forgive_before(&self, epoch: i32) {
+        if read(&self.account).rule().epoch < epoch {
+            let mut account = write(&self.account);
+            let rule = Rule {
+                epoch,
+                ..account.rule()
+            };
+            account.adopt(rule, self.timeline.now());
+        }
+    }
+
+    /// In how long so much has returned, after all that was used before.
+    pub fn returns_in(&self, units: u64) -> Duration {
+        let period = read(&self.account).rule().period_ns();
+        Duration::from_nanos(units.saturating_mul(period))
+    }
+
+    /// Whether something of what was used has not returned; else the total of all is no longer followed.
+    pub(super) fn is_used(&self) -> bool {
         let mut settled = locked(&self.settled);
         // The account first: what is written in it is never later than the clock read after it.
         let account = read(&self.account);
         let now = self.timeline.now();
         if account.is_full(now) {
             *settled = None;
-            return None;
+            return false;
         }
-        Some(Duration::from_nanos(account.debt(now)))
+        true
     }
 }

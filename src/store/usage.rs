@@ -95,18 +95,19 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(batch: &Batch, full_in: impl Fn(&str) -> Option<Duration>, now: Timestamp) -> Self {
+    fn of(batch: &Batch, returns_in: impl Fn(&str, i64) -> Duration, now: Timestamp) -> Self {
         let (ids, all): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
         let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
         let (spenders, spent): (Vec<_>, Vec<_>) = costly.cloned().unzip();
-        let full_at = |id: &String| now.plus(full_in(id).unwrap_or_default());
+        let costs: Vec<i64> = spent.iter().map(|counted| counted.cost).collect();
+        let full_at = |(id, cost): (&String, &i64)| now.plus(returns_in(id, *cost));
         Self {
             ids,
             uses: all.iter().map(|counted| counted.uses).collect(),
             last_used: all.iter().map(|counted| counted.last_used).collect(),
-            full_at: spenders.iter().map(full_at).collect(),
+            full_at: spenders.iter().zip(&costs).map(full_at).collect(),
             spenders,
-            costs: spent.iter().map(|counted| counted.cost).collect(),
+            costs,
             epochs: spent.iter().map(|counted| counted.epoch).collect(),
         }
     }
@@ -114,17 +115,17 @@ impl Lists {
 
 impl Store {
     /// Adds the batch to the rows, unless it was added before: the number is checked and set in the same
-    /// statement. `full_in` tells for each key in how long its limit is full again. `"updatedAt"` stays; a counter
+    /// statement. `returns_in` tells in how long what was spent of a key has returned. `"updatedAt"` stays; a counter
     /// that is still INTEGER saturates.
     #[expect(clippy::too_many_lines)] // One statement.
     pub async fn add_usage(
         &self,
         process: &str,
         batch: &Batch,
-        full_in: impl Fn(&str) -> Option<Duration>,
+        returns_in: impl Fn(&str, i64) -> Duration,
         now: Timestamp,
     ) -> Result<Stored, Error> {
-        let lists = Lists::of(batch, full_in, now);
+        let lists = Lists::of(batch, returns_in, now);
         self.repeatable(|| async {
             let mut db = self.db().await?;
             let row = sqlx::query!(
@@ -182,8 +183,8 @@ impl Store {
                     ON CONFLICT (key_id) DO UPDATE SET
                       epoch = excluded.epoch,
                       spent = excluded.spent + CASE WHEN known.epoch = excluded.epoch THEN known.spent ELSE 0 END,
-                      full_at = CASE WHEN known.epoch = excluded.epoch
-                        THEN greatest(known.full_at, excluded.full_at) ELSE excluded.full_at END
+                      full_at = excluded.full_at + CASE WHEN known.epoch = excluded.epoch
+                        THEN greatest(known.full_at - $10, interval '0') ELSE interval '0' END
                     WHERE known.epoch <= excluded.epoch
                     RETURNING key_id, epoch, spent
                   ),
@@ -214,6 +215,7 @@ impl Store {
                 &lists.costs,
                 &lists.epochs,
                 &lists.full_at as _,
+                now as _,
             )
             .fetch_one(&mut db)
             .await?;

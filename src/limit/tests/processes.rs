@@ -102,7 +102,16 @@ fn forgiveness_elsewhere_arrives_and_forgiven_use_does_not() {
     limiter.settle(forgiving, 0);
     assert_eq!(allowed(&limits, forgiven(ten, 1), 1), 1);
     limiter.settle(spent(50), 0);
-    assert_eq!(allowed(&limits, forgiven(ten, 1), 10), 9);
+    assert_eq!(allowed(&limits, forgiven(ten, 1), 10), 8);
+    // Forgiven here first: the new sum counts from its beginning.
+    let again = forgiven(ten, 2);
+    assert_eq!(allowed(&limits, again, 1), 1);
+    let spent = Spent {
+        epoch: 2,
+        ..spent(4)
+    };
+    limiter.settle(spent, 1);
+    assert_eq!(allowed(&limits, again, 10), 6);
 }
 
 /// An hour at 99 % of the limit, spread over four processes that flush at different times.
