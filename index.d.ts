@@ -439,6 +439,20 @@ export interface KeySuspendedEvent extends EventBase {
   suspendedUntil: Date
 }
 
+/** Postgres does not answer: told once in an outage, by each process. */
+export interface DatabaseUnavailableEvent extends EventBase {
+  type: 'database.unavailable'
+  severity: 'critical'
+  message: string
+}
+
+/** Postgres answers again. */
+export interface DatabaseRecoveredEvent extends EventBase {
+  type: 'database.recovered'
+  severity: 'info'
+  downForMs: number
+}
+
 /** A setting that works and is not advisable. */
 export interface ConfigurationWarningEvent extends EventBase {
   type: 'configuration.warning'
@@ -447,7 +461,11 @@ export interface ConfigurationWarningEvent extends EventBase {
 }
 
 /** What `onEvent` tells. Later versions may add types. */
-export type ApiKeyEvent = KeySuspendedEvent | ConfigurationWarningEvent
+export type ApiKeyEvent =
+  | KeySuspendedEvent
+  | DatabaseUnavailableEvent
+  | DatabaseRecoveredEvent
+  | ConfigurationWarningEvent
 
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a

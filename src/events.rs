@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -22,6 +23,12 @@ pub enum Event {
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
+    /// Postgres does not answer: told once in an outage.
+    #[serde(rename = "database.unavailable")]
+    DatabaseUnavailable { message: String },
+    /// It does again.
+    #[serde(rename = "database.recovered", rename_all = "camelCase")]
+    DatabaseRecovered { down_for_ms: u64 },
     /// A setting that works and is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
@@ -66,9 +73,18 @@ pub struct Events {
 
 impl Event {
     #[must_use]
+    pub fn recovered(down_for: Duration) -> Self {
+        Self::DatabaseRecovered {
+            down_for_ms: u64::try_from(down_for.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
+            Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. } | Self::ConfigurationWarning { .. } => Severity::Warning,
+            Self::DatabaseUnavailable { .. } => Severity::Critical,
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limit;
 pub mod model;
+pub mod outage;
 pub mod random;
 pub mod service;
 pub mod store;

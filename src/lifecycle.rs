@@ -13,7 +13,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::{Config, Options};
 use crate::error::Error;
-use crate::events::Events;
+use crate::events::{Event, Events};
+use crate::model::Timestamp;
 use crate::service::Service;
 use crate::store;
 
@@ -42,6 +43,8 @@ struct Running {
     closing: AtomicBool,
     /// When the last start failed, and why.
     failure: Mutex<Option<(Instant, Error)>>,
+    /// Since when starts fail because the database is away.
+    down_since: Mutex<Option<Instant>>,
 }
 
 /// A running call: the service stays open for as long as it is held.
@@ -173,13 +176,33 @@ impl Call {
         }
         match self.try_start().await {
             Ok(service) => {
+                if let Some(since) = locked(&self.running.down_since).take() {
+                    service.tell(&Event::recovered(since.elapsed()));
+                }
                 STARTED.store(Some(Arc::clone(&self.running)));
                 Ok(service)
             }
             Err(error) => {
+                self.alert(&error);
                 *locked(&self.running.failure) = Some((Instant::now(), error.clone()));
                 Err(error)
             }
+        }
+    }
+
+    /// One alert an outage, also where the addon could not even start.
+    fn alert(&self, error: &Error) {
+        if !matches!(error, Error::DatabaseUnavailable { .. }) {
+            return;
+        }
+        let mut down_since = locked(&self.running.down_since);
+        if down_since.is_none() {
+            *down_since = Some(Instant::now());
+            let event = Event::DatabaseUnavailable {
+                message: error.to_string(),
+            };
+            let log = config(&self.options).is_ok_and(|config| config.log);
+            EVENTS.tell(&event, Timestamp::now(), log);
         }
     }
 

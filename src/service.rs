@@ -15,6 +15,7 @@ use crate::hash::Hasher;
 use crate::keys::Orphans;
 use crate::limit::Limits;
 use crate::model::Timestamp;
+use crate::outage;
 use crate::random;
 use crate::store::{Store, migrate};
 use crate::sync::{self, Follower};
@@ -150,6 +151,11 @@ impl Service {
                 Arc::clone(&changed),
             ));
         }
+        tokio::spawn(outage::watch(
+            Arc::downgrade(self),
+            Arc::clone(self.store.circuit()),
+            Arc::clone(&changed),
+        ));
         tokio::spawn(sync::run(Arc::downgrade(self), follower, changed));
     }
 }

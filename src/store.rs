@@ -2,6 +2,7 @@
 
 mod admin;
 mod changes;
+mod circuit;
 mod db;
 mod fault;
 mod indexes;
@@ -9,6 +10,7 @@ mod keys;
 mod listen;
 mod lookup;
 mod migrate;
+mod pool;
 mod signing;
 mod timestamp;
 mod turns;
@@ -19,16 +21,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 pub use changes::{Changes, LogPosition, LogRead};
+pub use circuit::Circuit;
 pub use keys::{Credential, Rotation};
 pub use listen::Ear;
 pub use lookup::Candidate;
 pub use migrate::{Migrated, migrate};
 pub use usage::{Batch, KeySpent, Stored, Use};
 
+use pool::Pool;
 use turns::Turns;
 
 use crate::config::{Config, DatabaseUrl, quoted};
@@ -46,7 +49,8 @@ fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
 /// The database, as the rest of the crate sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Arc<Pool>,
+    circuit: Arc<Circuit>,
     /// Behind a pooler in transaction mode: how each operation begins, see `db.rs`.
     pooled: Option<SqlStr>,
     deadline: Duration,
@@ -67,12 +71,13 @@ impl Store {
             ("plan_cache_mode", "force_custom_plan"),
             ("statement_timeout", timeout.as_str()),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.pool_max)
-            .acquire_timeout(config.statement_timeout)
-            .connect_lazy_with(connect);
         Self {
-            pool,
+            pool: Arc::new(Pool::new(
+                connect,
+                config.pool_max,
+                config.statement_timeout,
+            )),
+            circuit: Arc::default(),
             pooled: url.pooled.then(|| begin(url, &timeout)),
             deadline: config.statement_timeout,
             ear: Ear::of(config),
@@ -96,6 +101,31 @@ impl Store {
             ear.close().await;
         }
         self.pool.close().await;
+        // Who watches sees that there is nothing to watch any more.
+        self.circuit.suspect();
+    }
+
+    pub fn circuit(&self) -> &Arc<Circuit> {
+        &self.circuit
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    /// Whether the server answers, asked over a connection of its own.
+    pub async fn probe(&self) -> Result<(), Error> {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let asked = tokio::time::timeout(self.deadline.min(PATIENCE), self.pool.probe());
+        match asked.await {
+            Ok(result) => result.map_err(|error| fault::from(&error)),
+            Err(_) => Err(fault::timed_out()),
+        }
+    }
+
+    /// Gives up all connections: none of them is trusted any more.
+    pub fn renew(&self) {
+        self.pool.renew();
     }
 
     /// Whether the counter of uses is still as narrow as the app made it. Asked to learn whether the database

@@ -10,6 +10,7 @@ use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::Store;
@@ -130,13 +131,9 @@ impl Store {
 
     /// A transaction for statements that belong together.
     pub(super) async fn begin(&self) -> sqlx::Result<Db> {
-        let (transaction, named) = match &self.pooled {
-            Some(begin) => (self.pool.begin_with(begin.clone()).await?, false),
-            None => (self.pool.begin().await?, true),
-        };
         Ok(Db {
-            held: Held::Transaction(transaction),
-            named,
+            held: Held::Transaction(self.pool.begin(self.pooled.clone()).await?),
+            named: self.pooled.is_none(),
         })
     }
 
@@ -145,7 +142,10 @@ impl Store {
     where
         F: Future<Output = sqlx::Result<T>> + Send,
     {
-        match timeout_at(self.end(), work()).await {
+        let answers = self.circuit.enter()?;
+        let result = timeout_at(self.end(), work()).await;
+        self.note(&result, answers);
+        match result {
             Ok(result) => result.map_err(|error| fault::from(&error)),
             Err(_) => Err(fault::timed_out()),
         }
@@ -173,13 +173,12 @@ impl Store {
     {
         let end = self.end();
         // Half of the time, so that a turn leaves enough for an answer.
-        let _turn = self.turns.take(end - self.deadline / 2).await?;
+        let _turn = self
+            .turns
+            .take(&self.circuit, end - self.deadline / 2)
+            .await?;
         // In a box, so that who waits for a turn does not hold the memory of a statement.
-        let result = Box::pin(self.repeatable_until(end, work)).await;
-        if result.is_ok() {
-            self.turns.answered();
-        }
-        result
+        Box::pin(self.repeatable_until(end, work)).await
     }
 
     async fn repeatable_until<T, F>(
@@ -193,19 +192,39 @@ impl Store {
         const TRIES: u32 = 3;
         const FIRST_BACKOFF: Duration = Duration::from_millis(50);
         for attempt in 1..=TRIES {
-            let Ok(result) = timeout_at(end, work()).await else {
-                break;
-            };
+            let answers = self.circuit.enter()?;
+            let result = timeout_at(end, work()).await;
+            let is_last = attempt == TRIES || Instant::now() >= end;
             match result {
-                Err(error) if attempt < TRIES && is_transient(&error) => {
+                Ok(Err(error)) if !is_last && is_transient(&error) => {
                     let ceiling = FIRST_BACKOFF * 2_u32.pow(attempt);
                     let pause = rand::rng().random_range(Duration::ZERO..ceiling);
                     tokio::time::sleep(pause).await;
+                    continue;
                 }
-                result => return result.map_err(|error| fault::from(&error)),
+                _ => self.note(&result, answers),
             }
+            return match result {
+                Ok(result) => result.map_err(|error| fault::from(&error)),
+                Err(_) => Err(fault::timed_out()),
+            };
         }
         Err(fault::timed_out())
+    }
+
+    /// What an operation showed of the database.
+    fn note<T>(&self, result: &Result<sqlx::Result<T>, Elapsed>, answers_before: u64) {
+        match result {
+            Ok(Err(error)) if fault::is_demoted(error) => self.pool.distrust(),
+            Ok(Err(error)) if fault::is_no_answer(error) => {
+                self.circuit.not_answered(answers_before);
+            }
+            Ok(_) => self.circuit.answered(),
+            Err(_) => {
+                self.circuit.not_answered(answers_before);
+                self.pool.distrust();
+            }
+        }
     }
     fn end(&self) -> Instant {
         Instant::now() + self.deadline

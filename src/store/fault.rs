@@ -23,6 +23,26 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
+/// A primary that became read-only.
+pub(super) fn is_demoted(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25006"))
+}
+
+/// Whether no server has answered: it cannot be reached, or it is going or not yet there.
+pub(super) fn is_no_answer(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P0")),
+        _ => false,
+    }
+}
+
 pub(super) fn timed_out() -> Error {
     Error::unavailable("The database did not answer in time")
 }

@@ -1,20 +1,18 @@
 //! Turns in which verifies ask the database: a storm of them leaves connections to all else, and waits in little memory.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::fault;
+use super::{Circuit, fault};
 use crate::error::Error;
 
 #[derive(Debug)]
 pub(super) struct Turns {
     free: Semaphore,
     waiting: AtomicUsize,
-    /// Statements that the server has answered.
-    answered: AtomicU64,
 }
 
 impl Turns {
@@ -22,27 +20,26 @@ impl Turns {
         Self {
             free: Semaphore::new(turns as usize),
             waiting: AtomicUsize::new(0),
-            answered: AtomicU64::new(0),
         }
-    }
-
-    pub(super) fn answered(&self) {
-        self.answered.fetch_add(1, Relaxed);
     }
 
     /// A turn before `end`. Where others were answered meanwhile there was too much to do; else it is an outage.
-    pub(super) async fn take(&self, end: Instant) -> Result<SemaphorePermit<'_>, Error> {
+    pub(super) async fn take(
+        &self,
+        circuit: &Circuit,
+        end: Instant,
+    ) -> Result<SemaphorePermit<'_>, Error> {
         if let Ok(turn) = self.free.try_acquire() {
             return Ok(turn);
         }
+        let (began, answers) = (Instant::now(), circuit.enter()?);
         let ahead = self.waiting.fetch_add(1, Relaxed);
-        let (began, answered) = (Instant::now(), self.answered.load(Relaxed));
         let turn = timeout_at(end, self.free.acquire()).await;
         self.waiting.fetch_sub(1, Relaxed);
         if let Ok(Ok(turn)) = turn {
             return Ok(turn);
         }
-        match self.answered.load(Relaxed) - answered {
+        match circuit.answers() - answers {
             0 => Err(fault::timed_out()),
             answers => Err(overloaded(ahead, answers, began.elapsed())),
         }

@@ -1,0 +1,95 @@
+//! The pool of connections, replaced by a new one when its connections are no longer trusted.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
+
+/// A pool is given up at most this often, whatever goes wrong.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// How long connections that are given up may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    connect: PgConnectOptions,
+    options: PgPoolOptions,
+    current: ArcSwap<PgPool>,
+    renewed_at: Mutex<Instant>,
+}
+
+impl Pool {
+    /// Does not connect yet. Must be called inside the runtime.
+    pub(super) fn new(connect: PgConnectOptions, max: u32, acquire_timeout: Duration) -> Self {
+        let options = PgPoolOptions::new()
+            .max_connections(max)
+            .acquire_timeout(acquire_timeout);
+        let current = options.clone().connect_lazy_with(connect.clone());
+        Self {
+            connect,
+            options,
+            current: ArcSwap::from_pointee(current),
+            renewed_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// In a box: it is the largest part of every operation, and only needed while it waits.
+    pub(super) async fn acquire(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+        let pool = self.current.load_full();
+        Box::pin(pool.acquire()).await
+    }
+
+    pub(super) async fn begin(
+        &self,
+        statement: Option<SqlStr>,
+    ) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let pool = self.current.load_full();
+        match statement {
+            Some(statement) => Box::pin(pool.begin_with(statement)).await,
+            None => Box::pin(pool.begin()).await,
+        }
+    }
+
+    pub(super) async fn probe(&self) -> sqlx::Result<()> {
+        let mut connection = self.connect.connect().await?;
+        sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
+        connection.close().await
+    }
+
+    /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
+    /// a dead network is waited for.
+    pub(super) fn renew(&self) {
+        *self.renewed_at() = Instant::now();
+        if self.is_closed() {
+            return;
+        }
+        let fresh = self.options.clone().connect_lazy_with(self.connect.clone());
+        let given_up = self.current.swap(fresh.into());
+        tokio::spawn(async move { tokio::time::timeout(GOODBYE, given_up.close()).await });
+    }
+
+    /// The same, but not often: after a fault that may lie in the connections.
+    pub(super) fn distrust(&self) {
+        let is_due = self.renewed_at().elapsed() >= RENEWAL_INTERVAL;
+        if is_due {
+            self.renew();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.current.load().is_closed()
+    }
+
+    pub(super) async fn close(&self) {
+        self.current.load_full().close().await;
+    }
+
+    fn renewed_at(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.renewed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
