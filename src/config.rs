@@ -42,6 +42,7 @@ pub mod defaults {
     pub const FLUSH_INTERVAL_MS: u32 = 1_000;
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
+    pub const AUDIT_RETENTION_DAYS: u32 = 90;
     pub const LOG: &str = "on";
 }
 
@@ -70,6 +71,7 @@ pub struct Config {
     pub ttl: Ttl,
     pub pool_max: u32,
     pub statement_timeout: Duration,
+    pub audit_retention_days: u32,
     /// Events that nobody listens to go to stderr.
     pub log: bool,
 }
@@ -186,6 +188,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let ttl = ttl(&mut reader);
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
+    let retention = reader.number("auditRetentionDays", 1..=36_500);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
 
     let config = database_url.map(|database_url| Config {
@@ -209,6 +212,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
         ttl,
+        audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
     });

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::model::Timestamp;
 
@@ -14,6 +15,26 @@ use crate::model::Timestamp;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type")]
 pub enum Event {
+    #[serde(rename = "key.issued")]
+    KeyIssued(KeyEvent),
+    #[serde(rename = "key.changed")]
+    KeyChanged(KeyEvent),
+    #[serde(rename = "key.deleted", rename_all = "camelCase")]
+    KeyDeleted {
+        key_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        actor: Option<String>,
+    },
+    /// Attempts alike since the last flush, told together.
+    #[serde(rename = "key.refused", rename_all = "camelCase")]
+    KeyRefused(Refused),
+    /// An admin token that was refused, or that lacked a permission.
+    #[serde(rename = "admin.refused", rename_all = "camelCase")]
+    AdminRefused(Refused),
+    #[serde(rename = "admin.issued")]
+    AdminIssued(AdminEvent),
+    #[serde(rename = "admin.revoked")]
+    AdminRevoked(AdminEvent),
     /// A key exceeded its rate limit: told once, by the process that stored it.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
@@ -32,6 +53,57 @@ pub enum Event {
     /// A setting that works and is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
+}
+
+/// Administration of a key.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyEvent {
+    pub key_id: String,
+    pub name: String,
+    pub client_id: String,
+    /// By field: what it was and what it is.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub changes: Map<String, Value>,
+    /// Who did it, as the app names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// Administration of an admin token.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminEvent {
+    pub token_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// Refused attempts that have all of this in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    pub reason: &'static str,
+    pub count: u64,
+    /// Whose key it was, where the key itself was right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// The public part of a key that nobody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Of the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -82,7 +154,14 @@ impl Event {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::DatabaseRecovered { .. } => Severity::Info,
+            Self::KeyIssued(_)
+            | Self::KeyChanged(_)
+            | Self::KeyDeleted { .. }
+            | Self::KeyRefused(_)
+            | Self::AdminRefused(_)
+            | Self::AdminIssued(_)
+            | Self::AdminRevoked(_)
+            | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. } | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. } => Severity::Critical,
         }
@@ -138,6 +217,28 @@ impl Events {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Text that came from outside, with nothing in it that a terminal or a reader of logs might act upon: control
+/// characters, line separators and what turns the direction of text are written as escapes.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_invisible(c) {
+            printable.extend(c.escape_unicode());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
+}
+
+/// Separators, marks and overrides of direction, and the like (Unicode categories Zl, Zp and Cf).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// JSON with nothing in it that a terminal or a reader of logs might act upon: printable ASCII.

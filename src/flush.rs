@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::audit;
 use crate::error::Error;
 use crate::limit::Spent;
 use crate::model::Timestamp;
@@ -30,6 +31,7 @@ pub async fn run(service: Weak<Service>, interval: Duration) {
         let _ = service.orphans.sweep(&service.store, now).await;
         if prune_at <= Instant::now() {
             let _ = service.store.prune_usage(now).await;
+            let _ = audit::prune(&service, now).await;
             prune_at = Instant::now() + PRUNE_INTERVAL;
         }
         next = Instant::now() + interval;
@@ -41,7 +43,8 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
     service.suspensions.store(service, Timestamp::now()).await?;
     touch_admin_tokens(service).await?;
     let told = store_usage(service).await?;
-    learn_spent(service, &told).await
+    learn_spent(service, &told).await?;
+    audit::write(service).await
 }
 
 async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use governor::clock::MonotonicClock;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
+use crate::audit::Audit;
 use crate::config::{Config, Migrate};
 use crate::error::Error;
 use crate::events::{Event, Events};
@@ -36,6 +37,7 @@ pub struct Service {
     pub orphans: Orphans,
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
+    pub audit: Audit,
     /// Something is to be stored that should not wait for the next flush.
     pub urgent: Notify,
 }
@@ -97,6 +99,7 @@ impl Service {
             orphans: Orphans::default(),
             suspensions: Suspensions::default(),
             events,
+            audit: Audit::default(),
             urgent: Notify::new(),
             store,
             config,
@@ -125,7 +128,7 @@ impl Service {
 
     /// Whether a flush would have nothing to do.
     pub fn has_nothing_to_store(&self) -> bool {
-        self.usage.pending() == 0 && self.suspensions.is_empty()
+        self.usage.pending() == 0 && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
     fn warn_of_weak_settings(&self) {

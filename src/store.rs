@@ -1,6 +1,7 @@
 //! All SQL. One statement a function, macro-checked; rows are private, models go out.
 
 mod admin;
+mod audit;
 mod changes;
 mod circuit;
 mod db;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+pub use audit::AuditRow;
 pub use changes::{Changes, LogPosition, LogRead};
 pub use circuit::Circuit;
 pub use keys::{Credential, Rotation};

@@ -258,7 +258,7 @@ impl Cursor {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", self.created_at.millis(), self.id))
     }
 
-    fn read(value: Value) -> Parsed<Self> {
+    pub fn read(value: Value) -> Parsed<Self> {
         Self::decode(&rules::any_text(value)?).ok_or_else(|| "is not a cursor".into())
     }
 

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Entry;
+use crate::audit;
 use crate::error::Error;
-use crate::events::Event;
+use crate::events::{Event, printable};
 use crate::model::{Grant, Timestamp};
 use crate::service::Service;
 
@@ -32,8 +33,8 @@ pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> 
 fn suspended(grant: &Grant, until: Timestamp) -> Event {
     Event::KeySuspended {
         key_id: grant.key_id.to_string(),
-        name: grant.name.to_string(),
-        client_id: grant.client_id.to_string(),
+        name: printable(&grant.name),
+        client_id: printable(&grant.client_id),
         suspended_until: until.millis(),
     }
 }
@@ -61,7 +62,7 @@ impl Suspensions {
                 {
                     Ok(took_effect) => {
                         if took_effect {
-                            service.tell(&suspended(&entry.value.grant, until));
+                            audit::record(service, suspended(&entry.value.grant, until), now);
                         }
                         // From here on the row says it: what is cached of it is read again.
                         service.cache.changed(key_id);

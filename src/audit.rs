@@ -1,0 +1,147 @@
+//! What is remembered of what happened: told to operators and written to the database, in batches and within bounds.
+
+mod input;
+mod refusals;
+#[cfg(test)]
+mod tests;
+
+pub use input::{AuditCursor, AuditQuery};
+pub use refusals::{Attempt, Of};
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::model::Timestamp;
+use crate::random;
+use crate::service::Service;
+use crate::store::AuditRow;
+use refusals::Refusals;
+
+/// Entries that wait to be written, in an outage above all; of more the newest are dropped and counted.
+const WAITING_MAX: usize = 10_000;
+/// Entries a statement.
+const BATCH_MAX: usize = 500;
+
+/// One thing that happened, or many alike.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub id: String,
+    pub at: Timestamp,
+    pub count: u64,
+    pub event: Event,
+}
+
+#[derive(Default)]
+pub struct Audit {
+    refusals: Mutex<Refusals>,
+    waiting: Mutex<VecDeque<Entry>>,
+    dropped: AtomicU64,
+    /// One writer at a time.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Audit {
+    /// Counts a refused attempt. Those alike become one entry with the next flush.
+    pub fn refuse(&self, attempt: Attempt, now: Timestamp) {
+        locked(&self.refusals).count(attempt, now);
+    }
+
+    /// Attempts and changes that could not be kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        locked(&self.refusals).is_empty() && locked(&self.waiting).is_empty()
+    }
+
+    fn keep(&self, entry: Entry) {
+        let mut waiting = locked(&self.waiting);
+        if waiting.len() < WAITING_MAX {
+            waiting.push_back(entry);
+        } else {
+            self.dropped.fetch_add(entry.count, Ordering::Relaxed);
+        }
+    }
+
+    /// The oldest entries; they stay until they are written.
+    fn batch(&self) -> Vec<Entry> {
+        locked(&self.waiting)
+            .iter()
+            .take(BATCH_MAX)
+            .cloned()
+            .collect()
+    }
+
+    fn written(&self, entries: usize) {
+        locked(&self.waiting).drain(..entries);
+    }
+}
+
+/// Tells an event and keeps it.
+pub fn record(service: &Service, event: Event, now: Timestamp) {
+    record_many(service, event, 1, now);
+}
+
+fn record_many(service: &Service, event: Event, count: u64, now: Timestamp) {
+    service.tell(&event);
+    match random::generator() {
+        Ok(mut rng) => service.audit.keep(Entry {
+            id: random::id(&mut rng),
+            at: now,
+            count,
+            event,
+        }),
+        Err(_) => {
+            service.audit.dropped.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes what is to be kept. On a fault it waits for the next time.
+pub async fn write(service: &Service) -> Result<(), Error> {
+    let refused = locked(&service.audit.refusals).take();
+    for (event, count, at) in refused {
+        record_many(service, event, count, at);
+    }
+    let _one_at_a_time = service.audit.writing.lock().await;
+    loop {
+        let batch = service.audit.batch();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        service.store.write_audit(&batch).await?;
+        service.audit.written(batch.len());
+    }
+}
+
+/// Forgets what is older than the configured time.
+pub async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
+    let before = now.plus_seconds(-i64::from(service.config.audit_retention_days) * 86_400);
+    while service.store.prune_audit(before).await? {}
+    Ok(())
+}
+
+/// A page of the log, newest first.
+pub async fn list(
+    service: &Service,
+    query: &AuditQuery,
+) -> Result<(Vec<AuditRow>, Option<AuditCursor>), Error> {
+    let mut rows = service.store.list_audit(query).await?;
+    let limit = usize::try_from(query.limit).unwrap_or(0);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more);
+    let next = next.map(|last| AuditCursor {
+        created_at: last.at,
+        id: last.id.clone(),
+    });
+    Ok((rows, next))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

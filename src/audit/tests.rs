@@ -1,0 +1,92 @@
+use super::refusals::Refusals;
+use super::*;
+use crate::events::Refused;
+
+const NOW: Timestamp = Timestamp::MIN;
+
+fn attempt(reason: &'static str, lookup: &str, path: &str) -> Attempt {
+    Attempt {
+        of: Of::Key,
+        refused: Refused {
+            reason,
+            lookup: Some(lookup.into()),
+            path: Some(path.into()),
+            ..Refused::default()
+        },
+    }
+}
+
+fn refused(event: &Event) -> &Refused {
+    match event {
+        Event::KeyRefused(refused) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn attempts_alike_are_counted_together() {
+    let mut refusals = Refusals::default();
+    for path in ["/a", "/b", "/c"] {
+        refusals.count(attempt("INVALID_KEY", "one", path), NOW);
+    }
+    refusals.count(attempt("INVALID_KEY", "two", "/"), NOW.plus_seconds(1));
+    let taken = refusals.take();
+    let counts: Vec<_> = taken
+        .iter()
+        .map(|(event, count, at)| (refused(event).clone(), *count, *at))
+        .collect();
+    assert_eq!(counts.len(), 2);
+    assert_eq!((counts[0].1, counts[0].2), (3, NOW));
+    assert_eq!(counts[0].0.path.as_deref(), Some("/a"));
+    assert_eq!(counts[0].0.count, 3);
+    assert_eq!(counts[1].1, 1);
+    assert!(refusals.is_empty());
+}
+
+#[test]
+fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
+    let mut refusals = Refusals::default();
+    let attempts = 50_000;
+    for number in 0..attempts {
+        let reason = ["INVALID_KEY", "EXPIRED"][number % 2];
+        refusals.count(
+            attempt(reason, &number.to_string(), &"/".repeat(1_000)),
+            NOW,
+        );
+        refusals.count(attempt("INVALID_KEY", "0", "/"), NOW);
+    }
+    let taken = refusals.take();
+    assert!(taken.len() <= 1_002, "{}", taken.len());
+    let sum: u64 = taken.iter().map(|(_, count, _)| count).sum();
+    assert_eq!(sum, 2 * attempts as u64);
+    let longest = taken
+        .iter()
+        .filter_map(|(event, ..)| refused(event).path.as_ref())
+        .map(String::len)
+        .max();
+    assert_eq!(longest, Some(256));
+    let known = taken
+        .iter()
+        .find(|(event, ..)| refused(event).lookup.as_deref() == Some("0"));
+    assert_eq!(known.unwrap().1, attempts as u64 + 1);
+}
+
+#[test]
+fn what_cannot_be_kept_is_counted() {
+    let audit = Audit::default();
+    for number in 0..WAITING_MAX + 5 {
+        audit.keep(Entry {
+            id: number.to_string(),
+            at: NOW,
+            count: 2,
+            event: Event::ConfigurationWarning {
+                message: String::new(),
+            },
+        });
+    }
+    assert_eq!(audit.dropped(), 10);
+    let batch = audit.batch();
+    assert_eq!((batch.len(), batch[0].id.as_str()), (BATCH_MAX, "0"));
+    audit.written(batch.len());
+    assert_eq!(audit.batch()[0].id, BATCH_MAX.to_string());
+}

@@ -1,0 +1,106 @@
+//! The audit log.
+
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::Store;
+use crate::audit::{AuditCursor, AuditQuery, Entry};
+use crate::error::Error;
+use crate::model::Timestamp;
+
+/// An entry as it was written.
+#[derive(Debug)]
+pub struct AuditRow {
+    pub id: String,
+    pub at: Timestamp,
+    pub count: i64,
+    pub event: Json<Value>,
+}
+
+impl Store {
+    /// Safe to repeat: the ids were made before.
+    pub async fn write_audit(&self, entries: &[Entry]) -> Result<(), Error> {
+        let events: Vec<Value> = entries
+            .iter()
+            .map(|entry| serde_json::to_value(&entry.event).unwrap_or_default())
+            .collect();
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let at: Vec<Timestamp> = entries.iter().map(|entry| entry.at).collect();
+        let count = |entry: &Entry| i64::try_from(entry.count).unwrap_or(i64::MAX);
+        let counts: Vec<i64> = entries.iter().map(count).collect();
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"
+                INSERT INTO sophra_api_keys.audit (id, at, type, key_id, count, event)
+                SELECT id, at, event ->> 'type', event ->> 'keyId', count, event
+                FROM unnest($1::text[], $2::timestamp[], $3::bigint[], $4::jsonb[]) AS entry (id, at, count, event)
+                ON CONFLICT (id) DO NOTHING
+                "#,
+                &ids,
+                &at as _,
+                &counts,
+                &events,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    /// Newest first. One row more than the limit tells whether there is a next page.
+    pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
+        let (before, before_id) = match &query.cursor {
+            Some(AuditCursor { created_at, id }) => (Some(*created_at), Some(id.as_str())),
+            None => (None, None),
+        };
+        self.repeatable(|| async {
+            sqlx::query_as!(
+                AuditRow,
+                r#"
+                SELECT id, at AS "at: Timestamp", count, event AS "event: Json<Value>"
+                FROM sophra_api_keys.audit
+                WHERE ($1::timestamp IS NULL OR (at, id) < ($1, $2))
+                  AND ($3::text IS NULL OR key_id = $3)
+                  AND ($4::text IS NULL OR type = $4)
+                  AND ($5::timestamp IS NULL OR at >= $5)
+                  AND ($6::timestamp IS NULL OR at < $6)
+                ORDER BY at DESC, id DESC
+                LIMIT $7
+                "#,
+                before as _,
+                before_id,
+                query.key_id,
+                query.r#type,
+                query.from as _,
+                query.to as _,
+                i64::from(query.limit) + 1,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
+    /// Forgets what is older; a part at a time, so that no statement takes long. Whether there may be more.
+    pub async fn prune_audit(&self, before: Timestamp) -> Result<bool, Error> {
+        const PART: i64 = 10_000;
+        self.repeatable(|| async {
+            let mut db = self.db().await?;
+            let done = sqlx::query!(
+                r#"
+                DELETE FROM sophra_api_keys.audit
+                WHERE id IN (SELECT id FROM sophra_api_keys.audit WHERE at < $1 ORDER BY at LIMIT $2)
+                "#,
+                before as _,
+                PART,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(i64::try_from(done.rows_affected()).is_ok_and(|deleted| deleted == PART))
+        })
+        .await
+    }
+}
