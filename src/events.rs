@@ -22,6 +22,13 @@ pub enum Event {
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
+    /// An admin token of an old instance permits everything from here on, by its name.
+    #[serde(rename = "admin.adopted", rename_all = "camelCase")]
+    AdminAdopted {
+        token_id: String,
+        name: String,
+        permissions: Vec<String>,
+    },
     /// A setting that works and is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
@@ -68,7 +75,9 @@ impl Event {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::KeySuspended { .. } | Self::ConfigurationWarning { .. } => Severity::Warning,
+            Self::KeySuspended { .. }
+            | Self::AdminAdopted { .. }
+            | Self::ConfigurationWarning { .. } => Severity::Warning,
         }
     }
 }
