@@ -452,6 +452,15 @@ export interface KeySuspendedEvent extends EventBase {
   suspendedUntil: Date
 }
 
+/** An admin token of an old instance was adopted and permits everything (`*`) from here on, because of its name. */
+export interface AdminAdoptedEvent extends EventBase {
+  type: 'admin.adopted'
+  severity: 'warning'
+  tokenId: string
+  name: string
+  permissions: string[]
+}
+
 /** A setting that works and is not advisable. */
 export interface ConfigurationWarningEvent extends EventBase {
   type: 'configuration.warning'
@@ -460,7 +469,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 }
 
 /** What `onEvent` tells. Later versions may add types. */
-export type ApiKeyEvent = KeySuspendedEvent | ConfigurationWarningEvent
+export type ApiKeyEvent = KeySuspendedEvent | AdminAdoptedEvent | ConfigurationWarningEvent
 
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a
