@@ -289,20 +289,27 @@ export type AdminVerification = ValidAdminVerification | RefusedAdminVerificatio
 /** The options of `migrate`. Optional fields may be `null`. */
 export interface MigrateOptions {
   /**
-   * Replace the plaintext of old instances by hashes. Not available in this version.
+   * Replace the plaintext of old instances by hashes. There is no way back: first stop the old instances.
    * @default false
    */
-  adopt?: false | null
+  adopt?: boolean | null
+  /**
+   * Rows to adopt at most in this call, 1 to 1,000,000; only with `adopt: true`.
+   * @default all of them
+   */
+  limit?: number | null
 }
 
 /** The answer of `migrate`. */
 export interface MigrationReport {
   /** Migrations applied by this call, by name. */
   applied: string[]
-  /** Rows of old instances whose plaintext was replaced by a hash. */
+  /** Rows of old instances, keys and admin tokens, whose plaintext was replaced by a hash by this call. */
   adopted: number
   /** Rows of old instances that still hold plaintext. */
   remaining: number
+  /** Admin tokens that were given all permissions (`*`) because of their names; absent when there are none. */
+  allPermissions?: { id: string; name: string }[]
 }
 
 /** The answer of `health`. */
@@ -331,6 +338,12 @@ export interface Options {
    * @default 'auto'
    */
   migrate?: 'auto' | 'manual' | null
+  /**
+   * What becomes of the plaintext of old instances. `verify`: it verifies and stays, for the old instances beside this
+   * one. `hash`: it is replaced by hashes, on first use and in the background; there is no way back.
+   * @default 'verify'
+   */
+  adopt?: 'verify' | 'hash' | null
   /**
    * Prefixes of keys, 1 to 20 letters and digits each: the first issues, all verify.
    * @default ['sophra']
@@ -453,6 +466,15 @@ export interface DatabaseRecoveredEvent extends EventBase {
   downForMs: number
 }
 
+/** An admin token of an old instance was adopted and permits everything (`*`) from here on, because of its name. */
+export interface AdminAdoptedEvent extends EventBase {
+  type: 'admin.adopted'
+  severity: 'warning'
+  tokenId: string
+  name: string
+  permissions: string[]
+}
+
 /** A setting that works and is not advisable. */
 export interface ConfigurationWarningEvent extends EventBase {
   type: 'configuration.warning'
@@ -463,6 +485,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 /** What `onEvent` tells. Later versions may add types. */
 export type ApiKeyEvent =
   | KeySuspendedEvent
+  | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
   | ConfigurationWarningEvent
@@ -645,11 +668,21 @@ export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<Ap
  * Brings the database schema up to date: additive, idempotent, safe when several processes start at once.
  * Runs by itself at first use unless `API_KEYS_MIGRATE=manual`.
  *
- * Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * With `adopt: true` the plaintext that old instances have left in the tables is replaced by hashes, after which no old
+ * instance can use it, and there is no way back. It may be cut off at any time and called again, in several processes
+ * at once; hashes that somebody waits for go first. It takes about one hash per key: `limit` makes it answer in
+ * between, so that progress can be shown. `close()` ends it after the row that it is at.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE` (what was adopted stays adopted), `CONFIGURATION`.
  *
  * @example
  * ```ts
  * const { applied } = await migrate()
+ * for (;;) {
+ *   const { adopted, remaining } = await migrate({ adopt: true, limit: 100 })
+ *   console.log(`${remaining} rows are left`)
+ *   if (adopted === 0) break
+ * }
  * ```
  */
 export declare function migrate(options?: MigrateOptions | null): Promise<MigrationReport>

@@ -2,15 +2,20 @@
 
 mod input;
 mod jwt;
+mod permissions;
+mod prove;
 
 pub use input::{AdminContext, NewToken, token_id};
 pub use jwt::TOKEN_MAX;
+pub use permissions::permissions_by_name;
+pub use prove::{CACHE_CAPACITY, Cache};
 
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::model::Timestamp;
+use crate::model::{CredentialDigest, Timestamp};
 use crate::random;
 use crate::service::Service;
 
@@ -63,26 +68,26 @@ pub async fn create(
     let jwt = jwt::sign(secret, &token.id, &token.name, now, expires_at)?;
     service
         .store
-        .insert_admin_token(&token, &digest(&jwt))
+        .insert_admin_token(&token, &CredentialDigest::of(&jwt).lookup())
         .await?;
     Ok((token, jwt))
 }
 
 /// Checks the signature and the claims, then the row: it decides whether the token is revoked and what it permits.
 pub async fn verify(
-    service: &Service,
+    service: &Arc<Service>,
     token: &str,
     context: &AdminContext,
-    now: Timestamp,
 ) -> Result<AdminVerification, Error> {
-    let Some(claims) = jwt::verify(jwt_secret(service)?, token, now) else {
+    let secret = jwt_secret(service)?;
+    let Some(entry) = prove::prove(service, secret, token, Timestamp::now()).await? else {
         return Ok(AdminVerification::InvalidToken);
     };
-    let Some(row) = service.store.find_admin_token(&digest(token)).await? else {
-        return Ok(AdminVerification::InvalidToken);
-    };
+    let (row, claims) = (&entry.value.token, &entry.value.claims);
+    // The clock of the answer: the database may have taken its time.
+    let now = Timestamp::now();
     let expired = row.expires_at.is_some_and(|at| at <= now);
-    if !row.is_active || expired || claims.sub.is_some_and(|sub| sub != row.id) {
+    if !row.is_active || expired || !claims.hold_at(now) {
         return Ok(AdminVerification::InvalidToken);
     }
     if !context
@@ -93,7 +98,7 @@ pub async fn verify(
         return Ok(AdminVerification::InsufficientPermission);
     }
     service.usage.record_admin_token(&row.id, now);
-    Ok(AdminVerification::Valid(row))
+    Ok(AdminVerification::Valid(row.clone()))
 }
 
 pub async fn list(service: &Service) -> Result<Vec<AdminToken>, Error> {
@@ -101,7 +106,10 @@ pub async fn list(service: &Service) -> Result<Vec<AdminToken>, Error> {
 }
 
 pub async fn revoke(service: &Service, id: &str, now: Timestamp) -> Result<(), Error> {
-    if service.store.revoke_admin_token(id, now).await? {
+    let revoked = service.store.revoke_admin_token(id, now).await;
+    // Also after a fault: the change may have been made all the same.
+    service.admin_tokens.changed(id);
+    if revoked? {
         Ok(())
     } else {
         Err(Error::NotFound("Admin token"))
@@ -119,16 +127,4 @@ fn jwt_secret(service: &Service) -> Result<&str, Error> {
         Ok(secret) => Ok(secret.expose()),
         Err(why) => Err(Error::Configuration(why.clone())),
     }
-}
-
-/// What the row keeps of a token. A plain digest is enough: the signature has 256 bits that nobody can guess.
-fn digest(token: &str) -> String {
-    use std::fmt::Write;
-    Sha256::digest(token)
-        .iter()
-        .fold("sha256:".to_owned(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -17,14 +17,13 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use serde::Serialize;
 
-use crate::config::Options;
+use crate::config::{Adopt, Options};
 use crate::error::{Error, Issue};
-use crate::input::{Fields, Value, rules};
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::{self, Plaintext};
 use crate::verify::Context;
-use crate::{admin, flush, keys, lifecycle, verify};
+use crate::{admin, adoption, flush, keys, lifecycle, verify};
 use promise::{Answer, promise};
 use shapes::{
     AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Stats, Verification,
@@ -119,7 +118,8 @@ pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obj
     call(env, move |service| async move {
         let now = Timestamp::now();
         let update = keys::Update::read(input, now, service.config.ttl)?;
-        let (key, plaintext) = keys::update(&service, update, now).await?;
+        // In a box: it is larger than the other calls.
+        let (key, plaintext) = Box::pin(keys::update(&service, update, now)).await?;
         Ok(ApiKey::with_key(key, plaintext.as_ref()))
     })
 }
@@ -247,8 +247,7 @@ pub(crate) fn verify_admin_token<'e>(
     let context = read(context);
     call(env, move |service| async move {
         let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
-        let verification =
-            admin::verify(&service, token.expose(), &context, Timestamp::now()).await?;
+        let verification = admin::verify(&service, token.expose(), &context).await?;
         Ok(AdminVerification::from(verification))
     })
 }
@@ -292,11 +291,21 @@ pub(crate) fn revoke_admin_token<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Ob
 /// Brings the database schema up to date: additive, idempotent, safe when several processes start at once.
 /// Runs by itself at first use unless `API_KEYS_MIGRATE=manual`.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// With `adopt: true` the plaintext that old instances have left in the tables is replaced by hashes, after which no old
+/// instance can use it, and there is no way back. It may be cut off at any time and called again, in several processes
+/// at once; hashes that somebody waits for go first. It takes about one hash per key: `limit` makes it answer in
+/// between, so that progress can be shown. `close()` ends it after the row that it is at.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE` (what was adopted stays adopted), `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
 /// const { applied } = await migrate()
+/// for (;;) {
+///   const { adopted, remaining } = await migrate({ adopt: true, limit: 100 })
+///   console.log(`${remaining} rows are left`)
+///   if (adopted === 0) break
+/// }
 /// ```
 #[napi(
     catch_unwind,
@@ -307,8 +316,17 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     let options = read(options);
     let entered = lifecycle::enter();
     promise(env, async move {
-        check_migrate_options(options)?;
-        entered?.migrate().await.map(MigrationReport::from)
+        let adoption = adoption::Request::read(options)?;
+        let call = entered?;
+        let migrated = call.migrate().await?;
+        let Some(request) = adoption else {
+            return Ok(MigrationReport::from(migrated));
+        };
+        let service = call.service().await?;
+        // A close waits for its calls, and this one may take long.
+        let adopted = adoption::sweep(service, request.limit, || !call.is_closing()).await?;
+        let remaining = service.store.count_plaintext().await?;
+        Ok(MigrationReport::with_adopted(migrated, adopted, remaining))
     })
 }
 
@@ -357,12 +375,10 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
     let entered = lifecycle::enter();
     promise(env, async move {
         let checked = async {
-            entered?
-                .service()
-                .await?
-                .store
-                .usage_count_is_narrow()
-                .await
+            let call = entered?;
+            let service = call.service().await?;
+            let count_plaintext = service.config.adopt == Adopt::Hash;
+            service.store.condition(count_plaintext).await
         };
         Ok(Health::new(&checked.await, lifecycle::started().as_deref()))
     })
@@ -436,17 +452,6 @@ where
         let call = entered?;
         work(Arc::clone(call.service().await?)).await
     })
-}
-
-fn check_migrate_options(options: Value) -> std::result::Result<(), Error> {
-    let mut fields = Fields::of_optional(options);
-    fields.optional("adopt", |value| {
-        if rules::boolean(value)? {
-            return Err("is not available in this version".into());
-        }
-        Ok(())
-    });
-    fields.finish(Some(()))
 }
 
 /// A credential and what goes with it, or what is wrong with both.

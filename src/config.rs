@@ -30,6 +30,7 @@ pub mod defaults {
     pub const PREFIX: &str = "sophra";
     pub const ENVIRONMENT: &str = "live";
     pub const MIGRATE: &str = "auto";
+    pub const ADOPT: &str = "verify";
     /// KiB; with 5 iterations one of the settings that OWASP's Password Storage Cheat Sheet names.
     pub const ARGON2_MEMORY_KIB: u32 = 7_168;
     pub const ARGON2_ITERATIONS: u32 = 5;
@@ -54,6 +55,7 @@ pub struct Config {
     /// Missing or short: only the admin functions fail, with this message.
     pub jwt_secret: Result<Secret, String>,
     pub migrate: Migrate,
+    pub adopt: Adopt,
     pub prefixes: Vec<String>,
     pub environment: Environment,
     /// `None`: one key, made once and kept in the database.
@@ -99,6 +101,15 @@ pub enum Migrate {
     Auto,
     /// Only by `migrate()`.
     Manual,
+}
+
+/// What is done with rows of old instances, which hold plaintext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopt {
+    /// They verify and are left as they are, for the old instances beside us.
+    Verify,
+    /// They are hashed, on first use and by a sweep.
+    Hash,
 }
 
 /// The operator's rules for lifetimes of keys.
@@ -166,6 +177,10 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         "manual" => Migrate::Manual,
         _ => Migrate::Auto,
     };
+    let adopt = match reader.choice("adopt", &["verify", "hash"], defaults::ADOPT) {
+        "hash" => Adopt::Hash,
+        _ => Adopt::Verify,
+    };
     let environment = match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
         "test" => Environment::Test,
         _ => Environment::Live,
@@ -199,6 +214,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         direct_database_url,
         jwt_secret,
         migrate,
+        adopt,
         prefixes,
         environment,
         signing_keys,

@@ -44,6 +44,13 @@ pub enum Event {
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
+    /// An admin token of an old instance permits everything from here on, by its name.
+    #[serde(rename = "admin.adopted", rename_all = "camelCase")]
+    AdminAdopted {
+        token_id: String,
+        name: String,
+        permissions: Vec<String>,
+    },
     /// Postgres does not answer: told once in an outage.
     #[serde(rename = "database.unavailable")]
     DatabaseUnavailable { message: String },
@@ -162,7 +169,9 @@ impl Event {
             | Self::AdminIssued(_)
             | Self::AdminRevoked(_)
             | Self::DatabaseRecovered { .. } => Severity::Info,
-            Self::KeySuspended { .. } | Self::ConfigurationWarning { .. } => Severity::Warning,
+            Self::KeySuspended { .. }
+            | Self::AdminAdopted { .. }
+            | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. } => Severity::Critical,
         }
     }

@@ -78,16 +78,36 @@ impl Hasher {
     /// [`Error::Overloaded`] at once when too much is queued, [`Error::Internal`] when the work was
     /// aborted; the same goes for `verify` and `dummy`.
     pub async fn hash(&self, key: Plaintext, salt: [u8; SALT_BYTES]) -> Result<Phc, Error> {
-        let params = self.params;
         let output = self
-            .compute(key, params, salt.to_vec(), OUTPUT_BYTES)
+            .compute(key, self.params, salt.to_vec(), OUTPUT_BYTES)
             .await?;
-        Ok(Record {
-            params,
+        Ok(self.phc(salt, output))
+    }
+
+    /// The same, but only while nobody waits for a hash: for work that has time.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the work was aborted.
+    pub async fn hash_when_idle(
+        &self,
+        key: Plaintext,
+        salt: [u8; SALT_BYTES],
+    ) -> Result<Phc, Error> {
+        let params = self.params;
+        let output = Pool::run_when_idle(&self.pool, params, move |blocks| {
+            argon2id(&key, params, &salt, OUTPUT_BYTES, blocks)
+        })
+        .await??;
+        Ok(self.phc(salt, output))
+    }
+
+    fn phc(&self, salt: [u8; SALT_BYTES], output: Vec<u8>) -> Phc {
+        Record {
+            params: self.params,
             salt: salt.to_vec(),
             output,
         }
-        .to_phc())
+        .to_phc()
     }
 
     /// Compares a key with a stored hash, in time that does not depend on where they differ. What
@@ -96,7 +116,7 @@ impl Hasher {
     /// # Errors
     /// As [`hash`](Self::hash).
     pub async fn verify(&self, key: Plaintext, stored: Phc) -> Result<Proof, Error> {
-        let Some(record) = Record::read(&stored) else {
+        let Some(record) = Record::read(stored.as_str()) else {
             return Ok(Proof::Unreadable);
         };
         let Record {

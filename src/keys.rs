@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::{ApiKey, Timestamp};
 use crate::random;
 use crate::service::Service;
-use crate::store::{Credential, Rotation};
+use crate::store::{Credential, PlaintextKey, ReplacedPlaintext, Rotation};
 use crate::token::Plaintext;
 
 /// A key right after it was made: the only time that its plaintext is known.
@@ -99,11 +99,17 @@ pub async fn update(
             None,
         ));
     };
-    let (plaintext, credential) = issue(service, &mut random::generator()?).await?;
+    let mut rng = random::generator()?;
+    let (plaintext, credential) = issue(service, &mut rng).await?;
     let grace_until = (grace_seconds > 0).then(|| now.plus_seconds(grace_seconds.into()));
+    let replaced = match grace_until {
+        Some(_) => replaced_plaintext(service, &update.id, &mut rng).await?,
+        None => None,
+    };
     let rotation = Rotation {
         credential,
         grace_until,
+        replaced,
     };
     let key = change(service, &update.id, &update.changes, Some(&rotation), now).await?;
     Ok((key, Some(plaintext)))
@@ -137,6 +143,19 @@ async fn change(
     // Also after a fault: the change may have been made all the same.
     service.cache.changed(id);
     key?.ok_or(NOT_FOUND)
+}
+
+/// The hash of a key that its row keeps in plaintext: what is left of it once it is replaced.
+async fn replaced_plaintext(
+    service: &Service,
+    id: &str,
+    rng: &mut StdRng,
+) -> Result<Option<ReplacedPlaintext>, Error> {
+    let Some(PlaintextKey { key, digest, .. }) = service.store.plaintext_key(id).await? else {
+        return Ok(None);
+    };
+    let hash = service.hasher.hash(key, random::bytes(rng)).await?;
+    Ok(Some(ReplacedPlaintext { digest, hash }))
 }
 
 /// A new plaintext, and what its row keeps of it.

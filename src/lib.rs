@@ -17,6 +17,7 @@
 //! The leaves do not call each other; `napi` appears in `binding` alone.
 
 pub mod admin;
+pub mod adoption;
 pub mod audit;
 // The exports register with Node alone; without it they are dead code.
 #[cfg(not(test))]

@@ -212,6 +212,11 @@ impl Call {
         Box::pin(Service::start(config(&self.options)?, events)).await
     }
 
+    /// Whether `close()` waits for this call.
+    pub fn is_closing(&self) -> bool {
+        self.running.is_closing()
+    }
+
     /// Migrates without starting the service, which may need the very schema.
     pub async fn migrate(&self) -> Result<store::Migrated, Error> {
         store::migrate(&config(&self.options)?).await

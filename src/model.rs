@@ -1,9 +1,11 @@
 //! What an API key is, and whether it may be used now. Pure: no I/O, the clock is a parameter.
 
 mod address;
+mod digest;
 mod timestamp;
 
 pub use address::{AllowList, parse_address, parse_network};
+pub use digest::CredentialDigest;
 pub use timestamp::Timestamp;
 
 use std::net::IpAddr;

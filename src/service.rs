@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use governor::clock::MonotonicClock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::audit::Audit;
-use crate::config::{Config, Migrate};
+use crate::config::{Adopt, Config, Migrate};
 use crate::error::Error;
 use crate::events::{Event, Events};
 use crate::flush;
@@ -23,6 +23,7 @@ use crate::sync::{self, Follower};
 use crate::token::{Format, Keyring, SigningKey, Tokens};
 use crate::usage::Usage;
 use crate::verify::{Cache, ColdDigests, Flights, Suspensions};
+use crate::{admin, adoption};
 
 pub struct Service {
     pub config: Config,
@@ -31,6 +32,7 @@ pub struct Service {
     pub hasher: Hasher,
     pub cold_digests: Option<ColdDigests>,
     pub cache: Cache,
+    pub admin_tokens: admin::Cache,
     pub flights: Flights,
     pub limits: Limits,
     pub usage: Usage,
@@ -38,6 +40,8 @@ pub struct Service {
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
     pub audit: Audit,
+    /// Keys that may be adopted before the sweep comes to them.
+    pub first_uses: Arc<Semaphore>,
     /// Something is to be stored that should not wait for the next flush.
     pub urgent: Notify,
 }
@@ -69,6 +73,9 @@ impl Service {
             service.config.flush_interval,
         ));
         service.spawn_sync(follower);
+        if service.config.adopt == Adopt::Hash {
+            tokio::spawn(adoption::run(Arc::downgrade(&service)));
+        }
         Ok(service)
     }
 
@@ -82,7 +89,7 @@ impl Service {
         let format = Format::new(config.prefixes.clone(), config.environment)
             .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
         let mut rng = random::generator()?;
-        let digest_key = random::bytes(&mut rng);
+        let (digest_key, token_key) = (random::bytes(&mut rng), random::bytes(&mut rng));
         Ok(Self {
             cold_digests: None,
             tokens: Tokens::new(format, keyring),
@@ -93,6 +100,12 @@ impl Service {
                 digest_key,
                 Instant::now(),
             ),
+            admin_tokens: admin::Cache::new(
+                admin::CACHE_CAPACITY,
+                config.staleness,
+                token_key,
+                Instant::now(),
+            ),
             flights: Flights::default(),
             limits: Limits::new(MonotonicClock),
             usage: Usage::new(random::id(&mut rng)),
@@ -100,6 +113,7 @@ impl Service {
             suspensions: Suspensions::default(),
             events,
             audit: Audit::default(),
+            first_uses: Arc::new(Semaphore::new(adoption::FIRST_USES)),
             urgent: Notify::new(),
             store,
             config,
@@ -143,6 +157,24 @@ impl Service {
                 ),
             });
         }
+    }
+
+    /// A row has changed, whichever table it is in.
+    pub fn changed(&self, id: &str) {
+        self.cache.changed(id);
+        self.admin_tokens.changed(id);
+    }
+
+    /// Any row may have changed.
+    pub fn all_changed(&self) {
+        self.cache.all_changed();
+        self.admin_tokens.all_changed();
+    }
+
+    /// The changes are known up to this instant.
+    pub fn changes_read_until(&self, at: Instant) {
+        self.cache.read_until(at);
+        self.admin_tokens.read_until(at);
     }
 
     fn spawn_sync(self: &Arc<Self>, follower: Follower) {

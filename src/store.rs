@@ -1,6 +1,7 @@
 //! All SQL. One statement a function, macro-checked; rows are private, models go out.
 
 mod admin;
+mod adoption;
 mod audit;
 mod changes;
 mod circuit;
@@ -24,12 +25,14 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+pub use admin::StoredToken;
+pub use adoption::{DigestRange, PlaintextKey, PlaintextToken};
 pub use audit::AuditRow;
 pub use changes::{Changes, LogPosition, LogRead};
 pub use circuit::Circuit;
-pub use keys::{Credential, Rotation};
+pub use keys::{Credential, ReplacedPlaintext, Rotation};
 pub use listen::Ear;
-pub use lookup::Candidate;
+pub use lookup::{Candidate, StoredKey};
 pub use migrate::{Migrated, migrate};
 pub use usage::{Batch, KeySpent, Stored, Use};
 
@@ -130,20 +133,36 @@ impl Store {
         self.pool.renew();
     }
 
-    /// Whether the counter of uses is still as narrow as the app made it. Asked to learn whether the database
-    /// answers, too.
-    pub async fn usage_count_is_narrow(&self) -> Result<bool, Error> {
+    /// What an operator should know. Asked to learn whether the database answers, too. Plaintext is counted only where
+    /// there should be none.
+    pub async fn condition(&self, count_plaintext: bool) -> Result<Condition, Error> {
         self.once(|| async {
-            sqlx::query_scalar!(
+            sqlx::query_as!(
+                Condition,
                 r#"
-                SELECT atttypid = 'integer'::regtype AS "narrow!"
+                SELECT
+                  atttypid = 'integer'::regtype AS "usage_count_is_narrow!",
+                  CASE WHEN $1 THEN
+                    (SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NULL)
+                      + (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL)
+                  ELSE 0 END AS "plaintext_rows!"
                 FROM pg_attribute
                 WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'
-                "#
+                "#,
+                count_plaintext,
             )
             .fetch_one(&mut self.db().await?)
             .await
         })
         .await
     }
+}
+
+/// The state of the tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Condition {
+    /// The counter of uses is still as narrow as the app made it.
+    pub usage_count_is_narrow: bool,
+    /// Rows of old instances that hold plaintext.
+    pub plaintext_rows: i64,
 }

@@ -45,16 +45,16 @@ impl Follower {
         match changed {
             Changes::Some(ids) if self.tells_all_until(&position, read_at) => {
                 for id in &ids {
-                    service.cache.changed(id);
+                    service.changed(id);
                 }
             }
             Changes::Some(_) | Changes::All => {
                 // Horizons of another server mean nothing on this one.
                 self.horizons.clear();
-                service.cache.all_changed();
+                service.all_changed();
             }
         }
-        service.cache.read_until(read_at);
+        service.changes_read_until(read_at);
         self.position = position;
         self.read_at = read_at;
         self.prune(service, read_at).await
@@ -103,6 +103,7 @@ pub async fn run(service: Weak<Service>, mut follower: Follower, changed: Arc<No
         // A fault leaves the position where it is; how long that may last is the cache's bound.
         let _ = follower.follow(&service).await;
         service.cache.sweep();
+        service.admin_tokens.sweep();
     }
 }
 

@@ -21,28 +21,43 @@ use crate::hash::Phc;
 use crate::limit::{Decision, Limiter, RateLimit, Rule};
 use crate::model::{Grant, Refusal, Timestamp};
 use crate::service::Service;
+use crate::store::StoredKey;
 use crate::token::{Parsed, Plaintext};
 use crate::usage::Counter;
 
 /// What is kept of a key that was proved. Nothing about its rights is kept as allowed: all is checked at each use.
 pub struct Proved {
     pub grant: Grant,
-    /// Which stored hash the presented key was proved against: while it stands, the proof stands.
-    proof: ProofOf,
+    /// Which stored hash the presented key was proved against: while it stands, the proof stands. Empty: the row held
+    /// the key itself.
+    proof: OnceLock<ProofOf>,
     counter: Arc<Counter>,
     /// Looked up at the first use of the limit.
     limiter: OnceLock<Arc<Limiter>>,
 }
 
 impl Proved {
-    /// A key that was proved against this stored hash.
-    pub fn new(grant: Grant, hash: &Phc) -> Self {
-        Self {
+    /// A key that was proved against what its row keeps.
+    pub fn new(grant: Grant, stored: &StoredKey) -> Self {
+        let proved = Self {
             counter: Arc::new(Counter::new(Arc::clone(&grant.key_id), grant.limiter_epoch)),
             grant,
-            proof: ProofOf::hash(hash),
+            proof: OnceLock::new(),
             limiter: OnceLock::new(),
+        };
+        if let StoredKey::Hash(hash) = stored {
+            proved.hashed_as(hash);
         }
+        proved
+    }
+
+    /// The row's plaintext has become this hash: whoever was right is right.
+    pub fn hashed_as(&self, hash: &Phc) {
+        let _ = self.proof.set(ProofOf::hash(hash));
+    }
+
+    fn was_proved_by(&self, hash: &Phc) -> bool {
+        self.proof.get() == Some(&ProofOf::hash(hash))
     }
 }
 
@@ -67,8 +82,17 @@ impl ProofOf {
 #[derive(Clone)]
 struct Presented {
     digest: cache::Digest,
-    lookup: Box<str>,
+    lookup: Lookup<Box<str>>,
     key: Plaintext,
+}
+
+/// What finds the row of a presented key.
+#[derive(Clone)]
+enum Lookup<T> {
+    /// The public id in a key that was issued here.
+    Issued(T),
+    /// The digest of a key of an old instance, whether or not its row was adopted since.
+    Adopted,
 }
 
 /// The answer: a refusal is a value, only faults are errors.
@@ -101,9 +125,7 @@ pub fn warm(
         Found::Refused => Some(Refused::invalid_key()),
         Found::Stale(_) => None,
         // Junk and forgeries end here, and leave nothing behind.
-        Found::Nothing => issued_lookup(service, key)
-            .is_none()
-            .then(Refused::invalid_key),
+        Found::Nothing => lookup(service, key).is_none().then(Refused::invalid_key),
     }
 }
 
@@ -113,7 +135,7 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    let Some(lookup) = issued_lookup(service, key.expose()) else {
+    let Some(lookup) = lookup(service, key.expose()) else {
         return Ok(Refused::invalid_key());
     };
     let digest = service.cache.digest(key.expose());
@@ -121,9 +143,13 @@ pub async fn verify(
         Found::Current(entry) => Some(entry),
         Found::Refused => None,
         Found::Stale(_) | Found::Nothing => {
+            let lookup = match lookup {
+                Lookup::Issued(lookup) => Lookup::Issued(lookup.into()),
+                Lookup::Adopted => Lookup::Adopted,
+            };
             let presented = Presented {
                 digest,
-                lookup: lookup.into(),
+                lookup,
                 key,
             };
             prove::prove(service, presented).await?
@@ -135,11 +161,12 @@ pub async fn verify(
     })
 }
 
-/// The lookup of a key with the shape, the checksum and the tag of one that was issued here.
-fn issued_lookup<'a>(service: &'a Service, key: &'a str) -> Option<&'a str> {
-    match service.tokens.parse(key) {
-        Some(Parsed::Issued { lookup, .. }) => Some(lookup),
-        Some(Parsed::Adopted) | None => None,
+/// What finds the row of a string that may be a key: one with the shape, the checksum and the tag of those that were
+/// issued here, or one of an old instance. A stored hash is nobody's key, whatever has become of its row.
+fn lookup<'a>(service: &'a Service, key: &'a str) -> Option<Lookup<&'a str>> {
+    match service.tokens.parse(key)? {
+        Parsed::Issued { lookup, .. } => Some(Lookup::Issued(lookup)),
+        Parsed::Adopted => (!Phc::is_hash(key)).then_some(Lookup::Adopted),
     }
 }
 

@@ -10,6 +10,7 @@ use sophra_api_keys::model::{AllowList, Grant};
 use sophra_api_keys::random;
 use sophra_api_keys::service::Service;
 use sophra_api_keys::store::Store;
+use sophra_api_keys::store::StoredKey;
 use sophra_api_keys::token::{Keyring, Plaintext, SigningKey};
 use sophra_api_keys::verify::Proved;
 
@@ -58,7 +59,7 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let row = service.cache.row(&id, read_at).expect("a row");
     let proved = Proved::new(
         grant(Arc::clone(&row.key_id), rate_limit),
-        &Phc::new(HASH.to_owned()),
+        &StoredKey::Hash(Phc::new(HASH.to_owned())),
     );
     service
         .cache

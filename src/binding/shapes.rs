@@ -6,12 +6,13 @@ use std::time::Instant;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::adoption::Adopted;
 use crate::error::Error;
 use crate::keys::Page;
 use crate::limit::RateLimit as Limit;
 use crate::model::{self, Grant, Refusal, Timestamp};
 use crate::service::Service;
-use crate::store::Migrated;
+use crate::store::{Condition, Migrated, PlaintextToken};
 use crate::token::Plaintext;
 use crate::{admin, verify};
 
@@ -294,10 +295,34 @@ impl From<admin::AdminVerification> for AdminVerification {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct MigrationReport {
     applied: Vec<String>,
-    adopted: i64,
+    adopted: usize,
     remaining: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    all_permissions: Vec<NamedToken>,
+}
+
+#[derive(Serialize)]
+struct NamedToken {
+    id: String,
+    name: String,
+}
+
+impl MigrationReport {
+    pub(super) fn with_adopted(migrated: Migrated, adopted: Adopted, remaining: i64) -> Self {
+        let named = |token: PlaintextToken| NamedToken {
+            id: token.id,
+            name: token.name,
+        };
+        Self {
+            adopted: adopted.rows,
+            all_permissions: adopted.all_permissions.into_iter().map(named).collect(),
+            remaining,
+            ..Self::from(migrated)
+        }
+    }
 }
 
 impl From<Migrated> for MigrationReport {
@@ -306,6 +331,7 @@ impl From<Migrated> for MigrationReport {
             applied: migrated.applied,
             adopted: 0,
             remaining: migrated.remaining,
+            all_permissions: Vec::new(),
         }
     }
 }
@@ -322,29 +348,35 @@ pub(super) struct Health {
 const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. The table is too large to \
      be widened by itself: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
+const PLAINTEXT_LEFT: &str = "Rows that still hold the plaintext of an old instance (they are being adopted, or \
+     cannot be): ";
+
 /// Longer without the change log, and something is wrong: it is read once a second.
 const STALE_MS: u64 = 5_000;
 
 impl Health {
-    /// By whether the counter of uses is narrow, which the database was asked to learn whether it answers.
-    pub(super) fn new(
-        usage_count_is_narrow: &Result<bool, Error>,
-        service: Option<&Service>,
-    ) -> Self {
+    /// By the state of the tables, which the database was asked for to learn whether it answers.
+    pub(super) fn new(condition: &Result<Condition, Error>, service: Option<&Service>) -> Self {
         let stale_for = service.map(|service| service.cache.stale_for(Instant::now()));
         let stale_for_ms = stale_for.map_or(0, |stale| {
             u64::try_from(stale.as_millis()).unwrap_or(u64::MAX)
         });
         let mut problems = Vec::new();
-        match usage_count_is_narrow {
-            Ok(false) => {}
-            Ok(true) => problems.push(NARROW_USAGE_COUNT.to_owned()),
+        match condition {
+            Ok(condition) => {
+                if condition.usage_count_is_narrow {
+                    problems.push(NARROW_USAGE_COUNT.to_owned());
+                }
+                if condition.plaintext_rows > 0 {
+                    problems.push(format!("{PLAINTEXT_LEFT}{}", condition.plaintext_rows));
+                }
+            }
             Err(error) => problems.push(error.to_string()),
         }
         if stale_for_ms > STALE_MS {
             problems.push("Changes of keys cannot be read from the database".to_owned());
         }
-        let status = match (usage_count_is_narrow, problems.is_empty()) {
+        let status = match (condition, problems.is_empty()) {
             (Err(_), _) => "down",
             (Ok(_), false) => "degraded",
             (Ok(_), true) => "ok",

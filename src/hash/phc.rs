@@ -23,6 +23,12 @@ impl Phc {
         Self(text)
     }
 
+    /// Whether this text is a hash that could have been stored here.
+    #[must_use]
+    pub fn is_hash(text: &str) -> bool {
+        text.starts_with('$') && Record::read(text).is_some()
+    }
+
     /// What to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -46,8 +52,8 @@ pub(super) struct Record {
 impl Record {
     /// `None` unless it is argon2id, version 19, written as the reference implementation does, with
     /// parameters inside the bounds, a salt of 8–48 and an output of 16–64 bytes.
-    pub(super) fn read(stored: &Phc) -> Option<Self> {
-        let hash = PasswordHash::new(stored.as_str()).ok()?;
+    pub(super) fn read(stored: &str) -> Option<Self> {
+        let hash = PasswordHash::new(stored).ok()?;
         if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(VERSION) {
             return None;
         }

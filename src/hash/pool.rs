@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Block;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::HashParams;
@@ -49,6 +49,10 @@ pub(super) struct Pool {
     start: Instant,
     /// When the last caller that was sent away may come, in nanoseconds since `start`.
     promised_ns: AtomicU64,
+    /// For work that has time: fewer than permits, where there are several.
+    turns: Arc<Semaphore>,
+    /// No caller waits for a hash any more.
+    idle: Notify,
 }
 
 impl Pool {
@@ -64,6 +68,8 @@ impl Pool {
             mean_ns: AtomicU64::new(expected_ns(params)),
             start: Instant::now(),
             promised_ns: AtomicU64::new(0),
+            turns: Arc::new(Semaphore::new((permits - 1).max(1))),
+            idle: Notify::new(),
         }
     }
 
@@ -84,6 +90,41 @@ impl Pool {
             place.0.measure(params, job)
         };
         // The text of a panic may quote what was hashed, so it is left out.
+        spawn_blocking(work)
+            .await
+            .map_err(|_| Error::Internal("hashing was aborted".into()))
+    }
+
+    /// Runs `job`, which has time, while no caller has a hash waiting or running. Where there are several permits one
+    /// is never taken for such work, so that a caller who comes meanwhile need not wait.
+    pub(super) async fn run_when_idle<T, F>(
+        pool: &Arc<Self>,
+        params: HashParams,
+        job: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut [Block]) -> T + Send + 'static,
+    {
+        let turn = Arc::clone(&pool.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| Error::Internal("the hashing pool is closed".into()))?;
+        let permit = loop {
+            let mut idle = std::pin::pin!(pool.idle.notified());
+            // Before the look, so that nothing is missed between it and the wait.
+            idle.as_mut().enable();
+            if pool.queued.load(Relaxed) == 0
+                && let Ok(permit) = Arc::clone(&pool.semaphore).try_acquire_owned()
+            {
+                break permit;
+            }
+            idle.await;
+        };
+        let pool = Arc::clone(pool);
+        let work = move || {
+            // The permit goes first: whoever has a turn next finds it.
+            let (_turn, _permit) = (turn, permit);
+            pool.measure(params, job)
+        };
         spawn_blocking(work)
             .await
             .map_err(|_| Error::Internal("hashing was aborted".into()))
@@ -111,14 +152,14 @@ impl Pool {
         if needed > kept {
             return job(&mut vec![Block::new(); needed]);
         }
-        let idle = self.idle().pop();
-        let mut buffer = idle.unwrap_or_else(|| vec![Block::new(); kept]);
+        let spare = self.spare().pop();
+        let mut buffer = spare.unwrap_or_else(|| vec![Block::new(); kept]);
         let result = job(&mut buffer);
-        self.idle().push(buffer);
+        self.spare().push(buffer);
         result
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,7 +222,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.queued.fetch_sub(1, Relaxed);
+        if self.0.queued.fetch_sub(1, Relaxed) == 1 {
+            self.0.idle.notify_waiters();
+        }
     }
 }
 

@@ -247,7 +247,7 @@ proptest! {
         let good = INTEROP[0];
         let mutated = format!("{}{text}{}", &good[..cut], &good[cut..]);
         for hostile in [text.clone(), format!("$argon2id$v=19${costs}"), mutated] {
-            let _ = Record::read(&Phc::new(hostile));
+            let _ = Record::read(&hostile);
         }
     }
 }

@@ -1,16 +1,25 @@
 //! The rows of `"AdminToken"`.
 
-use super::Store;
-use crate::admin::AdminToken;
+use super::{PlaintextToken, Store};
+use crate::admin::{AdminToken, permissions_by_name};
 use crate::error::Error;
-use crate::model::Timestamp;
+use crate::model::{CredentialDigest, Timestamp};
+
+/// The row of a presented token.
+#[derive(Debug, Clone)]
+pub struct StoredToken {
+    pub token: AdminToken,
+    /// It is the row of an old instance, and not yet adopted.
+    pub plaintext: Option<PlaintextToken>,
+}
 
 struct TokenRow {
     id: String,
     name: String,
     description: Option<String>,
     is_active: bool,
-    permissions: Vec<String>,
+    permissions: Option<Vec<String>>,
+    is_plaintext: bool,
     expires_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -28,7 +37,8 @@ macro_rules! token_rows {
               coalesce("name", '') AS "name!",
               "description",
               coalesce("isActive", false) AS "is_active!",
-              array_remove(coalesce("permissions", '{}'), NULL) AS "permissions!",
+              array_remove("permissions", NULL) AS "permissions",
+              "lookup" IS NULL AS "is_plaintext!",
               "expiresAt" AS "expires_at: Timestamp",
               "createdAt" AS "created_at!: Timestamp",
               "updatedAt" AS "updated_at!: Timestamp",
@@ -42,13 +52,19 @@ macro_rules! token_rows {
 }
 
 impl From<TokenRow> for AdminToken {
+    /// What nobody has said of a row of an old instance follows from its name, as adoption will store it.
     fn from(row: TokenRow) -> Self {
+        let permissions = match row.permissions {
+            Some(permissions) => permissions,
+            None if row.is_plaintext => permissions_by_name(&row.name),
+            None => Vec::new(),
+        };
         Self {
             id: row.id,
             name: row.name,
             description: row.description,
             is_active: row.is_active,
-            permissions: row.permissions,
+            permissions,
             expires_at: row.expires_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -86,12 +102,34 @@ impl Store {
         .await
     }
 
-    pub async fn find_admin_token(&self, digest: &str) -> Result<Option<AdminToken>, Error> {
+    /// The row that keeps this digest, or the token itself.
+    pub async fn find_admin_token(
+        &self,
+        digest: &CredentialDigest,
+    ) -> Result<Option<StoredToken>, Error> {
+        let lookup = digest.lookup();
         self.repeatable(|| async {
-            let row = token_rows!(r#"WHERE "lookup" = $1"#, digest)
-                .fetch_optional(&mut self.db().await?)
-                .await?;
-            Ok(row.map(AdminToken::from))
+            let row = token_rows!(
+                r#"
+                WHERE "lookup" = $1
+                  OR ("lookup" IS NULL AND sha256(replace("token", E'\\', E'\\\\')::bytea) = $2)
+                ORDER BY "lookup" = $1 DESC NULLS LAST
+                LIMIT 1
+                "#,
+                lookup,
+                digest.bytes(),
+            )
+            .fetch_optional(&mut self.db().await?)
+            .await?;
+            Ok(row.map(|row| StoredToken {
+                plaintext: row.is_plaintext.then(|| PlaintextToken {
+                    id: row.id.clone(),
+                    name: row.name.clone(),
+                    permissions: row.permissions.clone(),
+                    digest: *digest,
+                }),
+                token: row.into(),
+            }))
         })
         .await
     }

@@ -8,7 +8,7 @@ use super::fault;
 use crate::config::quoted;
 
 /// Name, whether unique, table and columns.
-const INDEXES: [(&str, bool, &str); 6] = [
+const INDEXES: [(&str, bool, &str); 8] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -31,6 +31,17 @@ const INDEXES: [(&str, bool, &str); 6] = [
         r#""ApiKey" ((coalesce("isActive", false)), "createdAt", "id")"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
+    // Of rows of old instances alone: nothing is in them once all are adopted.
+    (
+        "ApiKey_plaintext_idx",
+        false,
+        r#""ApiKey" (sha256(replace("key", E'\\', E'\\\\')::bytea)) WHERE "lookup" IS NULL"#,
+    ),
+    (
+        "AdminToken_plaintext_idx",
+        false,
+        r#""AdminToken" (sha256(replace("token", E'\\', E'\\\\')::bytea)) WHERE "lookup" IS NULL"#,
+    ),
 ];
 
 /// What `search` looks into, word for word as `list_keys` says it: one index over both columns is half the work of two

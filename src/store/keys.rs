@@ -7,7 +7,7 @@ use super::db::Db;
 use crate::error::Error;
 use crate::hash::Phc;
 use crate::keys::{Changes, Cursor, Query};
-use crate::model::{ApiKey, Timestamp};
+use crate::model::{ApiKey, CredentialDigest, Timestamp};
 
 /// One row, as far as callers may see it.
 pub(super) struct KeyRow {
@@ -105,6 +105,14 @@ pub struct Credential {
 pub struct Rotation {
     pub credential: Credential,
     pub grace_until: Option<Timestamp>,
+    /// Of a current key that is kept in plaintext: in its grace period it is kept as this hash only.
+    pub replaced: Option<ReplacedPlaintext>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReplacedPlaintext {
+    pub digest: CredentialDigest,
+    pub hash: Phc,
 }
 
 impl Store {
@@ -296,34 +304,52 @@ async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result
 }
 
 /// The current key becomes the previous one, if it has a grace period; the one before is gone in any case. Answers
-/// until when the previous one is valid. Of a key that is kept in plaintext nothing is kept.
+/// until when the previous one is valid. Of a plaintext that is not the one which was hashed nothing is kept.
 async fn replace_credential(
     db: &mut Db,
     id: &str,
     rotation: &Rotation,
 ) -> sqlx::Result<Option<Timestamp>> {
-    let credential = &rotation.credential;
+    let Rotation {
+        credential,
+        grace_until,
+        replaced,
+    } = rotation;
+    let replaced = replaced.as_ref();
     sqlx::query_scalar!(
         r#"
-        UPDATE "ApiKey" SET
-          "previousKey" = CASE WHEN $2::timestamp IS NOT NULL AND "lookup" IS NOT NULL THEN "key" END,
-          "previousLookup" = CASE WHEN $2 IS NOT NULL THEN "lookup" END,
-          "previousSigningKey" = CASE WHEN $2 IS NOT NULL THEN "signingKey" END,
-          "previousKeyExpiresAt" = CASE WHEN "lookup" IS NOT NULL THEN $2 END,
+        UPDATE "ApiKey" AS key SET
+          "previousKey" = CASE WHEN previous.lookup IS NOT NULL THEN previous.hash END,
+          "previousLookup" = previous.lookup,
+          "previousSigningKey" = CASE WHEN previous.lookup IS NOT NULL THEN "signingKey" END,
+          "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
           "key" = $3,
           "lookup" = $4,
           "start" = $5,
           "signingKey" = $6,
           "coldDigest" = NULL
-        WHERE "id" = $1
-        RETURNING "previousKeyExpiresAt" AS "until: Timestamp"
+        FROM (
+          SELECT
+            CASE WHEN "lookup" IS NULL THEN $7 ELSE "key" END AS hash,
+            CASE
+              WHEN $2::timestamp IS NULL THEN NULL
+              WHEN "lookup" IS NOT NULL THEN "lookup"
+              WHEN sha256(replace("key", E'\\', E'\\\\')::bytea) = $9 THEN $8
+            END AS lookup
+          FROM "ApiKey" WHERE "id" = $1
+        ) AS previous
+        WHERE key."id" = $1
+        RETURNING key."previousKeyExpiresAt" AS "until: Timestamp"
         "#,
         id,
-        rotation.grace_until as _,
+        grace_until as _,
         credential.hash.as_str(),
         credential.lookup,
         credential.start,
         credential.signing_key,
+        replaced.map(|replaced| replaced.hash.as_str()),
+        replaced.map(|replaced| replaced.digest.lookup()),
+        replaced.map(|replaced| replaced.digest.bytes()),
     )
     .fetch_one(db)
     .await

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use crate::config::Config;
 
-/// The channel of the triggers on `"ApiKey"`.
+/// The channel of the triggers.
 const CHANNEL: &str = "sophra_api_keys";
 
 /// Hears of changes; what has changed is read from the log.

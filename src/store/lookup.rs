@@ -7,15 +7,23 @@ use sqlx::types::Json;
 use super::Store;
 use crate::error::Error;
 use crate::hash::Phc;
-use crate::model::{AllowList, Grant, Timestamp};
+use crate::model::{AllowList, CredentialDigest, Grant, Timestamp};
 
-/// A row that a presented key may be the key of: the hash decides.
+/// A row that a presented key may be the key of: what is stored decides.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     pub grant: Grant,
-    pub hash: Phc,
+    pub stored: StoredKey,
     /// Of the current key, where one was kept.
     pub cold_digest: Option<Vec<u8>>,
+}
+
+/// What a row keeps of its key.
+#[derive(Debug, Clone)]
+pub enum StoredKey {
+    Hash(Phc),
+    /// The key itself, as old instances keep it. Its digest is all that leaves the database.
+    Plaintext(CredentialDigest),
 }
 
 struct CandidateRow {
@@ -32,13 +40,19 @@ struct CandidateRow {
     metadata: Option<Json<serde_json::Value>>,
     suspended_until: Option<Timestamp>,
     replaced_until: Option<Timestamp>,
+    plaintext_digest: Option<Vec<u8>>,
     hash: String,
     cold_digest: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// The row whose current or previous key has this lookup.
-    pub async fn find_candidate(&self, lookup: &str) -> Result<Option<Candidate>, Error> {
+    /// The row whose current or previous key has this lookup, or whose plaintext has this digest.
+    pub async fn find_candidate(
+        &self,
+        lookup: &str,
+        digest: Option<&CredentialDigest>,
+    ) -> Result<Option<Candidate>, Error> {
+        let digest = digest.map(CredentialDigest::bytes);
         self.selects.fetch_add(1, Ordering::Relaxed);
         let row = self
             .repeatable_in_turn(|| async {
@@ -58,20 +72,29 @@ impl Store {
                       "scopes",
                       "metadata" AS "metadata: Json<serde_json::Value>",
                       "suspendedUntil" AS "suspended_until: Timestamp",
-                      CASE WHEN "lookup" = $1 THEN NULL ELSE coalesce("previousKeyExpiresAt", '-infinity') END
+                      CASE WHEN "lookup" = $1 OR "lookup" IS NULL THEN NULL
+                        ELSE coalesce("previousKeyExpiresAt", '-infinity') END
                         AS "replaced_until: Timestamp",
+                      CASE WHEN "lookup" IS NULL THEN sha256(replace("key", E'\\', E'\\\\')::bytea) END
+                        AS "plaintext_digest",
                       CASE WHEN "lookup" = $1 THEN "key" ELSE coalesce("previousKey", '') END AS "hash!",
                       CASE WHEN "lookup" = $1 THEN "coldDigest" END AS "cold_digest"
                     FROM "ApiKey"
-                    WHERE "lookup" = $1 OR "previousLookup" = $1
+                    WHERE "lookup" = $1
+                      OR "previousLookup" = $1
+                      OR ("lookup" IS NULL AND sha256(replace("key", E'\\', E'\\\\')::bytea) = $2)
+                    -- A key that was replaced must not hide another row that holds it.
+                    ORDER BY CASE WHEN "lookup" = $1 THEN 0 WHEN "lookup" IS NULL THEN 1 ELSE 2 END
+                    LIMIT 1
                     "#,
                     lookup,
+                    digest,
                 )
                 .fetch_optional(&mut self.db().await?)
                 .await
             })
             .await?;
-        Ok(row.map(Candidate::from))
+        row.map(Candidate::try_from).transpose()
     }
 
     /// Replaces the hash of a key that was just proved by one with the configured parameters, unless the key was
@@ -145,9 +168,19 @@ impl Store {
     }
 }
 
-impl From<CandidateRow> for Candidate {
-    fn from(row: CandidateRow) -> Self {
-        Self {
+impl TryFrom<CandidateRow> for Candidate {
+    type Error = Error;
+
+    fn try_from(row: CandidateRow) -> Result<Self, Error> {
+        let stored = match row.plaintext_digest {
+            None => StoredKey::Hash(Phc::new(row.hash)),
+            Some(digest) => StoredKey::Plaintext(CredentialDigest::from_bytes(
+                digest
+                    .try_into()
+                    .map_err(|_| Error::Internal("A digest has another length".into()))?,
+            )),
+        };
+        Ok(Self {
             grant: Grant {
                 key_id: row.id.into(),
                 name: row.name.into(),
@@ -163,8 +196,8 @@ impl From<CandidateRow> for Candidate {
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
                 limiter_epoch: row.limiter_epoch,
             },
-            hash: Phc::new(row.hash),
+            stored,
             cold_digest: row.cold_digest,
-        }
+        })
     }
 }

@@ -1,15 +1,14 @@
 //! Single flight: who presents the same key at the same time shares one answer.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-use super::Presented;
 use super::prove::{Outcome, fly};
+use super::{Lookup, Presented};
 use crate::cache::{Digest, Found};
 use crate::error::Error;
 use crate::service::Service;
@@ -19,7 +18,20 @@ type Flight = Shared<BoxFuture<'static, Result<Outcome, Error>>>;
 /// The flights in the air.
 #[derive(Default)]
 pub struct Flights {
-    in_air: Mutex<HashMap<Digest, Flight>>,
+    in_air: Mutex<InAir>,
+}
+
+#[derive(Default)]
+struct InAir {
+    flights: HashMap<Digest, InFlight>,
+    /// How many of them will need the hash. Not those of the shape of old keys: anybody can make such strings, and
+    /// only a row tells.
+    hashing: usize,
+}
+
+struct InFlight {
+    flight: Flight,
+    hashing: bool,
 }
 
 impl Flights {
@@ -32,16 +44,21 @@ impl Flights {
     ) -> Result<Outcome, Error> {
         let flight = {
             let mut in_air = self.in_air();
-            let ahead = in_air.len();
-            match in_air.entry(presented.digest) {
-                Entry::Occupied(flight) => flight.get().clone(),
-                Entry::Vacant(place) => {
-                    if may_hash(service, &presented.digest) {
-                        service.hasher.admit(ahead)?;
+            match in_air.flights.get(&presented.digest) {
+                Some(InFlight { flight, .. }) => flight.clone(),
+                None => {
+                    let hashing = may_hash(service, presented);
+                    if hashing {
+                        service.hasher.admit(in_air.hashing)?;
                     }
-                    place
-                        .insert(begin(Arc::clone(service), presented.clone()))
-                        .clone()
+                    in_air.hashing += usize::from(hashing);
+                    let flight = begin(Arc::clone(service), presented.clone());
+                    let in_flight = InFlight {
+                        flight: flight.clone(),
+                        hashing,
+                    };
+                    in_air.flights.insert(presented.digest, in_flight);
+                    flight
                 }
             }
         };
@@ -49,21 +66,25 @@ impl Flights {
     }
 
     fn land(&self, digest: Digest) {
-        self.in_air().remove(&digest);
+        let mut in_air = self.in_air();
+        if let Some(landed) = in_air.flights.remove(&digest) {
+            in_air.hashing -= usize::from(landed.hashing);
+        }
     }
 
-    fn in_air(&self) -> MutexGuard<'_, HashMap<Digest, Flight>> {
+    fn in_air(&self) -> MutexGuard<'_, InAir> {
         self.in_air.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What was proved before is only read again, and a cold digest makes the hash needless.
-fn may_hash(service: &Service, digest: &Digest) -> bool {
+fn may_hash(service: &Service, presented: &Presented) -> bool {
     let known = matches!(
-        service.cache.find(digest, Instant::now()),
+        service.cache.find(&presented.digest, Instant::now()),
         Found::Stale(_) | Found::Current(_)
     );
-    !known && service.cold_digests.is_none()
+    let issued = matches!(presented.lookup, Lookup::Issued(_));
+    issued && !known && service.cold_digests.is_none()
 }
 
 /// A task of its own: it goes on for the others when the one who began it is gone.

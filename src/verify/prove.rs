@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Entry, Presented, ProofOf, Proved};
+use super::{Entry, Lookup, Presented, Proved};
+use crate::adoption;
 use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
 use crate::hash::{Phc, Proof};
-use crate::model::Grant;
+use crate::model::{CredentialDigest, Grant};
 use crate::random;
 use crate::service::Service;
-use crate::store::Candidate;
+use crate::store::{Candidate, StoredKey};
 use crate::token::Plaintext;
 
 /// What a flight brings back: the entry of a key that is right, and where in the changes it was read.
@@ -61,31 +62,67 @@ pub(super) async fn fly(service: &Arc<Service>, presented: Presented) -> Result<
         Found::Stale(entry) => Some(entry),
         Found::Refused | Found::Nothing => None,
     };
-    let (found, read_at) = read(service, &lookup).await?;
+    let sought = Sought::of(&lookup, &key);
+    let (found, read_at) = read(service, &sought).await?;
     let Some((candidate, row)) = found else {
-        if known.is_none() {
+        if known.is_none() && matches!(lookup, Lookup::Issued(_)) {
             // As much work as for a known lookup, so that the time does not tell which ids exist.
             service.hasher.dummy(key).await?;
         }
         return Ok(refused(service, digest, read_at));
     };
-    let proof = ProofOf::hash(&candidate.hash);
-    let proved_before = known
-        .as_ref()
-        .is_some_and(|known| known.value.proof == proof);
-    if !proved_before && !is_right(service, &key, &candidate).await? {
+    let right = match &candidate.stored {
+        StoredKey::Plaintext(stored) => sought.digest.is_some_and(|digest| digest.is(stored)),
+        StoredKey::Hash(hash)
+            if known
+                .as_ref()
+                .is_some_and(|it| it.value.was_proved_by(hash)) =>
+        {
+            true
+        }
+        StoredKey::Hash(hash) => is_right(service, &key, hash, &candidate).await?,
+    };
+    if !right {
         return Ok(refused(service, digest, read_at));
+    }
+    if let StoredKey::Plaintext(digest) = &candidate.stored {
+        adoption::on_first_use(service, &candidate.grant.key_id, &key, *digest);
     }
     let grant = Grant {
         key_id: Arc::clone(&row.key_id),
         ..candidate.grant
     };
-    let proved = Proved::new(grant, &candidate.hash);
+    let proved = Proved::new(grant, &candidate.stored);
     let entry = service.cache.insert(digest, proved, row, read_at);
     Ok(Outcome {
         entry: Some(entry),
         read_at,
     })
+}
+
+/// What the database is asked for.
+struct Sought {
+    lookup: Box<str>,
+    /// Of a key that may be kept in plaintext.
+    digest: Option<CredentialDigest>,
+}
+
+impl Sought {
+    fn of(lookup: &Lookup<Box<str>>, key: &Plaintext) -> Self {
+        match lookup {
+            Lookup::Issued(lookup) => Self {
+                lookup: lookup.clone(),
+                digest: None,
+            },
+            Lookup::Adopted => {
+                let digest = CredentialDigest::of(key.expose());
+                Self {
+                    lookup: digest.lookup().into(),
+                    digest: Some(digest),
+                }
+            }
+        }
+    }
 }
 
 fn refused(service: &Service, digest: Digest, read_at: Sequence) -> Outcome {
@@ -101,11 +138,14 @@ fn refused(service: &Service, digest: Digest, read_at: Sequence) -> Outcome {
 /// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
 async fn read(
     service: &Service,
-    lookup: &str,
+    sought: &Sought,
 ) -> Result<(Option<(Candidate, Arc<Row>)>, Sequence), Error> {
     for _ in 1..TRIES {
         let read_at = service.cache.sequence();
-        let candidate = service.store.find_candidate(lookup).await?;
+        let candidate = service
+            .store
+            .find_candidate(&sought.lookup, sought.digest.as_ref())
+            .await?;
         let Some(candidate) = candidate else {
             return Ok((None, read_at));
         };
@@ -122,21 +162,18 @@ async fn read(
 async fn is_right(
     service: &Arc<Service>,
     key: &Plaintext,
+    hash: &Phc,
     candidate: &Candidate,
 ) -> Result<bool, Error> {
     let cold = service.cold_digests.as_ref();
     if let (Some(cold), Some(kept)) = (cold, &candidate.cold_digest)
-        && cold.matches(key, &candidate.hash, kept)
+        && cold.matches(key, hash, kept)
     {
         return Ok(true);
     }
-    match service
-        .hasher
-        .verify(key.clone(), candidate.hash.clone())
-        .await?
-    {
+    match service.hasher.verify(key.clone(), hash.clone()).await? {
         Proof::Match { outdated } => {
-            tidy(service, key, candidate, outdated);
+            tidy(service, key, hash, candidate, outdated);
             Ok(true)
         }
         Proof::Mismatch | Proof::Unreadable => Ok(false),
@@ -145,12 +182,18 @@ async fn is_right(
 
 /// After a proof, beside the answer: a hash with old parameters is replaced, and the cold digest kept. Both are
 /// only for next time, so a fault in them is nobody's fault.
-fn tidy(service: &Arc<Service>, key: &Plaintext, candidate: &Candidate, outdated: bool) {
+fn tidy(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    hash: &Phc,
+    candidate: &Candidate,
+    outdated: bool,
+) {
     let is_current = candidate.grant.replaced_until.is_none();
     if !is_current || (!outdated && service.cold_digests.is_none()) {
         return;
     }
-    let (service, key, hash) = (Arc::clone(service), key.clone(), candidate.hash.clone());
+    let (service, key, hash) = (Arc::clone(service), key.clone(), hash.clone());
     let id = Arc::clone(&candidate.grant.key_id);
     tokio::spawn(async move {
         let hash = if outdated {

@@ -19,8 +19,8 @@ export interface Peer {
     body: (here: Here, ...args: A) => T | Promise<T>,
     ...args: A
   ): Promise<Awaited<T>>
-  /** Stops the process in its tracks, or lets it go on. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  /** Stops the process in its tracks, lets it go on, or ends it there. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void
   stop(): Promise<void>
 }
 

@@ -138,7 +138,7 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
         result.unwrap().unwrap();
     }
     assert!(buffers.lock().unwrap().len() <= 3);
-    assert!(pool.idle().len() <= 3);
+    assert!(pool.spare().len() <= 3);
     assert_eq!(pool.stats().hashes, 500);
 }
 
@@ -152,9 +152,9 @@ async fn larger_memory_is_lent_and_not_kept() {
             .unwrap(),
         64
     );
-    assert_eq!(pool.idle().len(), 0);
+    assert_eq!(pool.spare().len(), 0);
     Pool::run(&pool, small(), |_| ()).await.unwrap();
-    let sizes: Vec<usize> = pool.idle().iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = pool.spare().iter().map(Vec::len).collect();
     assert_eq!(sizes, [8]);
 }
 
@@ -179,4 +179,66 @@ fn the_mean_follows_the_measurements() {
     assert!((8_990..=9_000).contains(&pool.stats().mean_us), "{pool:?}");
     let default = Pool::new(HashParams::default(), 1);
     assert_eq!(default.stats().mean_us, 8_960);
+}
+
+/// Work that has time, begun beside the test.
+fn later(pool: &Arc<Pool>) -> JoinHandle<Result<(), Error>> {
+    let pool = Arc::clone(pool);
+    tokio::spawn(async move { Pool::run_when_idle(&pool, small(), |_| ()).await })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_has_time_waits_for_all_callers() {
+    let pool = pool(1);
+    let held = hold(&pool).await;
+    let caller = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { Pool::run(&pool, small(), |_| ()).await }
+    });
+    until(|| pool.stats().queued == 2).await;
+    let waiting: Vec<_> = (0..8).map(|_| later(&pool)).collect();
+    for _ in 0..1_000 {
+        yield_now().await;
+    }
+    assert_eq!(pool.stats().hashes, 0);
+    held.end.send(()).unwrap();
+    held.caller.await.unwrap().unwrap();
+    caller.await.unwrap().unwrap();
+    for one in waiting {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(pool.stats().hashes, 10);
+    assert_eq!(pool.semaphore.available_permits(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
+    let pool = pool(3);
+    let (end, ended) = mpsc::channel::<()>();
+    let ended = Arc::new(Mutex::new(ended));
+    let running: Vec<_> = (0..3)
+        .map(|_| {
+            let (pool, ended) = (Arc::clone(&pool), Arc::clone(&ended));
+            tokio::spawn(async move {
+                let job = move |_: &mut [Block]| ended.lock().unwrap().recv().unwrap();
+                Pool::run_when_idle(&pool, small(), job).await
+            })
+        })
+        .collect();
+    until(|| pool.semaphore.available_permits() == 1).await;
+    for _ in 0..1_000 {
+        yield_now().await;
+    }
+    assert_eq!(pool.semaphore.available_permits(), 1);
+    assert_eq!(pool.stats().queued, 0);
+    // A caller is served at once, while the others run.
+    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    assert_eq!(pool.stats().hashes, 1);
+    for _ in 0..3 {
+        end.send(()).unwrap();
+    }
+    for one in running {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(pool.semaphore.available_permits(), 3);
 }
