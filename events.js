@@ -3,18 +3,25 @@
 // `onEvent`: one native listener for all callbacks of this thread.
 
 const native = require('./native.js')
+const { freeze } = require('./warm.js')
 
 const listeners = new Set()
 let registration
 
 const DATES = ['at', 'suspendedUntil']
 
-function eventOf(json) {
-  const event = JSON.parse(json)
-  for (const name of DATES) {
-    if (typeof event[name] === 'number') event[name] = new Date(event[name])
+const CHANGED_DATES = ['expiresAt', 'suspendedUntil', 'previousKeyExpiresAt']
+
+function withDates(object, names) {
+  for (const name of names) {
+    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
   }
-  return Object.freeze(event)
+}
+
+function withEventDates(event) {
+  withDates(event, DATES)
+  for (const name of CHANGED_DATES) withDates(event.changes?.[name], ['before', 'after'])
+  return event
 }
 
 /** What goes wrong in one listener is nobody else's matter. */
@@ -31,10 +38,11 @@ async function call({ callback }, event) {
 }
 
 function deliver(json) {
-  const event = eventOf(json)
+  const event = freeze(withEventDates(JSON.parse(json)))
   for (const listener of [...listeners]) void call(listener, event)
 }
 
+exports.withEventDates = withEventDates
 exports.onEvent = (callback) => {
   // An object of its own: the same callback may be added twice.
   const listener = { callback }

@@ -431,6 +431,11 @@ export interface Options {
    */
   statementTimeoutMs?: number | null
   /**
+   * Days that the audit log is kept, 1 to 36,500.
+   * @default 90
+   */
+  auditRetentionDays?: number | null
+  /**
    * `off`: events of severity `warning` and above are not written to stderr where no `onEvent` listener is.
    * @default 'on'
    */
@@ -440,6 +445,60 @@ export interface Options {
 interface EventBase {
   severity: 'info' | 'warning' | 'critical'
   at: Date
+}
+
+/** A key was issued, changed or deleted by this package. What others write to the table is not told. */
+export interface KeyChangeEvent extends EventBase {
+  type: 'key.issued' | 'key.changed' | 'key.deleted'
+  severity: 'info'
+  keyId: string
+  /** Absent of a deleted key. */
+  name?: string
+  clientId?: string
+  /** By field what it was and what it is; empty for `description`, `metadata` and `key`, whose values are not told. */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who did it: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * Attempts to use a key that were refused, those alike counted together since the last flush: by reason, key or lookup,
+ * and address. Of more than 1,000 kinds in a flush the rest is counted by reason alone.
+ */
+export interface KeyRefusedEvent extends EventBase {
+  type: 'key.refused'
+  severity: 'info'
+  reason: Exclude<Verification['code'], 'VALID'>
+  /** Attempts alike; exact. */
+  count: number
+  /** Whose key it was, where the key itself was right. */
+  keyId?: string
+  name?: string
+  clientId?: string
+  /** The public part of a key that nobody has. */
+  lookup?: string
+  ip?: string
+  /** Of the first of them, cut at 256 characters. */
+  path?: string
+}
+
+/** Admin tokens that were refused, those alike counted together since the last flush. */
+export interface AdminRefusedEvent extends EventBase {
+  type: 'admin.refused'
+  severity: 'info'
+  reason: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION'
+  count: number
+  /** Where the token itself was right. */
+  tokenId?: string
+}
+
+/** An admin token was issued or revoked. */
+export interface AdminChangeEvent extends EventBase {
+  type: 'admin.issued' | 'admin.revoked'
+  severity: 'info'
+  tokenId: string
+  name?: string
+  actor?: string
 }
 
 /** A key exceeded its rate limit. Told once, by the process that stored the suspension. */
@@ -484,11 +543,53 @@ export interface ConfigurationWarningEvent extends EventBase {
 
 /** What `onEvent` tells. Later versions may add types. */
 export type ApiKeyEvent =
+  | KeyChangeEvent
+  | KeyRefusedEvent
+  | AdminRefusedEvent
+  | AdminChangeEvent
   | KeySuspendedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
   | ConfigurationWarningEvent
+
+/** An entry of the audit log: an event as it was told. */
+export type AuditEvent = Omit<ApiKeyEvent, 'severity'> & {
+  id: string
+  /** So many alike, of which this is the first. */
+  count: number
+  [field: string]: unknown
+}
+
+/** The input of `listAuditEvents`. */
+export interface ListAuditEventsQuery {
+  /**
+   * 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the page before. */
+  cursor?: string | null
+  keyId?: string | null
+  type?: ApiKeyEvent['type'] | null
+  /** Inclusive; a `Date` or ISO 8601 text. */
+  from?: Date | string | null
+  /** Exclusive. */
+  to?: Date | string | null
+}
+
+/** A page of the audit log, newest first. */
+export interface AuditPage {
+  events: AuditEvent[]
+  /** `null` on the last page. */
+  nextCursor: string | null
+}
+
+/** The second argument of the functions that change keys and admin tokens. */
+export interface ChangeOptions {
+  /** Who does it, for events and the audit log: for example the id of an admin token. At most 255 characters. */
+  actor?: string | null
+}
 
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a
@@ -577,7 +678,7 @@ export declare function configure(options: Options): void
  * const { token } = await createAdminToken({ name: 'ops', permissions: ['keys:read', 'keys:write'] })
  * ```
  */
-export declare function createAdminToken(input: CreateAdminTokenInput): Promise<IssuedAdminToken>
+export declare function createAdminToken(input: CreateAdminTokenInput, options?: ChangeOptions | null): Promise<IssuedAdminToken>
 
 /**
  * Issues a key. The answer is the only time that its plaintext (`key`) is known: only an argon2id hash is kept.
@@ -592,7 +693,7 @@ export declare function createAdminToken(input: CreateAdminTokenInput): Promise<
  * const { id, key } = await createApiKey({ name: 'Search', clientId: 'acme', rateLimit: 100 })
  * ```
  */
-export declare function createApiKey(input: CreateApiKeyInput): Promise<IssuedApiKey>
+export declare function createApiKey(input: CreateApiKeyInput, options?: ChangeOptions | null): Promise<IssuedApiKey>
 
 /**
  * Deletes a key for good.
@@ -604,7 +705,7 @@ export declare function createApiKey(input: CreateApiKeyInput): Promise<IssuedAp
  * await deleteApiKey(id)
  * ```
  */
-export declare function deleteApiKey(id: string): Promise<void>
+export declare function deleteApiKey(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
  * Stores all usage counted so far. Not needed for usage to be stored: that happens once an interval.
@@ -665,6 +766,19 @@ export declare function listAdminTokens(): Promise<AdminToken[]>
 export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<ApiKeyPage>
 
 /**
+ * A page of the audit log, newest first: refused attempts, administration, suspensions. What was refused since the
+ * last flush, and what an outage holds up, is not in it yet.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const { events, nextCursor } = await listAuditEvents({ type: 'key.refused', from: new Date('2026-01-01') })
+ * ```
+ */
+export declare function listAuditEvents(query?: ListAuditEventsQuery | null): Promise<AuditPage>
+
+/**
  * Brings the database schema up to date: additive, idempotent, safe when several processes start at once.
  * Runs by itself at first use unless `API_KEYS_MIGRATE=manual`.
  *
@@ -698,7 +812,7 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * await patchApiKey({ id, isActive: false })
  * ```
  */
-export declare function patchApiKey(input: PatchApiKeyInput): Promise<ApiKey>
+export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
 
 /**
  * Revokes an admin token for good; its row stays, with `isActive: false`.
@@ -710,7 +824,7 @@ export declare function patchApiKey(input: PatchApiKeyInput): Promise<ApiKey>
  * await revokeAdminToken(id)
  * ```
  */
-export declare function revokeAdminToken(id: string): Promise<void>
+export declare function revokeAdminToken(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
  * Changes the given fields and keeps the others. With `regenerateKey: true` the key is replaced too: its id
@@ -724,7 +838,7 @@ export declare function revokeAdminToken(id: string): Promise<void>
  * const { key } = await updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 3600 })
  * ```
  */
-export declare function updateApiKey(input: UpdateApiKeyInput): Promise<UpdatedApiKey>
+export declare function updateApiKey(input: UpdateApiKeyInput, options?: ChangeOptions | null): Promise<UpdatedApiKey>
 
 /**
  * Verifies an admin token: signature, claims, then its row, whose permissions are the authority. Every token

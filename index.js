@@ -4,7 +4,7 @@
 // are made here, so that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
 const native = require('./native.js')
-const { onEvent } = require('./events.js')
+const { onEvent, withEventDates } = require('./events.js')
 const { flushAtExit } = require('./exit.js')
 const { freeze, verifyWarm } = require('./warm.js')
 
@@ -69,6 +69,10 @@ exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = exported(native.listAdminTokens, (tokens) => tokens.map(withDates))
 exports.revokeAdminToken = exported(native.revokeAdminToken)
+exports.listAuditEvents = exported(native.listAuditEvents, (page) => {
+  page.events = page.events.map(withEventDates)
+  return page
+})
 exports.migrate = exported(native.migrate)
 exports.flush = exported(native.flush)
 exports.close = exported(native.close)

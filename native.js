@@ -788,6 +788,7 @@ module.exports.getApiKey = nativeBinding.getApiKey
 module.exports.health = nativeBinding.health
 module.exports.listAdminTokens = nativeBinding.listAdminTokens
 module.exports.listApiKeys = nativeBinding.listApiKeys
+module.exports.listAuditEvents = nativeBinding.listAuditEvents
 module.exports.migrate = nativeBinding.migrate
 module.exports.patchApiKey = nativeBinding.patchApiKey
 module.exports.revokeAdminToken = nativeBinding.revokeAdminToken

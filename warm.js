@@ -101,7 +101,7 @@ function refused(outcome, serial) {
 }
 
 function ask(key, context) {
-  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1)
+  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '')
   if (!isUsual(context)) return MISS
   // Each field is read once: a getter may answer differently the next time, or verify by itself.
   const ip = textOf(context.ip)
@@ -110,7 +110,7 @@ function ask(key, context) {
   const path = textOf(context.path)
   if (ip === undefined || scopes === undefined || cost === undefined || path === undefined)
     return MISS
-  return native.verifyWarm(key, ip, scopes, cost)
+  return native.verifyWarm(key, ip, scopes, cost, path)
 }
 
 /** The result, or `undefined` where memory alone cannot answer. */

@@ -29,6 +29,7 @@ test('the package exports exactly what is documented', async () => {
       "health",
       "listAdminTokens",
       "listApiKeys",
+      "listAuditEvents",
       "migrate",
       "onEvent",
       "patchApiKey",

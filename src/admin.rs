@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::audit;
 use crate::error::Error;
+use crate::events::{AdminEvent, Event, Refused};
 use crate::model::{CredentialDigest, Timestamp};
 use crate::random;
 use crate::service::Service;
@@ -40,13 +42,16 @@ pub enum AdminVerification {
     Valid(AdminToken),
     /// One answer for every token that is not valid.
     InvalidToken,
-    InsufficientPermission,
+    InsufficientPermission {
+        token_id: String,
+    },
 }
 
 /// The only time that the token itself is known.
 pub async fn create(
     service: &Service,
     new: NewToken,
+    actor: Option<String>,
     now: Timestamp,
 ) -> Result<(AdminToken, Zeroizing<String>), Error> {
     let secret = jwt_secret(service)?;
@@ -70,11 +75,45 @@ pub async fn create(
         .store
         .insert_admin_token(&token, &CredentialDigest::of(&jwt).lookup())
         .await?;
+    let issued = AdminEvent {
+        token_id: token.id.clone(),
+        name: Some(token.name.clone()),
+        actor,
+    };
+    audit::record(service, Event::AdminIssued(issued), now);
     Ok((token, jwt))
 }
 
 /// Checks the signature and the claims, then the row: it decides whether the token is revoked and what it permits.
 pub async fn verify(
+    service: &Arc<Service>,
+    token: &str,
+    context: &AdminContext,
+) -> Result<AdminVerification, Error> {
+    let verification = judge(service, token, context).await?;
+    match &verification {
+        AdminVerification::Valid(_) => {}
+        AdminVerification::InvalidToken => refuse(service, "INVALID_TOKEN", None),
+        AdminVerification::InsufficientPermission { token_id } => {
+            refuse(service, "INSUFFICIENT_PERMISSION", Some(token_id.clone()));
+        }
+    }
+    Ok(verification)
+}
+
+fn refuse(service: &Service, reason: &'static str, token_id: Option<String>) {
+    let attempt = audit::Attempt {
+        of: audit::Of::Admin,
+        refused: Refused {
+            reason,
+            token_id,
+            ..Refused::default()
+        },
+    };
+    service.audit.refuse(attempt, Timestamp::now());
+}
+
+async fn judge(
     service: &Arc<Service>,
     token: &str,
     context: &AdminContext,
@@ -95,7 +134,9 @@ pub async fn verify(
         .as_ref()
         .is_none_or(|asked| permits(&row.permissions, asked))
     {
-        return Ok(AdminVerification::InsufficientPermission);
+        return Ok(AdminVerification::InsufficientPermission {
+            token_id: row.id.clone(),
+        });
     }
     service.usage.record_admin_token(&row.id, now);
     Ok(AdminVerification::Valid(row.clone()))
@@ -105,15 +146,25 @@ pub async fn list(service: &Service) -> Result<Vec<AdminToken>, Error> {
     service.store.list_admin_tokens().await
 }
 
-pub async fn revoke(service: &Service, id: &str, now: Timestamp) -> Result<(), Error> {
+pub async fn revoke(
+    service: &Service,
+    id: &str,
+    actor: Option<String>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let revoked = service.store.revoke_admin_token(id, now).await;
     // Also after a fault: the change may have been made all the same.
     service.admin_tokens.changed(id);
-    if revoked? {
-        Ok(())
-    } else {
-        Err(Error::NotFound("Admin token"))
+    if !revoked? {
+        return Err(Error::NotFound("Admin token"));
     }
+    let revoked = AdminEvent {
+        token_id: id.to_owned(),
+        name: None,
+        actor,
+    };
+    audit::record(service, Event::AdminRevoked(revoked), now);
+    Ok(())
 }
 
 /// Exactly, or by `*`: permissions have no wildcard inside.

@@ -5,7 +5,7 @@ mod refusals;
 #[cfg(test)]
 mod tests;
 
-pub use input::{AuditCursor, AuditQuery};
+pub use input::{AuditCursor, AuditQuery, actor};
 pub use refusals::{Attempt, Of};
 
 use std::collections::VecDeque;

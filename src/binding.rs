@@ -23,10 +23,11 @@ use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::{self, Plaintext};
 use crate::verify::Context;
-use crate::{admin, adoption, flush, keys, lifecycle, verify};
+use crate::{admin, adoption, audit, flush, keys, lifecycle, verify};
 use promise::{Answer, promise};
 use shapes::{
-    AdminToken, AdminVerification, ApiKey, ApiKeyPage, Health, MigrationReport, Stats, Verification,
+    AdminToken, AdminVerification, ApiKey, ApiKeyPage, AuditPage, Health, MigrationReport, Stats,
+    Verification,
 };
 use value::{read, read_text};
 
@@ -43,15 +44,19 @@ use value::{read, read_text};
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "input: CreateApiKeyInput",
+    ts_args_type = "input: CreateApiKeyInput, options?: ChangeOptions | null",
     ts_return_type = "Promise<IssuedApiKey>"
 )]
-pub(crate) fn create_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
-    let input = read(input);
+pub(crate) fn create_api_key<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let now = Timestamp::now();
         let new = keys::NewKey::read(input, now, service.config.ttl)?;
-        let issued = keys::create(&service, new, now).await?;
+        let issued = keys::create(&service, new, audit::actor(options)?, now).await?;
         Ok(ApiKey::with_key(issued.key, Some(&issued.plaintext)))
     })
 }
@@ -110,16 +115,21 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "input: UpdateApiKeyInput",
+    ts_args_type = "input: UpdateApiKeyInput, options?: ChangeOptions | null",
     ts_return_type = "Promise<UpdatedApiKey>"
 )]
-pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
-    let input = read(input);
+pub(crate) fn update_api_key<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let now = Timestamp::now();
         let update = keys::Update::read(input, now, service.config.ttl)?;
+        let actor = audit::actor(options)?;
         // In a box: it is larger than the other calls.
-        let (key, plaintext) = Box::pin(keys::update(&service, update, now)).await?;
+        let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
         Ok(ApiKey::with_key(key, plaintext.as_ref()))
     })
 }
@@ -135,15 +145,22 @@ pub(crate) fn update_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obj
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "input: PatchApiKeyInput",
+    ts_args_type = "input: PatchApiKeyInput, options?: ChangeOptions | null",
     ts_return_type = "Promise<ApiKey>"
 )]
-pub(crate) fn patch_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
-    let input = read(input);
+pub(crate) fn patch_api_key<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let now = Timestamp::now();
         let patch = keys::Patch::read(input, now, service.config.ttl)?;
-        Ok(ApiKey::from(keys::patch(&service, patch, now).await?))
+        let actor = audit::actor(options)?;
+        Ok(ApiKey::from(
+            keys::patch(&service, patch, actor, now).await?,
+        ))
     })
 }
 
@@ -157,13 +174,18 @@ pub(crate) fn patch_api_key<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Obje
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "id: string",
+    ts_args_type = "id: string, options?: ChangeOptions | null",
     ts_return_type = "Promise<void>"
 )]
-pub(crate) fn delete_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
-    let id = read(id);
+pub(crate) fn delete_api_key<'e>(
+    env: &'e Env,
+    id: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (id, options) = (read(id), read(options));
     call(env, move |service| async move {
-        keys::delete(&service, &keys::key_id(id)?).await
+        let (id, actor) = (keys::key_id(id)?, audit::actor(options)?);
+        keys::delete(&service, &id, actor, Timestamp::now()).await
     })
 }
 
@@ -210,14 +232,19 @@ pub(crate) fn verify_api_key<'e>(
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "input: CreateAdminTokenInput",
+    ts_args_type = "input: CreateAdminTokenInput, options?: ChangeOptions | null",
     ts_return_type = "Promise<IssuedAdminToken>"
 )]
-pub(crate) fn create_admin_token<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'e>> {
-    let input = read(input);
+pub(crate) fn create_admin_token<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let new = admin::NewToken::read(input)?;
-        let (token, jwt) = admin::create(&service, new, Timestamp::now()).await?;
+        let actor = audit::actor(options)?;
+        let (token, jwt) = admin::create(&service, new, actor, Timestamp::now()).await?;
         Ok(AdminToken::with_token(token, jwt))
     })
 }
@@ -278,13 +305,40 @@ pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
 /// ```
 #[napi(
     catch_unwind,
-    ts_args_type = "id: string",
+    ts_args_type = "id: string, options?: ChangeOptions | null",
     ts_return_type = "Promise<void>"
 )]
-pub(crate) fn revoke_admin_token<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
-    let id = read(id);
+pub(crate) fn revoke_admin_token<'e>(
+    env: &'e Env,
+    id: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (id, options) = (read(id), read(options));
     call(env, move |service| async move {
-        admin::revoke(&service, &admin::token_id(id)?, Timestamp::now()).await
+        let (id, actor) = (admin::token_id(id)?, audit::actor(options)?);
+        admin::revoke(&service, &id, actor, Timestamp::now()).await
+    })
+}
+
+/// A page of the audit log, newest first: refused attempts, administration, suspensions. What was refused since the
+/// last flush, and what an outage holds up, is not in it yet.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { events, nextCursor } = await listAuditEvents({ type: 'key.refused', from: new Date('2026-01-01') })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "query?: ListAuditEventsQuery | null",
+    ts_return_type = "Promise<AuditPage>"
+)]
+pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
+    let query = read(query);
+    call(env, move |service| async move {
+        let page = audit::list(&service, &audit::AuditQuery::read(query)?).await?;
+        Ok(AuditPage::from(page))
     })
 }
 
@@ -410,8 +464,9 @@ pub(crate) fn verify_warm(
     ip: Unknown<'_>,
     scopes: Unknown<'_>,
     cost: u32,
+    path: Unknown<'_>,
 ) -> f64 {
-    warm::verify(env, key, ip, scopes, cost)
+    warm::verify(env, key, ip, scopes, cost, path)
 }
 
 /// The numbers beside an answer of the warm path.

@@ -1,5 +1,6 @@
 //! Administration of keys: create, get, list, update, patch, delete.
 
+mod events;
 mod input;
 mod orphans;
 
@@ -8,7 +9,9 @@ pub use orphans::Orphans;
 
 use rand::rngs::StdRng;
 
+use crate::audit;
 use crate::error::Error;
+use crate::events::Event;
 use crate::model::{ApiKey, Timestamp};
 use crate::random;
 use crate::service::Service;
@@ -29,7 +32,12 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-pub async fn create(service: &Service, new: NewKey, now: Timestamp) -> Result<Issued, Error> {
+pub async fn create(
+    service: &Service,
+    new: NewKey,
+    actor: Option<String>,
+    now: Timestamp,
+) -> Result<Issued, Error> {
     let mut rng = random::generator()?;
     let (plaintext, credential) = issue(service, &mut rng).await?;
     let key = ApiKey {
@@ -55,6 +63,7 @@ pub async fn create(service: &Service, new: NewKey, now: Timestamp) -> Result<Is
     match service.store.insert_key(&key, &credential).await {
         Ok(()) => {
             service.cache.changed(&key.id);
+            audit::record(service, Event::KeyIssued(events::issued(&key, actor)), now);
             Ok(Issued { key, plaintext })
         }
         Err(Error::DatabaseUnavailable { retry_after_ms, .. }) => {
@@ -91,11 +100,12 @@ pub async fn list(service: &Service, query: &Query) -> Result<Page, Error> {
 pub async fn update(
     service: &Service,
     update: Update,
+    actor: Option<String>,
     now: Timestamp,
 ) -> Result<(ApiKey, Option<Plaintext>), Error> {
     let Some(grace_seconds) = update.regenerate else {
         return Ok((
-            change(service, &update.id, &update.changes, None, now).await?,
+            change(service, &update.id, &update.changes, None, actor, now).await?,
             None,
         ));
     };
@@ -111,23 +121,39 @@ pub async fn update(
         grace_until,
         replaced,
     };
-    let key = change(service, &update.id, &update.changes, Some(&rotation), now).await?;
+    let rotation = Some(&rotation);
+    let key = change(service, &update.id, &update.changes, rotation, actor, now).await?;
     Ok((key, Some(plaintext)))
 }
 
-pub async fn patch(service: &Service, patch: Patch, now: Timestamp) -> Result<ApiKey, Error> {
-    let key = change(service, &patch.id, &patch.changes, None, now).await?;
+pub async fn patch(
+    service: &Service,
+    patch: Patch,
+    actor: Option<String>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let key = change(service, &patch.id, &patch.changes, None, actor, now).await?;
     if patch.changes.lift_suspension {
         service.cache.lift_suspension(&patch.id);
     }
     Ok(key)
 }
 
-pub async fn delete(service: &Service, id: &str) -> Result<(), Error> {
+pub async fn delete(
+    service: &Service,
+    id: &str,
+    actor: Option<String>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let deleted = service.store.delete_key(id).await;
     // Also after a fault: the change may have been made all the same.
     service.cache.changed(id);
-    if deleted? { Ok(()) } else { Err(NOT_FOUND) }
+    if !deleted? {
+        return Err(NOT_FOUND);
+    }
+    let key_id = id.to_owned();
+    audit::record(service, Event::KeyDeleted { key_id, actor }, now);
+    Ok(())
 }
 
 const NOT_FOUND: Error = Error::NotFound("API key");
@@ -137,12 +163,16 @@ async fn change(
     id: &str,
     changes: &Changes,
     rotation: Option<&Rotation>,
+    actor: Option<String>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let key = service.store.change_key(id, changes, rotation, now).await;
     // Also after a fault: the change may have been made all the same.
     service.cache.changed(id);
-    key?.ok_or(NOT_FOUND)
+    let key = key?.ok_or(NOT_FOUND)?;
+    let event = events::changed(&key, rotation.is_some(), actor);
+    audit::record(service, Event::KeyChanged(event), now);
+    Ok(key.after)
 }
 
 /// The hash of a key that its row keeps in plaintext: what is left of it once it is replaced.

@@ -30,7 +30,7 @@ pub use adoption::{DigestRange, PlaintextKey, PlaintextToken};
 pub use audit::AuditRow;
 pub use changes::{Changes, LogPosition, LogRead};
 pub use circuit::Circuit;
-pub use keys::{Credential, ReplacedPlaintext, Rotation};
+pub use keys::{Changed, Credential, ReplacedPlaintext, Rotation};
 pub use listen::Ear;
 pub use lookup::{Candidate, StoredKey};
 pub use migrate::{Migrated, migrate};

@@ -145,6 +145,19 @@ impl Tokens {
         }
     }
 
+    /// The public id in a text of the shape of an issued key, whoever made it: it names what was presented, and proves
+    /// nothing.
+    #[must_use]
+    pub fn public_part<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let (prefix, rest) = text.split_once('_')?;
+        let (_, rest) = rest.split_once('_')?;
+        let (lookup, _) = rest.split_once('_')?;
+        let shaped = self.format.accepts(prefix)
+            && lookup.len() == LOOKUP_DIGITS
+            && base62::is_base62(lookup);
+        shaped.then_some(lookup)
+    }
+
     fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<Parsed<'a>> {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;

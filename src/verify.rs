@@ -24,6 +24,7 @@ use crate::service::Service;
 use crate::store::StoredKey;
 use crate::token::{Parsed, Plaintext};
 use crate::usage::Counter;
+use crate::{audit, events};
 
 /// What is kept of a key that was proved. Nothing about its rights is kept as allowed: all is checked at each use.
 pub struct Proved {
@@ -135,13 +136,27 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
+    let entry = find(service, &key).await?;
+    let now = Timestamp::now();
+    let verification = match entry {
+        Some(entry) => decide(service, entry, context, now),
+        None => Refused::invalid_key(),
+    };
+    if let Verification::Refused(refused) = &verification {
+        note_refusal(service, key.expose(), refused, context, now);
+    }
+    Ok(verification)
+}
+
+/// The entry of a key that is right, from memory or else proved.
+async fn find(service: &Arc<Service>, key: &Plaintext) -> Result<Option<Arc<Entry>>, Error> {
     let Some(lookup) = lookup(service, key.expose()) else {
-        return Ok(Refused::invalid_key());
+        return Ok(None);
     };
     let digest = service.cache.digest(key.expose());
-    let entry = match service.cache.find(&digest, Instant::now()) {
-        Found::Current(entry) => Some(entry),
-        Found::Refused => None,
+    match service.cache.find(&digest, Instant::now()) {
+        Found::Current(entry) => Ok(Some(entry)),
+        Found::Refused => Ok(None),
         Found::Stale(_) | Found::Nothing => {
             let lookup = match lookup {
                 Lookup::Issued(lookup) => Lookup::Issued(lookup.into()),
@@ -150,15 +165,41 @@ pub async fn verify(
             let presented = Presented {
                 digest,
                 lookup,
-                key,
+                key: key.clone(),
             };
-            prove::prove(service, presented).await?
+            prove::prove(service, presented).await
         }
+    }
+}
+
+/// Counts a refused attempt, for operators and the audit log. Who asks [`warm`] does so for its refusals, once the path
+/// is known.
+pub fn note_refusal(
+    service: &Service,
+    key: &str,
+    refused: &Refused,
+    context: &Context<'_>,
+    now: Timestamp,
+) {
+    let grant = refused.entry.as_ref().map(|entry| &entry.value.grant);
+    let lookup = match grant {
+        Some(_) => None,
+        None => service.tokens.public_part(key),
     };
-    Ok(match entry {
-        Some(entry) => decide(service, entry, context, Timestamp::now()),
-        None => Refused::invalid_key(),
-    })
+    let attempt = audit::Attempt {
+        of: audit::Of::Key,
+        refused: events::Refused {
+            reason: refused.refusal.code(),
+            key_id: grant.map(|grant| grant.key_id.to_string()),
+            name: grant.map(|grant| grant.name.to_string()),
+            client_id: grant.map(|grant| grant.client_id.to_string()),
+            lookup: lookup.map(str::to_owned),
+            ip: context.ip.map(|ip| ip.to_string()),
+            path: context.path.clone(),
+            ..events::Refused::default()
+        },
+    };
+    service.audit.refuse(attempt, now);
 }
 
 /// What finds the row of a string that may be a key: one with the shape, the checksum and the tag of those that were

@@ -25,6 +25,13 @@ pub struct AuditQuery {
     pub to: Option<Timestamp>,
 }
 
+/// Who does something, as the app names them: the second argument of what changes keys and tokens.
+pub fn actor(options: Value) -> Result<Option<String>, Error> {
+    let mut fields = Fields::of_optional(options);
+    let actor = fields.optional("actor", rules::label(rules::NAME_MAX));
+    fields.finish(Some(actor))
+}
+
 impl AuditQuery {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);

@@ -431,6 +431,11 @@ export interface Options {
    */
   statementTimeoutMs?: number | null
   /**
+   * Days that the audit log is kept, 1 to 36,500.
+   * @default 90
+   */
+  auditRetentionDays?: number | null
+  /**
    * `off`: events of severity `warning` and above are not written to stderr where no `onEvent` listener is.
    * @default 'on'
    */
@@ -440,6 +445,60 @@ export interface Options {
 interface EventBase {
   severity: 'info' | 'warning' | 'critical'
   at: Date
+}
+
+/** A key was issued, changed or deleted by this package. What others write to the table is not told. */
+export interface KeyChangeEvent extends EventBase {
+  type: 'key.issued' | 'key.changed' | 'key.deleted'
+  severity: 'info'
+  keyId: string
+  /** Absent of a deleted key. */
+  name?: string
+  clientId?: string
+  /** By field what it was and what it is; empty for `description`, `metadata` and `key`, whose values are not told. */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who did it: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * Attempts to use a key that were refused, those alike counted together since the last flush: by reason, key or lookup,
+ * and address. Of more than 1,000 kinds in a flush the rest is counted by reason alone.
+ */
+export interface KeyRefusedEvent extends EventBase {
+  type: 'key.refused'
+  severity: 'info'
+  reason: Exclude<Verification['code'], 'VALID'>
+  /** Attempts alike; exact. */
+  count: number
+  /** Whose key it was, where the key itself was right. */
+  keyId?: string
+  name?: string
+  clientId?: string
+  /** The public part of a key that nobody has. */
+  lookup?: string
+  ip?: string
+  /** Of the first of them, cut at 256 characters. */
+  path?: string
+}
+
+/** Admin tokens that were refused, those alike counted together since the last flush. */
+export interface AdminRefusedEvent extends EventBase {
+  type: 'admin.refused'
+  severity: 'info'
+  reason: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION'
+  count: number
+  /** Where the token itself was right. */
+  tokenId?: string
+}
+
+/** An admin token was issued or revoked. */
+export interface AdminChangeEvent extends EventBase {
+  type: 'admin.issued' | 'admin.revoked'
+  severity: 'info'
+  tokenId: string
+  name?: string
+  actor?: string
 }
 
 /** A key exceeded its rate limit. Told once, by the process that stored the suspension. */
@@ -484,11 +543,53 @@ export interface ConfigurationWarningEvent extends EventBase {
 
 /** What `onEvent` tells. Later versions may add types. */
 export type ApiKeyEvent =
+  | KeyChangeEvent
+  | KeyRefusedEvent
+  | AdminRefusedEvent
+  | AdminChangeEvent
   | KeySuspendedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
   | ConfigurationWarningEvent
+
+/** An entry of the audit log: an event as it was told. */
+export type AuditEvent = Omit<ApiKeyEvent, 'severity'> & {
+  id: string
+  /** So many alike, of which this is the first. */
+  count: number
+  [field: string]: unknown
+}
+
+/** The input of `listAuditEvents`. */
+export interface ListAuditEventsQuery {
+  /**
+   * 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the page before. */
+  cursor?: string | null
+  keyId?: string | null
+  type?: ApiKeyEvent['type'] | null
+  /** Inclusive; a `Date` or ISO 8601 text. */
+  from?: Date | string | null
+  /** Exclusive. */
+  to?: Date | string | null
+}
+
+/** A page of the audit log, newest first. */
+export interface AuditPage {
+  events: AuditEvent[]
+  /** `null` on the last page. */
+  nextCursor: string | null
+}
+
+/** The second argument of the functions that change keys and admin tokens. */
+export interface ChangeOptions {
+  /** Who does it, for events and the audit log: for example the id of an admin token. At most 255 characters. */
+  actor?: string | null
+}
 
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a

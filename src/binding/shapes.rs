@@ -7,12 +7,13 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::adoption::Adopted;
+use crate::audit::AuditCursor;
 use crate::error::Error;
 use crate::keys::Page;
 use crate::limit::RateLimit as Limit;
 use crate::model::{self, Grant, Refusal, Timestamp};
 use crate::service::Service;
-use crate::store::{Condition, Migrated, PlaintextToken};
+use crate::store::{AuditRow, Condition, Migrated, PlaintextToken};
 use crate::token::Plaintext;
 use crate::{admin, verify};
 
@@ -285,7 +286,7 @@ impl From<admin::AdminVerification> for AdminVerification {
             admin::AdminVerification::InvalidToken => {
                 refused("INVALID_TOKEN", 401, "Invalid admin token")
             }
-            admin::AdminVerification::InsufficientPermission => refused(
+            admin::AdminVerification::InsufficientPermission { .. } => refused(
                 "INSUFFICIENT_PERMISSION",
                 403,
                 "Insufficient permissions for this endpoint",
@@ -410,6 +411,46 @@ impl Stats {
             hashes: service.hasher.stats().hashes,
             selects: service.store.selects(),
             cached: service.cache.len(),
+        }
+    }
+}
+
+/// A page of the audit log.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuditPage {
+    events: Vec<AuditEntry>,
+    next_cursor: Option<String>,
+}
+
+/// An event as it was told, with what the log adds.
+#[derive(Serialize)]
+struct AuditEntry {
+    #[serde(flatten)]
+    event: serde_json::Map<String, serde_json::Value>,
+    id: String,
+    at: i64,
+    count: i64,
+}
+
+impl From<(Vec<AuditRow>, Option<AuditCursor>)> for AuditPage {
+    fn from((rows, next): (Vec<AuditRow>, Option<AuditCursor>)) -> Self {
+        let entry = |row: AuditRow| {
+            let mut event = match row.event.0 {
+                serde_json::Value::Object(event) => event,
+                _ => serde_json::Map::new(),
+            };
+            event.remove("count");
+            AuditEntry {
+                event,
+                id: row.id,
+                at: row.at.millis(),
+                count: row.count,
+            }
+        };
+        Self {
+            events: rows.into_iter().map(entry).collect(),
+            next_cursor: next.map(|cursor| cursor.encode()),
         }
     }
 }

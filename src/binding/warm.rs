@@ -11,6 +11,7 @@ use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
 use super::shapes::Template;
+use super::value::read_text;
 use crate::limit::RateLimit;
 use crate::model::{Refusal, Timestamp};
 use crate::verify::{self, Context, Entry, Verification};
@@ -27,6 +28,8 @@ const CHARACTER_MAX: usize = 4;
 
 /// Bytes of an address; what is longer is none.
 const IP_MAX: usize = 64;
+/// UTF-16 units of a path; what is longer is cut.
+const PATH_MAX: usize = 256;
 /// Bytes of required scopes; what is longer goes the other way.
 const SCOPES_MAX: usize = 1_024;
 
@@ -111,43 +114,47 @@ pub(super) fn verify(
     ip: Unknown<'_>,
     scopes: Unknown<'_>,
     cost: u32,
+    path: Unknown<'_>,
 ) -> f64 {
     let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
         return MISS;
     };
-    answer(numbers, &key, &ip, &scopes, cost).unwrap_or(MISS)
+    let asked = Asked {
+        ip,
+        scopes,
+        cost,
+        path,
+    };
+    answer(numbers, &key, &asked).unwrap_or(MISS)
 }
 
-fn answer(
-    numbers: &Numbers,
-    key: &Unknown<'_>,
-    ip: &Unknown<'_>,
-    scopes: &Unknown<'_>,
+/// What a request says of itself, not yet read.
+struct Asked<'a> {
+    ip: Unknown<'a>,
+    scopes: Unknown<'a>,
     cost: u32,
-) -> Option<f64> {
+    path: Unknown<'a>,
+}
+
+fn answer(numbers: &Numbers, key: &Unknown<'_>, asked: &Asked<'_>) -> Option<f64> {
     let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
     let key = text(key, &mut buffer)?;
     let length = key.len();
-    let answer = answer_for(numbers, key, ip, scopes, cost);
+    let answer = answer_for(numbers, key, asked);
     buffer.split_at_mut(length).0.zeroize();
     answer
 }
 
-fn answer_for(
-    numbers: &Numbers,
-    key: &str,
-    ip: &Unknown<'_>,
-    scopes: &Unknown<'_>,
-    cost: u32,
-) -> Option<f64> {
+fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
     let call = lifecycle::enter_warm()?;
     let service = call.service()?;
     let mut ip_buffer = [0; IP_MAX];
-    let ip = text(ip, &mut ip_buffer);
+    let ip = text(&asked.ip, &mut ip_buffer);
     let mut scopes_buffer = [0; SCOPES_MAX];
-    let scopes = Some(text(scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
-    let context = Context::of_parts(ip, scopes, cost)?;
-    let verification = verify::warm(service, key, &context, Timestamp::now())?;
+    let scopes = Some(text(&asked.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
+    let mut context = Context::of_parts(ip, scopes, asked.cost)?;
+    let now = Timestamp::now();
+    let verification = verify::warm(service, key, &context, now)?;
     let (outcome, entry) = match verification {
         Verification::Valid { entry, rate_limit } => {
             numbers.write(rate_limit, None);
@@ -155,6 +162,8 @@ fn answer_for(
         }
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
+            context.path = read_text(asked.path, PATH_MAX).filter(|path| !path.is_empty());
+            verify::note_refusal(service, key, &refused, &context, now);
             (refused.refusal.number(), refused.entry)
         }
     };

@@ -115,6 +115,13 @@ pub struct ReplacedPlaintext {
     pub hash: Phc,
 }
 
+/// A key before and after a change.
+#[derive(Debug)]
+pub struct Changed {
+    pub before: ApiKey,
+    pub after: ApiKey,
+}
+
 impl Store {
     /// Safe to repeat: the id was made before, so a second insert of the same row changes nothing.
     pub async fn insert_key(&self, key: &ApiKey, credential: &Credential) -> Result<(), Error> {
@@ -206,14 +213,15 @@ impl Store {
         changes: &Changes,
         rotation: Option<&Rotation>,
         now: Timestamp,
-    ) -> Result<Option<ApiKey>, Error> {
+    ) -> Result<Option<Changed>, Error> {
         self.once(|| async {
             let mut db = self.begin().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
                 .fetch_optional(&mut db)
                 .await?;
             let Some(row) = row else { return Ok(None) };
-            let mut key = ApiKey::from(row);
+            let before = ApiKey::from(row);
+            let mut key = before.clone();
             changes.apply(&mut key, now);
             if let Some(rotation) = rotation {
                 key.start = Some(rotation.credential.start.clone());
@@ -221,7 +229,7 @@ impl Store {
             }
             write_key(&mut db, &key, changes).await?;
             db.commit().await?;
-            Ok(Some(key))
+            Ok(Some(Changed { before, after: key }))
         })
         .await
     }

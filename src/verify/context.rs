@@ -17,6 +17,8 @@ pub struct Context<'a> {
     /// All of them must be held.
     pub scopes: Scopes<'a>,
     pub cost: NonZeroU32,
+    /// Where the request went: for operators, not for the decision.
+    pub path: Option<String>,
 }
 
 /// Required scopes: as they were checked, or as one text with a scope a line.
@@ -44,8 +46,7 @@ impl Context<'static> {
         let ip = fields.unknown_or("ip", parse_address);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let cost = fields.optional("cost", rules::integer(COST));
-        // Where the request went: for events, not for the decision.
-        fields.unknown_or("path", |_| Some(()));
+        let path = fields.unknown_or("path", |path| Some(path.to_owned()));
         let cost = cost
             .and_then(|cost| u32::try_from(cost).ok())
             .and_then(NonZeroU32::new);
@@ -53,6 +54,7 @@ impl Context<'static> {
             ip,
             scopes: Scopes::List(scopes),
             cost: cost.unwrap_or(NonZeroU32::MIN),
+            path,
         }))
     }
 }
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             ip: ip.and_then(parse_address),
             scopes,
             cost,
+            path: None,
         })
     }
 }

@@ -1,0 +1,216 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { addon, untyped } from './support/addon.js'
+import { eventually } from './support/eventually.js'
+import { faultOf, invalidFields } from './support/faults.js'
+import { startProxy } from './support/proxy.js'
+import { useAddon } from './support/use-addon.js'
+
+const { createApiKey, flush, listAuditEvents, onEvent, patchApiKey, verifyApiKey } = addon
+
+const jwtSecret = 'a secret that is long enough to be one'
+const database = useAddon({ jwtSecret })
+
+type Event = Parameters<Parameters<typeof onEvent>[0]>[0]
+type Entry = Awaited<ReturnType<typeof listAuditEvents>>['events'][number]
+
+const told: Event[] = []
+const stop = onEvent((event) => void told.push(event))
+afterAll(() => stop())
+
+const entriesOf = async (keyId: string): Promise<Entry[]> => {
+  await flush()
+  return (await listAuditEvents({ keyId })).events
+}
+const typesOf = (entries: Entry[]): string[] => entries.map(({ type }) => type)
+
+describe('administration', () => {
+  test('is kept with who did what, and what it was before', async () => {
+    const actor = 'token-of-ops'
+    const { id } = await createApiKey(
+      { name: 'Audited', clientId: 'acme', scopes: ['a'], metadata: { private: 1 } },
+      { actor },
+    )
+    const expiresAt = new Date('2030-01-02T03:04:05Z')
+    await patchApiKey(
+      { id, scopes: ['a', 'b'], expiresAt, metadata: { private: 2 }, description: 'private' },
+      { actor },
+    )
+    await addon.updateApiKey({ id, regenerateKey: true }, { actor: 'somebody else' })
+    await addon.deleteApiKey(id, { actor })
+    const entries = await entriesOf(id)
+    expect(typesOf(entries).sort()).toEqual([
+      'key.changed',
+      'key.changed',
+      'key.deleted',
+      'key.issued',
+    ])
+    const changed = entries.find(
+      ({ changes }) => (changes as object) && 'scopes' in (changes as object),
+    )
+    expect(changed).toEqual({
+      id: expect.any(String),
+      type: 'key.changed',
+      at: expect.any(Date),
+      count: 1,
+      keyId: id,
+      name: 'Audited',
+      clientId: 'acme',
+      actor,
+      changes: {
+        scopes: { before: ['a'], after: ['a', 'b'] },
+        expiresAt: { before: null, after: expiresAt },
+        metadata: {},
+        description: {},
+      },
+    })
+    expect(entries.filter(({ actor }) => actor === 'somebody else')).toMatchObject([
+      { changes: { key: {} } },
+    ])
+    expect(JSON.stringify(entries)).not.toMatch(/private|argon2id/)
+    await eventually(() => {
+      const mine = told.filter((event) => 'keyId' in event && event.keyId === id)
+      expect(mine.map(({ type }) => type)).toEqual([
+        'key.issued',
+        'key.changed',
+        'key.changed',
+        'key.deleted',
+      ])
+    })
+  })
+
+  test('of admin tokens is kept too', async () => {
+    const { id, token } = await addon.createAdminToken({ name: 'Ops' }, { actor: 'root' })
+    expect((await addon.verifyAdminToken(token, { permission: 'x' })).valid).toBe(false)
+    expect((await addon.verifyAdminToken('nonsense')).valid).toBe(false)
+    await addon.revokeAdminToken(id, { actor: 'root' })
+    await flush()
+    const { events } = await listAuditEvents()
+    const mine = events.filter(({ tokenId }) => tokenId === id)
+    expect(typesOf(mine).sort()).toEqual(['admin.issued', 'admin.refused', 'admin.revoked'])
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'admin.refused', reason: 'INVALID_TOKEN', count: 1 }),
+    )
+    expect(JSON.stringify(events)).not.toContain(token)
+  })
+
+  test('of somebody who is no text is refused, and nothing is done', async () => {
+    const input = { name: 'Nobody', clientId: 'c' }
+    expect(await invalidFields(() => untyped.createApiKey!(input, { actor: 7 }))).toEqual(['actor'])
+    expect(await database.sql(`SELECT FROM "ApiKey" WHERE "name" = 'Nobody'`)).toEqual([])
+  })
+})
+
+describe('refused attempts', () => {
+  test('alike are one entry with an exact count, whether warm or cold', async () => {
+    const { id, key } = await createApiKey({
+      name: 'Closed',
+      clientId: 'c',
+      allowedIps: ['10.0.0.1'],
+    })
+    for (let attempt = 0; attempt < 500; attempt++) {
+      await verifyApiKey(key, { ip: '192.0.2.7', path: `/documents/${attempt}` })
+    }
+    for (let attempt = 0; attempt < 3; attempt++) await verifyApiKey(key)
+    const refused = (await entriesOf(id)).filter(({ type }) => type === 'key.refused')
+    const sum = (ip: string | undefined): number =>
+      refused.filter((entry) => entry.ip === ip).reduce((sum, { count }) => sum + count, 0)
+    expect(sum('192.0.2.7')).toBe(500)
+    expect(sum(undefined)).toBe(3)
+    expect(refused.at(-1)).toMatchObject({
+      reason: 'IP_NOT_ALLOWED',
+      name: 'Closed',
+      path: '/documents/0',
+    })
+  })
+
+  test('of keys that nobody has are kept by their public part, without the rest', async () => {
+    const { start, key } = await createApiKey({ name: 'n', clientId: 'c' })
+    const forged = key.slice(0, -4) + (key.endsWith('0000') ? '1111' : '0000')
+    expect((await verifyApiKey(forged, { path: '/\u202e\u0000\r\n' })).valid).toBe(false)
+    await flush()
+    const { events } = await listAuditEvents({ type: 'key.refused' })
+    const lookup = start!.split('_').at(-1)
+    const entry = events.find((event) => event.lookup === lookup)
+    expect(entry).toMatchObject({
+      reason: 'INVALID_KEY',
+      count: 1,
+      path: String.raw`/\u{202e}\u{0}\u{d}\u{a}`,
+    })
+    expect(JSON.stringify(entry)).not.toContain(key.slice(start!.length + 1, -14))
+  })
+
+  test('in a flood stay few, and none is uncounted', async () => {
+    const countAll = async (): Promise<{ entries: number; attempts: number }> => {
+      await flush()
+      const [row] = await database.sql(
+        `SELECT count(*)::int AS entries, coalesce(sum(count), 0)::int AS attempts
+         FROM sophra_api_keys.audit WHERE type = 'key.refused'`,
+      )
+      return row as { entries: number; attempts: number }
+    }
+    const before = await countAll()
+    const attempts = 20_000
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      await verifyApiKey('nonsense', { ip: `10.${attempt >> 8}.${attempt & 255}.1` })
+    }
+    const after = await countAll()
+    expect(after.attempts - before.attempts).toBe(attempts)
+    expect(after.entries - before.entries).toBeLessThan(attempts / 2)
+  })
+})
+
+describe('the log', () => {
+  test('is read in pages, newest first, each entry once', async () => {
+    const { id } = await createApiKey({ name: 'Paged', clientId: 'c' })
+    for (let number = 0; number < 25; number++) await patchApiKey({ id, name: `Paged ${number}` })
+    await flush()
+    const pages: Entry[][] = []
+    let cursor: string | null = null
+    do {
+      const page: Awaited<ReturnType<typeof listAuditEvents>> = await listAuditEvents({
+        keyId: id,
+        limit: 10,
+        cursor,
+      })
+      pages.push(page.events)
+      cursor = page.nextCursor
+    } while (cursor)
+    expect(pages.map((page) => page.length)).toEqual([10, 10, 6])
+    const entries = pages.flat()
+    expect(new Set(entries.map((entry) => entry.id)).size).toBe(26)
+    const times = entries.map(({ at }) => at.getTime())
+    expect(times).toEqual(times.toSorted((a, b) => b - a))
+    const [first, last] = [entries.at(-1)!, entries[0]!]
+    const between = await listAuditEvents({ keyId: id, from: first.at, to: last.at })
+    expect(between.events.every(({ at }) => at >= first.at && at < last.at)).toBe(true)
+    expect(typesOf((await listAuditEvents({ keyId: id, type: 'key.issued' })).events)).toEqual([
+      'key.issued',
+    ])
+  })
+
+  test('refuses what it does not know', async () => {
+    const query = { limit: 0, cursor: '?', keyId: 7, type: '', from: 'x', to: NaN, more: 1 }
+    expect(await invalidFields(() => untyped.listAuditEvents!(query))).toEqual(
+      Object.keys(query).sort(),
+    )
+  })
+
+  test('waits for the database, and is written once it is back', async () => {
+    await addon.close()
+    const proxy = await startProxy(database.url())
+    addon.configure({ databaseUrl: proxy.url, log: 'off', argon2MemoryKib: 8, argon2Iterations: 1 })
+    const { id, key } = await createApiKey({ name: 'Waiting', clientId: 'c', scopes: ['a'] })
+    await verifyApiKey(key, { scopes: ['b'] })
+    await eventually(async () => {
+      proxy.cut()
+      await verifyApiKey(key, { scopes: ['b'] })
+    })
+    expect(await faultOf(() => flush())).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    proxy.mend()
+    const entries = await eventually(() => entriesOf(id))
+    const refused = entries.filter(({ type }) => type === 'key.refused')
+    expect(refused.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThanOrEqual(2)
+    await addon.close()
+    await proxy.close()
+  })
+})
