@@ -24,9 +24,18 @@ function withEventDates(event) {
   return event
 }
 
+/** Whatever may have been thrown. */
+function textOf(error) {
+  try {
+    return String(error)
+  } catch {
+    return 'with something that is no text'
+  }
+}
+
 /** What goes wrong in one listener is nobody else's matter. */
 function warn(error) {
-  process.emitWarning(`A listener of onEvent failed: ${error}`, 'ApiKeyWarning')
+  process.emitWarning(`A listener of onEvent failed: ${textOf(error)}`, 'ApiKeyWarning')
 }
 
 async function call({ callback }, event) {

@@ -24,7 +24,7 @@ pub async fn run(service: Weak<Service>, interval: Duration) {
         let now = Timestamp::now();
         // A fault keeps what is to be stored: the next interval tries again.
         if urgent {
-            let _ = service.suspensions.store(&service, now).await;
+            let _ = service.suspensions.store(&service).await;
             continue;
         }
         let _ = flush(&service).await;
@@ -40,11 +40,19 @@ pub async fn run(service: Weak<Service>, interval: Duration) {
 
 /// Stores all that was counted before the call. On a fault the counts are kept.
 pub async fn flush(service: &Service) -> Result<(), Error> {
-    service.suspensions.store(service, Timestamp::now()).await?;
-    touch_admin_tokens(service).await?;
-    let told = store_usage(service).await?;
-    learn_spent(service, &told).await?;
-    audit::write(service).await
+    // Side by side: what one of them has to wait for holds up none of the others.
+    let (suspended, touched, told) = tokio::join!(
+        service.suspensions.store(service),
+        touch_admin_tokens(service),
+        store_usage(service),
+    );
+    let learned = match told {
+        Ok(told) => learn_spent(service, &told).await,
+        Err(error) => Err(error),
+    };
+    // Last: it has what was told of the others.
+    let written = audit::write(service).await;
+    suspended.and(touched).and(learned).and(written)
 }
 
 async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
@@ -62,9 +70,9 @@ async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
     const TRIES: usize = 20;
     let mut told = HashSet::new();
     let mut tries = 0;
-    let mut flushing = service.usage.flushing().await;
+    let flushing = service.usage.flushing().await;
     while let Some(batch) = flushing.next_batch() {
-        let stored = store_batch(service, batch).await?;
+        let stored = store_batch(service, &batch).await?;
         told.extend(stored.spent.into_iter().map(|spent| spent.key_id));
         let skipped: HashSet<_> = stored.skipped.into_iter().collect();
         flushing.stored(&skipped);

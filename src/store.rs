@@ -14,6 +14,7 @@ mod lookup;
 mod migrate;
 mod pool;
 mod signing;
+mod suspend;
 mod timestamp;
 mod turns;
 mod usage;
@@ -34,6 +35,7 @@ pub use keys::{Changed, Credential, ReplacedPlaintext, Rotation};
 pub use listen::Ear;
 pub use lookup::{Candidate, StoredKey};
 pub use migrate::{Migrated, migrate};
+pub use suspend::{Suspended, Suspension};
 pub use usage::{Batch, KeySpent, Stored, Use};
 
 use pool::Pool;

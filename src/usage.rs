@@ -63,9 +63,11 @@ pub struct Usage {
     pub process: String,
     /// Counters that are not at zero.
     counting: Mutex<Vec<Arc<Counter>>>,
+    /// What is being stored. Locked before `counting`.
+    under_way: Mutex<UnderWay>,
+    /// Whose turn it is to store, so that one batch is under way at a time.
+    turn: tokio::sync::Mutex<()>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
-    /// Held while a batch is under way, so that there is one at a time.
-    flushing: tokio::sync::Mutex<Flushing>,
 }
 
 impl Usage {
@@ -74,8 +76,9 @@ impl Usage {
         Self {
             process,
             counting: Mutex::default(),
+            under_way: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             admin_tokens: Mutex::default(),
-            flushing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -101,45 +104,59 @@ impl Usage {
 
     /// Verifies not yet stored. What is under way counts until it is known to be stored.
     pub fn pending(&self) -> u64 {
+        let under_way = locked(&self.under_way);
         let waiting = uses(&*locked(&self.counting));
-        let under_way = self
-            .flushing
-            .try_lock()
-            .map_or(0, |flushing| flushing.uses());
-        u64::try_from(waiting + under_way).unwrap_or(0)
+        u64::try_from(waiting + under_way.uses()).unwrap_or(0)
     }
 
     /// Begins to hand over all that was counted before the call; what is counted from here on is for the next flush,
     /// so that this one ends.
-    pub async fn flushing(&self) -> tokio::sync::MutexGuard<'_, Flushing> {
-        let mut flushing = self.flushing.lock().await;
-        flushing
-            .due
-            .extend(std::mem::take(&mut *locked(&self.counting)));
-        flushing
+    pub async fn flushing(&self) -> Flushing<'_> {
+        let turn = self.turn.lock().await;
+        let mut under_way = locked(&self.under_way);
+        let counted = std::mem::take(&mut *locked(&self.counting));
+        under_way.due.extend(counted);
+        Flushing {
+            under_way: &self.under_way,
+            _turn: turn,
+        }
+    }
+}
+
+/// A turn of storing.
+pub struct Flushing<'a> {
+    under_way: &'a Mutex<UnderWay>,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Flushing<'_> {
+    /// The batch that is to be stored next, in the order of ids; `None`: all is stored.
+    pub fn next_batch(&self) -> Option<Arc<Batch>> {
+        let mut under_way = locked(self.under_way);
+        if under_way.batch.is_empty() {
+            under_way.fill();
+        }
+        Some(Arc::clone(&under_way.batch)).filter(|batch| !batch.is_empty())
+    }
+
+    /// The batch is stored: what was left out of it is counted again.
+    pub fn stored(&self, skipped: &HashSet<String>) {
+        locked(self.under_way).stored(skipped);
     }
 }
 
 /// What is being stored. After a fault it stays as it is, for the next time.
 #[derive(Debug, Default)]
-pub struct Flushing {
+struct UnderWay {
     /// A batch whose outcome is unknown is sent again as it was.
-    batch: Batch,
+    batch: Arc<Batch>,
     /// Counters whose turn comes after it.
     due: VecDeque<Arc<Counter>>,
 }
 
-impl Flushing {
+impl UnderWay {
     /// No more than a statement can store in time: a batch that is too large would never be stored.
     const BATCH_MAX: usize = 1_000;
-
-    /// The batch that is to be stored next, in the order of ids; `None`: all is stored.
-    pub fn next_batch(&mut self) -> Option<&Batch> {
-        if self.batch.is_empty() {
-            self.fill();
-        }
-        Some(&self.batch).filter(|batch| !batch.is_empty())
-    }
 
     /// A key may have had several counters.
     fn fill(&mut self) {
@@ -150,18 +167,21 @@ impl Flushing {
                 .and_modify(|sum| sum.add(counted))
                 .or_insert(counted);
         }
-        self.batch = Batch {
+        self.batch = Arc::new(Batch {
             number: self.batch.number + 1,
             uses: uses.into_iter().collect(),
-        };
+        });
     }
 
-    /// The batch is stored: what was left out of it is counted again.
-    pub fn stored(&mut self, skipped: &HashSet<String>) {
-        let uses = std::mem::take(&mut self.batch.uses);
-        let skipped = uses.into_iter().filter(|(id, _)| skipped.contains(id));
+    fn stored(&mut self, skipped: &HashSet<String>) {
+        let emptied = Batch {
+            number: self.batch.number,
+            uses: Vec::new(),
+        };
+        let batch = std::mem::replace(&mut self.batch, Arc::new(emptied));
+        let skipped = batch.uses.iter().filter(|(id, _)| skipped.contains(id));
         self.due
-            .extend(skipped.map(|left_out| Arc::new(left_out.into())));
+            .extend(skipped.map(|left_out| Arc::new(left_out.clone().into())));
     }
 
     fn uses(&self) -> i64 {

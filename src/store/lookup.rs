@@ -136,36 +136,6 @@ impl Store {
         })
         .await
     }
-
-    /// Suspends the key unless it is, or has been forgiven meanwhile; whether this call did it.
-    pub async fn suspend_key(
-        &self,
-        id: &str,
-        limiter_epoch: i32,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        self.repeatable(|| async {
-            let mut db = self.db().await?;
-            let done = sqlx::query!(
-                r#"
-                UPDATE "ApiKey" SET "suspendedUntil" = $2
-                WHERE "id" = $1
-                  AND ("suspendedUntil" IS NULL OR "suspendedUntil" <= $3)
-                  AND "limiterEpoch" = $4
-                "#,
-                id,
-                until as _,
-                now as _,
-                limiter_epoch,
-            )
-            .execute(&mut db)
-            .await?;
-            db.commit().await?;
-            Ok(done.rows_affected() > 0)
-        })
-        .await
-    }
 }
 
 impl TryFrom<CandidateRow> for Candidate {

@@ -113,6 +113,11 @@ impl Lists {
     }
 }
 
+/// The next try sees it.
+fn raced() -> sqlx::Error {
+    sqlx::Error::Protocol("stored by an earlier try".into())
+}
+
 impl Store {
     /// Adds the batch to the rows, unless it was added before: the number is checked and set in the same
     /// statement. `returns_in` tells in how long what was spent of a key has returned. `"updatedAt"` stays; a counter
@@ -200,7 +205,7 @@ impl Store {
                   coalesce(
                     (SELECT skipped FROM fresh),
                     (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
-                  ) AS "skipped!",
+                  ) AS "skipped",
                   ARRAY(SELECT key_id FROM total ORDER BY key_id) AS "key_ids!",
                   ARRAY(SELECT epoch FROM total ORDER BY key_id) AS "epochs!",
                   ARRAY(SELECT spent FROM total ORDER BY key_id) AS "totals!",
@@ -220,10 +225,12 @@ impl Store {
             .fetch_one(&mut db)
             .await?;
             db.commit().await?;
+            // An earlier try has stored it while this one waited for it, so this one cannot see what it left out.
+            let skipped = row.skipped.ok_or_else(raced)?;
             let keys = row.key_ids.into_iter().zip(row.epochs);
             let spent = keys.zip(row.totals.into_iter().zip(row.full_at));
             Ok(Stored {
-                skipped: row.skipped,
+                skipped,
                 spent: spent.map(KeySpent::from).collect(),
             })
         })

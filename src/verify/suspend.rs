@@ -1,6 +1,11 @@
 //! A key over its limit is suspended: here at once, and in the database, so that every process refuses it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::Entry;
 use crate::audit;
@@ -8,10 +13,22 @@ use crate::error::Error;
 use crate::events::{Event, printable};
 use crate::model::{Grant, Timestamp};
 use crate::service::Service;
+use crate::store::{Suspended, Suspension};
 
 /// Suspensions that the database does not know yet. Bounded by the number of cached keys.
 #[derive(Default)]
-pub struct Suspensions(Mutex<Vec<(Arc<Entry>, Timestamp)>>);
+pub struct Suspensions {
+    unstored: Mutex<Vec<Arc<Unstored>>>,
+    /// Whose turn it is to store: who comes meanwhile waits for what is under way.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Unstored {
+    entry: Arc<Entry>,
+    until: Timestamp,
+    /// With an unknown outcome.
+    sent: AtomicBool,
+}
 
 /// Suspends the key; answers for how many milliseconds. `None` where suspensions are switched off.
 pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> Option<u64> {
@@ -21,10 +38,11 @@ pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> 
     }
     let until = now.plus_seconds(i64::try_from(suspension.as_secs()).unwrap_or(i64::MAX));
     if entry.row.suspend(until, now) {
-        service
-            .suspensions
-            .locked()
-            .push((Arc::clone(entry), until));
+        service.suspensions.locked().push(Arc::new(Unstored {
+            entry: Arc::clone(entry),
+            until,
+            sent: AtomicBool::new(false),
+        }));
         service.urgent.notify_one();
     }
     Some(until.millis_after(now))
@@ -39,49 +57,88 @@ fn suspended(grant: &Grant, until: Timestamp) -> Event {
     }
 }
 
+impl Unstored {
+    /// Neither stored nor lifted nor passed.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.until > now && self.entry.row.suspended_until() == Some(self.until)
+    }
+
+    /// As it is sent now.
+    fn send(&self) -> Suspension {
+        Suspension {
+            key_id: self.entry.value.grant.key_id.to_string(),
+            limiter_epoch: self.entry.value.grant.limiter_epoch,
+            until: self.until,
+            sent: self.sent.swap(true, Ordering::Relaxed),
+        }
+    }
+}
+
 impl Suspensions {
+    /// No more than a statement can store in time.
+    const BATCH_MAX: usize = 1_000;
+
     /// Stores what is new. On a fault it is kept for the next time; what has passed by then is forgotten.
-    pub async fn store(&self, service: &Service, now: Timestamp) -> Result<(), Error> {
-        let unstored = std::mem::take(&mut *self.locked());
-        let mut result = Ok(());
-        for (entry, until) in unstored {
-            let lifted = entry.row.suspended_until() != Some(until);
-            if lifted || until <= now {
+    pub async fn store(&self, service: &Service) -> Result<(), Error> {
+        const PAUSE: Duration = Duration::from_millis(50);
+        /// Of rows that somebody has locked.
+        const TRIES: usize = 20;
+        let _turn = self.turn.lock().await;
+        let mut tries = 0;
+        loop {
+            let due = self.due(Timestamp::now());
+            if due.is_empty() {
+                return Ok(());
+            }
+            let mut left = false;
+            for batch in due.chunks(Self::BATCH_MAX) {
+                left |= store_batch(service, batch).await?;
+            }
+            if !left {
                 continue;
             }
-            if result.is_ok() {
-                let Grant {
-                    key_id,
-                    limiter_epoch,
-                    ..
-                } = &entry.value.grant;
-                match service
-                    .store
-                    .suspend_key(key_id, *limiter_epoch, until, now)
-                    .await
-                {
-                    Ok(took_effect) => {
-                        if took_effect {
-                            audit::record(service, suspended(&entry.value.grant, until), now);
-                        }
-                        // From here on the row says it: what is cached of it is read again.
-                        service.cache.changed(key_id);
-                        entry.row.lift_suspension();
-                        continue;
-                    }
-                    Err(error) => result = Err(error),
-                }
+            tries += 1;
+            if tries == TRIES {
+                return Err(Error::unavailable(
+                    "Rows of suspended keys are locked in the database: their suspension is kept",
+                ));
             }
-            self.locked().push((entry, until));
+            sleep(PAUSE).await;
         }
-        result
+    }
+
+    /// What is to be stored; the rest is forgotten.
+    fn due(&self, now: Timestamp) -> Vec<Arc<Unstored>> {
+        let mut unstored = self.locked();
+        unstored.retain(|one| one.is_due(now));
+        unstored.clone()
     }
 
     pub fn is_empty(&self) -> bool {
         self.locked().is_empty()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Entry>, Timestamp)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Vec<Arc<Unstored>>> {
+        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether some of it is left, since its rows are locked.
+async fn store_batch(service: &Service, batch: &[Arc<Unstored>]) -> Result<bool, Error> {
+    let now = Timestamp::now();
+    let suspensions: Vec<_> = batch.iter().map(|one| one.send()).collect();
+    let Suspended { stored, locked } = service.store.suspend_keys(&suspensions, now).await?;
+    let [stored, locked] = [&stored, &locked].map(|ids| ids.iter().collect::<HashSet<_>>());
+    for (sent, one) in suspensions.iter().zip(batch) {
+        if locked.contains(&sent.key_id) {
+            continue;
+        }
+        if stored.contains(&sent.key_id) {
+            audit::record(service, suspended(&one.entry.value.grant, one.until), now);
+        }
+        // From here on the row says it: what is cached of it is read again.
+        service.cache.changed(&sent.key_id);
+        one.entry.row.lift_suspension();
+    }
+    Ok(!locked.is_empty())
 }
