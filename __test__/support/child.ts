@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
@@ -17,29 +19,41 @@ export interface ChildOptions {
   timeoutMs?: number
 }
 
+/** How a process ended, and what it handed over. */
+export type Ended = Finished & { reports: unknown[] }
+
+/** A process that runs. */
+export interface Running {
+  signal(signal: NodeJS.Signals): void
+  /** The next value that it hands over; fails if it ends before. */
+  next(): Promise<unknown>
+  ended: Promise<Ended>
+}
+
 /**
  * Runs JavaScript in a Node process of its own. There `api` is the package, and `report(value)`
  * hands a value to the test by a way that is not part of what the process prints.
  */
-export async function runScript(
-  source: string,
-  options: ChildOptions = {},
-): Promise<Finished & { reports: unknown[] }> {
+export async function runScript(source: string, options?: ChildOptions): Promise<Ended> {
+  return startScript(source, options).ended
+}
+
+/** The same, to be talked to while it runs. */
+export function startScript(source: string, options?: ChildOptions): Running {
   // Async: a rejection that the script does not catch ends the process with code 1.
   const program = `'use strict'
     const api = require('@sophra/api-keys')
     const report = (value) => require('node:fs').writeFileSync(3, JSON.stringify(value) + '\\n')
     ;(async () => { ${source} })()`
-  const { reported, ...finished } = await run([process.execPath, '-e', program], options)
-  const reports = reported.split('\n').filter(Boolean)
-  return { ...finished, reports: reports.map((line) => JSON.parse(line) as unknown) }
+  return start([process.execPath, '-e', program], options)
 }
 
 /** Runs a program to its end. Of our own environment it sees nothing that would configure it. */
-export async function run(
-  command: string[],
-  options: ChildOptions = {},
-): Promise<Finished & { reported: string }> {
+export async function run(command: string[], options?: ChildOptions): Promise<Ended> {
+  return start(command, options).ended
+}
+
+function start(command: string[], options: ChildOptions = {}): Running {
   const [file, ...args] = command
   const child = spawn(file!, args, {
     cwd: root,
@@ -51,12 +65,32 @@ export async function run(
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
-  const [, ...outputs] = child.stdio
-  const [[stdout, stderr, reported], end] = await Promise.all([
-    Promise.all(outputs.map((output) => textOf(output as Readable))),
-    closed.finally(() => clearTimeout(killer)),
-  ])
-  return { ...end, stdout: stdout!, stderr: stderr!, reported: reported! }
+  const [, out, err, handed] = child.stdio as Readable[]
+  const reports: unknown[] = []
+  const lines = createInterface(handed!)
+  lines.on('line', (line) => reports.push(JSON.parse(line)))
+  let taken = 0
+  const end = async (): Promise<Ended> => {
+    const [stdout, stderr, how] = await Promise.all([textOf(out!), textOf(err!), closed])
+    return { ...how, stdout, stderr, reports }
+  }
+  const ended = end().finally(() => clearTimeout(killer))
+  // Who waits for a report is told by it.
+  ended.catch(() => {})
+  return {
+    signal: (signal) => void child.kill(signal),
+    next: async () => {
+      const at = taken++
+      while (reports.length <= at) {
+        const more = once(lines, 'line').then(() => true)
+        const none = ended.then(() => false)
+        if (!(await Promise.race([more, none])) && reports.length <= at)
+          throw new Error(`Ended without a report: ${(await ended).stderr}`)
+      }
+      return reports[at]
+    },
+    ended,
+  }
 }
 
 async function textOf(stream: Readable): Promise<string> {

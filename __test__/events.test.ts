@@ -1,0 +1,297 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { addon, cheapHashing } from './support/addon.js'
+import { root, runScript } from './support/child.js'
+import { eventually } from './support/eventually.js'
+import { thrownBy } from './support/faults.js'
+import { useAddon } from './support/use-addon.js'
+
+const { close, configure, createApiKey, onEvent, verifyApiKey } = addon
+
+type Event = Parameters<Parameters<typeof onEvent>[0]>[0]
+type Key = Awaited<ReturnType<typeof createApiKey>>
+
+const settings = { suspensionSeconds: 600, flushIntervalMs: 50 }
+const database = useAddon(settings)
+
+const create = (name = 'Busy'): Promise<Key> =>
+  createApiKey({ name, clientId: 'c', rateLimit: 1, rateLimitWindowSeconds: 86_400 })
+
+/** Makes an event of each key. */
+async function exceed(...keys: Key[]): Promise<void> {
+  for (const { key } of keys) {
+    await verifyApiKey(key)
+    expect((await verifyApiKey(key)).code).toBe('RATE_LIMITED')
+  }
+}
+
+const stops: (() => void)[] = []
+/** A listener of the test, that does not outlive it. */
+function listen(callback: (event: Event) => void = () => {}): { events: Event[]; stop(): void } {
+  const events: Event[] = []
+  const stop = onEvent((event) => {
+    events.push(event)
+    return callback(event)
+  })
+  stops.push(stop)
+  return { events, stop }
+}
+afterEach(() => stops.splice(0).forEach((stop) => stop()))
+
+const heard = (events: Event[], count: number): Promise<void> =>
+  eventually(() => expect(events).toHaveLength(count))
+
+test('a suspension is told with who, when and until when', async () => {
+  const before = Date.now()
+  // The start has a warning of its own.
+  const key = await create()
+  const { events } = listen()
+  await exceed(key)
+  await heard(events, 1)
+  const [event] = events
+  expect(event).toEqual({
+    type: 'key.suspended',
+    severity: 'warning',
+    at: expect.any(Date),
+    keyId: key.id,
+    name: 'Busy',
+    clientId: 'c',
+    suspendedUntil: expect.any(Date),
+  })
+  expect(event!.at.getTime()).toBeGreaterThanOrEqual(before)
+  const { suspendedUntil } = event as Event & { suspendedUntil: Date }
+  expect(suspendedUntil).toEqual((await addon.getApiKey(key.id))!.suspendedUntil)
+  expect(Object.isFrozen(event)).toBe(true)
+})
+
+test('all who listen are told, until they stop; to stop twice is harmless', async () => {
+  const [one, two] = [listen(), listen()]
+  await exceed(await create())
+  await heard(one.events, 1)
+  await heard(two.events, 1)
+  one.stop()
+  one.stop()
+  await exceed(await create())
+  await heard(two.events, 2)
+  expect(one.events).toHaveLength(1)
+})
+
+test('the same callback twice is told twice, and stops one at a time', async () => {
+  const callback = vi.fn()
+  const [first, second] = [onEvent(callback), onEvent(callback)]
+  stops.push(first, second)
+  await exceed(await create())
+  await eventually(() => expect(callback).toHaveBeenCalledTimes(2))
+  first()
+  first()
+  await exceed(await create())
+  await eventually(() => expect(callback).toHaveBeenCalledTimes(3))
+})
+
+test('who stops listening while it is told, or begins, harms nobody', async () => {
+  const last = listen()
+  const once = listen(() => {
+    once.stop()
+    listen()
+  })
+  await exceed(await create(), await create())
+  await heard(last.events, 2)
+  expect(once.events).toHaveLength(1)
+})
+
+test('what a listener throws or rejects with is a warning, and the others are told', async () => {
+  const warnings: string[] = []
+  const onWarning = (warning: Error): number => warnings.push(`${warning.name}: ${warning.message}`)
+  process.on('warning', onWarning)
+  listen(() => {
+    throw new Error('Thrown')
+  })
+  listen(() => Promise.reject(new Error('Rejected')) as never)
+  // What cannot be made a text.
+  listen(() => {
+    throw Object.create(null)
+  })
+  listen(() => {
+    throw {
+      toString() {
+        throw new Error('Never')
+      },
+    }
+  })
+  listen(() => {
+    throw Symbol('thrown')
+  })
+  const { events } = listen()
+  await exceed(await create(), await create())
+  await heard(events, 2)
+  await eventually(() => expect(warnings).toHaveLength(10))
+  process.off('warning', onWarning)
+  expect(warnings.filter((text) => /^ApiKeyWarning: .*Thrown/.test(text))).toHaveLength(2)
+  expect(warnings.filter((text) => /^ApiKeyWarning: .*Rejected/.test(text))).toHaveLength(2)
+})
+
+test.each([undefined, null, 5, 'text', {}, [], Symbol('s'), 1n])(
+  '%o is no listener',
+  (callback) => {
+    const fault = thrownBy(() => onEvent(callback as never))
+    expect(fault).toMatchObject({
+      code: 'INVALID_INPUT',
+      status: 400,
+      issues: [{ path: 'callback', message: expect.any(String) }],
+    })
+  },
+)
+
+test('listeners outlast close() and configure()', async () => {
+  const { events } = listen()
+  await exceed(await create())
+  await heard(events, 1)
+  await close()
+  configure({ databaseUrl: database.url(), ...cheapHashing, ...settings })
+  // The new start has weak parameters.
+  await exceed(await create())
+  await eventually(() =>
+    expect(events.map(({ type }) => type)).toEqual([
+      'key.suspended',
+      'configuration.warning',
+      'key.suspended',
+    ]),
+  )
+})
+
+describe('a thread', () => {
+  const file = JSON.stringify(fileURLToPath(new URL('../index.js', import.meta.url)))
+  const source = `
+    const { parentPort } = require('node:worker_threads')
+    const api = require(${file})
+    api.onEvent((event) => parentPort.postMessage([event.keyId, event.at instanceof Date]))
+    setInterval(() => {}, 1_000)
+    parentPort.postMessage('listens')`
+
+  test('is told too, and when it is terminated the others still are', async () => {
+    const { events } = listen()
+    for (let round = 1; round <= 3; round++) {
+      const worker = new Worker(source, { eval: true })
+      const messages: unknown[] = []
+      worker.on('message', (message) => messages.push(message))
+      await eventually(() => expect(messages).toEqual(['listens']))
+      const key = await create()
+      await exceed(key)
+      await eventually(() => expect(messages).toEqual(['listens', [key.id, true]]))
+      // In the middle of events.
+      const more = [await create(), await create(), await create()]
+      await Promise.all([exceed(...more), worker.terminate()])
+      await exceed(await create())
+      await heard(events, 5 * round)
+    }
+  })
+
+  test('that blocks gets what fits its queue, and the rest is dropped', async () => {
+    const FIT = 1_024
+    const keys = await Promise.all(Array.from({ length: FIT + 500 }, () => create()))
+    for (const { key } of keys) await verifyApiKey(key)
+    const { events } = listen()
+    for (const { key } of keys) void verifyApiKey(key)
+    // Other threads store and tell all of them while this one does nothing.
+    const ids = JSON.stringify(keys.map(({ id }) => id))
+    execFileSync(process.execPath, ['-e', UNTIL_SUSPENDED, database.url(), ids], { cwd: root })
+    await heard(events, FIT)
+    await exceed(await create())
+    await heard(events, FIT + 1)
+    expect(new Set(events.map((event) => 'keyId' in event && event.keyId)).size).toBe(FIT + 1)
+  })
+})
+
+/** Ends when all the keys are suspended, as the database knows it. */
+const UNTIL_SUSPENDED = `
+  const { Client } = require('pg')
+  const [url, ids] = process.argv.slice(1)
+  const statement = 'SELECT FROM "ApiKey" WHERE "suspendedUntil" IS NULL AND "id" = ANY ($1)'
+  ;(async () => {
+    const client = new Client({ connectionString: url })
+    await client.connect()
+    while ((await client.query(statement, [JSON.parse(ids)])).rowCount > 0);
+    await client.end()
+  })()`
+
+describe('a process of its own', () => {
+  const child = (source: string, env: Record<string, string> = {}): ReturnType<typeof runScript> =>
+    runScript(source, { env: { DATABASE_URL: database.url(), ...env } })
+  const weak = { API_KEYS_ARGON2_MEMORY_KIB: '8', API_KEYS_ARGON2_ITERATIONS: '1' }
+  const suspend = `
+    const { id, key } = await api.createApiKey({ name: 'Loud', clientId: 'c', rateLimit: 1 })
+    await api.verifyApiKey(key)
+    await api.verifyApiKey(key)
+    await api.flush()`
+  const linesOf = (stderr: string): Event[] =>
+    stderr
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Event)
+
+  test('is not kept alive by a listener', async () => {
+    const script = `api.onEvent(() => {}); ${suspend}`
+    expect(await child(script)).toMatchObject({ code: 0, signal: null, stdout: '', stderr: '' })
+    const unused = await child(`api.onEvent(() => {})`)
+    expect(unused).toMatchObject({ code: 0, signal: null, stdout: '', stderr: '' })
+  })
+
+  test('where nobody listens gets a suspension as one line on stderr', async () => {
+    const { code, stdout, stderr } = await child(`${suspend}; report(id)`)
+    expect([code, stdout]).toEqual([0, ''])
+    expect(stderr).toMatch(/^\{.*\}\n$/)
+    expect(linesOf(stderr)).toMatchObject([
+      { type: 'key.suspended', severity: 'warning', name: 'Loud', clientId: 'c' },
+    ])
+  })
+
+  test('is warned of weak parameters once a start', async () => {
+    const one = await child(
+      `await Promise.all([api.health(), api.listApiKeys(), api.flush()])`,
+      weak,
+    )
+    expect(linesOf(one.stderr)).toMatchObject([
+      {
+        type: 'configuration.warning',
+        severity: 'warning',
+        message: expect.stringMatching(/OWASP/),
+      },
+    ])
+    const two = await child(
+      `await api.listApiKeys(); await api.close(); await api.listApiKeys()`,
+      weak,
+    )
+    expect(linesOf(two.stderr)).toHaveLength(2)
+  })
+
+  test('that wants no log gets none', async () => {
+    const silent = await child(suspend, { ...weak, API_KEYS_LOG: 'off' })
+    expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  })
+
+  test('that has stopped listening is told on stderr again', async () => {
+    const { stderr } = await child(`api.onEvent(() => {})(); ${suspend}`)
+    expect(linesOf(stderr)).toHaveLength(1)
+  })
+
+  test('is told of a hostile name in one line of printable ASCII', async () => {
+    // As no input of ours would permit it.
+    const name = 'a\u001b[31m\r\n\u0085\u2028\u202e\u2066\u007f\u0007"\\é😀{"type":"forged"}'
+    const script = `
+      const { id, key } = await api.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
+      const { Client } = require('pg')
+      const client = new Client({ connectionString: process.env.DATABASE_URL })
+      await client.connect()
+      await client.query('UPDATE "ApiKey" SET "name" = $1, "clientId" = $1 WHERE "id" = $2', [process.env.NAME, id])
+      await client.end()
+      await api.verifyApiKey(key)
+      await api.verifyApiKey(key)
+      await api.flush()`
+    const { code, stderr } = await child(script, { NAME: name })
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^[ -~]+\n$/)
+    expect(linesOf(stderr)).toMatchObject([{ type: 'key.suspended', keyId: id }])
+  })
+})
