@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { addon, cheapHashing } from './support/addon.js'
-import { root, runScript } from './support/child.js'
+import { root } from './support/child.js'
 import { eventually } from './support/eventually.js'
 import { thrownBy } from './support/faults.js'
 import { useAddon } from './support/use-addon.js'
@@ -215,83 +215,3 @@ const UNTIL_SUSPENDED = `
     while ((await client.query(statement, [JSON.parse(ids)])).rowCount > 0);
     await client.end()
   })()`
-
-describe('a process of its own', () => {
-  const child = (source: string, env: Record<string, string> = {}): ReturnType<typeof runScript> =>
-    runScript(source, { env: { DATABASE_URL: database.url(), ...env } })
-  const weak = { API_KEYS_ARGON2_MEMORY_KIB: '8', API_KEYS_ARGON2_ITERATIONS: '1' }
-  const suspend = `
-    const { id, key } = await api.createApiKey({ name: 'Loud', clientId: 'c', rateLimit: 1 })
-    await api.verifyApiKey(key)
-    await api.verifyApiKey(key)
-    await api.flush()`
-  const linesOf = (stderr: string): Event[] =>
-    stderr
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Event)
-
-  test('is not kept alive by a listener', async () => {
-    const script = `api.onEvent(() => {}); ${suspend}`
-    expect(await child(script)).toMatchObject({ code: 0, signal: null, stdout: '', stderr: '' })
-    const unused = await child(`api.onEvent(() => {})`)
-    expect(unused).toMatchObject({ code: 0, signal: null, stdout: '', stderr: '' })
-  })
-
-  test('where nobody listens gets a suspension as one line on stderr', async () => {
-    const { code, stdout, stderr } = await child(`${suspend}; report(id)`)
-    expect([code, stdout]).toEqual([0, ''])
-    expect(stderr).toMatch(/^\{.*\}\n$/)
-    expect(linesOf(stderr)).toMatchObject([
-      { type: 'key.suspended', severity: 'warning', name: 'Loud', clientId: 'c' },
-    ])
-  })
-
-  test('is warned of weak parameters once a start', async () => {
-    const one = await child(
-      `await Promise.all([api.health(), api.listApiKeys(), api.flush()])`,
-      weak,
-    )
-    expect(linesOf(one.stderr)).toMatchObject([
-      {
-        type: 'configuration.warning',
-        severity: 'warning',
-        message: expect.stringMatching(/OWASP/),
-      },
-    ])
-    const two = await child(
-      `await api.listApiKeys(); await api.close(); await api.listApiKeys()`,
-      weak,
-    )
-    expect(linesOf(two.stderr)).toHaveLength(2)
-  })
-
-  test('that wants no log gets none', async () => {
-    const silent = await child(suspend, { ...weak, API_KEYS_LOG: 'off' })
-    expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' })
-  })
-
-  test('that has stopped listening is told on stderr again', async () => {
-    const { stderr } = await child(`api.onEvent(() => {})(); ${suspend}`)
-    expect(linesOf(stderr)).toHaveLength(1)
-  })
-
-  test('is told of a hostile name in one line of printable ASCII', async () => {
-    // As no input of ours would permit it.
-    const name = 'a\u001b[31m\r\n\u0085\u2028\u202e\u2066\u007f\u0007"\\é😀{"type":"forged"}'
-    const script = `
-      const { id, key } = await api.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
-      const { Client } = require('pg')
-      const client = new Client({ connectionString: process.env.DATABASE_URL })
-      await client.connect()
-      await client.query('UPDATE "ApiKey" SET "name" = $1, "clientId" = $1 WHERE "id" = $2', [process.env.NAME, id])
-      await client.end()
-      await api.verifyApiKey(key)
-      await api.verifyApiKey(key)
-      await api.flush()`
-    const { code, stderr } = await child(script, { NAME: name })
-    expect(code).toBe(0)
-    expect(stderr).toMatch(/^[ -~]+\n$/)
-    expect(linesOf(stderr)).toMatchObject([{ type: 'key.suspended', keyId: id }])
-  })
-})
