@@ -1,20 +1,13 @@
 'use strict'
 
-// The addon answers in JSON: `{"value": …}` or `{"fault": …}`, with instants in milliseconds. Objects, dates and errors
-// are made here, so that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
+// The addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made here and in `fault.js`, so
+// that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
 const native = require('./native.js')
 const { onEvent, withEventDates } = require('./events.js')
 const { flushAtExit } = require('./exit.js')
+const { ApiKeyError, open } = require('./fault.js')
 const { freeze, verifyWarm } = require('./warm.js')
-
-class ApiKeyError extends Error {
-  constructor({ message, ...fields }) {
-    super(message)
-    Object.assign(this, fields)
-  }
-}
-Object.defineProperty(ApiKeyError.prototype, 'name', { value: 'ApiKeyError' })
 
 const DATES = [
   'expiresAt',
@@ -37,12 +30,6 @@ function withSharedFrozen(verification) {
   freeze(verification.scopes)
   freeze(verification.metadata)
   return withDates(verification)
-}
-
-function open(answer) {
-  const { fault, value } = JSON.parse(answer)
-  if (fault) throw new ApiKeyError(fault)
-  return value ?? undefined
 }
 
 const same = (value) => value

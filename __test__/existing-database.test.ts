@@ -3,6 +3,7 @@ import { addon, cheapHashing } from './support/addon.js'
 import { runScript } from './support/child.js'
 import { freshDatabase, type Database, type Row } from './support/database.js'
 import { faultOf } from './support/faults.js'
+import { prismaTables } from './support/prisma-tables.js'
 import { startProxy } from './support/proxy.js'
 
 const { close, configure, createApiKey, getApiKey, listApiKeys, migrate, patchApiKey } = addon
@@ -21,40 +22,6 @@ const configureWith = (parameters = ''): void =>
   configure({ databaseUrl: database.url + parameters, ...cheapHashing })
 
 /** The app's tables as `prisma migrate` made them, before this package came. */
-const prismaTables = `
-  CREATE TABLE "ApiKey" (
-    "id" TEXT NOT NULL,
-    "key" TEXT NOT NULL,
-    "clientId" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "description" TEXT,
-    "isActive" BOOLEAN NOT NULL DEFAULT true,
-    "expiresAt" TIMESTAMP(3),
-    "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "updatedAt" TIMESTAMP(3) NOT NULL,
-    "lastUsedAt" TIMESTAMP(3),
-    "allowedIps" TEXT[] DEFAULT ARRAY[]::TEXT[],
-    "rateLimit" INTEGER,
-    "usageCount" INTEGER NOT NULL DEFAULT 0,
-    CONSTRAINT "ApiKey_pkey" PRIMARY KEY ("id")
-  );
-  CREATE UNIQUE INDEX "ApiKey_key_key" ON "ApiKey"("key");
-  CREATE INDEX "ApiKey_clientId_idx" ON "ApiKey"("clientId");
-  CREATE INDEX "ApiKey_isActive_idx" ON "ApiKey"("isActive");
-  CREATE INDEX "ApiKey_expiresAt_idx" ON "ApiKey"("expiresAt");
-  CREATE TABLE "AdminToken" (
-    "id" TEXT NOT NULL,
-    "token" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "description" TEXT,
-    "isActive" BOOLEAN NOT NULL DEFAULT true,
-    "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "updatedAt" TIMESTAMP(3) NOT NULL,
-    "lastUsedAt" TIMESTAMP(3),
-    CONSTRAINT "AdminToken_pkey" PRIMARY KEY ("id")
-  );
-  CREATE UNIQUE INDEX "AdminToken_token_key" ON "AdminToken"("token");`
-
 const prismaRows = `
   INSERT INTO "ApiKey" VALUES
     ('clq1', 'Zm9vYmFyYmF6cXV4LTAxMjM0NTY3ODlfYWJjZGVmZ2g', 'client-1', 'Full', 'described', true,

@@ -45,7 +45,7 @@ async function buildAddon() {
 
 async function buildExample() {
   const sources = readdirSync(example).filter((name) => !generated.has(name))
-  const addon = ['index.js', 'native.js', path.basename(addonFile())]
+  const addon = ['index.js', 'fault.js', 'native.js', 'next', 'next.js', path.basename(addonFile())]
   if (isFresh(builtExample, [...inside(example, sources), ...inside(root, addon)])) return
   await step('Building the example', () =>
     run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {

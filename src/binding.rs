@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::config::{Adopt, Options};
 use crate::error::{Error, Issue};
+use crate::input::Value;
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::{self, Plaintext};
@@ -26,8 +27,8 @@ use crate::verify::Context;
 use crate::{admin, adoption, audit, flush, keys, lifecycle, verify};
 use promise::{Answer, promise};
 use shapes::{
-    AdminToken, AdminVerification, ApiKey, ApiKeyPage, AuditPage, Health, MigrationReport, Stats,
-    Verification,
+    AdminToken, AdminVerification, ApiKey, ApiKeyPage, AuditPage, ClientAddress, Health,
+    MigrationReport, Stats, Verification,
 };
 use value::{read, read_text};
 
@@ -487,11 +488,36 @@ pub(crate) fn refusals() -> Answer {
     Answer::of(Ok(warm::refusals()))
 }
 
+/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Starts nothing.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
+    let lines = match read(forwarded) {
+        Value::List(lines) => lines,
+        line => vec![line],
+    };
+    // A line that cannot be read leaves nothing that could be trusted of the others.
+    let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
+    let texts = texts.unwrap_or_default();
+    Answer::of(lifecycle::trust().map(|trust| ClientAddress::from(trust.client(&texts))))
+}
+
+/// Seconds of the window of a key's rate limit, after a verify that told it; 0 where it is not known any more.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
+    let window = read_text(key_id, KEY_ID_MAX)
+        .zip(lifecycle::enter_warm())
+        .and_then(|(id, call)| call.service()?.limits.window(&id));
+    window.unwrap_or_default().as_secs_f64().ceil()
+}
+
 /// Counts of work done and saved, for tests and benchmarks.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn stats() -> String {
     serde_json::json!(Stats::of(lifecycle::started().as_deref())).to_string()
 }
+
+/// UTF-16 units of the id of a key; a longer one has no limiter.
+const KEY_ID_MAX: usize = 1_024;
 
 /// Runs a call on the service. It begins now, on the JavaScript thread, so that a `close()` after it waits for it.
 fn call<T, F>(

@@ -4,6 +4,7 @@
 //! tools share (`DATABASE_URL`, `DIRECT_DATABASE_URL`, `JWT_SECRET`) have no prefix.
 
 mod database_url;
+mod proxies;
 mod reader;
 
 pub use database_url::{DatabaseUrl, quoted};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
+use crate::client_address::Trust;
 use crate::error::Error;
 use crate::hash::{HashParams, default_permits};
 use crate::input::Value;
@@ -76,6 +78,8 @@ pub struct Config {
     pub audit_retention_days: u32,
     /// Events that nobody listens to go to stderr.
     pub log: bool,
+    /// Whose word on a client's address is taken.
+    pub trust: Trust,
 }
 
 /// A secret text: printed as dots, wiped when dropped.
@@ -164,6 +168,16 @@ impl Config {
     }
 }
 
+/// The part of it that is needed before the service is started.
+pub fn load_trust(options: &Options, environ: Environ<'_>) -> Result<Trust, Error> {
+    let mut reader = Reader::new(&options.0, environ);
+    let trust = proxies::trust(&mut reader);
+    match reader.problems() {
+        [] => Ok(trust),
+        problems => Err(fault(problems)),
+    }
+}
+
 fn fault(problems: &[String]) -> Error {
     Error::Configuration(format!("Invalid configuration: {}", problems.join("; ")))
 }
@@ -205,6 +219,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
+    let trust = proxies::trust(&mut reader);
 
     let config = database_url.map(|database_url| Config {
         pool_max: pool_max
@@ -231,6 +246,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
+        trust,
     });
     (config, reader.finish())
 }

@@ -24,6 +24,14 @@ pub enum Value {
 }
 
 impl Value {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn readable(self) -> Parsed<Self> {
         match self {
             Self::Unreadable(why) | Self::BadText(why) => Err(why.into()),

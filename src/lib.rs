@@ -23,6 +23,7 @@ pub mod audit;
 #[cfg(not(test))]
 mod binding;
 pub mod cache;
+pub mod client_address;
 pub mod config;
 pub mod error;
 pub mod events;

@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::config::{Config, Options};
+use crate::client_address::Trust;
+use crate::config::{self, Config, Options};
 use crate::error::Error;
 use crate::events::{Event, Events};
 use crate::model::Timestamp;
@@ -33,6 +34,8 @@ struct State {
     /// `configure()` was called since the last close.
     configured: bool,
     running: Arc<Running>,
+    /// Read at the first need, since a client's address is asked for before the service is started.
+    trust: Option<Arc<Trust>>,
 }
 
 /// From one close to the next.
@@ -95,7 +98,19 @@ pub fn configure(options: Options) -> Result<(), Error> {
     }
     state.options = options;
     state.configured = true;
+    state.trust = None;
     Ok(())
+}
+
+/// Whose word on a client's address is taken, by the options and the environment. Nothing is started.
+pub fn trust() -> Result<Arc<Trust>, Error> {
+    let mut state = locked(&STATE);
+    if let Some(trust) = &state.trust {
+        return Ok(Arc::clone(trust));
+    }
+    let trust = Arc::new(config::load_trust(&state.options, &variable)?);
+    state.trust = Some(Arc::clone(&trust));
+    Ok(trust)
 }
 
 /// Begins a call. Under the lock, so that a close either waits for it or refuses it.
@@ -155,6 +170,7 @@ impl Close {
         let mut state = locked(&STATE);
         state.running = Arc::default();
         state.configured = false;
+        state.trust = None;
         result
     }
 }
@@ -237,7 +253,11 @@ impl Running {
 }
 
 fn config(options: &Options) -> Result<Config, Error> {
-    Config::load(options, &|variable| std::env::var(variable).ok())
+    Config::load(options, &variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A panic elsewhere leaves a state that is still right.

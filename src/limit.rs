@@ -12,6 +12,7 @@ mod tests;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 
@@ -52,6 +53,12 @@ impl<C: Clock> Limits<C> {
         let mut shard = write(self.shard(key_id));
         let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
         Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
+    }
+
+    /// The window that a key was last checked by; `None` where its limiter is not in memory.
+    #[must_use]
+    pub fn window(&self, key_id: &str) -> Option<Duration> {
+        self.find(key_id).map(|limiter| limiter.window())
     }
 
     /// How many limiters are in memory.

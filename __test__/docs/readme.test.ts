@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { root, run, runScript } from '../support/child.js'
+import { next } from '../next/support/next.js'
 import { freshDatabase } from '../support/database.js'
 import { checkedLines, compile, moduleOf } from './example.js'
 import { anchors, chapter, files, links, read, table } from './markdown.js'
@@ -34,7 +35,8 @@ describe('the API by example', () => {
   })
 
   test('shows every function', () => {
-    const missing = Object.keys(addon).filter((name) => !source.includes(`${name}(`))
+    const names = [...Object.keys(addon), ...Object.keys(next)]
+    const missing = names.filter((name) => !new RegExp(`\\b${name}[(<]`).test(source))
     expect(missing).toEqual([])
   })
 

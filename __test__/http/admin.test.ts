@@ -2,102 +2,104 @@ import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { jwt } from '../support/jwt.js'
-import { jwtSecret, useApp } from './app.js'
+import { KEY_ROUTES, jwtSecret, useApp } from './app.js'
 
-const app = useApp()
-const METHODS = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']
+describe.each(KEY_ROUTES)('%s', (route) => {
+  const app = useApp(route)
+  const METHODS = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']
 
-/** `/api/keys` as nobody or somebody asks for it, with nothing else that is right. */
-async function ask(method: string, token?: string) {
-  const headers: Record<string, string> = token === undefined ? {} : { 'x-admin-token': token }
-  const { status, body } = await app.request('/api/keys', { method, headers })
-  return { status, body }
-}
+  /** The route as nobody or somebody asks for it, with nothing else that is right. */
+  async function ask(method: string, token?: string) {
+    const headers: Record<string, string> = token === undefined ? {} : { 'x-admin-token': token }
+    const { status, body } = await app.request(route, { method, headers })
+    return { status, body }
+  }
 
-async function tokenWith(permissions: string[]): Promise<string> {
-  return (await addon.createAdminToken({ name: 'Limited', permissions })).token
-}
+  async function tokenWith(permissions: string[]): Promise<string> {
+    return (await addon.createAdminToken({ name: 'Limited', permissions })).token
+  }
 
-const missing = {
-  status: 401,
-  body: { error: 'Missing required header: x-admin-token', code: 'INVALID_TOKEN' },
-}
-const invalid = { status: 401, body: { error: 'Invalid admin token', code: 'INVALID_TOKEN' } }
-const insufficient = {
-  status: 403,
-  body: {
-    error: 'Insufficient permissions for this endpoint',
-    code: 'INSUFFICIENT_PERMISSION',
-  },
-}
+  const missing = {
+    status: 401,
+    body: { error: 'Missing required header: x-admin-token', code: 'INVALID_TOKEN' },
+  }
+  const invalid = { status: 401, body: { error: 'Invalid admin token', code: 'INVALID_TOKEN' } }
+  const insufficient = {
+    status: 403,
+    body: {
+      error: 'Insufficient permissions for this endpoint',
+      code: 'INSUFFICIENT_PERMISSION',
+    },
+  }
 
-describe.each(METHODS)('%s', (method) => {
-  test('needs a token', async () => {
-    expect(await ask(method)).toEqual(missing)
-    expect(await ask(method, '')).toEqual(missing)
+  describe.each(METHODS)('%s', (method) => {
+    test('needs a token', async () => {
+      expect(await ask(method)).toEqual(missing)
+      expect(await ask(method, '')).toEqual(missing)
+    })
+
+    test('needs a valid token', async () => {
+      const now = Math.floor(Date.now() / 1_000)
+      const claims = { type: 'admin', name: 'Forged', sub: 'x', iat: now, exp: now + 60 }
+      const { key } = await app.create()
+      const forged = [
+        'made up',
+        'a.b.c',
+        key,
+        jwt({ alg: 'HS256', typ: 'JWT' }, claims, jwtSecret),
+        jwt({ alg: 'HS256', typ: 'JWT' }, claims, 'another secret, of 32 bytes and more'),
+        jwt({ alg: 'none', typ: 'JWT' }, claims, jwtSecret),
+        'x'.repeat(8_000),
+      ]
+      for (const token of forged) expect(await ask(method, token)).toEqual(invalid)
+    })
+
+    test('needs its permission', async () => {
+      const wanted = method === 'GET' ? 'keys:read' : 'keys:write'
+      const other = method === 'GET' ? 'keys:write' : 'keys:read'
+      for (const permissions of [[], [other], ['keys'], ['keys:*']]) {
+        expect(await ask(method, await tokenWith(permissions))).toEqual(insufficient)
+      }
+      // What is asked is not right, but it is heard.
+      const heard = method === 'GET' ? 200 : 400
+      for (const permissions of [[wanted], ['*']]) {
+        expect((await ask(method, await tokenWith(permissions))).status).toBe(heard)
+      }
+    })
   })
 
-  test('needs a valid token', async () => {
-    const now = Math.floor(Date.now() / 1_000)
-    const claims = { type: 'admin', name: 'Forged', sub: 'x', iat: now, exp: now + 60 }
+  test('a revoked token is refused', async () => {
+    const { id, token } = await addon.createAdminToken({ name: 'Gone', permissions: ['*'] })
+    expect((await ask('GET', token)).status).toBe(200)
+    await addon.revokeAdminToken(id)
+    await eventually(async () => expect(await ask('GET', token)).toEqual(invalid))
+  })
+
+  test('a token that never was in use is refused once revoked', async () => {
+    const { id, token } = await addon.createAdminToken({ name: 'Gone', permissions: ['*'] })
+    await addon.revokeAdminToken(id)
+    expect(await ask('GET', token)).toEqual(invalid)
+  })
+
+  test('a bearer is no admin token, nor is an API key', async () => {
+    const token = await tokenWith(['*'])
     const { key } = await app.create()
-    const forged = [
-      'made up',
-      'a.b.c',
-      key,
-      jwt({ alg: 'HS256', typ: 'JWT' }, claims, jwtSecret),
-      jwt({ alg: 'HS256', typ: 'JWT' }, claims, 'another secret, of 32 bytes and more'),
-      jwt({ alg: 'none', typ: 'JWT' }, claims, jwtSecret),
-      'x'.repeat(8_000),
-    ]
-    for (const token of forged) expect(await ask(method, token)).toEqual(invalid)
-  })
-
-  test('needs its permission', async () => {
-    const wanted = method === 'GET' ? 'keys:read' : 'keys:write'
-    const other = method === 'GET' ? 'keys:write' : 'keys:read'
-    for (const permissions of [[], [other], ['keys'], ['keys:*']]) {
-      expect(await ask(method, await tokenWith(permissions))).toEqual(insufficient)
-    }
-    // What is asked is not right, but it is heard.
-    const heard = method === 'GET' ? 200 : 400
-    for (const permissions of [[wanted], ['*']]) {
-      expect((await ask(method, await tokenWith(permissions))).status).toBe(heard)
+    for (const [header, value] of [
+      ['authorization', `Bearer ${token}`],
+      ['authorization', `Bearer ${key}`],
+      ['x-api-key', key],
+    ]) {
+      const headers = { [header]: value }
+      const { status, body } = await app.request(route, { headers })
+      expect({ status, body }).toEqual(missing)
     }
   })
-})
 
-test('a revoked token is refused', async () => {
-  const { id, token } = await addon.createAdminToken({ name: 'Gone', permissions: ['*'] })
-  expect((await ask('GET', token)).status).toBe(200)
-  await addon.revokeAdminToken(id)
-  await eventually(async () => expect(await ask('GET', token)).toEqual(invalid))
-})
-
-test('a token that never was in use is refused once revoked', async () => {
-  const { id, token } = await addon.createAdminToken({ name: 'Gone', permissions: ['*'] })
-  await addon.revokeAdminToken(id)
-  expect(await ask('GET', token)).toEqual(invalid)
-})
-
-test('a bearer is no admin token, nor is an API key', async () => {
-  const token = await tokenWith(['*'])
-  const { key } = await app.create()
-  for (const [header, value] of [
-    ['authorization', `Bearer ${token}`],
-    ['authorization', `Bearer ${key}`],
-    ['x-api-key', key],
-  ]) {
-    const headers = { [header]: value }
-    const { status, body } = await app.request('/api/keys', { headers })
-    expect({ status, body }).toEqual(missing)
-  }
-})
-
-test('no header makes Next skip the check', async () => {
-  for (const value of ['middleware', 'middleware:middleware:middleware', 'src/middleware']) {
-    const headers = { 'x-middleware-subrequest': value }
-    const { status, body } = await app.request('/api/keys', { headers })
-    expect({ status, body }).toEqual(missing)
-  }
+  test('no header makes Next skip the check', async () => {
+    for (const value of ['middleware', 'middleware:middleware:middleware', 'src/middleware']) {
+      const headers = { 'x-middleware-subrequest': value }
+      const { status, body } = await app.request(route, { headers })
+      expect({ status, body }).toEqual(missing)
+    }
+  })
 })

@@ -6,6 +6,9 @@ import { startServer, type Server } from './server.js'
 export const jwtSecret = 'the JWT secret of the HTTP tests, of 32 bytes or more'
 export const userJwtSecret = 'the secret of the users of the HTTP tests, as long'
 
+/** The route of the keys, by hand and by `apiKeyRoutes()`: they do the same. */
+export const KEY_ROUTES = ['/api/keys', '/api/keys-in-one-line']
+
 // Bodies are as the server sends them; a test says itself what it expects in them.
 export interface Answer {
   status: number
@@ -19,7 +22,7 @@ export interface App {
   environment(): Record<string, string>
   /** A request to any route. */
   request(path: string, init?: RequestInit): Promise<Answer>
-  /** A request to `/api/keys` by an admin who may do everything. */
+  /** A request to the keys' route by an admin who may do everything. */
   keys(method: string, body?: unknown, query?: string): Promise<Answer>
   /** The same with a body that is sent as it is. */
   keysText(method: string, body?: RequestInit['body'], query?: string): Promise<Answer>
@@ -28,16 +31,16 @@ export interface App {
 }
 
 /**
- * Serves the example for a test file, on a database of its own. When the file is done, nothing of
+ * Serves the example for a test file, on a database of its own, and asks for keys by `route`. When the file is done, nothing of
  * the keys and tokens that went over the wire may be in what the server has printed.
  */
-export function useApp(env: Record<string, string> = {}): App {
+export function useApp(route = '/api/keys'): App {
   const database = useAddon({ jwtSecret })
   const secrets = new Set<string>()
   let server: Server
   let adminToken: string
 
-  const environment = () => ({ ...environmentFor(database.url()), ...env })
+  const environment = () => environmentFor(database.url())
   beforeAll(async () => {
     server = await startServer(environment())
     adminToken = (await addon.createAdminToken({ name: 'Tests', permissions: ['*'] })).token
@@ -54,7 +57,7 @@ export function useApp(env: Record<string, string> = {}): App {
     return answer
   }
   const keysText: App['keysText'] = (method, body, query = '') =>
-    request(`/api/keys${query}`, {
+    request(`${route}${query}`, {
       method,
       headers: { 'x-admin-token': adminToken, 'content-type': 'application/json' },
       body,

@@ -30,7 +30,7 @@ describe('a protected route', () => {
     for (const answer of answers) {
       expect(answer).toMatchObject({ status: 200 })
       expect(answer.body).toEqual(client)
-      expect(answer.headers.get('ratelimit-limit')).toBeNull()
+      expect(answer.headers.get('ratelimit')).toBeNull()
     }
   })
 
@@ -85,9 +85,8 @@ describe('a protected route', () => {
     for (const remaining of ['1', '0']) {
       const { status, headers } = await search({ 'x-api-key': key })
       expect(status).toBe(200)
-      expect(headers.get('ratelimit-limit')).toBe('2')
-      expect(headers.get('ratelimit-remaining')).toBe(remaining)
-      expect(headers.get('ratelimit-reset')).toMatch(/^[1-9]\d*$/)
+      expect(headers.get('ratelimit-policy')).toBe('"api-key";q=2;w=3600')
+      expect(headers.get('ratelimit')).toMatch(new RegExp(`^"api-key";r=${remaining};t=[1-9]\\d*$`))
     }
     const refused = await search({ 'x-api-key': key })
     expect(refused).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } })
@@ -100,13 +99,18 @@ describe('a protected route', () => {
 
 describe('an allow-list', () => {
   let behindProxy: Server
+  let behindKnownProxies: Server
   beforeAll(async () => {
     behindProxy = await startServer({ ...app.environment(), API_KEYS_TRUSTED_HOPS: '1' })
+    behindKnownProxies = await startServer({
+      ...app.environment(),
+      API_KEYS_TRUSTED_PROXIES: '192.0.2.0/24, fd00::/8',
+    })
   })
-  afterAll(() => behindProxy?.stop())
+  afterAll(() => Promise.all([behindProxy?.stop(), behindKnownProxies?.stop()]))
 
-  const from = (key: string, forwarded: string): Promise<Answer> =>
-    send(`${behindProxy.url}/api/search`, {
+  const from = (key: string, forwarded: string, server = behindProxy): Promise<Answer> =>
+    send(`${server.url}/api/search`, {
       headers: { 'x-api-key': key, 'x-forwarded-for': forwarded },
     })
 
@@ -130,6 +134,16 @@ describe('an allow-list', () => {
     expect((await from(key, '::ffff:10.1.2.3')).status).toBe(200)
     for (const forwarded of ['6.6.6.6', '10.1.2.3, 6.6.6.6', '10.1.2.3,', 'nonsense', '']) {
       const { status, body } = await from(key, forwarded)
+      expect({ status, body }).toMatchObject({ status: 403, body: { code: 'IP_NOT_ALLOWED' } })
+    }
+  })
+
+  test('holds for the address that known proxies have seen', async () => {
+    const { key } = await app.create({ allowedIps: ['10.0.0.0/8'] })
+    for (const forwarded of ['10.1.2.3', '6.6.6.6, 10.1.2.3, 192.0.2.7, fd00::1'])
+      expect((await from(key, forwarded, behindKnownProxies)).status).toBe(200)
+    for (const forwarded of ['10.1.2.3, 6.6.6.6, 192.0.2.7', '10.1.2.3, junk', '192.0.2.7', '']) {
+      const { status, body } = await from(key, forwarded, behindKnownProxies)
       expect({ status, body }).toMatchObject({ status: 403, body: { code: 'IP_NOT_ALLOWED' } })
     }
   })

@@ -44,6 +44,8 @@ export function start(): void {
     maxTtlDays: 365,
     poolMax: 10,
     statementTimeoutMs: 1_500,
+    trustedProxies: ['10.0.0.0/8'],
+    trustedHops: null,
   })
   // @ts-expect-error one of two
   configure({ environment: 'staging' })

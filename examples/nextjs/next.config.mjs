@@ -26,7 +26,8 @@ export default function config(phase) {
     webpack(webpack, { isServer }) {
       // Next 14 bundles a linked package, external or not, and no bundler can load a native binary.
       // An app that installs the addon from npm needs only the line above.
-      if (isServer) webpack.externals.push({ [addon]: `commonjs ${addon}` })
+      const external = (name) => ({ [name]: `commonjs ${name}` })
+      if (isServer) webpack.externals.push(external(addon), external(`${addon}/next`))
       return webpack
     },
   }

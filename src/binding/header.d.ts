@@ -440,6 +440,19 @@ export interface Options {
    * @default 'on'
    */
   log?: 'on' | 'off' | null
+  /**
+   * Your own reverse proxies: IP addresses and CIDR networks, IPv4 not wider than /8, IPv6 not wider than /7. The client is
+   * the rightmost hop of `X-Forwarded-For` that is none of them. Read by `clientIp` and `withApiKey` of `@sophra/api-keys/next`.
+   * Not beside `trustedHops`.
+   * @default none: the address of a client is unknown
+   */
+  trustedProxies?: string[] | null
+  /**
+   * How many reverse proxies of yours every request passes, 1 to 32, where their addresses are not known. Sound only where
+   * nobody can reach one of them by another way. Not beside `trustedProxies`.
+   * @default none: the address of a client is unknown
+   */
+  trustedHops?: number | null
 }
 
 interface EventBase {

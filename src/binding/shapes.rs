@@ -1,6 +1,7 @@
 //! What functions answer, as JSON for `index.js`. Their TypeScript and its documentation: `header.d.ts`.
 //! Instants are milliseconds since the epoch; `index.js` makes them `Date`.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde::{Serialize, Serializer};
@@ -15,7 +16,7 @@ use crate::model::{self, Grant, Refusal, Timestamp};
 use crate::service::Service;
 use crate::store::{AuditRow, Condition, Migrated, PlaintextToken};
 use crate::token::Plaintext;
-use crate::{admin, verify};
+use crate::{admin, client_address, verify};
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -333,6 +334,22 @@ impl From<Migrated> for MigrationReport {
             adopted: 0,
             remaining: migrated.remaining,
             all_permissions: Vec::new(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ClientAddress {
+    ip: Option<IpAddr>,
+    claimed_ip: Option<IpAddr>,
+}
+
+impl From<client_address::ClientAddress> for ClientAddress {
+    fn from(client: client_address::ClientAddress) -> Self {
+        Self {
+            ip: client.ip,
+            claimed_ip: client.claimed,
         }
     }
 }

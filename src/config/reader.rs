@@ -129,6 +129,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The problems found so far.
+    pub(super) fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
     /// The problems found, unknown options included.
     pub(super) fn finish(mut self) -> Vec<String> {
         for (name, _) in self.options {

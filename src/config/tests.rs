@@ -49,3 +49,72 @@ fn options_override_the_environment() {
     let config = Config::load(&options, &url_only).unwrap();
     assert_eq!(config.database_url.connect.get_host(), "other");
 }
+
+fn list(entries: &[&str]) -> Value {
+    Value::List(
+        entries
+            .iter()
+            .map(|entry| Value::Text((*entry).into()))
+            .collect(),
+    )
+}
+
+#[test]
+fn proxies_are_declared_by_address_or_by_number() {
+    let trust = |options: &[(&str, Value)]| {
+        let options = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        load_trust(&Options(options.collect()), &nothing).map_err(|error| error.to_string())
+    };
+    assert_eq!(trust(&[]), Ok(Trust::Nobody));
+    assert_eq!(trust(&[("trustedProxies", list(&[]))]), Ok(Trust::Nobody));
+    assert!(
+        matches!(trust(&[("trustedHops", Value::Number(2.0))]), Ok(Trust::Hops(hops)) if hops.get() == 2)
+    );
+    let own = list(&["10.0.0.0/8", "::1", "::ffff:192.0.2.0/120", "fc00::/7"]);
+    assert!(matches!(trust(&[("trustedProxies", own)]), Ok(Trust::Proxies(own)) if own.len() == 4));
+}
+
+#[test]
+fn a_wrong_declaration_of_proxies_is_named() {
+    for entries in [
+        &["proxy"][..],
+        &["10.0.0.1", ""],
+        &["10.0.0.0/33"],
+        &["*"],
+        &["10.0.0.1-9"],
+    ] {
+        let text = problems(&[("trustedProxies", list(entries))]);
+        assert!(
+            text.contains("trustedProxies (API_KEYS_TRUSTED_PROXIES) must each be"),
+            "{text}"
+        );
+    }
+    for wide in [
+        "0.0.0.0/0",
+        "::/0",
+        "128.0.0.0/1",
+        "10.0.0.0/7",
+        "2000::/3",
+        "::ffff:0:0/96",
+    ] {
+        let text = problems(&[("trustedProxies", list(&["10.0.0.1", wide]))]);
+        assert!(
+            text.contains("must not have networks wider than"),
+            "{wide}: {text}"
+        );
+    }
+    for hops in [0.0, -1.0, 1.5, 33.0] {
+        let text = problems(&[("trustedHops", Value::Number(hops))]);
+        assert!(
+            text.contains("trustedHops (API_KEYS_TRUSTED_HOPS) must be"),
+            "{text}"
+        );
+    }
+    let both = [
+        ("trustedProxies", list(&["10.0.0.1"])),
+        ("trustedHops", Value::Number(1.0)),
+    ];
+    assert!(problems(&both).contains("must not be set beside trustedHops"));
+}

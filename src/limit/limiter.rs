@@ -86,6 +86,10 @@ impl<C: Clock> Limiter<C> {
         account.charge(cost, || self.timeline.now())
     }
 
+    pub(super) fn window(&self) -> Duration {
+        read(&self.account).rule().window
+    }
+
     /// Counts a refusal; whether it is one of so many, with less than the rule's window between each and the next.
     /// Then counting begins anew.
     pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {

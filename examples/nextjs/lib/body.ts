@@ -1,14 +1,20 @@
-import { HttpError, invalidInput } from './http'
+import { invalidInput, json } from './http'
 
 const MAX_BYTES = 64 * 1024
 
 export type JsonObject = Record<string, unknown>
 
-/** Reads a JSON object. What its fields hold is for the addon to check. */
-export async function readObject(request: Request): Promise<JsonObject> {
-  const value = parse(await readBytes(request))
+/** Reads a JSON object; what its fields hold is for the addon to check. Else the response that says what is wrong. */
+export async function readObject(request: Request): Promise<JsonObject | Response> {
+  const bytes = await readBytes(request)
+  if (!bytes) {
+    const error = 'Request body must not exceed 64 KiB'
+    return json({ error, code: 'PAYLOAD_TOO_LARGE' }, 413)
+  }
+  const value = parsed(bytes)
+  if (value === undefined) return invalidInput('Request body must be valid JSON')
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidInput('Request body must be a JSON object')
+    return invalidInput('Request body must be a JSON object')
   }
   return value as JsonObject
 }
@@ -27,8 +33,8 @@ function filterFields(body: JsonObject, keep: (field: string) => boolean): JsonO
   return Object.fromEntries(Object.entries(body).filter(([field]) => keep(field)))
 }
 
-/** Stops at the limit while reading: `Content-Length` may be absent, or lie. */
-async function readBytes({ body }: Request): Promise<Uint8Array> {
+/** Stops at the limit while reading, since `Content-Length` may be absent, or lie: `undefined`. */
+async function readBytes({ body }: Request): Promise<Uint8Array | undefined> {
   if (!body) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
@@ -38,9 +44,8 @@ async function readBytes({ body }: Request): Promise<Uint8Array> {
     chunks.push(chunk)
   }
   if (size <= MAX_BYTES) return Buffer.concat(chunks)
-
   discard(body)
-  throw new HttpError(413, 'PAYLOAD_TOO_LARGE', 'Request body must not exceed 64 KiB')
+  return undefined
 }
 
 /** Throws the rest away as it comes: unread, it would block the client's next request. */
@@ -48,10 +53,10 @@ function discard(body: ReadableStream<Uint8Array>): void {
   body.pipeTo(new WritableStream()).catch(() => {})
 }
 
-function parse(bytes: Uint8Array): unknown {
+function parsed(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    throw invalidInput('Request body must be valid JSON')
+    return undefined
   }
 }

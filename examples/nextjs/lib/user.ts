@@ -1,5 +1,4 @@
 import { jwtVerify } from 'jose'
-import { bearerToken } from './api-key'
 
 export interface User {
   id: string
@@ -19,4 +18,8 @@ export async function signedInUser(request: Request): Promise<User | undefined> 
   } catch {
     return undefined
   }
+}
+
+function bearerToken(request: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
 }

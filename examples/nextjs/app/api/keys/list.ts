@@ -4,11 +4,17 @@ import { invalidInput } from '@/lib/http'
 const MAX_LIMIT = 10_000
 const PAGE_LIMIT = 1_000
 
+/** How many keys are wanted; else the response that says what is wrong. */
+export function readLimit(text: string | null): number | Response {
+  const limit = /^\d{1,5}$/.test(text ?? `${MAX_LIMIT}`) ? Number(text ?? MAX_LIMIT) : 0
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit
+  return invalidInput(`limit must be a whole number from 1 to ${MAX_LIMIT}`, 'limit')
+}
+
 /** Up to 10,000 keys, of which the addon answers 1,000 at a time. */
-export async function listKeys(params: URLSearchParams): Promise<ApiKeyPage> {
-  const { limit, isActive, ...others } = Object.fromEntries(params)
-  const wanted = readLimit(limit)
-  // What else is wrong or unknown goes on as it is, for the addon to refuse.
+export async function listKeys(params: URLSearchParams, wanted: number): Promise<ApiKeyPage> {
+  const { isActive, ...others } = Object.fromEntries(params)
+  // What is wrong or unknown goes on as it is, for the addon to refuse.
   const filters = { ...others, isActive: readBoolean(isActive) } as ListApiKeysQuery
 
   const keys: ApiKeyPage['keys'] = []
@@ -31,12 +37,4 @@ export function linkToNext(request: Request, cursor: string): string {
 
 function readBoolean(text?: string): unknown {
   return text === 'true' || text === 'false' ? text === 'true' : text
-}
-
-function readLimit(text = String(MAX_LIMIT)): number {
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (limit < 1 || limit > MAX_LIMIT) {
-    throw invalidInput(`limit must be a whole number from 1 to ${MAX_LIMIT}`, 'limit')
-  }
-  return limit
 }

@@ -7,10 +7,10 @@ import {
   type PatchApiKeyInput,
   type UpdateApiKeyInput,
 } from '@sophra/api-keys'
-import { withAdminAuth } from '@/lib/admin'
+import { withAdminAuth } from '@sophra/api-keys/next'
 import { only, readObject, without, type JsonObject } from '@/lib/body'
 import { invalidInput, json } from '@/lib/http'
-import { linkToNext, listKeys } from './list'
+import { linkToNext, listKeys, readLimit } from './list'
 
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
@@ -34,38 +34,48 @@ const READ_ONLY = ['start', 'usageCount', 'createdAt', 'updatedAt', 'lastUsedAt'
 /** Only PATCH may touch these, and only to clear them. */
 const CLEARABLE = ['suspendedUntil', 'previousKeyExpiresAt']
 
-export const POST = withAdminAuth('keys:write', async (request) => {
-  const fields = only(await readObject(request), SETTABLE)
-  return json(await createApiKey(input<CreateApiKeyInput>(fields)), 201)
-})
+const read = { permission: 'keys:read' }
+const write = { permission: 'keys:write' }
+
+export const POST = withAdminAuth(async (request) => {
+  const body = await readObject(request)
+  if (body instanceof Response) return body
+  return json(await createApiKey(input<CreateApiKeyInput>(only(body, SETTABLE))), 201)
+}, write)
 
 /** The body stays an array, as it always was: a next page is announced in the `Link` header. */
-export const GET = withAdminAuth('keys:read', async (request) => {
-  const { keys, nextCursor } = await listKeys(new URL(request.url).searchParams)
+export const GET = withAdminAuth(async (request) => {
+  const { searchParams } = new URL(request.url)
+  const limit = readLimit(searchParams.get('limit'))
+  if (limit instanceof Response) return limit
+  const { keys, nextCursor } = await listKeys(searchParams, limit)
   return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
-})
+}, read)
 
-export const PUT = withAdminAuth('keys:write', async (request) => {
-  const fields = without(await readObject(request), [...READ_ONLY, ...CLEARABLE])
-  requireId(fields.id)
+export const PUT = withAdminAuth(async (request) => {
+  const body = await readObject(request)
+  if (body instanceof Response) return body
+  if (!body.id) return missingId()
+  const fields = without(body, [...READ_ONLY, ...CLEARABLE])
   return json(await updateApiKey(input<UpdateApiKeyInput>(fields)))
-})
+}, write)
 
-export const PATCH = withAdminAuth('keys:write', async (request) => {
-  const fields = without(await readObject(request), READ_ONLY)
-  requireId(fields.id)
-  return json(await patchApiKey(input<PatchApiKeyInput>(fields)))
-})
+export const PATCH = withAdminAuth(async (request) => {
+  const body = await readObject(request)
+  if (body instanceof Response) return body
+  if (!body.id) return missingId()
+  return json(await patchApiKey(input<PatchApiKeyInput>(without(body, READ_ONLY))))
+}, write)
 
-export const DELETE = withAdminAuth('keys:write', async (request) => {
+export const DELETE = withAdminAuth(async (request) => {
   const id = new URL(request.url).searchParams.get('id')
-  requireId(id)
+  if (!id) return missingId()
   await deleteApiKey(id)
   return json({ success: true })
-})
+}, write)
 
-function requireId<T>(id: T): asserts id is NonNullable<T> {
-  if (!id) throw invalidInput('API key ID is required', 'id')
+function missingId(): Response {
+  return invalidInput('API key ID is required', 'id')
 }
 
 /** Fields of a request, handed over as they are: the addon checks each and names the bad ones. */

@@ -1,11 +1,10 @@
-import { withApiKey } from '@/lib/api-key'
-import { json } from '@/lib/http'
+import { withApiKey } from '@sophra/api-keys/next'
 
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
 
 /** A route for clients: it needs an API key, and knows whose it is. */
-export const GET = withApiKey((request, { clientId, name }) => {
+export const GET = withApiKey((request, { apiKey: { clientId, name } }) => {
   const query = new URL(request.url).searchParams.get('q')
-  return json({ clientId, keyName: name, query })
+  return Response.json({ clientId, keyName: name, query })
 })

@@ -1,0 +1,294 @@
+import { describe, expect, test, vi } from 'vitest'
+import { addon } from '../support/addon.js'
+import { useAddon } from '../support/use-addon.js'
+import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from './support/next.js'
+
+const { createApiKey, flush, getApiKey, patchApiKey } = addon
+const { withApiKey } = next
+
+const { sql } = useAddon({ trustedHops: 1 })
+
+const create = (fields: object = {}): ReturnType<typeof createApiKey> =>
+  createApiKey({ name: 'Search', clientId: 'acme', ...fields })
+const perDay = (rateLimit: number) => ({ rateLimit, rateLimitWindowSeconds: 86_400 })
+
+const route = withApiKey((_request, { apiKey }) => Response.json(apiKey))
+
+describe('a valid key', () => {
+  test('opens the route, in either header, and the handler learns whose it is', async () => {
+    const { id, key, scopes } = await create({ scopes: ['docs:*'], metadata: { plan: 'free' } })
+    for (const headers of [
+      { 'x-api-key': key },
+      { authorization: `Bearer ${key}` },
+      { authorization: `bearer   ${key}` },
+      { 'x-api-key': '', authorization: `Bearer ${key}` },
+    ]) {
+      const { status, body } = await ask(route, headers)
+      expect(status).toBe(200)
+      expect(body).toEqual({
+        valid: true,
+        code: 'VALID',
+        keyId: id,
+        name: 'Search',
+        clientId: 'acme',
+        scopes,
+        metadata: { plan: 'free' },
+        expiresAt: null,
+        rateLimit: null,
+      })
+    }
+  })
+
+  test('x-api-key counts before Authorization', async () => {
+    const { key } = await create()
+    const headers = { 'x-api-key': 'made up', authorization: `Bearer ${key}` }
+    expectFailure(await ask(route, headers), 401, 'INVALID_KEY')
+  })
+
+  test("the handler gets the request as it is, and the framework's context with apiKey", async () => {
+    const { key } = await create()
+    const seen: unknown[] = []
+    const spy = withApiKey<{ params: Promise<{ id: string }>; env: string }>((...args) => {
+      seen.push(...args)
+      return hello()
+    })
+    const request = new Request(HOST, { headers: { 'x-api-key': key } })
+    const context = { params: Promise.resolve({ id: '7' }), env: 'test' }
+    await spy(request, context)
+    const [gotten, got] = seen as [Request, typeof context & { apiKey: { clientId: string } }]
+    expect(gotten).toBe(request)
+    expect(got.params).toBe(context.params)
+    expect(got).toMatchObject({ env: 'test', apiKey: { clientId: 'acme' } })
+    expect(context).not.toHaveProperty('apiKey')
+  })
+
+  test('without a limit no limit is told', async () => {
+    const { key } = await create()
+    const { headers } = await ask(route, { 'x-api-key': key })
+    expect(Object.keys(headers).filter((name) => name.startsWith('ratelimit'))).toEqual([])
+  })
+})
+
+describe('a refusal', () => {
+  test('of no key is 401 with a challenge', async () => {
+    for (const headers of [{}, { 'x-api-key': '' }, { authorization: 'Basic dXNlcjpwYXNz' }]) {
+      const answer = await ask(route, headers as Record<string, string>)
+      expectFailure(answer, 401, 'INVALID_KEY', 'Missing required header: x-api-key')
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="API"')
+    }
+  })
+
+  test('of a key that is none, expired or disabled is 401', async () => {
+    const { id, key } = await create()
+    const refused = async (presented: string, code: string): Promise<void> => {
+      const answer = await ask(route, { 'x-api-key': presented })
+      expectFailure(answer, 401, code, 'Invalid API key')
+      const challenge = answer.headers['www-authenticate']
+      expect(challenge).toBe('Bearer realm="API", error="invalid_token"')
+    }
+    await refused('made up', 'INVALID_KEY')
+    await refused(`${key}, ${key}`, 'INVALID_KEY')
+    await refused('x'.repeat(100_000), 'INVALID_KEY')
+    await patchApiKey({ id, expiresAt: new Date(0) })
+    await refused(key, 'EXPIRED')
+    await patchApiKey({ id, expiresAt: null, isActive: false })
+    await refused(key, 'DISABLED')
+  })
+
+  test('for a scope is 403', async () => {
+    const { key } = await create({ scopes: ['docs:read'] })
+    const guarded = withApiKey(hello, { scopes: ['docs:read', 'docs:write'] })
+    expectFailure(await ask(guarded, { 'x-api-key': key }), 403, 'INSUFFICIENT_SCOPE')
+    const allowed = withApiKey(hello, { scopes: ['docs:read'] })
+    expect((await ask(allowed, { 'x-api-key': key })).status).toBe(200)
+  })
+
+  test('for an address is 403', async () => {
+    const { key } = await create({ allowedIps: ['10.0.0.0/8'] })
+    const from = (line?: string) =>
+      ask(route, { 'x-api-key': key, ...(line === undefined ? {} : { 'x-forwarded-for': line }) })
+    expect((await from('10.1.2.3')).status).toBe(200)
+    expect((await from('203.0.113.7, [::ffff:10.1.2.3]:51234')).status).toBe(200)
+    for (const line of [undefined, '', '203.0.113.7', '10.1.2.3, 203.0.113.7', '10.1.2.3,'])
+      expectFailure(await from(line), 403, 'IP_NOT_ALLOWED')
+  })
+
+  test('over the limit is 429 and says when to come back', async () => {
+    const { key } = await create({ rateLimit: 2, rateLimitWindowSeconds: 7_200 })
+    for (const remaining of [1, 0]) {
+      const { status, headers } = await ask(route, { 'x-api-key': key })
+      expect(status).toBe(200)
+      expect(headers['ratelimit-policy']).toBe('"api-key";q=2;w=7200')
+      expect(headers['ratelimit']).toBe(`"api-key";r=${remaining};t=${7_200 - remaining * 3_600}`)
+    }
+    const answer = await ask(route, { 'x-api-key': key })
+    expectFailure(answer, 429, 'RATE_LIMITED', 'Rate limit exceeded')
+    // One request returns in an hour. `Retry-After` is not before the end of what `RateLimit` tells.
+    expect(answer.headers['retry-after']).toBe('3600')
+    expect(answer.headers['ratelimit-policy']).toBe('"api-key";q=2;w=7200')
+    expect(answer.headers['ratelimit']).toBe('"api-key";r=0;t=3600')
+  })
+
+  test('for a cost above the limit is 429, and no waiting helps', async () => {
+    const { key } = await create(perDay(5))
+    const dear = withApiKey(hello, { cost: 6 })
+    const answer = await ask(dear, { 'x-api-key': key })
+    expectFailure(answer, 429, 'RATE_LIMITED')
+    expect(answer.headers).not.toHaveProperty('retry-after')
+    const cheap = withApiKey(hello, { cost: 5 })
+    const { status, headers } = await ask(cheap, { 'x-api-key': key })
+    expect({ status, left: headers['ratelimit'] }).toEqual({
+      status: 200,
+      left: '"api-key";r=0;t=86400',
+    })
+  })
+
+  test('of a suspended key is 429', async () => {
+    const { id, key } = await create(perDay(2))
+    // Stored by another process.
+    await addon.close()
+    const until = new Date(Date.now() + 90_000).toISOString().replace('Z', '')
+    await sql(`UPDATE "ApiKey" SET "suspendedUntil" = '${until}' WHERE "id" = '${id}'`)
+    const answer = await ask(route, { 'x-api-key': key })
+    expectFailure(answer, 429, 'SUSPENDED')
+    expect(secondsIn(answer)).toBeGreaterThan(60)
+    expect(secondsIn(answer)).toBeLessThanOrEqual(90)
+  })
+
+  test('runs no handler and counts no usage', async () => {
+    const { id, key } = await create({ isActive: false })
+    const handler = vi.fn(hello)
+    await ask(withApiKey(handler), { 'x-api-key': key })
+    await ask(withApiKey(handler))
+    expect(handler).not.toHaveBeenCalled()
+    await flush()
+    expect((await getApiKey(id))!.usageCount).toBe(0)
+  })
+})
+
+describe('the response of the handler', () => {
+  const answerOf = async (response: unknown): Promise<Response> => {
+    const { key } = await create(perDay(9))
+    const handler = withApiKey((() => response) as () => Response)
+    return handler(new Request(HOST, { headers: { 'x-api-key': key } }))
+  }
+
+  test('keeps status, headers, cookies and body', async () => {
+    const headers = new Headers({ 'x-own': 'yes', 'cache-control': 'private, max-age=60' })
+    headers.append('set-cookie', 'a=1')
+    headers.append('set-cookie', 'b=2')
+    const response = await answerOf(new Response('text', { status: 207, headers }))
+    expect(response.status).toBe(207)
+    expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+    expect(await read(response)).toMatchObject({
+      headers: { 'x-own': 'yes', 'cache-control': 'private, max-age=60' },
+      body: 'text',
+    })
+  })
+
+  test('may not be stored unless it says so', async () => {
+    expect((await answerOf(hello())).headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('may be one whose headers are immutable', async () => {
+    const redirected = await answerOf(Response.redirect(`${HOST}/there`, 307))
+    expect(redirected.status).toBe(307)
+    expect(redirected.headers.get('location')).toBe(`${HOST}/there`)
+    expect(redirected.headers.get('ratelimit')).toMatch(/^"api-key";r=8;t=\d+$/)
+    const fetched = await answerOf(await fetch('data:application/json,{"a":1}'))
+    expect(fetched.headers.get('cache-control')).toBe('no-store')
+    expect(await fetched.json()).toEqual({ a: 1 })
+  })
+
+  test('may be a stream, which is not read ahead', async () => {
+    let pulls = 0
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array([++pulls])),
+    })
+    const response = await answerOf(new Response(body))
+    expect(pulls).toBeLessThanOrEqual(1)
+    await response.body!.cancel()
+  })
+
+  test('is left to the framework where it is none', async () => {
+    expect(await answerOf(undefined)).toBeUndefined()
+  })
+})
+
+describe('what the handler throws', () => {
+  const thrownBy = async (thrown: unknown): Promise<Response> => {
+    const { key } = await create()
+    const handler = withApiKey(() => Promise.reject(thrown))
+    return handler(new Request(HOST, { headers: { 'x-api-key': key } }))
+  }
+
+  test('goes on to the framework', async () => {
+    const signal = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;…' })
+    for (const thrown of [signal, new TypeError('own'), 'text', undefined])
+      await expect(thrownBy(thrown)).rejects.toBe(thrown)
+  })
+
+  test('is answered where the addon has thrown it', async () => {
+    const fault = await createApiKey({} as never).catch((fault: unknown) => fault)
+    const answer = await read(await thrownBy(fault))
+    expectFailure(answer, 400, 'INVALID_INPUT')
+    expect(answer.body.issues.map(({ path }: { path: string }) => path)).toEqual([
+      'name',
+      'clientId',
+    ])
+  })
+})
+
+describe('HEAD and OPTIONS', () => {
+  const send = async (method: string, headers: Record<string, string> = {}) =>
+    read(await route(new Request(HOST, { method, headers })))
+
+  test('HEAD is answered as GET is, without a body', async () => {
+    const { key } = await create(perDay(9))
+    const accepted = await send('HEAD', { 'x-api-key': key })
+    expect(accepted).toMatchObject({ status: 200, body: '' })
+    expect(accepted.headers['ratelimit']).toMatch(/^"api-key";r=8;/)
+    const refused = await send('HEAD')
+    expect(refused).toMatchObject({ status: 401, body: '' })
+    expect(refused.headers['www-authenticate']).toBe('Bearer realm="API"')
+    expect(refused.headers['content-type']).toBe('application/json')
+  })
+
+  test('OPTIONS is guarded like every method', async () => {
+    const { key } = await create()
+    expectFailure(await send('OPTIONS'), 401, 'INVALID_KEY')
+    expect((await send('OPTIONS', { 'x-api-key': key })).status).toBe(200)
+  })
+})
+
+describe('a guard that is put up wrongly', () => {
+  const wrong: unknown[][] = [
+    [],
+    [undefined, {}],
+    [{ scopes: ['a'] }, hello],
+    [hello, 'docs:read'],
+    [hello, { scope: ['docs:read'] }],
+    [hello, { scopes: 'docs:read' }],
+    [hello, { scopes: undefined }],
+    [hello, { scopes: [undefined] }],
+    [hello, { scopes: [''] }],
+    [hello, { cost: 0 }],
+    [hello, { cost: '5' }],
+    [hello, { permission: 'keys:read' }],
+    [hello, null],
+  ]
+  test.each(wrong)('does not come up: %j %j', (...args) => {
+    expect(() => untyped.withApiKey!(...args)).toThrow(TypeError)
+  })
+
+  test('is a fault of the server where only the addon can tell', async () => {
+    const { key } = await create()
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    for (const options of [{ scopes: ['no scope'] }, { cost: 1_000_001 }]) {
+      const answer = await ask(withApiKey(hello, options), { 'x-api-key': key })
+      expectFailure(answer, 500, 'INTERNAL', 'Internal server error')
+    }
+    expect(log).toHaveBeenCalledTimes(2)
+    log.mockRestore()
+  })
+})

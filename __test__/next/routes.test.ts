@@ -1,0 +1,200 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { useAddon } from '../support/use-addon.js'
+import { ask, expectFailure, HOST, next, read, untyped, type Answer } from './support/next.js'
+
+const { createAdminToken, createApiKey } = addon
+
+const { sql } = useAddon({ jwtSecret: 'the secret of the routes, of 32 bytes or more' })
+const routes = next.apiKeyRoutes()
+
+let token: string
+beforeAll(async () => {
+  token = (await createAdminToken({ name: 'All', permissions: ['*'] })).token
+})
+
+type Method = keyof typeof routes
+type Body = RequestInit['body']
+
+async function send(method: Method, body?: Body, query = ''): Promise<Answer> {
+  const init = { method, headers: { 'x-admin-token': token }, body, duplex: 'half' }
+  return read(await routes[method](new Request(`${HOST}/api/keys${query}`, init as RequestInit)))
+}
+const sendJson = (method: Method, body: object): Promise<Answer> =>
+  send(method, JSON.stringify(body))
+
+test('there are the five of the contract', () => {
+  expect(Object.keys(routes).sort()).toEqual(['DELETE', 'GET', 'PATCH', 'POST', 'PUT'])
+})
+
+test('a key is made, listed, changed, replaced and deleted', async () => {
+  const made = await sendJson('POST', { name: 'Search', clientId: 'acme', colour: 'red' })
+  expect(made).toMatchObject({ status: 201, body: { name: 'Search', isActive: true } })
+  const { key, ...shown } = made.body
+  expect((await addon.verifyApiKey(key)).valid).toBe(true)
+
+  const listed = await send('GET', undefined, '?clientId=acme')
+  expect(listed).toMatchObject({ status: 200 })
+  expect(listed.body).toHaveLength(1)
+  expect(listed.body[0]).toMatchObject({ id: shown.id, name: 'Search' })
+  expect(listed.body[0]).not.toHaveProperty('key')
+  expect(listed.headers).not.toHaveProperty('link')
+
+  const put = await sendJson('PUT', { ...listed.body[0], name: 'Renamed', suspendedUntil: 'x' })
+  expect(put).toMatchObject({ status: 200, body: { name: 'Renamed', clientId: 'acme' } })
+  expect(put.body).not.toHaveProperty('key')
+
+  const rotated = await sendJson('PUT', { id: shown.id, regenerateKey: true })
+  expect((await addon.verifyApiKey(rotated.body.key)).valid).toBe(true)
+
+  const patched = await sendJson('PATCH', { id: shown.id, usageCount: 9, isActive: false })
+  expect(patched).toMatchObject({ status: 200, body: { isActive: false } })
+
+  const deleted = await send('DELETE', undefined, `?id=${shown.id}`)
+  expect(deleted).toMatchObject({ status: 200, body: { success: true } })
+  expectFailure(await send('DELETE', undefined, `?id=${shown.id}`), 404, 'NOT_FOUND')
+  for (const answer of [made, listed, put, rotated, patched, deleted])
+    expect(answer.headers['cache-control']).toBe('no-store')
+})
+
+test('each asks for its permission', async () => {
+  for (const method of Object.keys(routes) as Method[]) {
+    const wanted = method === 'GET' ? 'keys:read' : 'keys:write'
+    for (const permission of ['keys:read', 'keys:write', 'metrics:read']) {
+      const { token } = await createAdminToken({ name: 'One', permissions: [permission] })
+      const request = new Request(`${HOST}/api/keys`, {
+        method,
+        headers: { 'x-admin-token': token },
+      })
+      const { status } = await read(await routes[method](request))
+      const heard = method === 'GET' ? 200 : 400
+      expect([method, permission, status]).toEqual([
+        method,
+        permission,
+        permission === wanted ? heard : 403,
+      ])
+    }
+  }
+})
+
+describe('a body', () => {
+  const KIB_64 = 64 * 1024
+  const METHODS: Method[] = ['POST', 'PUT', 'PATCH']
+  const padded = (bytes: number): string => '{"name":"Padded","clientId":"pad"}'.padEnd(bytes, ' ')
+
+  test('of 64 KiB is read, one byte more is 413', async () => {
+    expect((await send('POST', padded(KIB_64))).status).toBe(201)
+    for (const method of METHODS) {
+      const answer = await send(method, padded(KIB_64 + 1))
+      expectFailure(answer, 413, 'PAYLOAD_TOO_LARGE', 'Request body must not exceed 64 KiB')
+    }
+  })
+
+  test('is counted as it comes: an endless one is refused after 64 KiB, its rest not kept', async () => {
+    let chunks = 0
+    const endless = new ReadableStream({
+      async pull(controller) {
+        await new Promise(setImmediate)
+        if (++chunks < 1_000) controller.enqueue(new Uint8Array(16 * 1024))
+        else controller.close()
+      },
+    })
+    expectFailure(await send('POST', endless), 413, 'PAYLOAD_TOO_LARGE')
+    expect(chunks).toBeLessThan(100)
+  })
+
+  test('is not read of somebody who is nobody', async () => {
+    let pulls = 0
+    const body = new ReadableStream({ pull: () => void pulls++ }, { highWaterMark: 0 })
+    const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+    const answer = await read(await routes.POST(new Request(`${HOST}/api/keys`, init)))
+    expectFailure(answer, 401, 'INVALID_TOKEN')
+    expect(pulls).toBe(0)
+  })
+
+  const bad: [string, Body][] = [
+    ['none', null],
+    ['empty', ''],
+    ['broken', '{"name":'],
+    ['form data', 'name=a&clientId=b'],
+    ['bytes that are no UTF-8', new Uint8Array([0x7b, 0xff, 0x7d])],
+    ['two documents', '{} {}'],
+  ]
+  test.each(bad)('that is no JSON is 400: %s', async (_name, body) => {
+    for (const method of METHODS) {
+      const answer = await send(method, body)
+      expectFailure(answer, 400, 'INVALID_INPUT', 'Request body must be valid JSON')
+      expect(answer.body.issues).toEqual([{ path: '', message: answer.body.error }])
+    }
+  })
+
+  test.each(['null', '5', '"text"', 'true', '[]'])('that is no object is 400: %s', async (body) => {
+    for (const method of METHODS) {
+      const answer = await send(method, body)
+      expectFailure(answer, 400, 'INVALID_INPUT', 'Request body must be a JSON object')
+    }
+  })
+
+  test('needs no Content-Type', async () => {
+    const body = new TextEncoder().encode('{"name":"Typeless","clientId":"acme"}')
+    expect((await send('POST', body)).status).toBe(201)
+  })
+})
+
+test('without an id there is the message of old', async () => {
+  const answers = [
+    await sendJson('PUT', { name: 'n' }),
+    await sendJson('PATCH', { id: '', name: 'n' }),
+    await send('DELETE'),
+    await send('DELETE', undefined, '?id='),
+  ]
+  for (const answer of answers)
+    expectFailure(answer, 400, 'INVALID_INPUT', 'API key ID is required')
+})
+
+test('pages are announced in the Link header', async () => {
+  for (let n = 0; n < 5; n++) await createApiKey({ name: `Page ${n}`, clientId: 'pages & more' })
+  const ids: string[] = []
+  let query: string | undefined = '?limit=2&clientId=pages%20%26%20more'
+  while (query !== undefined) {
+    const { status, body, headers } = await send('GET', undefined, query)
+    expect(status).toBe(200)
+    expect(body.length).toBeLessThanOrEqual(2)
+    ids.push(...body.map(({ id }: { id: string }) => id))
+    query = headers['link'] && /^<\/api\/keys(\?[^>]+)>; rel="next"$/.exec(headers['link'])![1]
+  }
+  expect(new Set(ids).size).toBe(5)
+  for (const limit of ['0', '10001', 'x', '1.5', ''])
+    expectFailure(await send('GET', undefined, `?limit=${limit}`), 400, 'INVALID_INPUT')
+})
+
+test('up to ten thousand come without a limit', async () => {
+  await sql(
+    `INSERT INTO "ApiKey" ("id", "key", "clientId", "name", "createdAt", "updatedAt")
+     SELECT 'many-' || n, 'an old plaintext key no ' || n, 'many', 'Many', now(), now()
+     FROM generate_series(1, 10003) AS n`,
+  )
+  const { body, headers } = await send('GET', undefined, '?clientId=many')
+  expect(body).toHaveLength(10_000)
+  expect(headers['link']).toMatch(/rel="next"$/)
+})
+
+test('HEAD asks GET, without the body', async () => {
+  const headers = { 'x-admin-token': token }
+  const request = new Request(`${HOST}/api/keys?limit=1`, { method: 'HEAD', headers })
+  const answer = await read(await routes.GET(request))
+  expect(answer).toMatchObject({ status: 200, body: '', headers: { 'cache-control': 'no-store' } })
+  expect(answer.headers['link']).toMatch(/rel="next"$/)
+})
+
+test("authorize lets the app's own sessions manage keys", async () => {
+  const { GET, POST } = next.apiKeyRoutes({
+    authorize: ({ headers }) =>
+      headers.has('x-session') && { name: 'Ann', permissions: ['keys:read'] },
+  })
+  expect((await ask(GET, { 'x-session': '1' }, '/api/keys?limit=1')).status).toBe(200)
+  expectFailure(await ask(GET), 401, 'INVALID_TOKEN')
+  expectFailure(await ask(POST, { 'x-session': '1' }), 403, 'INSUFFICIENT_PERMISSION')
+  for (const options of ['x', { authorise: () => null }, { permission: 'keys:read' }])
+    expect(() => untyped.apiKeyRoutes!(options)).toThrow(TypeError)
+})

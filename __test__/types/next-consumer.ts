@@ -1,0 +1,91 @@
+// Compiled, never run: what an application writes against the types of the subpath.
+import type { ValidAdminVerification, ValidVerification } from '@sophra/api-keys'
+import {
+  apiKeyRoutes,
+  clientIp,
+  withAdminAuth,
+  withApiKey,
+  type ApiKeyRouteContext,
+  type AdminUser,
+} from '@sophra/api-keys/next'
+
+/** What Next.js checks of the exports of a route, since version 15. */
+type Route = (request: Request, context: { params: Promise<{ id: string }> }) => unknown
+const routes: Route[] = []
+
+export const { GET, POST, PUT, PATCH, DELETE } = apiKeyRoutes()
+routes.push(GET, POST, PUT, PATCH, DELETE)
+
+export const plain = withApiKey((request, { apiKey }) => {
+  const client: ValidVerification = apiKey
+  const url: string = request.url
+  return Response.json({ client: client.clientId, url })
+})
+routes.push(plain)
+export const answered: Promise<Response> = plain(new Request('http://localhost/'))
+
+export const scoped = withApiKey(async () => new Response(), { scopes: ['docs:read'], cost: 5 })
+// @ts-expect-error no such option
+withApiKey(() => new Response(), { scope: ['docs:read'] })
+// @ts-expect-error a list
+withApiKey(() => new Response(), { scopes: 'docs:read' })
+// @ts-expect-error no response
+withApiKey(() => 'text')
+// @ts-expect-error the handler comes first
+withApiKey({ scopes: [] }, () => new Response())
+
+interface Params {
+  params: Promise<{ id: string }>
+}
+
+export const withParams = withApiKey<Params>(async (_request, { params, apiKey }) => {
+  const { id } = await params
+  return Response.json({ id, client: apiKey.clientId })
+})
+routes.push(withParams)
+// @ts-expect-error the context is needed
+void withParams(new Request('http://localhost/'))
+
+export const inferred = withApiKey((_request: Request, context: Params & ApiKeyRouteContext) =>
+  Response.json({ client: context.apiKey.clientId, params: context.params }),
+)
+routes.push(inferred)
+
+class OwnRequest extends Request {
+  own = true
+}
+export const own = withApiKey((request: OwnRequest) => Response.json({ own: request.own }))
+void own(new OwnRequest('http://localhost/'))
+
+export const administered = withAdminAuth(
+  (_request, { admin }) => {
+    const anyone: ValidAdminVerification | AdminUser = admin
+    const permissions: string[] = anyone.permissions
+    return Response.json({ token: 'tokenId' in admin ? admin.tokenId : null, permissions })
+  },
+  {
+    permission: 'keys:read',
+    async authorize(request) {
+      const name = request.headers.get('x-session')
+      return name !== null && { name, permissions: ['*'] }
+    },
+  },
+)
+routes.push(administered)
+withAdminAuth(() => new Response(), { authorize: () => null })
+apiKeyRoutes({ authorize: async () => undefined })
+// @ts-expect-error a truthy answer is no yes
+withAdminAuth(() => new Response(), { authorize: () => true })
+// @ts-expect-error the permissions are needed
+withAdminAuth(() => new Response(), { authorize: () => ({ name: 'Ann' }) })
+// @ts-expect-error one permission
+withAdminAuth(() => new Response(), { permissions: ['keys:read'] })
+export const adminParams = withAdminAuth<Params>(async (_request, { params, admin }) =>
+  Response.json({ id: (await params).id, by: admin.name }),
+)
+routes.push(adminParams)
+
+export const ip: string | null = clientIp(new Request('http://localhost/'))
+clientIp({ headers: new Headers() })
+// @ts-expect-error may be unknown
+export const known: string = clientIp({ headers: new Headers() })

@@ -1,0 +1,15 @@
+import { withAdminAuth } from '@sophra/api-keys/next'
+import { signedInUser } from '@/lib/user'
+
+export const runtime = 'nodejs'
+export const dynamic = 'force-dynamic'
+
+/** A route of the app's own for admins: by an admin token, or by a session of one of `ADMIN_USERS`. */
+export const GET = withAdminAuth((_request, { admin }) => Response.json({ name: admin.name }), {
+  permission: 'keys:read',
+  async authorize(request) {
+    const user = await signedInUser(request)
+    const admins = process.env.ADMIN_USERS?.split(',') ?? []
+    return user && admins.includes(user.id) && { name: user.id, permissions: ['keys:read'] }
+  },
+})

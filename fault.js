@@ -1,0 +1,21 @@
+'use strict'
+
+// Answers of the addon that are JSON: `{"value": …}` or `{"fault": …}`. The error is made here, so that it belongs to the
+// caller's realm.
+
+class ApiKeyError extends Error {
+  constructor({ message, ...fields }) {
+    super(message)
+    Object.assign(this, fields)
+  }
+}
+Object.defineProperty(ApiKeyError.prototype, 'name', { value: 'ApiKeyError' })
+
+/** The value of an answer; a fault is thrown. */
+exports.open = (answer) => {
+  const { fault, value } = JSON.parse(answer)
+  if (fault) throw new ApiKeyError(fault)
+  return value ?? undefined
+}
+
+exports.ApiKeyError = ApiKeyError

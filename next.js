@@ -1,0 +1,9 @@
+'use strict'
+
+// `@sophra/api-keys/next`: route handlers on the Web's `Request` and `Response`. Nothing of Next.js is imported, so they
+// serve in any fetch-style server.
+
+exports.withApiKey = require('./next/api-key.js').withApiKey
+exports.withAdminAuth = require('./next/admin.js').withAdminAuth
+exports.apiKeyRoutes = require('./next/routes.js').apiKeyRoutes
+exports.clientIp = require('./next/client-ip.js').clientIp

@@ -1,0 +1,67 @@
+//! Which reverse proxies are the operator's own: `trustedProxies` or `trustedHops`.
+
+use std::num::NonZeroUsize;
+
+use ipnet::IpNet;
+
+use super::reader::Reader;
+use crate::client_address::Trust;
+use crate::model::parse_network;
+
+/// A shorter prefix takes in strangers: `10.0.0.0/8` and `fc00::/7` are the widest networks that one can own.
+const SHORTEST_V4: u8 = 8;
+const SHORTEST_V6: u8 = 7;
+
+pub(super) fn trust(reader: &mut Reader<'_>) -> Trust {
+    let proxies = reader.list("trustedProxies");
+    let hops = reader.number("trustedHops", 1..=32);
+    let proxies = proxies.filter(|entries| !entries.is_empty());
+    match (proxies, hops) {
+        (Some(_), Some(_)) => {
+            reader.fail_option(
+                "trustedProxies",
+                "must not be set beside trustedHops (API_KEYS_TRUSTED_HOPS): they may name different clients",
+            );
+            Trust::Nobody
+        }
+        (Some(entries), None) => {
+            let texts: Vec<&str> = entries.iter().map(|entry| entry.as_str()).collect();
+            Trust::Proxies(networks(reader, &texts))
+        }
+        (None, Some(hops)) => NonZeroUsize::new(hops as usize).map_or(Trust::Nobody, Trust::Hops),
+        (None, None) => Trust::Nobody,
+    }
+}
+
+fn networks(reader: &mut Reader<'_>, entries: &[&str]) -> Box<[IpNet]> {
+    let Some(networks) = entries
+        .iter()
+        .copied()
+        .map(parse_network)
+        .collect::<Option<Vec<_>>>()
+    else {
+        reader.fail_option(
+            "trustedProxies",
+            "must each be an IP address or a network in CIDR notation",
+        );
+        return Box::default();
+    };
+    if networks.iter().any(takes_in_strangers) {
+        reader.fail_option(
+            "trustedProxies",
+            &format!(
+                "must not have networks wider than /{SHORTEST_V4} (IPv4) or /{SHORTEST_V6} (IPv6): \
+                name your proxies only, or no client is ever told from a proxy"
+            ),
+        );
+    }
+    networks.into()
+}
+
+fn takes_in_strangers(network: &IpNet) -> bool {
+    let shortest = match network {
+        IpNet::V4(_) => SHORTEST_V4,
+        IpNet::V6(_) => SHORTEST_V6,
+    };
+    network.prefix_len() < shortest
+}
