@@ -226,7 +226,7 @@ export interface AdminToken {
   name: string
   description: string | null
   isActive: boolean
-  /** Free strings; `*` is all. */
+  /** Free strings; `*` is all. Of a row of an old instance that has none, those that follow from its name. */
   permissions: string[]
   /** `null` on tokens of old instances, whose expiry is in the token alone. */
   expiresAt: Date | null

@@ -205,3 +205,12 @@ test('migrate refuses an adopt that is no flag', async () => {
     expect(await invalidFields(() => migrate({ adopt }))).toEqual(['adopt'])
   }
 })
+
+test('migrate refuses a limit that is none, and one of nothing', async () => {
+  for (const limit of [0, -1, 1.5, NaN, '10', 1_000_001, []]) {
+    expect(await invalidFields(() => migrate({ adopt: true, limit }))).toEqual(['limit'])
+  }
+  for (const options of [{ limit: 10 }, { adopt: false, limit: 10 }]) {
+    expect(await invalidFields(() => migrate(options))).toEqual(['limit'])
+  }
+})

@@ -50,7 +50,7 @@ pub async fn sweep(
         go_on,
         adopted: Adopted::default(),
     };
-    while service.store.count_plaintext().await? > 0 {
+    while service.store.has_plaintext().await? {
         let before = sweep.adopted.rows;
         sweep.tokens().await?;
         sweep.keys().await?;

@@ -380,7 +380,7 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
         let service = call.service().await?;
         // A close waits for its calls, and this one may take long.
         let adopted = adoption::sweep(service, request.limit, || !call.is_closing()).await?;
-        let remaining = service.store.count_plaintext().await?;
+        let remaining = call.migrate().await?.remaining;
         Ok(MigrationReport::with_adopted(migrated, adopted, remaining))
     })
 }

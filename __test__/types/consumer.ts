@@ -180,6 +180,9 @@ export async function admin(): Promise<void> {
 export async function operate(): Promise<void> {
   const { applied, adopted, remaining } = await migrate()
   await migrate({ adopt: false })
+  const { allPermissions } = await migrate({ adopt: true, limit: 10 })
+  const names: string[] | undefined = allPermissions?.map(({ name }) => name)
+  void names
   const { status, problems, staleForMs, usagePending } = await health()
   const state: 'ok' | 'degraded' | 'down' = status
   void [applied.length + adopted + remaining, state, problems.join(), staleForMs, usagePending]

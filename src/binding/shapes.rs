@@ -386,7 +386,9 @@ impl Health {
                     problems.push(NARROW_USAGE_COUNT.to_owned());
                 }
                 if condition.plaintext_rows > 0 {
-                    problems.push(format!("{PLAINTEXT_LEFT}{}", condition.plaintext_rows));
+                    let rows = condition.plaintext_rows;
+                    let more = if rows < 10_000 { "" } else { " or more" };
+                    problems.push(format!("{PLAINTEXT_LEFT}{rows}{more}"));
                 }
             }
             Err(error) => problems.push(error.to_string()),

@@ -40,13 +40,13 @@ fn digest(bytes: Option<Vec<u8>>) -> sqlx::Result<CredentialDigest> {
 }
 
 impl Store {
-    /// How many rows hold plaintext.
-    pub async fn count_plaintext(&self) -> Result<i64, Error> {
+    /// Whether any row holds plaintext.
+    pub async fn has_plaintext(&self) -> Result<bool, Error> {
         self.repeatable(|| async {
             sqlx::query_scalar!(
                 r#"
-                SELECT (SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NULL)
-                     + (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL) AS "count!"
+                SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
+                  OR EXISTS (SELECT FROM "AdminToken" WHERE "lookup" IS NULL) AS "any!"
                 "#
             )
             .fetch_one(&mut self.db().await?)
