@@ -16,5 +16,12 @@ CREATE TABLE sophra_api_keys.usage_batches (
   applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
+-- Where this schema was lost and the keys were not, as in a restore of the app's own schema alone: what they were signed
+-- with is known to be missing, instead of refusing all of them.
+INSERT INTO sophra_api_keys.signing_keys (fingerprint)
+SELECT "signingKey" FROM "ApiKey" WHERE "signingKey" IS NOT NULL
+UNION
+SELECT "previousSigningKey" FROM "ApiKey" WHERE "previousSigningKey" IS NOT NULL;
+
 -- Of the keys made here there is one, whichever process was first.
 CREATE UNIQUE INDEX one_kept_signing_key ON sophra_api_keys.signing_keys ((true)) WHERE key IS NOT NULL;
