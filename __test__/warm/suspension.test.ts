@@ -48,7 +48,9 @@ const evict = async (): Promise<void> => {
 let stop = (): void => {}
 function listen(id: string): Event[] {
   const events: Event[] = []
-  stop = onEvent((event) => void ('keyId' in event && event.keyId === id && events.push(event)))
+  stop = onEvent((event) => {
+    if (event.type === 'key.suspended' && event.keyId === id) events.push(event)
+  })
   return events
 }
 afterEach(() => stop())
