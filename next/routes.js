@@ -57,29 +57,32 @@ async function list(request) {
   return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }
 
-async function create(request) {
+async function create(request, { admin }) {
   const { value, refusal } = await readObject(request)
-  return refusal ?? json(await createApiKey(fields(value, forPost)), 201)
+  return refusal ?? json(await createApiKey(fields(value, forPost), by(admin)), 201)
 }
 
 function changeBy(change, accepts) {
-  return async (request) => {
+  return async (request, { admin }) => {
     const { value, refusal } = await readObject(request)
     if (refusal) return refusal
     if (!value.id) return missingId()
-    return json(await change(fields(value, accepts)))
+    return json(await change(fields(value, accepts), by(admin)))
   }
 }
 
-async function remove(request) {
+async function remove(request, { admin }) {
   const id = new URL(request.url).searchParams.get('id')
   if (!id) return missingId()
-  await deleteApiKey(id)
+  await deleteApiKey(id, by(admin))
   return json({ success: true })
 }
 
 function fields(body, accepts) {
   return Object.fromEntries(Object.entries(body).filter(([name]) => accepts(name)))
 }
+
+/** Who it was, for the audit log: by the token where there is one. */
+const by = ({ tokenId, name }) => ({ actor: tokenId ?? name })
 
 const missingId = () => invalidInput('API key ID is required', 'id')

@@ -142,7 +142,7 @@ impl Service {
 
     /// Whether a flush would have nothing to do.
     pub fn has_nothing_to_store(&self) -> bool {
-        self.usage.pending() == 0 && self.suspensions.is_empty() && self.audit.is_empty()
+        self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
     fn warn_of_weak_settings(&self) {

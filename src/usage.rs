@@ -102,6 +102,11 @@ impl Usage {
         std::mem::take(&mut *locked(&self.admin_tokens))
     }
 
+    /// Whether nothing waits to be stored, uses of admin tokens included.
+    pub fn is_empty(&self) -> bool {
+        self.pending() == 0 && locked(&self.admin_tokens).is_empty()
+    }
+
     /// Verifies not yet stored. What is under way counts until it is known to be stored.
     pub fn pending(&self) -> u64 {
         let under_way = locked(&self.under_way);

@@ -7,7 +7,7 @@ import {
   type PatchApiKeyInput,
   type UpdateApiKeyInput,
 } from '@sophra/api-keys'
-import { withAdminAuth } from '@sophra/api-keys/next'
+import { withAdminAuth, type AdminRouteContext } from '@sophra/api-keys/next'
 import { only, readObject, without, type JsonObject } from '@/lib/body'
 import { invalidInput, json } from '@/lib/http'
 import { linkToNext, listKeys, readLimit } from './list'
@@ -37,10 +37,10 @@ const CLEARABLE = ['suspendedUntil', 'previousKeyExpiresAt']
 const read = { permission: 'keys:read' }
 const write = { permission: 'keys:write' }
 
-export const POST = withAdminAuth(async (request) => {
+export const POST = withAdminAuth(async (request, { admin }) => {
   const body = await readObject(request)
   if (body instanceof Response) return body
-  return json(await createApiKey(input<CreateApiKeyInput>(only(body, SETTABLE))), 201)
+  return json(await createApiKey(input<CreateApiKeyInput>(only(body, SETTABLE)), by(admin)), 201)
 }, write)
 
 /** The body stays an array, as it always was: a next page is announced in the `Link` header. */
@@ -52,27 +52,32 @@ export const GET = withAdminAuth(async (request) => {
   return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }, read)
 
-export const PUT = withAdminAuth(async (request) => {
+export const PUT = withAdminAuth(async (request, { admin }) => {
   const body = await readObject(request)
   if (body instanceof Response) return body
   if (!body.id) return missingId()
   const fields = without(body, [...READ_ONLY, ...CLEARABLE])
-  return json(await updateApiKey(input<UpdateApiKeyInput>(fields)))
+  return json(await updateApiKey(input<UpdateApiKeyInput>(fields), by(admin)))
 }, write)
 
-export const PATCH = withAdminAuth(async (request) => {
+export const PATCH = withAdminAuth(async (request, { admin }) => {
   const body = await readObject(request)
   if (body instanceof Response) return body
   if (!body.id) return missingId()
-  return json(await patchApiKey(input<PatchApiKeyInput>(without(body, READ_ONLY))))
+  return json(await patchApiKey(input<PatchApiKeyInput>(without(body, READ_ONLY)), by(admin)))
 }, write)
 
-export const DELETE = withAdminAuth(async (request) => {
+export const DELETE = withAdminAuth(async (request, { admin }) => {
   const id = new URL(request.url).searchParams.get('id')
   if (!id) return missingId()
-  await deleteApiKey(id)
+  await deleteApiKey(id, by(admin))
   return json({ success: true })
 }, write)
+
+/** Who it was, for the audit log: by the token where there is one. */
+function by(admin: AdminRouteContext['admin']): { actor: string } {
+  return { actor: 'tokenId' in admin ? admin.tokenId : admin.name }
+}
 
 function missingId(): Response {
   return invalidInput('API key ID is required', 'id')

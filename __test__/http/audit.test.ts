@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
+import { KEY_ROUTES, useApp } from './app.js'
+
+describe.each(KEY_ROUTES)('the audit log of %s', (route) => {
+  const app = useApp(route)
+  const reader = async (permission: string): Promise<RequestInit> => {
+    const { token } = await addon.createAdminToken({ name: 'Auditor', permissions: [permission] })
+    return { headers: { 'x-admin-token': token } }
+  }
+
+  test('says who did what, to who may read it', async () => {
+    const auditor = await reader('audit:read')
+    const { body: made } = await app.keys('POST', { name: 'Audited', clientId: 'acme' })
+    await app.keys('PATCH', { id: made.id, isActive: false })
+    await app.request('/api/search', { headers: { 'x-api-key': made.key } })
+    await eventually(async () => {
+      const { status, body } = await app.request(`/api/keys/audit?keyId=${made.id}`, auditor)
+      expect(status).toBe(200)
+      const events = body.events as { type: string; actor?: string; reason?: string }[]
+      expect(events.map(({ type }) => type).sort()).toEqual([
+        'key.changed',
+        'key.issued',
+        'key.refused',
+      ])
+      const by = events.filter(({ actor }) => actor !== undefined)
+      expect(new Set(by.map(({ actor }) => actor)).size).toBe(1)
+      expect(events.find(({ reason }) => reason)).toMatchObject({
+        reason: 'DISABLED',
+        clientId: 'acme',
+      })
+    })
+  })
+
+  test('is closed to others, and names what it does not know', async () => {
+    expect((await app.request('/api/keys/audit')).status).toBe(401)
+    expect((await app.request('/api/keys/audit', await reader('keys:read'))).status).toBe(403)
+    const { status, body } = await app.request(
+      '/api/keys/audit?limit=0&what=1',
+      await reader('audit:read'),
+    )
+    expect(status).toBe(400)
+    expect(body.code).toBe('INVALID_INPUT')
+  })
+})
