@@ -104,7 +104,8 @@ async fn store_batch(service: &Service, batch: &Batch) -> Result<Stored, Error> 
     let own = |spent: &KeySpent| {
         let place = batch.uses.binary_search_by(|(id, _)| id.cmp(&spent.key_id));
         let counted = place.ok().map(|place| batch.uses[place].1)?;
-        (counted.epoch == spent.epoch).then_some(counted.cost)
+        let is_in = counted.epoch == spent.epoch && !stored.skipped.contains(&spent.key_id);
+        is_in.then_some(counted.cost)
     };
     for spent in &stored.spent {
         settle(service, spent, own(spent).unwrap_or(0), now);
