@@ -17,14 +17,14 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use serde::Serialize;
 
-use crate::config::{Adopt, Options};
+use crate::config::{Adopt, Offline, Options};
 use crate::error::{Error, Issue};
 use crate::input::Value;
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::{self, Plaintext};
 use crate::verify::Context;
-use crate::{admin, adoption, audit, flush, keys, lifecycle, verify};
+use crate::{admin, adoption, audit, doctor, flush, keys, lifecycle, store, verify};
 use promise::{Answer, promise};
 use shapes::{
     AdminToken, AdminVerification, ApiKey, ApiKeyPage, AuditPage, ClientAddress, Health,
@@ -514,6 +514,34 @@ pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn stats() -> String {
     serde_json::json!(Stats::of(lifecycle::started().as_deref())).to_string()
+}
+
+/// What `doctor` of the command line found. Nothing is written, and nothing started.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
+    let entered = lifecycle::enter();
+    promise(env, async move {
+        Ok(Box::pin(doctor::examine(entered?.config(), Timestamp::now)).await)
+    })
+}
+
+/// What a string is, by the prefixes and signing keys of the environment, without a database.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
+    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
+    Answer::of(with_text("key", key, Ok(())).and_then(|(key, ())| {
+        let Offline {
+            format,
+            signing_keys,
+        } = Offline::load(&|variable| std::env::var(variable).ok())?;
+        Ok(token::inspect(key.expose(), &format, signing_keys.as_ref()))
+    }))
+}
+
+/// The migrations after the one of this number, as SQL.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn migration_script(after: u32) -> String {
+    store::migration_script(after.into())
 }
 
 /// UTF-16 units of the id of a key; a longer one has no limiter.

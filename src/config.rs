@@ -18,7 +18,7 @@ use crate::client_address::Trust;
 use crate::error::Error;
 use crate::hash::{HashParams, default_permits};
 use crate::input::Value;
-use crate::token::{Environment, Keyring, SigningKey, is_prefix};
+use crate::token::{Environment, Format, Keyring, SigningKey, is_prefix};
 use reader::Reader;
 
 /// Bytes that `JWT_SECRET` needs (RFC 7518, 3.2: at least the size of the hash).
@@ -80,6 +80,28 @@ pub struct Config {
     pub log: bool,
     /// Whose word on a client's address is taken.
     pub trust: Trust,
+}
+
+/// What reads a key without a database.
+pub struct Offline {
+    pub format: Format,
+    /// `None`: the database keeps it.
+    pub signing_keys: Option<Keyring>,
+}
+
+impl Offline {
+    pub fn load(environ: Environ<'_>) -> Result<Self, Error> {
+        let mut reader = Reader::new(&[], environ);
+        let format = Format::new(prefixes(&mut reader), environment(&mut reader));
+        let signing_keys = signing_keys(&mut reader);
+        match (format, reader.finish()) {
+            (Some(format), problems) if problems.is_empty() => Ok(Self {
+                format,
+                signing_keys,
+            }),
+            (_, problems) => Err(fault(&problems)),
+        }
+    }
 }
 
 /// A secret text: printed as dots, wiped when dropped.
@@ -195,10 +217,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         "hash" => Adopt::Hash,
         _ => Adopt::Verify,
     };
-    let environment = match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
-        "test" => Environment::Test,
-        _ => Environment::Live,
-    };
+    let environment = environment(&mut reader);
     let prefixes = prefixes(&mut reader);
     let signing_keys = signing_keys(&mut reader);
     let hash_params = hash_params(&mut reader);
@@ -283,6 +302,13 @@ fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
             "JWT_SECRET needs at least {JWT_SECRET_MIN} bytes: admin tokens cannot be used"
         )),
         Some(text) => Ok(Secret(text)),
+    }
+}
+
+fn environment(reader: &mut Reader<'_>) -> Environment {
+    match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
+        "test" => Environment::Test,
+        _ => Environment::Live,
     }
 }
 

@@ -25,6 +25,7 @@ mod binding;
 pub mod cache;
 pub mod client_address;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod flush;

@@ -233,6 +233,11 @@ impl Call {
         self.running.is_closing()
     }
 
+    /// What the service would be started with.
+    pub fn config(&self) -> Result<Config, Error> {
+        config(&self.options)
+    }
+
     /// Migrates without starting the service, which may need the very schema.
     pub async fn migrate(&self) -> Result<store::Migrated, Error> {
         store::migrate(&config(&self.options)?).await

@@ -5,6 +5,7 @@
 
 mod base62;
 mod format;
+mod inspect;
 mod keyring;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 pub use format::{Environment, Format, MAX_PREFIX_LENGTH, is_prefix};
+pub use inspect::{Inspection, Kind, Tag, inspect};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
 
 /// Digits of the public id that finds the row.

@@ -41,7 +41,7 @@ impl Db {
         }
     }
 
-    fn connection(&mut self) -> &mut PgConnection {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
         match &mut self.held {
             Held::Connection(connection) => connection,
             Held::Transaction(transaction) => transaction,

@@ -1,5 +1,6 @@
 //! Indexes on tables that may be large: built concurrently, so that nobody waits for them.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -48,14 +49,54 @@ const INDEXES: [(&str, bool, &str); 8] = [
 /// wherever a row is written.
 const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
-/// Whether every index that is needed stands and is valid.
+const SEARCH_INDEX: &str = "ApiKey_search_idx";
+
+/// Whether every index that is needed stands and is valid, and those of a search where there can be any.
 pub(super) async fn stand(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    for (name, ..) in INDEXES {
+    let searched = installed_trigram_schema(connection).await?.is_some();
+    Ok(faults(connection, searched).await?.is_empty())
+}
+
+/// The indexes that are missing or invalid.
+pub(super) async fn faults(
+    connection: &mut PgConnection,
+    searched: bool,
+) -> sqlx::Result<Vec<&'static str>> {
+    let needed = INDEXES.iter().map(|(name, ..)| *name);
+    let mut faults = Vec::new();
+    for name in needed.chain(searched.then_some(SEARCH_INDEX)) {
         if is_valid(connection, &quoted(name)).await? != Some(true) {
-            return Ok(false);
+            faults.push(name);
         }
     }
-    Ok(true)
+    Ok(faults)
+}
+
+/// For a script that runs inside a transaction, where nothing can be built concurrently.
+pub(super) fn script() -> String {
+    let mut script = String::new();
+    for (name, unique, columns) in INDEXES {
+        let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
+        let _ = writeln!(
+            script,
+            "CREATE {kind} IF NOT EXISTS {} ON {columns};",
+            quoted(name)
+        );
+    }
+    script.push_str(
+        "\n-- A search reads the whole table where the extension pg_trgm is not installed.\n\
+         DO $$\nDECLARE\n  trigrams TEXT := (\n    SELECT quote_ident(nspname)\n    \
+         FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace\n    \
+         WHERE extname = 'pg_trgm'\n  );\nBEGIN\n  IF trigrams IS NOT NULL THEN\n",
+    );
+    let _ = writeln!(
+        script,
+        "    EXECUTE format(\n      $index$CREATE INDEX IF NOT EXISTS {} ON {}$index$,\n      trigrams\n    );",
+        quoted(SEARCH_INDEX),
+        search_index("%s")
+    );
+    script.push_str("  END IF;\nEND\n$$;\n");
+    script
 }
 
 pub(super) async fn build(connection: &mut PgConnection, end: Instant) -> sqlx::Result<()> {
@@ -67,12 +108,15 @@ pub(super) async fn build(connection: &mut PgConnection, end: Instant) -> sqlx::
         // Without the extension a search reads the whole table: slower, never wrong.
         return Ok(());
     };
-    // A short list of what is not yet in the index: each search reads all of it.
-    let columns = format!(
-        r#""ApiKey" USING gin ({SEARCHED} {}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"#,
-        quoted(&schema)
-    );
-    ensure(connection, "ApiKey_search_idx", "INDEX", &columns, end).await
+    let columns = search_index(&quoted(&schema));
+    ensure(connection, SEARCH_INDEX, "INDEX", &columns, end).await
+}
+
+/// A short list of what is not yet in the index: each search reads all of it.
+fn search_index(trigrams: &str) -> String {
+    format!(
+        r#""ApiKey" USING gin ({SEARCHED} {trigrams}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"#
+    )
 }
 
 /// Builds the index unless it stands. A build that was cut off leaves an invalid one: it is made anew.
@@ -118,6 +162,12 @@ async fn trigram_schema(connection: &mut PgConnection) -> Option<String> {
     let _ = sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         .execute(&mut *connection)
         .await;
+    installed_trigram_schema(connection).await.ok().flatten()
+}
+
+pub(super) async fn installed_trigram_schema(
+    connection: &mut PgConnection,
+) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
         "SELECT nspname::text
          FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
@@ -126,6 +176,4 @@ async fn trigram_schema(connection: &mut PgConnection) -> Option<String> {
     .persistent(false)
     .fetch_optional(connection)
     .await
-    .ok()
-    .flatten()
 }

@@ -1,8 +1,11 @@
 //! LISTEN, on a connection of its own.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
+use super::Store;
 use crate::config::Config;
 
 /// The channel of the triggers.
@@ -41,6 +44,20 @@ impl Ear {
             }
             while listener.next_buffered().is_some() {}
         }
+    }
+
+    /// Whether a notification that the store sends arrives here, on a channel that nobody else listens to.
+    pub(super) async fn echo(&self, store: &Store) -> Result<bool, sqlx::Error> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let mut listener = PgListener::connect_with(&self.0).await?;
+        let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut listener)
+            .await?;
+        let channel = format!("{CHANNEL}_echo_{process}");
+        listener.listen(&channel).await?;
+        store.notify(&channel).await?;
+        let heard = tokio::time::timeout(PATIENCE, listener.recv()).await;
+        heard.map_or(Ok(false), |heard| heard.map(|_| true))
     }
 
     pub(super) async fn close(&self) {

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::{fault, indexes};
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
-const HISTORY: &str = "sophra_api_keys.migrations";
-const SCHEMA: &str = "sophra_api_keys";
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
+pub(super) const HISTORY: &str = "sophra_api_keys.migrations";
+pub(super) const SCHEMA: &str = "sophra_api_keys";
 
 /// Advisory lock of whoever migrates: "sophra" in ASCII.
 const LOCK: i64 = 0x736f_7068_7261;
@@ -121,7 +121,7 @@ fn migrator() -> Migrator {
 }
 
 /// The names of the migrations that this database has not seen.
-async fn not_applied(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+pub(super) async fn not_applied(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(HISTORY)
         .persistent(false)
@@ -139,15 +139,16 @@ async fn not_applied(connection: &mut PgConnection) -> sqlx::Result<Vec<String>>
     let missing = MIGRATIONS
         .iter()
         .filter(|migration| !applied.contains(&migration.version));
-    Ok(missing
-        .map(|migration| {
-            format!(
-                "{:04}_{}",
-                migration.version,
-                migration.description.replace(' ', "_")
-            )
-        })
-        .collect())
+    Ok(missing.map(migration_name).collect())
+}
+
+/// As its file is called.
+pub(super) fn migration_name(migration: &Migration) -> String {
+    format!(
+        "{:04}_{}",
+        migration.version,
+        migration.description.replace(' ', "_")
+    )
 }
 
 /// Waits for the lock by asking again: a session that waits inside the server holds a snapshot, and a concurrent

@@ -273,3 +273,67 @@ fn debug_shows_no_secret() {
     assert!(shown.contains("Plaintext(…)"));
     assert!(shown.contains(tokens.keyring().signer().fingerprint()));
 }
+
+/// What `inspect` says of a string and its variants is what `parse` does with it.
+fn agrees(tokens: &Tokens, text: &str) {
+    let inspection = inspect(text, &tokens.format, Some(tokens.keyring()));
+    let parsed = tokens.parse(text);
+    assert_eq!(inspection.well_formed, parsed.is_some());
+    match parsed {
+        Some(Parsed::Issued { signing_key, .. }) => {
+            assert_eq!(inspection.kind, Some(Kind::Issued));
+            assert_eq!(inspection.signing_key.as_deref(), Some(signing_key));
+        }
+        Some(Parsed::Adopted) => assert_eq!(inspection.kind, Some(Kind::Adopted)),
+        None => assert!(inspection.note.is_some()),
+    }
+}
+
+#[test]
+fn an_inspection_agrees_with_the_parser() {
+    let tokens = tokens();
+    let other = tokens_of(&["other"], Environment::Live, &[&[7; 32]]);
+    let test = tokens_of(&["sophra"], Environment::Test, &[&[7; 32]]);
+    let stranger = tokens_of(&["sophra"], Environment::Live, &[&[8; 32]]);
+    for _ in 0..200 {
+        for of in [&tokens, &other, &test, &stranger] {
+            let key = key_of(of);
+            agrees(&tokens, &key);
+            agrees(&tokens, &flip_one(&key, 0));
+            agrees(&tokens, &key[..rand::rng().random_range(0..key.len())]);
+            agrees(&tokens, &(key + "_"));
+        }
+    }
+    for text in [
+        "",
+        "short",
+        "sophra_",
+        "sophra_live_",
+        "sophra__",
+        "élan élan élan élan",
+    ] {
+        agrees(&tokens, text);
+    }
+}
+
+#[test]
+fn an_inspection_tells_what_it_could_not_check() {
+    let tokens = tokens();
+    let key = key_of(&tokens);
+    let unchecked = inspect(&key, &tokens.format, None);
+    assert!(unchecked.well_formed);
+    assert_eq!(
+        (unchecked.tag, unchecked.signing_key),
+        (Tag::Unchecked, None)
+    );
+    assert_eq!(unchecked.start.as_deref(), Some(&key[..key.len() - 47]));
+
+    let stranger = Keyring::new(vec![SigningKey::new([8; 32]).unwrap()]).unwrap();
+    let forged = inspect(&key, &tokens.format, Some(&stranger));
+    assert_eq!((forged.well_formed, forged.tag), (false, Tag::Unknown));
+
+    // What it says holds nothing of a string that may be a secret mistyped.
+    let typo = inspect(&flip_one(&key, key.len() - 20), &tokens.format, None);
+    assert!(typo.start.is_none() && !typo.well_formed);
+    assert!(!format!("{typo:?}").contains(&key[30..]));
+}

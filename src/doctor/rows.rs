@@ -1,0 +1,155 @@
+//! What the rows say: signing keys, plaintext, limits, allow-lists.
+
+use crate::client_address::Trust;
+use crate::config::Config;
+use crate::model::Timestamp;
+use crate::store::Store;
+use crate::token::SigningKey;
+
+use super::{Findings, counted};
+
+pub(super) async fn examine(
+    findings: &mut Findings,
+    store: &Store,
+    config: &Config,
+    now: Timestamp,
+) {
+    signing_keys(findings, store, config, now).await;
+    counts(findings, store).await;
+    allow_lists(findings, store, config).await;
+}
+
+async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, now: Timestamp) {
+    let kept = store.kept_signing_keys().await;
+    let Some(kept) = findings.answer("signing-keys", kept) else {
+        return;
+    };
+    let configured = config.signing_keys.as_ref();
+    let held: Vec<String> = match configured {
+        Some(keyring) => keyring
+            .iter()
+            .map(SigningKey::fingerprint)
+            .map(str::to_owned)
+            .collect(),
+        None => kept.clone(),
+    };
+    let uncovered = store.uncovered_keys(&held, now).await;
+    let Some(uncovered) = findings.answer("signing-keys", uncovered) else {
+        return;
+    };
+    let place = if configured.is_some() {
+        "the environment"
+    } else {
+        "the database"
+    };
+    if !uncovered.is_empty() {
+        let shown: Vec<_> = uncovered
+            .iter()
+            .map(|(fingerprint, keys)| format!("{fingerprint} ({})", counted(*keys, "key")))
+            .collect();
+        findings.problem(
+            "signing-keys",
+            format!(
+                "Usable keys were signed by signing keys that are not at hand, so they are refused: {}. At hand, from \
+                 {place}: {}",
+                shown.join(", "),
+                if held.is_empty() { "none".to_owned() } else { held.join(", ") }
+            ),
+            "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the one that signs. Where they \
+             are lost, regenerate the keys.",
+        );
+    } else if held.is_empty() {
+        findings.ok(
+            "signing-keys",
+            "None yet: one is made at first use and kept in the database",
+        );
+    } else {
+        findings.ok(
+            "signing-keys",
+            format!("From {place}, and cover all keys: {}", held.join(", ")),
+        );
+    }
+    let signer = configured.map(|keyring| keyring.signer().fingerprint());
+    if config.cold_digest && signer.is_some_and(|signer| kept.iter().any(|kept| kept == signer)) {
+        findings.problem(
+            "cold-digest",
+            "API_KEYS_COLD_DIGEST is on, and the first signing key lies in the database too",
+            "Put a new signing key first in API_KEYS_SIGNING_KEYS, and keep the old one after it",
+        );
+    }
+}
+
+async fn counts(findings: &mut Findings, store: &Store) {
+    let answer = store.rows().await;
+    let Some(rows) = findings.answer("plaintext", answer) else {
+        return;
+    };
+    if rows.plaintext_keys == 0 && rows.plaintext_tokens == 0 {
+        findings.ok(
+            "plaintext",
+            format!("None among {}", counted(rows.keys, "key")),
+        );
+    } else {
+        findings.warning(
+            "plaintext",
+            format!(
+                "{} and {} of an older implementation are stored as they are",
+                counted(rows.plaintext_keys, "key"),
+                counted(rows.plaintext_tokens, "admin token")
+            ),
+            "When no older instance runs any more: npx sophra-api-keys migrate --adopt. There is no way back from that.",
+        );
+    }
+    if rows.odd_rate_limits == 0 {
+        findings.ok("rate-limits", "Every stored limit is a limit");
+    } else {
+        findings.warning(
+            "rate-limits",
+            format!(
+                "{} with a \"rateLimit\" below 1, which counts as no limit",
+                counted(rows.odd_rate_limits, "key")
+            ),
+            "Give them a limit, or NULL, which says that there is none. The statement below lists them",
+        );
+        findings.with_sql(&[
+            "SELECT \"id\", \"rateLimit\" FROM \"ApiKey\" WHERE \"rateLimit\" < 1;".to_owned(),
+        ]);
+    }
+}
+
+async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
+    let answer = store.allow_lists().await;
+    let Some(found) = findings.answer("allow-lists", answer) else {
+        return;
+    };
+    if found.unreadable == 0 {
+        findings.ok("allow-lists", "All can be read");
+    } else {
+        findings.problem(
+            "allow-lists",
+            format!(
+                "{} with an allow-list that cannot be read, which refuses everyone: {}{}",
+                counted(i64::try_from(found.unreadable).unwrap_or(i64::MAX), "key"),
+                found.examples.join(", "),
+                if found.unreadable > found.examples.len() { ", …" } else { "" }
+            ),
+            "Set addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",
+        );
+    }
+    if found.lists > 0 && config.trust == Trust::Nobody {
+        findings.warning(
+            "trusted-proxies",
+            format!(
+                "{} with an allow-list, and no reverse proxy is declared: where the address comes from \
+                 X-Forwarded-For it is unknown, so they are refused",
+                counted(i64::try_from(found.lists).unwrap_or(i64::MAX), "key")
+            ),
+            "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to how many there are",
+        );
+    } else {
+        findings.ok(
+            "trusted-proxies",
+            "No key with an allow-list waits for a declared proxy",
+        );
+    }
+}

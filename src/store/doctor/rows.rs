@@ -1,0 +1,107 @@
+//! What the rows say.
+
+use futures_util::TryStreamExt;
+
+use crate::error::Error;
+use crate::model::{AllowList, Timestamp};
+use crate::store::Store;
+
+/// Counts over the rows.
+pub struct Rows {
+    pub keys: i64,
+    pub plaintext_keys: i64,
+    pub plaintext_tokens: i64,
+    /// Below 1, which counts as none.
+    pub odd_rate_limits: i64,
+}
+
+/// Counts over the allow-lists, and some of those that cannot be read.
+#[derive(Default)]
+pub struct AllowLists {
+    pub lists: usize,
+    pub unreadable: usize,
+    pub examples: Vec<String>,
+}
+
+impl Store {
+    pub async fn rows(&self) -> Result<Rows, Error> {
+        self.once(|| async {
+            sqlx::query_as!(
+                Rows,
+                r#"
+                SELECT
+                  count(*) AS "keys!",
+                  count(*) FILTER (WHERE "lookup" IS NULL) AS "plaintext_keys!",
+                  (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL) AS "plaintext_tokens!",
+                  count(*) FILTER (WHERE "rateLimit" < 1) AS "odd_rate_limits!"
+                FROM "ApiKey"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
+    pub async fn allow_lists(&self) -> Result<AllowLists, Error> {
+        const SHOWN: usize = 5;
+        self.once(|| async {
+            let mut db = self.db().await?;
+            let mut rows = sqlx::query!(
+                r#"
+                SELECT "id", array_replace("allowedIps", NULL, '') AS "entries!"
+                FROM "ApiKey"
+                WHERE cardinality("allowedIps") > 0
+                "#
+            )
+            .fetch(&mut db);
+            let mut found = AllowLists::default();
+            while let Some(row) = rows.try_next().await? {
+                found.lists += 1;
+                if AllowList::parse(&row.entries) == AllowList::Nobody {
+                    found.unreadable += 1;
+                    if found.examples.len() < SHOWN {
+                        found.examples.push(row.id);
+                    }
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Fingerprints outside of `held` in the rows of keys that could still be used, with how many keys that are.
+    pub async fn uncovered_keys(
+        &self,
+        held: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<(String, i64)>, Error> {
+        self.once(|| async {
+            let rows = sqlx::query!(
+                r#"
+                SELECT fingerprint AS "fingerprint!", count(*) AS "keys!"
+                FROM "ApiKey",
+                  unnest(ARRAY[
+                    "signingKey",
+                    CASE WHEN "previousKeyExpiresAt" > $2 THEN "previousSigningKey" END
+                  ]) AS fingerprint
+                WHERE "isActive"
+                  AND ("expiresAt" IS NULL OR "expiresAt" > $2)
+                  AND fingerprint IS NOT NULL
+                  AND fingerprint <> ALL($1)
+                GROUP BY fingerprint
+                ORDER BY fingerprint
+                "#,
+                held,
+                now as _,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
+            Ok(rows
+                .into_iter()
+                .map(|row| (row.fingerprint, row.keys))
+                .collect())
+        })
+        .await
+    }
+}

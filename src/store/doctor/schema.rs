@@ -1,0 +1,147 @@
+//! Columns, triggers, indexes, and the rights on them.
+
+use crate::error::Error;
+use crate::store::{Store, indexes, migrate};
+
+pub struct FoundColumn {
+    pub table: String,
+    pub name: String,
+    pub data_type: String,
+}
+
+pub struct FoundTrigger {
+    pub table: String,
+    pub name: String,
+    /// As in `tgenabled`: `A` is ENABLE ALWAYS.
+    pub enabled: String,
+}
+
+/// What the role may not do.
+pub struct Privileges {
+    pub role: String,
+    /// What is needed in operation and missing, e.g. `UPDATE on "ApiKey"`.
+    pub missing: Vec<String>,
+    pub may_migrate: bool,
+}
+
+impl Store {
+    /// The migrations that this database has not seen.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
+        self.once(|| async { migrate::not_applied(self.db().await?.connection()).await })
+            .await
+    }
+
+    pub async fn columns(&self) -> Result<Vec<FoundColumn>, Error> {
+        self.once(|| async {
+            sqlx::query_as!(
+                FoundColumn,
+                r#"
+                SELECT relname::text AS "table!", attname::text AS "name!", format_type(atttypid, NULL) AS "data_type!"
+                FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+                WHERE attrelid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                  AND attnum > 0
+                  AND NOT attisdropped
+                "#
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
+    pub async fn triggers(&self) -> Result<Vec<FoundTrigger>, Error> {
+        self.once(|| async {
+            sqlx::query_as!(
+                FoundTrigger,
+                r#"
+                SELECT relname::text AS "table!", tgname::text AS "name!", tgenabled::text AS "enabled!"
+                FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+                WHERE tgrelid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                "#
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+
+    /// The indexes that are missing or invalid.
+    pub async fn faulty_indexes(&self) -> Result<Vec<&'static str>, Error> {
+        self.once(|| async {
+            let mut db = self.db().await?;
+            let connection = db.connection();
+            let searched = indexes::installed_trigram_schema(connection).await?;
+            indexes::faults(connection, searched.is_some()).await
+        })
+        .await
+    }
+
+    /// Whether `pg_trgm` is installed, and else whether it could be.
+    pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
+        self.once(|| async {
+            let row = sqlx::query!(
+                r#"
+                SELECT
+                  EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm') AS "installed!",
+                  EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm') AS "available!"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await?;
+            Ok((row.installed, row.available))
+        })
+        .await
+    }
+
+    pub async fn privileges(&self) -> Result<Privileges, Error> {
+        self.once(|| async {
+            sqlx::query_as!(
+                Privileges,
+                r#"
+                WITH own AS (SELECT oid FROM pg_namespace WHERE nspname = 'sophra_api_keys'),
+                tables AS (
+                  SELECT oid, relowner, format('%I', relname) AS name FROM pg_class
+                  WHERE oid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                  UNION ALL
+                  SELECT oid, relowner, format('sophra_api_keys.%I', relname) FROM pg_class
+                  WHERE relnamespace IN (SELECT oid FROM own) AND relkind = 'r'
+                )
+                SELECT
+                  current_user::text AS "role!",
+                  ARRAY(
+                    SELECT format('USAGE on schema sophra_api_keys') FROM own
+                    WHERE NOT has_schema_privilege(oid, 'USAGE')
+                    UNION ALL
+                    SELECT privilege || ' on ' || name
+                    FROM tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+                    WHERE NOT has_table_privilege(oid, privilege)
+                      AND (name, privilege) NOT IN (
+                        ('"AdminToken"', 'DELETE'),
+                        ('sophra_api_keys.audit', 'UPDATE'),
+                        ('sophra_api_keys.changes', 'INSERT'),
+                        ('sophra_api_keys.changes', 'UPDATE'),
+                        ('sophra_api_keys.migrations', 'INSERT'),
+                        ('sophra_api_keys.migrations', 'UPDATE'),
+                        ('sophra_api_keys.migrations', 'DELETE'),
+                        ('sophra_api_keys.signing_keys', 'UPDATE'),
+                        ('sophra_api_keys.signing_keys', 'DELETE')
+                      )
+                    UNION ALL
+                    SELECT 'EXECUTE on function pg_control_system()'
+                    WHERE NOT has_function_privilege('pg_control_system()', 'EXECUTE')
+                  ) AS "missing!",
+                  coalesce(
+                    (SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM tables),
+                    has_schema_privilege(current_schema(), 'CREATE')
+                  ) AND (
+                    has_database_privilege(current_database(), 'CREATE')
+                    OR EXISTS (SELECT 1 FROM own WHERE has_schema_privilege(oid, 'CREATE'))
+                  ) AS "may_migrate!"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+        })
+        .await
+    }
+}

@@ -1,0 +1,170 @@
+//! What a string is, told to a person: the same rules as [`Tokens::parse`](super::Tokens::parse), which only says no.
+
+use serde::Serialize;
+
+use super::{
+    CRC_DIGITS, Environment, Format, Keyring, LOOKUP_DIGITS, MAX_LENGTH, MIN_LENGTH, SECRET_DIGITS,
+    TAG_DIGITS, base62, checksum, is_prefix, split_end,
+};
+
+/// Digits after the last `_`.
+const DIGITS: usize = SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS;
+
+/// What a string is. Nothing secret is in it, and nothing of a string that is no key.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspection {
+    pub well_formed: bool,
+    /// Of which sort it is; `None`: it is no key.
+    pub kind: Option<Kind>,
+    /// The displayable beginning of an issued key.
+    pub start: Option<String>,
+    /// Whether the tag was made by a signing key at hand.
+    pub tag: Tag,
+    /// Fingerprint of the signing key that made the tag.
+    pub signing_key: Option<String>,
+    /// What is wrong, or what could not be told.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Issued,
+    /// Has the shape of a key of an older implementation: only the database knows it.
+    Adopted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tag {
+    Valid,
+    /// Made by none of the signing keys at hand.
+    Unknown,
+    /// There is no signing key at hand, or no tag.
+    Unchecked,
+}
+
+/// What `text` is. Without a keyring its tag is not checked.
+#[must_use]
+pub fn inspect(text: &str, format: &Format, keyring: Option<&Keyring>) -> Inspection {
+    if let Err(note) = presentable(text) {
+        return malformed(note);
+    }
+    match text.split_once('_') {
+        Some((prefix, rest)) if format.accepts(prefix) => issued(text, rest, format, keyring)
+            .unwrap_or_else(|note| Inspection {
+                tag: Tag::Unchecked,
+                ..malformed(note)
+            }),
+        _ => Inspection {
+            well_formed: true,
+            kind: Some(Kind::Adopted),
+            note: Some(adopted_note(text).into()),
+            ..malformed(String::new())
+        },
+    }
+}
+
+fn malformed(note: String) -> Inspection {
+    Inspection {
+        well_formed: false,
+        kind: None,
+        start: None,
+        tag: Tag::Unchecked,
+        signing_key: None,
+        note: Some(note),
+    }
+}
+
+fn presentable(text: &str) -> Result<(), String> {
+    if text.len() < MIN_LENGTH || text.len() > MAX_LENGTH {
+        return Err(format!("A key has {MIN_LENGTH} to {MAX_LENGTH} characters"));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("A key has visible ASCII characters only: no spaces, no line ends".into())
+    }
+}
+
+fn issued(
+    text: &str,
+    after_prefix: &str,
+    format: &Format,
+    keyring: Option<&Keyring>,
+) -> Result<Inspection, String> {
+    let (environment, digits) = shape(after_prefix)?;
+    if environment != format.environment() {
+        return Err(format!(
+            "It is a {} key, and this environment is {} (API_KEYS_ENVIRONMENT)",
+            environment.as_str(),
+            format.environment().as_str()
+        ));
+    }
+    if !checksum_holds(text) {
+        return Err("The checksum does not hold: a character is wrong or missing".into());
+    }
+    let start = text[..text.len() - digits.len() - 1].to_owned();
+    let author = keyring.map(|keyring| {
+        let (signed, tag) = split_end(&text[..text.len() - CRC_DIGITS], TAG_DIGITS)?;
+        keyring.author_of(signed, tag)
+    });
+    let (tag, note) = match author {
+        None => (Tag::Unchecked, None),
+        Some(Some(_)) => (Tag::Valid, None),
+        Some(None) => (
+            Tag::Unknown,
+            Some("None of the signing keys of this environment made its tag".into()),
+        ),
+    };
+    Ok(Inspection {
+        well_formed: tag != Tag::Unknown,
+        kind: Some(Kind::Issued),
+        start: Some(start),
+        tag,
+        signing_key: author.flatten().map(|key| key.fingerprint().to_owned()),
+        note,
+    })
+}
+
+/// The environment and the digits of `<live|test>_<lookup>_<digits>`.
+fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
+    const SHAPE: &str = "After its prefix a key goes on with live_ or test_, 12 digits, _ and 46 digits (0-9A-Za-z)";
+    let parts = || {
+        let (environment, rest) = after_prefix.split_once('_')?;
+        let (lookup, digits) = rest.split_once('_')?;
+        let environment = [Environment::Live, Environment::Test]
+            .into_iter()
+            .find(|known| known.as_str() == environment)?;
+        Some((environment, lookup, digits))
+    };
+    let (environment, lookup, digits) = parts().ok_or(SHAPE)?;
+    if !base62::is_base62(lookup) || !base62::is_base62(digits) {
+        return Err(SHAPE.into());
+    }
+    if lookup.len() != LOOKUP_DIGITS || digits.len() != DIGITS {
+        return Err(format!(
+            "It has {} and {} digits where a key has {LOOKUP_DIGITS} and {DIGITS}: it was cut off, or joined to something",
+            lookup.len(),
+            digits.len()
+        ));
+    }
+    Ok((environment, digits))
+}
+
+fn checksum_holds(text: &str) -> bool {
+    split_end(text, CRC_DIGITS).is_some_and(|(head, crc)| checksum(head) == crc.as_bytes())
+}
+
+/// A key of another prefix would be looked for among the adopted ones, and not be found.
+fn adopted_note(text: &str) -> &'static str {
+    let other = text
+        .split_once('_')
+        .is_some_and(|(prefix, rest)| is_prefix(prefix) && shape(rest).is_ok());
+    if other && checksum_holds(text) {
+        "It has the form of an issued key whose prefix is not accepted here (API_KEYS_PREFIXES)"
+    } else {
+        "It has the shape of an adopted key, which has no checksum: only the database can tell"
+    }
+}
