@@ -7,6 +7,8 @@ import { Failure, run, step } from './processes.mjs'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const example = path.join(root, 'examples/nextjs')
+/** Prisma is large: it is installed where it is tested, and not in the root. */
+const prisma = path.join(root, '__test__/prisma')
 const builtExample = path.join(example, '.next/complete')
 
 /** Each step is skipped when its result is newer than what it is made of. */
@@ -16,6 +18,12 @@ export async function prepare() {
   await install(example)
   await buildAddon()
   await buildExample()
+}
+
+/** What only the tests need. Prisma's scripts would download an engine, which nothing here uses: see its `.npmrc`. */
+export async function prepareTests() {
+  await prepare()
+  await install(prisma)
 }
 
 function checkNode() {

@@ -6,11 +6,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Failure, exitCode, launch, main, step } from './processes.mjs'
-import { cargoEnv, prepare, root } from './project.mjs'
+import { cargoEnv, prepareTests, root } from './project.mjs'
 
 main(async (defer) => {
   const filters = process.argv.slice(2)
-  await prepare()
+  await prepareTests()
   const results = []
   if (filters.length === 0) results.push(await cargoTest(defer))
   results.push(await vitest(filters, defer))

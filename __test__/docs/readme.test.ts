@@ -103,6 +103,7 @@ const documents = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'docs/ARCHITECTURE.md',
+  'docs/moving-over.md',
   'examples/nextjs/README.md',
 ]
 

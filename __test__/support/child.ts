@@ -15,6 +15,8 @@ export interface Finished {
 
 export interface ChildOptions {
   env?: Record<string, string>
+  /** By default the root of the repository. */
+  cwd?: string
   /** A child that runs longer is killed, and says so by its signal. */
   timeoutMs?: number
 }
@@ -56,7 +58,7 @@ export async function run(command: string[], options?: ChildOptions): Promise<En
 function start(command: string[], options: ChildOptions = {}): Running {
   const [file, ...args] = command
   const child = spawn(file!, args, {
-    cwd: root,
+    cwd: options.cwd ?? root,
     env: { ...neutralEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
@@ -102,6 +104,6 @@ async function textOf(stream: Readable): Promise<string> {
 const CONFIGURES =
   /^(API_KEYS_|VITEST|JEST|NODE_ENV$|NODE_OPTIONS$|DIRECT_DATABASE_URL$|DATABASE_URL$|POSTGRESQL_URL$|JWT_SECRET$)/
 
-function neutralEnvironment(): NodeJS.ProcessEnv {
+export function neutralEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !CONFIGURES.test(name)))
 }

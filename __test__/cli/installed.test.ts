@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chapter, read } from '../docs/markdown.js'
+import { neutralEnvironment, root, run } from '../support/child.js'
+import { freshDatabase, type Database } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+
+// A new user's path: the packed package in an empty folder, and then what the README says, to the letter.
+
+const quickStart = chapter(read('README.md'), 'Quick start')
+const blocks = (language: string): string[] =>
+  [...quickStart.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(
+    ([, text]) => text!,
+  )
+
+let database: Database
+let folder: string
+let app: string
+let server: ChildProcess | undefined
+beforeAll(async () => {
+  database = await freshDatabase()
+  folder = mkdtempSync(join(tmpdir(), 'new-user-'))
+  app = join(folder, 'app')
+})
+afterAll(async () => {
+  server?.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+  await database.drop()
+})
+
+/** The packages of the platform that this machine is: the addon is built here, so it is put into its package here. */
+function platformPackage(): string {
+  const artifact = readdirSync(root).find((name) => /^sophra-api-keys\..*\.node$/.test(name))!
+  const platform = artifact.split('.')[1]!
+  const copy = join(folder, 'platform')
+  cpSync(join(root, 'npm', platform), copy, { recursive: true })
+  cpSync(join(root, artifact), join(copy, artifact))
+  return copy
+}
+
+async function shell(command: string): Promise<{ stdout: string; stderr: string }> {
+  const child = await run(['bash', '-euc', command], {
+    cwd: app,
+    env: { DATABASE_URL: database.url },
+    timeoutMs: 120_000,
+  })
+  expect(child.code, `${command}\n${child.stdout}${child.stderr}`).toBe(0)
+  return child
+}
+
+test('from the packed package to a verified request, by the README', async () => {
+  for (const source of [root, platformPackage()]) {
+    const packed = await run(['npm', 'pack', source, '--pack-destination', folder], { cwd: folder })
+    expect(packed.code, packed.stderr).toBe(0)
+  }
+  const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz'))
+  expect(tarballs).toHaveLength(2)
+  mkdirSync(app)
+  writeFileSync(join(app, 'package.json'), '{ "private": true }')
+  // Everything is in the two: there is nothing to fetch.
+  await shell(
+    `npm install --offline --no-audit --no-fund ${tarballs.map((name) => `../${name}`).join(' ')}`,
+  )
+  expect(readdirSync(join(app, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+    '@sophra',
+  ])
+
+  const [prepare, ask] = blocks('sh') as [string, string]
+  await shell(prepare)
+  expect(readFileSync(join(app, 'key.txt'), 'utf8')).toMatch(/^sophra_live_/)
+
+  const [source] = blocks('js')
+  const port = await serve(source!)
+  const { stdout } = await shell(`${ask.trim().replace(':3000', `:${port}`)} --silent`)
+  expect(stdout).toBe('{"hello":"acme"}')
+  expect(quickStart).toContain(stdout)
+  const anonymous = await fetch(`http://localhost:${port}`)
+  expect(anonymous.status).toBe(401)
+}, 180_000)
+
+/** Runs the server of the README on a free port, and waits until it listens. */
+async function serve(source: string): Promise<number> {
+  writeFileSync(join(app, 'server.mjs'), source)
+  const port = await freePort()
+  server = spawn(process.execPath, ['server.mjs'], {
+    cwd: app,
+    env: { ...neutralEnvironment(), DATABASE_URL: database.url, PORT: String(port) },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  await eventually(() => fetch(`http://localhost:${port}`), 60_000)
+  return port
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0)
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}

@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freshDatabase, type Database } from '../support/database.js'
+import { cli, json } from './cli.js'
+
+let database: Database
+let env: Record<string, string>
+beforeAll(async () => {
+  database = await freshDatabase()
+  env = { DATABASE_URL: database.url, JWT_SECRET: 'a secret of the tests, of 32 bytes or more' }
+})
+afterAll(() => database.drop())
+
+const run = (args: string[], input?: string) => cli(args, { env, input })
+const program = (args: string[], input?: string) => json(args, { env, input })
+
+const create = (...options: string[]) =>
+  program(['keys', 'create', '--name', 'Search', '--client', 'acme', ...options])
+
+describe('keys create', () => {
+  test('prints the key alone to standard output, and keeps nothing of it', async () => {
+    const { code, stdout, stderr } = await run(['keys', 'create', '--name', 'n', '--client', 'c'])
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/^sophra_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{46}\n$/)
+    expect(stderr).toContain('cannot be shown again')
+    expect(stderr).not.toContain(stdout.trim())
+    const rows = await database.sql(`SELECT t::text AS row FROM "ApiKey" AS t`)
+    expect(rows.every(({ row }) => !row.includes(stdout.trim()))).toBe(true)
+  })
+
+  test('takes every field', async () => {
+    const issued = await create(
+      ...['--description', 'a note', '--expires', '2094-01-31', '--rate-limit', '100'],
+      ...['--window', '15m', '--allow', '10.0.0.0/8, ::1', '--allow', '192.0.2.1'],
+      ...['--scope', 'docs:read,docs:list', '--metadata', '{"plan":"free"}', '--disabled'],
+    )
+    expect(issued).toMatchObject({
+      description: 'a note',
+      expiresAt: '2094-01-31T00:00:00.000Z',
+      rateLimit: 100,
+      rateLimitWindowSeconds: 900,
+      allowedIps: ['10.0.0.0/8', '::1', '192.0.2.1'],
+      scopes: ['docs:read', 'docs:list'],
+      metadata: { plan: 'free' },
+      isActive: false,
+    })
+    expect(issued.key).toContain(issued.start)
+  })
+
+  test('takes a time from now', async () => {
+    const before = Date.now()
+    const { expiresAt } = await create('--expires', '30d')
+    const ahead = new Date(expiresAt).getTime() - before
+    expect(ahead).toBeGreaterThanOrEqual(30 * 86_400_000)
+    expect(ahead).toBeLessThan(31 * 86_400_000)
+  })
+
+  test.each([
+    [['--rate-limit', '0'], '--rate-limit must be a whole number from 1'],
+    [['--rate-limit', 'many'], '--rate-limit must be a whole number'],
+    [['--allow', 'localhost'], '--allow (value 1) must be'],
+    [['--scope', 'docs read'], '--scope (value 1)'],
+    [['--expires', 'tomorrow'], '--expires must be like 30d'],
+    [['--window', '2 days'], '--window must be seconds'],
+    [['--metadata', '{'], '--metadata must be a JSON object'],
+    [['--name', 'twice'], '--name is given twice'],
+  ])('refuses %j', async (options, message) => {
+    const { code, stdout, stderr } = await run([
+      'keys',
+      'create',
+      '--name',
+      'n',
+      '--client',
+      'c',
+      ...options,
+    ])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(message)
+  })
+
+  test('names every bad field at once, to programs by its path', async () => {
+    const bad = ['keys', 'create', '--name', '', '--client', 'c', '--allow', '1.2.3.4,x', '--json']
+    const { code, stderr } = await run(bad)
+    expect(code).toBe(2)
+    const { error } = JSON.parse(stderr)
+    expect(error.code).toBe('INVALID_INPUT')
+    expect(error.issues.map(({ path }: { path: string }) => path)).toEqual([
+      'name',
+      'allowedIps[1]',
+    ])
+  })
+})
+
+describe('keys list', () => {
+  test('is a table for people', async () => {
+    const made = await program(['keys', 'create', '--name', 'Listed', '--client', 'lister'])
+    const { code, stdout } = await run(['keys', 'list', '--client', 'lister'])
+    expect(code).toBe(0)
+    const [head, row, ...rest] = stdout.trim().split('\n')
+    expect(head).toMatch(/^ID +NAME +CLIENT +STATE +LIMIT +USED +LAST USED$/)
+    expect(row).toMatch(new RegExp(`^${made.id} +Listed +lister +active +none +0 +never$`))
+    expect(rest).toEqual([])
+    expect(stdout).not.toContain('\u001b')
+  })
+
+  test('goes on where it ended, and knows an end', async () => {
+    for (const name of ['p1', 'p2', 'p3']) {
+      await program(['keys', 'create', '--name', name, '--client', 'pages'])
+    }
+    const first = await program(['keys', 'list', '--client', 'pages', '--limit', '2'])
+    expect(first.keys.map((key: any) => key.name)).toEqual(['p3', 'p2'])
+    const { stderr } = await run(['keys', 'list', '--client', 'pages', '--limit', '2'])
+    expect(stderr).toContain(first.nextCursor)
+    const next = ['keys', 'list', '--client', 'pages', '--cursor', first.nextCursor]
+    const second = await program(next)
+    expect(second.keys.map((key: any) => key.name)).toEqual(['p1'])
+    expect(second.nextCursor).toBeNull()
+    const all = await program(['keys', 'list', '--client', 'pages', '--all'])
+    expect(all.keys).toHaveLength(3)
+  })
+
+  test('filters', async () => {
+    const off = await program(['keys', 'create', '--name', 'Needle', '--client', 'f', '--disabled'])
+    const found = await program(['keys', 'list', '--search', 'eedl', '--disabled'])
+    expect(found.keys.map((key: any) => key.id)).toEqual([off.id])
+    expect((await program(['keys', 'list', '--client', 'f', '--active'])).keys).toEqual([])
+    const { code, stdout, stderr } = await run(['keys', 'list', '--client', 'f', '--active'])
+    expect([code, stdout, stderr]).toEqual([0, '', 'There are no such keys.\n'])
+  })
+
+  test('lets nothing in a row steer the terminal', async () => {
+    const evil = '\u001b]0;owned\u0007\u009b31m\u202etxt\r\n'
+    await create()
+    const { id } = await program(['keys', 'create', '--name', 'x', '--client', 'evil'])
+    await database.sql(`UPDATE "ApiKey" SET "name" = $2, "description" = $2 WHERE "id" = $1`, [
+      id,
+      evil,
+    ])
+    for (const args of [
+      ['keys', 'list', '--client', 'evil'],
+      ['keys', 'show', id],
+    ]) {
+      for (const shape of [[], ['--json']]) {
+        const { stdout, stderr } = await run([...args, ...shape])
+        expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+        expect(stdout).toContain('\\u001b]0;owned')
+      }
+    }
+    const { keys } = await program(['keys', 'list', '--client', 'evil'])
+    expect(keys[0].name).toBe(evil)
+    const { stderr } = await run(['keys', 'revoke', id])
+    expect(stderr).not.toContain('\u001b')
+  })
+})
+
+describe('one key', () => {
+  test('is shown, changed, and cleared', async () => {
+    const { id } = await create('--rate-limit', '5', '--expires', '30d')
+    expect(await program(['keys', 'show', id])).toMatchObject({ id, rateLimit: 5 })
+    const changed = ['--name', 'Renamed', '--clear', 'rate-limit,expires', '--disable']
+    expect(await program(['keys', 'update', id, ...changed])).toMatchObject({
+      name: 'Renamed',
+      rateLimit: null,
+      expiresAt: null,
+      isActive: false,
+    })
+    const { stdout } = await run(['keys', 'update', id, '--enable'])
+    expect(stdout).toMatch(/^state +active$/m)
+  })
+
+  test.each([
+    [[], 'nothing to change'],
+    [['--clear', 'client'], '--clear cannot take that away'],
+    [['--clear', 'scopes'], 'did you mean "scope"'],
+    [['--clear', 'scope', '--scope', 'a'], 'both set and cleared'],
+    [['--enable', '--disable'], 'exclude each other'],
+  ])('is not changed by %j', async (options, message) => {
+    const { code, stderr } = await run(['keys', 'update', 'any', ...options])
+    expect(code).toBe(2)
+    expect(stderr).toContain(message)
+  })
+
+  test('is rotated, with a grace period or without', async () => {
+    const { id, key } = await create()
+    const { code, stdout, stderr } = await run(['keys', 'rotate', id, '--grace', '1h'])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('is valid until')])
+    const second = stdout.trim()
+    expect(second).not.toBe(key)
+    for (const presented of [key, second]) {
+      expect((await run(['keys', 'verify'], presented)).code).toBe(0)
+    }
+    const third = await program(['keys', 'rotate', id])
+    expect((await run(['keys', 'verify'], second)).code).toBe(1)
+    expect((await run(['keys', 'verify'], third.key)).code).toBe(0)
+  })
+
+  test('is revoked, or deleted', async () => {
+    const { id, key } = await create()
+    expect(await program(['keys', 'revoke', id])).toEqual({ id, disabled: true })
+    expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'DISABLED' })
+    expect(await program(['keys', 'revoke', id, '--delete', '--yes'])).toEqual({
+      id,
+      deleted: true,
+    })
+    expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'INVALID_KEY' })
+  })
+
+  test.each(['show', 'revoke', 'rotate'])(
+    'that is not there cannot be told to %s',
+    async (verb) => {
+      const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toContain('API key not found')
+    },
+  )
+})
+
+test('the audit log tells who did it', async () => {
+  const { id } = await create()
+  await run(['keys', 'update', id, '--name', 'Renamed'])
+  await run(['keys', 'revoke', id, '--delete'])
+  const [row] = await database.sql(
+    `SELECT count(*)::integer AS events, count(*) FILTER (WHERE event->>'actor' LIKE 'command line%')::integer AS ours
+     FROM sophra_api_keys.audit WHERE key_id = $1`,
+    [id],
+  )
+  expect(row).toEqual({ events: 3, ours: 3 })
+})
+
+describe('keys verify', () => {
+  test('asks as a request would, and counts', async () => {
+    const { id, key } = await create(
+      '--scope',
+      'docs:*',
+      '--allow',
+      '10.0.0.0/8',
+      '--rate-limit',
+      '9',
+    )
+    const accepted = await run(
+      ['keys', 'verify', '--ip', '10.1.2.3', '--scope', 'docs:read'],
+      `${key}\n`,
+    )
+    expect(accepted.code, accepted.stderr).toBe(0)
+    expect(accepted.stdout).toMatch(/^result +VALID$/m)
+    expect(accepted.stdout).toMatch(/^rate limit +8 of 9 left$/m)
+    expect(await program(['keys', 'show', id])).toMatchObject({ usageCount: 1 })
+
+    const refused = await run(['keys', 'verify', '--ip', '192.0.2.1'], key)
+    expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('IP_NOT_ALLOWED')])
+  })
+
+  test.each(['verify', 'check'])('takes no key from the command line: %s', async (verb) => {
+    const { key } = await create()
+    const command = verb === 'check' ? ['check'] : ['keys', 'verify']
+    for (const args of [
+      [key],
+      ['--', key],
+      [`--key=${key}`],
+      ['--key', key],
+      [`--${key}`],
+      [`-${key}`],
+    ]) {
+      const { code, stdout, stderr } = await run([...command, ...args])
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).not.toContain(key.slice(-20))
+    }
+  })
+
+  test('says that nothing came', async () => {
+    const { code, stderr } = await run(['keys', 'verify'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('read from standard input')])
+  })
+})
+
+describe('admin-tokens', () => {
+  test('are issued, listed and revoked', async () => {
+    const made = await run([
+      'admin-tokens',
+      'create',
+      '--name',
+      'Ops',
+      '--permission',
+      'keys:read,keys:write',
+      '--expires',
+      '90d',
+    ])
+    expect(made.code, made.stderr).toBe(0)
+    expect(made.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)
+    const [token] = await program(['admin-tokens', 'list'])
+    expect(token).toMatchObject({ name: 'Ops', permissions: ['keys:read', 'keys:write'] })
+    const { stdout } = await run(['admin-tokens', 'list'])
+    expect(stdout).toMatch(/Ops +active +keys:read, keys:write/)
+    expect(stdout).not.toContain(made.stdout.trim())
+    expect(await program(['admin-tokens', 'revoke', token.id])).toEqual({
+      id: token.id,
+      revoked: true,
+    })
+    expect((await run(['admin-tokens', 'list'])).stdout).toMatch(/Ops +revoked/)
+    expect((await run(['admin-tokens', 'revoke', 'nobody'])).code).toBe(1)
+  })
+})
