@@ -1,0 +1,111 @@
+//! Admin tokens.
+
+use napi::bindgen_prelude::{Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::shapes::{AdminToken, AdminVerification};
+use super::value::{read, read_text};
+use super::{call, with_text};
+use crate::model::Timestamp;
+use crate::token::Plaintext;
+use crate::{admin, audit};
+
+/// Issues an admin token: a JWT (HS256, signed with `JWT_SECRET`), answered once; only a digest is kept.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` missing or shorter than
+/// 32 bytes).
+///
+/// @example
+/// ```ts
+/// const { token } = await createAdminToken({ name: 'ops', permissions: ['keys:read', 'keys:write'] })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: CreateAdminTokenInput, options?: ChangeOptions | null",
+    ts_return_type = "Promise<IssuedAdminToken>"
+)]
+pub(crate) fn create_admin_token<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
+    call(env, move |service| async move {
+        let new = admin::NewToken::read(input)?;
+        let actor = audit::actor(options)?;
+        let (token, jwt) = admin::create(&service, new, actor, Timestamp::now()).await?;
+        Ok(AdminToken::with_token(token, jwt))
+    })
+}
+
+/// Verifies an admin token: signature, claims, then its row, whose permissions are the authority. Every token
+/// that is not valid gets one and the same answer.
+///
+/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`,
+/// `CONFIGURATION` (`JWT_SECRET` missing or shorter than 32 bytes).
+///
+/// @example
+/// ```ts
+/// const admin = await verifyAdminToken(token, { permission: 'keys:write' })
+/// if (!admin.valid) return Response.json({ error: admin.message }, { status: admin.status })
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "token: string, context?: AdminContext | null",
+    ts_return_type = "Promise<AdminVerification>"
+)]
+pub(crate) fn verify_admin_token<'e>(
+    env: &'e Env,
+    token: Unknown<'_>,
+    context: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let token = read_text(token, admin::TOKEN_MAX + 1).map(Plaintext::new);
+    let context = read(context);
+    call(env, move |service| async move {
+        let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
+        let verification = admin::verify(&service, token.expose(), &context).await?;
+        Ok(AdminVerification::from(verification))
+    })
+}
+
+/// All admin tokens, newest first, without anything secret.
+///
+/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const tokens = await listAdminTokens()
+/// ```
+#[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
+pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
+    call(env, move |service| async move {
+        let tokens = admin::list(&service).await?;
+        Ok(tokens.into_iter().map(AdminToken::from).collect::<Vec<_>>())
+    })
+}
+
+/// Revokes an admin token for good; its row stays, with `isActive: false`.
+///
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await revokeAdminToken(id)
+/// ```
+#[napi(
+    catch_unwind,
+    ts_args_type = "id: string, options?: ChangeOptions | null",
+    ts_return_type = "Promise<void>"
+)]
+pub(crate) fn revoke_admin_token<'e>(
+    env: &'e Env,
+    id: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (id, options) = (read(id), read(options));
+    call(env, move |service| async move {
+        let (id, actor) = (admin::token_id(id)?, audit::actor(options)?);
+        admin::revoke(&service, &id, actor, Timestamp::now()).await
+    })
+}

@@ -1,0 +1,105 @@
+//! Exports for our own JavaScript, no part of the package's contract.
+
+use napi::bindgen_prelude::{Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::promise::{Answer, promise};
+use super::shapes::{ClientAddress, Stats};
+use super::value::{read, read_text};
+use super::{warm, with_text};
+use crate::config::Offline;
+use crate::input::Value;
+use crate::model::Timestamp;
+use crate::token::{self, Plaintext};
+use crate::{doctor, lifecycle, store};
+
+/// UTF-16 units of the id of a key; a longer one has no limiter.
+const KEY_ID_MAX: usize = 1_024;
+
+/// The warm path of `verifyApiKey`, for `index.js`: see `binding/warm.rs`.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn verify_warm(
+    env: Env,
+    key: Unknown<'_>,
+    ip: Unknown<'_>,
+    scopes: Unknown<'_>,
+    cost: u32,
+    path: Unknown<'_>,
+) -> f64 {
+    warm::verify(env, key, ip, scopes, cost, path)
+}
+
+/// The numbers beside an answer of the warm path.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn warm_numbers(env: &Env) -> Result<Unknown<'_>> {
+    warm::numbers(env)
+}
+
+/// What does not change of the key that the warm path answered for last on this thread.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn warm_template() -> Answer {
+    Answer::of(Ok(warm::template()))
+}
+
+/// Code, status and message of each refusal, by its number less one.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn refusals() -> Answer {
+    Answer::of(Ok(warm::refusals()))
+}
+
+/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Starts nothing.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
+    let lines = match read(forwarded) {
+        Value::List(lines) => lines,
+        line => vec![line],
+    };
+    // A line that cannot be read leaves nothing that could be trusted of the others.
+    let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
+    let texts = texts.unwrap_or_default();
+    Answer::of(lifecycle::trust().map(|trust| ClientAddress::from(trust.client(&texts))))
+}
+
+/// Seconds of the window of a key's rate limit, after a verify that told it; 0 where it is not known any more.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
+    let window = read_text(key_id, KEY_ID_MAX)
+        .zip(lifecycle::enter_warm())
+        .and_then(|(id, call)| call.service()?.limits.window(&id));
+    window.unwrap_or_default().as_secs_f64().ceil()
+}
+
+/// Counts of work done and saved, for tests and benchmarks.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn stats() -> String {
+    serde_json::json!(Stats::of(lifecycle::started().as_deref())).to_string()
+}
+
+/// What `doctor` of the command line found. Nothing is written, and nothing started.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
+    let entered = lifecycle::enter();
+    promise(env, async move {
+        Ok(Box::pin(doctor::examine(entered?.config(), Timestamp::now)).await)
+    })
+}
+
+/// What a string is, by the prefixes and signing keys of the environment, without a database.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
+    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
+    Answer::of(with_text("key", key, Ok(())).and_then(|(key, ())| {
+        let Offline {
+            format,
+            signing_keys,
+        } = Offline::load(&|variable| std::env::var(variable).ok())?;
+        Ok(token::inspect(key.expose(), &format, signing_keys.as_ref()))
+    }))
+}
+
+/// The migrations after the one of this number, as SQL.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn migration_script(after: u32) -> String {
+    store::migration_script(after.into())
+}
