@@ -129,6 +129,8 @@ impl Store {
         const PATIENCE: Duration = Duration::from_secs(1);
         let asked = tokio::time::timeout(self.deadline.min(PATIENCE), self.pool.probe());
         match asked.await {
+            // Too many connections, a wrong password: no good answer, but one.
+            Ok(Err(error)) if !fault::is_no_answer(&error) => Ok(()),
             Ok(result) => result.map_err(|error| fault::from(&error)),
             Err(_) => Err(fault::timed_out()),
         }
