@@ -135,9 +135,13 @@ describe('a wrong secret', () => {
 
   test('is never accepted, and leaves the right one in memory', async () => {
     const [right] = await setting.warmKeys(1)
-    const wrong = Array.from({ length: 1_000 }, () => withWrongSecret(right!.key, signingKey))
-    const answers = await Promise.all(wrong.map((key) => verifyApiKey(key)))
-    for (const answer of answers) expect(answer).toMatchObject({ code: 'INVALID_KEY', status: 401 })
+    // A few at a time: a queue of all of them is too long where the machine is busy.
+    for (let round = 0; round < 100; round++) {
+      const wrong = Array.from({ length: 10 }, () => withWrongSecret(right!.key, signingKey))
+      for (const answer of await Promise.all(wrong.map((key) => verifyApiKey(key)))) {
+        expect(answer).toMatchObject({ code: 'INVALID_KEY', status: 401 })
+      }
+    }
     const cost = await setting.cost(async () => {
       expect((await verifyApiKey(right!.key)).valid).toBe(true)
     })
