@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { beforeEach, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
+import { eventually } from '../support/eventually.js'
 import { dump, occurring } from '../support/leaks.js'
 import { useSetting } from '../warm/support/setting.js'
 import { insertOldKeys, oldKey, type OldKey } from './support/old-rows.js'
@@ -75,6 +76,13 @@ test('a key that is changed by hand while it is regenerated gets no grace period
   const held = setting.tap.hold(/SELECT "key", sha256/)
   const regenerated = addon.updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 600 })
   const read = await held
+  await eventually(async () => {
+    const done = await setting.sql(
+      `SELECT FROM pg_stat_activity WHERE query LIKE '%SELECT "key", sha256%' AND state = 'idle'
+         AND datname = current_database()`,
+    )
+    expect(done).toHaveLength(1)
+  })
   const other = oldKey()
   await setting.sql(`UPDATE "ApiKey" SET "key" = $2 WHERE "id" = $1`, [id, other])
   read.release()

