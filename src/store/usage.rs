@@ -201,9 +201,9 @@ impl Store {
                     FROM (
                       SELECT key_id, epoch, spent, full_at FROM spent
                       UNION ALL
-                      -- Stored by an earlier try, left out, or forgiven meanwhile.
+                      -- Stored by an earlier try.
                       SELECT key_id, epoch, spent, full_at FROM before
-                      WHERE key_id NOT IN (SELECT key_id FROM spent)
+                      WHERE NOT EXISTS (SELECT FROM fresh)
                     ) AS known
                     JOIN spending ON spending.id = known.key_id
                   )
