@@ -436,6 +436,12 @@ export interface Options {
    */
   auditRetentionDays?: number | null
   /**
+   * Clients whose accepted verifies `metrics()` tells apart, 0 to 50: the first of the process, by `clientId`. The rest is
+   * counted together, as the client `other`.
+   * @default 0
+   */
+  metricsClients?: number | null
+  /**
    * `off`: events of severity `warning` and above are not written to stderr where no `onEvent` listener is.
    * @default 'on'
    */
@@ -790,6 +796,21 @@ export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<Ap
  * ```
  */
 export declare function listAuditEvents(query?: ListAuditEventsQuery | null): Promise<AuditPage>
+
+/**
+ * What this process has counted, and how the addon is doing, in the text format of Prometheus (0.0.4). Every name begins
+ * with `sophra_api_key_`; times are in seconds, and counters never go back, also not across `close()` and `configure()`.
+ * There are fewer than 200 time series, however many keys there are, and no label has a key's id.
+ *
+ * Answers what there is: before the first call there is nothing to say of the database, the cache and the pools. Nothing is
+ * started.
+ *
+ * @example
+ * ```ts
+ * const body = metrics() // Content-Type: text/plain; version=0.0.4; charset=utf-8
+ * ```
+ */
+export declare function metrics(): string
 
 /**
  * Brings the database schema up to date: additive, idempotent, safe when several processes start at once.

@@ -64,6 +64,7 @@ exports.migrate = exported(native.migrate)
 exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)
+exports.metrics = native.metrics
 exports.configure = (options) => open(native.configure(options))
 exports.onEvent = (callback) => {
   if (typeof callback === 'function') return onEvent(callback)

@@ -789,6 +789,7 @@ module.exports.health = nativeBinding.health
 module.exports.listAdminTokens = nativeBinding.listAdminTokens
 module.exports.listApiKeys = nativeBinding.listApiKeys
 module.exports.listAuditEvents = nativeBinding.listAuditEvents
+module.exports.metrics = nativeBinding.metrics
 module.exports.migrate = nativeBinding.migrate
 module.exports.patchApiKey = nativeBinding.patchApiKey
 module.exports.revokeAdminToken = nativeBinding.revokeAdminToken

@@ -30,6 +30,7 @@ test('the package exports exactly what is documented', async () => {
       "listAdminTokens",
       "listApiKeys",
       "listAuditEvents",
+      "metrics",
       "migrate",
       "onEvent",
       "patchApiKey",

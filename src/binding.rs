@@ -35,10 +35,28 @@ where
     T: Serialize + 'static,
     F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
 {
+    counted_call(env, work, |_| ())
+}
+
+/// The same, and counts how it ended, also where it could not begin.
+fn counted_call<T, F>(
+    env: &Env,
+    work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
+    count: fn(&std::result::Result<T, Error>),
+) -> Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
     let entered = lifecycle::enter();
     promise(env, async move {
-        let call = entered?;
-        work(Arc::clone(call.service().await?)).await
+        let done = async {
+            let service = entered.as_ref().map_err(Error::clone)?.service().await?;
+            work(Arc::clone(service)).await
+        };
+        let result = done.await;
+        count(&result);
+        result
     })
 }
 

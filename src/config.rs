@@ -46,6 +46,7 @@ pub mod defaults {
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
     pub const AUDIT_RETENTION_DAYS: u32 = 90;
+    pub const METRICS_CLIENTS: u32 = 0;
     pub const LOG: &str = "on";
 }
 
@@ -76,6 +77,8 @@ pub struct Config {
     pub pool_max: u32,
     pub statement_timeout: Duration,
     pub audit_retention_days: u32,
+    /// Clients whose uses are told apart in metrics.
+    pub metrics_clients: usize,
     /// Events that nobody listens to go to stderr.
     pub log: bool,
     /// Whose word on a client's address is taken.
@@ -237,6 +240,8 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
+    // Each is a time series: all together must stay few.
+    let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
     let trust = proxies::trust(&mut reader);
 
@@ -263,6 +268,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
         ttl,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
+        metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
         trust,

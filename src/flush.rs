@@ -40,6 +40,16 @@ pub async fn run(service: Weak<Service>, interval: Duration) {
 
 /// Stores all that was counted before the call. On a fault the counts are kept.
 pub async fn flush(service: &Service) -> Result<(), Error> {
+    let begun = Instant::now();
+    let result = store_all(service).await;
+    service.metrics.flushes.observe(begun.elapsed());
+    if result.is_err() {
+        service.metrics.flush_failures.add(1);
+    }
+    result
+}
+
+async fn store_all(service: &Service) -> Result<(), Error> {
     // Side by side: what one of them has to wait for holds up none of the others.
     let (suspended, touched, told) = tokio::join!(
         service.suspensions.store(service),

@@ -12,7 +12,7 @@
 //! 4. `binding/shapes.rs` writes the answer, and `index.js` makes it an object.
 //!
 //! [`sync`] keeps the cache true: it follows the change log that triggers write, whoever changes a key. [`flush`] stores
-//! what was counted, and learns what other processes have counted. [`events`] tells operators.
+//! what was counted, and learns what other processes have counted. [`events`] and [`metrics`] tell operators.
 //!
 //! The leaves do not call each other; `napi` appears in `binding` alone.
 
@@ -34,6 +34,7 @@ pub mod input;
 pub mod keys;
 pub mod lifecycle;
 pub mod limit;
+pub mod metrics;
 pub mod model;
 pub mod outage;
 pub mod random;

@@ -15,6 +15,7 @@ use crate::client_address::Trust;
 use crate::config::{self, Config, Options};
 use crate::error::Error;
 use crate::events::{Event, Events};
+use crate::metrics::{Gauges, Metrics, State as Told, Totals};
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::store;
@@ -27,6 +28,8 @@ static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Who listens stays, whatever is started and closed.
 static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
+/// The counters of the process.
+static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 
 #[derive(Default)]
 struct State {
@@ -81,6 +84,32 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
 
 pub fn events() -> &'static Arc<Events> {
     &EVENTS
+}
+
+pub fn metrics() -> &'static Metrics {
+    &METRICS
+}
+
+/// What Prometheus is told: what there is, also before the service is started. Nothing is started.
+pub fn report() -> String {
+    let (running, totals, is_down) = {
+        let state = locked(&STATE);
+        let service = state.running.service.get().cloned();
+        // Under the lock, so that a service which is closed meanwhile counts once.
+        let totals = METRICS.totals(service.as_deref().map(Totals::of));
+        let is_down = locked(&state.running.down_since).is_some();
+        (service, totals, is_down)
+    };
+    let running = running.as_deref();
+    METRICS.report(&Told {
+        database_up: match running {
+            Some(service) => Some(!service.store.circuit().is_open()),
+            None => is_down.then_some(false),
+        },
+        events_dropped: EVENTS.dropped(),
+        totals,
+        running: running.map(|service| Gauges::of(service, Instant::now())),
+    })
 }
 
 /// Sets the options; an equal call again does nothing.
@@ -168,6 +197,9 @@ impl Close {
             None => Ok(()),
         };
         let mut state = locked(&STATE);
+        if let Some(service) = self.0.service.get() {
+            METRICS.retire(Totals::of(service));
+        }
         state.running = Arc::default();
         state.configured = false;
         state.trust = None;
@@ -224,8 +256,8 @@ impl Call {
 
     async fn try_start(&self) -> Result<Arc<Service>, Error> {
         // In a box: every call holds this future, and only the first one needs it.
-        let events = Arc::clone(&EVENTS);
-        Box::pin(Service::start(config(&self.options)?, events)).await
+        let (events, metrics) = (Arc::clone(&EVENTS), Arc::clone(&METRICS));
+        Box::pin(Service::start(config(&self.options)?, events, metrics)).await
     }
 
     /// Whether `close()` waits for this call.

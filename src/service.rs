@@ -15,6 +15,7 @@ use crate::flush;
 use crate::hash::Hasher;
 use crate::keys::Orphans;
 use crate::limit::Limits;
+use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::outage;
 use crate::random;
@@ -40,6 +41,7 @@ pub struct Service {
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
     pub audit: Audit,
+    pub metrics: Arc<Metrics>,
     /// Keys that may be adopted before the sweep comes to them.
     pub first_uses: Arc<Semaphore>,
     /// Something is to be stored that should not wait for the next flush.
@@ -48,7 +50,11 @@ pub struct Service {
 
 impl Service {
     /// Migrates unless told not to, and checks that the signing keys at hand cover the keys in use.
-    pub async fn start(mut config: Config, events: Arc<Events>) -> Result<Arc<Self>, Error> {
+    pub async fn start(
+        mut config: Config,
+        events: Arc<Events>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, Error> {
         if config.migrate == Migrate::Auto {
             migrate(&config).await?;
         }
@@ -65,7 +71,7 @@ impl Service {
         };
         let service = Arc::new(Self {
             cold_digests,
-            ..Self::assemble(config, store, keyring, events)?
+            ..Self::assemble(config, store, keyring, events, metrics)?
         });
         service.warn_of_weak_settings();
         tokio::spawn(flush::run(
@@ -85,6 +91,7 @@ impl Service {
         store: Store,
         keyring: Keyring,
         events: Arc<Events>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let format = Format::new(config.prefixes.clone(), config.environment)
             .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
@@ -113,6 +120,7 @@ impl Service {
             suspensions: Suspensions::default(),
             events,
             audit: Audit::default(),
+            metrics,
             first_uses: Arc::new(Semaphore::new(adoption::FIRST_USES)),
             urgent: Notify::new(),
             store,

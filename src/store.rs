@@ -67,6 +67,7 @@ pub struct Store {
     deadline: Duration,
     ear: Option<Ear>,
     selects: Arc<AtomicU64>,
+    retries: Arc<AtomicU64>,
     turns: Arc<Turns>,
 }
 
@@ -93,6 +94,7 @@ impl Store {
             deadline: config.statement_timeout,
             ear: Ear::of(config),
             selects: Arc::default(),
+            retries: Arc::default(),
             turns: Arc::new(Turns::new(config.pool_max)),
         }
     }
@@ -105,6 +107,16 @@ impl Store {
     /// Rows read for presented keys so far.
     pub fn selects(&self) -> u64 {
         self.selects.load(Ordering::Relaxed)
+    }
+
+    /// Statements repeated so far, after transient faults.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Open connections, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        self.pool.connections()
     }
 
     pub async fn close(&self) {

@@ -19,6 +19,7 @@ use crate::cache::{self, Found};
 use crate::error::Error;
 use crate::hash::Phc;
 use crate::limit::{Decision, Limiter, RateLimit, Rule};
+use crate::metrics::ClientUses;
 use crate::model::{Grant, Refusal, Timestamp};
 use crate::service::Service;
 use crate::store::StoredKey;
@@ -33,16 +34,19 @@ pub struct Proved {
     /// the key itself.
     proof: OnceLock<ProofOf>,
     counter: Arc<Counter>,
+    /// Where clients are told apart in metrics.
+    client_uses: Option<ClientUses>,
     /// Looked up at the first use of the limit.
     limiter: OnceLock<Arc<Limiter>>,
 }
 
 impl Proved {
     /// A key that was proved against what its row keeps.
-    pub fn new(grant: Grant, stored: &StoredKey) -> Self {
+    pub fn new(grant: Grant, stored: &StoredKey, client_uses: Option<ClientUses>) -> Self {
         let proved = Self {
             counter: Arc::new(Counter::new(Arc::clone(&grant.key_id), grant.limiter_epoch)),
             grant,
+            client_uses,
             proof: OnceLock::new(),
             limiter: OnceLock::new(),
         };
@@ -55,6 +59,13 @@ impl Proved {
     /// The row's plaintext has become this hash: whoever was right is right.
     pub fn hashed_as(&self, hash: &Phc) {
         let _ = self.proof.set(ProofOf::hash(hash));
+    }
+
+    fn count_use(&self, service: &Service, cost: Option<NonZeroU32>, now: Timestamp) {
+        service.usage.record(&self.counter, cost, now);
+        if let Some(uses) = &self.client_uses {
+            uses.add_one();
+        }
     }
 
     fn was_proved_by(&self, hash: &Phc) -> bool {
@@ -121,13 +132,18 @@ pub fn warm(
     now: Timestamp,
 ) -> Option<Verification> {
     let digest = service.cache.digest(key);
-    match service.cache.find(&digest, Instant::now()) {
-        Found::Current(entry) => Some(decide(service, entry, context, now)),
-        Found::Refused => Some(Refused::invalid_key()),
-        Found::Stale(_) => None,
-        // Junk and forgeries end here, and leave nothing behind.
-        Found::Nothing => lookup(service, key).is_none().then(Refused::invalid_key),
-    }
+    let verification = match service.cache.find(&digest, Instant::now()) {
+        Found::Current(entry) => decide(service, entry, context, now),
+        Found::Refused => Refused::invalid_key(),
+        Found::Stale(_) => return None,
+        Found::Nothing => {
+            // Junk and forgeries end here, and leave nothing behind.
+            let junk = lookup(service, key).is_none().then(Refused::invalid_key);
+            return junk.inspect(|_| service.metrics.verifies.count(Refusal::InvalidKey.code()));
+        }
+    };
+    service.metrics.hit(verification.number());
+    Some(verification)
 }
 
 /// Verifies a presented key. Only an accepted verify counts as usage.
@@ -154,7 +170,14 @@ async fn find(service: &Arc<Service>, key: &Plaintext) -> Result<Option<Arc<Entr
         return Ok(None);
     };
     let digest = service.cache.digest(key.expose());
-    match service.cache.find(&digest, Instant::now()) {
+    let asked_at = Instant::now();
+    let found = service.cache.find(&digest, asked_at);
+    service.metrics.lookups.count(match found {
+        Found::Current(_) | Found::Refused => "hit",
+        Found::Stale(_) => "stale",
+        Found::Nothing => "miss",
+    });
+    match found {
         Found::Current(entry) => Ok(Some(entry)),
         Found::Refused => Ok(None),
         Found::Stale(_) | Found::Nothing => {
@@ -167,7 +190,9 @@ async fn find(service: &Arc<Service>, key: &Plaintext) -> Result<Option<Arc<Entr
                 lookup,
                 key: key.clone(),
             };
-            prove::prove(service, presented).await
+            let proved = prove::prove(service, presented).await;
+            service.metrics.cold.observe(asked_at.elapsed());
+            proved
         }
     }
 }
@@ -218,12 +243,7 @@ fn decide(
     context: &Context<'_>,
     now: Timestamp,
 ) -> Verification {
-    let Proved {
-        grant,
-        counter,
-        limiter,
-        ..
-    } = &entry.value;
+    let Proved { grant, limiter, .. } = &entry.value;
     let suspended_until = grant.suspended_until.max(entry.row.suspended_until());
     if let Err(refusal) = grant.check(now, context.ip, context.scopes.iter(), suspended_until) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
@@ -231,7 +251,7 @@ fn decide(
         return Refused::of(refusal, entry, retry_after_ms, None);
     }
     let Some(rule) = rule(service, grant) else {
-        service.usage.record(counter, None, now);
+        entry.value.count_use(service, None, now);
         return Verification::Valid {
             entry,
             rate_limit: None,
@@ -240,7 +260,7 @@ fn decide(
     let limiter = limiter.get_or_init(|| service.limits.entry(&grant.key_id, rule));
     match limiter.check(rule, context.cost) {
         Decision::Allowed(rate_limit) => {
-            service.usage.record(counter, Some(context.cost), now);
+            entry.value.count_use(service, Some(context.cost), now);
             Verification::Valid {
                 entry,
                 rate_limit: Some(rate_limit),
@@ -283,6 +303,17 @@ fn rule(service: &Service, grant: &Grant) -> Option<Rule> {
         window,
         epoch: grant.limiter_epoch,
     })
+}
+
+impl Verification {
+    /// 0, or that of the refusal.
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::Valid { .. } => 0,
+            Self::Refused(refused) => refused.refusal.number(),
+        }
+    }
 }
 
 impl Refused {

@@ -105,6 +105,7 @@ const documents = [
   'docs/ARCHITECTURE.md',
   'docs/moving-over.md',
   'examples/nextjs/README.md',
+  'examples/observability/README.md',
 ]
 
 test.each(documents)('the links of %s lead somewhere', (path) => {

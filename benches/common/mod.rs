@@ -27,8 +27,14 @@ pub fn service(cache_capacity: usize) -> Service {
     let config = Config::load(&Options::default(), &environ).expect("a configuration");
     let store = Store::open(&config);
     let keyring = Keyring::new(vec![SigningKey::new([7_u8; 32]).expect("a signing key")]);
-    Service::assemble(config, store, keyring.expect("a keyring"), Arc::default())
-        .expect("a service")
+    Service::assemble(
+        config,
+        store,
+        keyring.expect("a keyring"),
+        Arc::default(),
+        Arc::default(),
+    )
+    .expect("a service")
 }
 
 /// One scope, one network, no metadata.
@@ -60,6 +66,7 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let proved = Proved::new(
         grant(Arc::clone(&row.key_id), rate_limit),
         &StoredKey::Hash(Phc::new(HASH.to_owned())),
+        None,
     );
     service
         .cache

@@ -6,10 +6,11 @@ use napi_derive::napi;
 
 use super::shapes::{AdminToken, AdminVerification};
 use super::value::{read, read_text};
-use super::{call, with_text};
+use super::{call, counted_call, with_text};
+use crate::error::Error;
 use crate::model::Timestamp;
 use crate::token::Plaintext;
-use crate::{admin, audit};
+use crate::{admin, audit, lifecycle};
 
 /// Issues an admin token: a JWT (HS256, signed with `JWT_SECRET`), answered once; only a digest is kept.
 ///
@@ -62,10 +63,15 @@ pub(crate) fn verify_admin_token<'e>(
 ) -> Result<Object<'e>> {
     let token = read_text(token, admin::TOKEN_MAX + 1).map(Plaintext::new);
     let context = read(context);
-    call(env, move |service| async move {
+    let verify = move |service| async move {
         let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
         let verification = admin::verify(&service, token.expose(), &context).await?;
         Ok(AdminVerification::from(verification))
+    };
+    counted_call(env, verify, |result| {
+        let code = result.as_ref();
+        let code = code.map_or_else(Error::code, AdminVerification::code);
+        lifecycle::metrics().admin_verifies.count(code);
     })
 }
 

@@ -436,6 +436,12 @@ export interface Options {
    */
   auditRetentionDays?: number | null
   /**
+   * Clients whose accepted verifies `metrics()` tells apart, 0 to 50: the first of the process, by `clientId`. The rest is
+   * counted together, as the client `other`.
+   * @default 0
+   */
+  metricsClients?: number | null
+  /**
    * `off`: events of severity `warning` and above are not written to stderr where no `onEvent` listener is.
    * @default 'on'
    */

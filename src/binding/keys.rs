@@ -6,11 +6,12 @@ use napi_derive::napi;
 
 use super::shapes::{ApiKey, ApiKeyPage, Verification};
 use super::value::{read, read_text};
-use super::{call, with_text};
+use super::{call, counted_call, with_text};
+use crate::error::Error;
 use crate::model::Timestamp;
 use crate::token::{self, Plaintext};
 use crate::verify::{self, Context};
-use crate::{audit, keys};
+use crate::{audit, keys, lifecycle};
 
 /// Issues a key. The answer is the only time that its plaintext (`key`) is known: only an argon2id hash is kept.
 ///
@@ -195,9 +196,13 @@ pub(crate) fn verify_api_key<'e>(
     // One unit more than the longest key: what is longer is still told from a key.
     let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
     let context = read(context);
-    call(env, move |service| async move {
+    let verify = move |service| async move {
         let (key, context) = with_text("key", key, Context::read(context))?;
         let verification = verify::verify(&service, key, &context).await?;
         Ok(Verification::from(verification))
+    };
+    counted_call(env, verify, |result| {
+        let code = result.as_ref().map_or_else(Error::code, Verification::code);
+        lifecycle::metrics().verifies.count(code);
     })
 }

@@ -146,3 +146,19 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
 pub(crate) fn configure(options: Unknown<'_>) -> Answer {
     Answer::of(Options::read(read(options)).and_then(lifecycle::configure))
 }
+
+/// What this process has counted, and how the addon is doing, in the text format of Prometheus (0.0.4). Every name begins
+/// with `sophra_api_key_`; times are in seconds, and counters never go back, also not across `close()` and `configure()`.
+/// There are fewer than 200 time series, however many keys there are, and no label has a key's id.
+///
+/// Answers what there is: before the first call there is nothing to say of the database, the cache and the pools. Nothing is
+/// started.
+///
+/// @example
+/// ```ts
+/// const body = metrics() // Content-Type: text/plain; version=0.0.4; charset=utf-8
+/// ```
+#[napi(catch_unwind)]
+pub(crate) fn metrics() -> String {
+    lifecycle::report()
+}

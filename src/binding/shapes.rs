@@ -125,6 +125,15 @@ pub(super) enum Verification {
     },
 }
 
+impl Verification {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Valid { code, .. } => code,
+            Self::Refused { reason, .. } => reason.code,
+        }
+    }
+}
+
 /// What a valid verification says of the key: the same at each verify until the key is changed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -266,6 +275,14 @@ pub(super) enum AdminVerification {
         status: u16,
         message: &'static str,
     },
+}
+
+impl AdminVerification {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Valid { code, .. } | Self::Refused { code, .. } => code,
+        }
+    }
 }
 
 impl From<admin::AdminVerification> for AdminVerification {

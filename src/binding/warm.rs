@@ -2,9 +2,10 @@
 //! Node-API would cost more than the whole verify; `index.js` builds it, from a template per cached key.
 #![allow(unsafe_code)] // Raw Node-API: each call is checked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
@@ -13,6 +14,7 @@ use zeroize::Zeroize;
 use super::shapes::Template;
 use super::value::read_text;
 use crate::limit::RateLimit;
+use crate::metrics::TIMED_EVERY;
 use crate::model::{Refusal, Timestamp};
 use crate::verify::{self, Context, Entry, Verification};
 use crate::{lifecycle, token};
@@ -43,10 +45,19 @@ thread_local! {
 pub(super) struct Numbers {
     memory: *mut [f64; Numbers::COUNT],
     array: sys::napi_ref,
+    /// Verifies that this environment has asked for.
+    asked: Cell<u32>,
 }
 
 impl Numbers {
     const COUNT: usize = 4;
+
+    /// The time, for one verify of [`TIMED_EVERY`].
+    fn begin(&self) -> Option<Instant> {
+        let asked = self.asked.get();
+        self.asked.set(asked.wrapping_add(1));
+        asked.is_multiple_of(TIMED_EVERY).then(Instant::now)
+    }
 
     fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -100,6 +111,7 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
         Numbers {
             memory: memory.cast(),
             array: reference,
+            asked: Cell::new(0),
         },
         (),
         |_| (),
@@ -146,6 +158,7 @@ fn answer(numbers: &Numbers, key: &Unknown<'_>, asked: &Asked<'_>) -> Option<f64
 }
 
 fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
+    let begun = numbers.begin();
     let call = lifecycle::enter_warm()?;
     let service = call.service()?;
     let mut ip_buffer = [0; IP_MAX];
@@ -155,18 +168,22 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
     let mut context = Context::of_parts(ip, scopes, asked.cost)?;
     let now = Timestamp::now();
     let verification = verify::warm(service, key, &context, now)?;
-    let (outcome, entry) = match verification {
+    let outcome = verification.number();
+    let entry = match verification {
         Verification::Valid { entry, rate_limit } => {
             numbers.write(rate_limit, None);
-            (0, Some(entry))
+            Some(entry)
         }
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
             context.path = read_text(asked.path, PATH_MAX).filter(|path| !path.is_empty());
             verify::note_refusal(service, key, &refused, &context, now);
-            (refused.refusal.number(), refused.entry)
+            refused.entry
         }
     };
+    if let Some(begun) = begun {
+        service.metrics.warm.observe(begun.elapsed());
+    }
     #[expect(clippy::cast_precision_loss)] // Serials are counted up from 0.
     let serial = entry.as_ref().map_or(0.0, |entry| entry.serial as f64);
     LAST.set(entry);

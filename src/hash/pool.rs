@@ -32,6 +32,8 @@ pub struct HashStats {
     pub hashes: u64,
     /// Hashes waiting and running now.
     pub queued: usize,
+    /// What all of them took, in nanoseconds.
+    pub busy_ns: u64,
     /// Moving average of the time of one hash, in microseconds; an estimate before the first one.
     pub mean_us: u64,
 }
@@ -45,6 +47,7 @@ pub(super) struct Pool {
     buffers: Mutex<Vec<Vec<Block>>>,
     queued: AtomicUsize,
     hashes: AtomicU64,
+    busy_ns: AtomicU64,
     mean_ns: AtomicU64,
     start: Instant,
     /// When the last caller that was sent away may come, in nanoseconds since `start`.
@@ -65,6 +68,7 @@ impl Pool {
             buffers: Mutex::default(),
             queued: AtomicUsize::new(0),
             hashes: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
             mean_ns: AtomicU64::new(expected_ns(params)),
             start: Instant::now(),
             promised_ns: AtomicU64::new(0),
@@ -134,6 +138,7 @@ impl Pool {
         HashStats {
             hashes: self.hashes.load(Relaxed),
             queued: self.queued.load(Relaxed),
+            busy_ns: self.busy_ns.load(Relaxed),
             mean_us: self.mean_ns.load(Relaxed) / 1_000,
         }
     }
@@ -167,6 +172,7 @@ impl Pool {
     fn record(&self, taken_ns: u64) {
         let toward = |mean: u64| Some(mean - mean / 8 + taken_ns / 8);
         let _ = self.mean_ns.fetch_update(Relaxed, Relaxed, toward);
+        self.busy_ns.fetch_add(taken_ns, Relaxed);
         self.hashes.fetch_add(1, Relaxed);
     }
 

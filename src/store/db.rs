@@ -1,6 +1,7 @@
 //! A connection for one operation, and how it runs: in time, and again where that is safe.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -197,6 +198,7 @@ impl Store {
             let is_last = attempt == TRIES || Instant::now() >= end;
             match result {
                 Ok(Err(error)) if !is_last && is_transient(&error) => {
+                    self.retries.fetch_add(1, Ordering::Relaxed);
                     let ceiling = FIRST_BACKOFF * 2_u32.pow(attempt);
                     let pause = rand::rng().random_range(Duration::ZERO..ceiling);
                     tokio::time::sleep(pause).await;

@@ -79,6 +79,12 @@ impl Pool {
         }
     }
 
+    /// All and idle ones.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let pool = self.current.load();
+        (pool.size().try_into().unwrap_or(0), pool.num_idle())
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.current.load().is_closed()
     }

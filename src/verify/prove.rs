@@ -7,6 +7,7 @@ use super::{Entry, Lookup, Presented, Proved};
 use crate::adoption;
 use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
+use crate::events::printable;
 use crate::hash::{Phc, Proof};
 use crate::model::{CredentialDigest, Grant};
 use crate::random;
@@ -92,7 +93,10 @@ pub(super) async fn fly(service: &Arc<Service>, presented: Presented) -> Result<
         key_id: Arc::clone(&row.key_id),
         ..candidate.grant
     };
-    let proved = Proved::new(grant, &candidate.stored);
+    let told_apart = service.config.metrics_clients;
+    let client = printable(&grant.client_id);
+    let uses = service.metrics.clients.uses_of(&client, told_apart);
+    let proved = Proved::new(grant, &candidate.stored, uses);
     let entry = service.cache.insert(digest, proved, row, read_at);
     Ok(Outcome {
         entry: Some(entry),

@@ -134,6 +134,7 @@ async fn store_batch(service: &Service, batch: &[Arc<Unstored>]) -> Result<bool,
             continue;
         }
         if stored.contains(&sent.key_id) {
+            service.metrics.suspensions.add(1);
             audit::record(service, suspended(&one.entry.value.grant, one.until), now);
         }
         // From here on the row says it: what is cached of it is read again.

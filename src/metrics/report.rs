@@ -1,0 +1,238 @@
+//! Everything that is told, with its help.
+
+use std::iter;
+use std::time::Duration;
+
+use super::Metrics;
+use super::histogram::{BOUNDS, Histogram};
+use super::state::{Gauges, State, Totals};
+use super::text::{Family, Kind, Text};
+
+impl Metrics {
+    /// What this process has counted of what services count themselves. Must be asked before the one that runs may be
+    /// retired.
+    #[must_use]
+    pub fn totals(&self, running: Option<Totals>) -> Totals {
+        let mut totals = *self.closed();
+        totals.add(running.unwrap_or_default());
+        totals
+    }
+
+    /// All of it, as Prometheus reads it.
+    #[must_use]
+    pub fn report(&self, state: &State) -> String {
+        let mut text = Text::default();
+        self.verifies(&mut text);
+        self.clients(&mut text);
+        text.family(
+            Kind::Counter,
+            "admin_verifications_total",
+            "Verifies of admin tokens by their result: VALID, the code of a refusal or the code of a fault.",
+        )
+        .by("result", self.admin_verifies.iter());
+        text.counter(
+            "suspensions_total",
+            "Keys suspended for exceeding their rate limit, counted by the process that stored it.",
+            self.suspensions.get(),
+        );
+        self.flushes(&mut text);
+        totals(&mut text, state);
+        if let Some(up) = state.database_up {
+            text.gauge(
+                "database_up",
+                "Whether the database answers, as far as this process knows: 1 or 0.",
+                u8::from(up),
+            );
+        }
+        if let Some(gauges) = &state.running {
+            running(&mut text, gauges);
+        }
+        text.family(
+            Kind::Gauge,
+            "build_info",
+            "1, with the version of the package.",
+        )
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+        text.finish()
+    }
+
+    fn verifies(&self, text: &mut Text) {
+        let hits = self.hits.each_ref().map(|hits| hits.load(super::Relaxed));
+        let all_hits: u64 = hits.iter().sum();
+        // Outcomes come first among the results; memory has no faults.
+        let hits = hits.into_iter().chain(iter::repeat(0));
+        let results = self.verifies.iter().zip(hits);
+        text.family(
+            Kind::Counter,
+            "verifications_total",
+            "Verifies of keys by their result: VALID, the code of a refusal or the code of a fault.",
+        )
+        .by("result", results.map(|((result, others), hits)| (result, others + hits)));
+        let looks = self.lookups.iter();
+        text.family(
+            Kind::Counter,
+            "cache_lookups_total",
+            "Looks for a presented key in memory: hit, stale (known, but its row may have changed) or miss.",
+        )
+        .by(
+            "result",
+            looks.map(|(result, others)| match result {
+                "hit" => (result, others + all_hits),
+                _ => (result, others),
+            }),
+        );
+        let mut family = text.family(
+            Kind::Histogram,
+            "verification_duration_seconds",
+            "How long verifies took inside the addon. path=cache: what needed no I/O, of which only every 64th is timed; \
+             path=database: all that asked the database, with the hash where there was one.",
+        );
+        family.histogram("cache", &self.warm);
+        family.histogram("database", &self.cold);
+    }
+
+    fn clients(&self, text: &mut Text) {
+        let clients = self.clients.list();
+        if clients.is_empty() {
+            return;
+        }
+        let mut family = text.family(
+            Kind::Counter,
+            "client_verifications_total",
+            "Accepted verifies by client, for as many clients as metricsClients says; the rest is the client other.",
+        );
+        for (client, uses) in clients {
+            family.sample(&[("client", &client)], uses);
+        }
+    }
+
+    fn flushes(&self, text: &mut Text) {
+        let mut family = text.family(
+            Kind::Summary,
+            "flush_duration_seconds",
+            "How long it took to store usage, suspensions and the audit log, failures included.",
+        );
+        let taken = Duration::from_nanos(self.flushes.nanos.get());
+        family.part("_sum", &[], taken.as_secs_f64());
+        family.part("_count", &[], self.flushes.count.get());
+        text.counter(
+            "flush_failures_total",
+            "Flushes that could not store everything; what is left is stored later.",
+            self.flush_failures.get(),
+        );
+    }
+}
+
+fn totals(text: &mut Text, state: &State) {
+    let Totals {
+        hashes,
+        hash_nanos,
+        rows_read,
+        retries,
+        audit_dropped,
+    } = state.totals;
+    text.counter("argon2_hashes_total", "argon2id hashes computed.", hashes);
+    text.counter(
+        "argon2_seconds_total",
+        "Time spent computing argon2id hashes, by all threads together.",
+        Duration::from_nanos(hash_nanos).as_secs_f64(),
+    );
+    text.counter(
+        "database_key_reads_total",
+        "Rows asked for to verify a presented key.",
+        rows_read,
+    );
+    text.counter(
+        "database_retries_total",
+        "Statements that were repeated after a transient fault.",
+        retries,
+    );
+    text.counter(
+        "events_dropped_total",
+        "Events that a listener with a full queue did not get.",
+        state.events_dropped,
+    );
+    text.counter(
+        "audit_dropped_total",
+        "Refused attempts and changes that the audit log could not keep.",
+        audit_dropped,
+    );
+}
+
+fn running(text: &mut Text, gauges: &Gauges) {
+    text.gauge("cache_entries", "Keys in memory.", gauges.cached);
+    text.gauge(
+        "cache_capacity",
+        "Keys that memory may hold.",
+        gauges.cache_capacity,
+    );
+    text.gauge(
+        "argon2_queue_length",
+        "argon2id hashes waiting or being computed.",
+        gauges.hashes_queued,
+    );
+    text.gauge(
+        "argon2_permits",
+        "argon2id hashes that may be computed at the same time.",
+        gauges.hash_permits,
+    );
+    let connections = [
+        ("idle", gauges.connections_idle),
+        ("in_use", gauges.connections_in_use),
+    ];
+    text.family(
+        Kind::Gauge,
+        "database_connections",
+        "Open connections of the pool; one more listens for changes.",
+    )
+    .by("state", connections);
+    text.gauge(
+        "database_connections_max",
+        "Connections that the pool may open.",
+        gauges.connections_max,
+    );
+    text.gauge(
+        "change_log_age_seconds",
+        "How long ago changes of keys were last known.",
+        gauges.changes_read_ago_seconds,
+    );
+    text.gauge(
+        "usage_pending",
+        "Accepted verifies that are not stored yet.",
+        gauges.usage_pending,
+    );
+}
+
+impl Text {
+    fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+        self.family(Kind::Counter, name, help).sample(&[], value);
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+        self.family(Kind::Gauge, name, help).sample(&[], value);
+    }
+}
+
+impl Family<'_> {
+    fn by(
+        &mut self,
+        label: &str,
+        samples: impl IntoIterator<Item = (&'static str, impl std::fmt::Display)>,
+    ) {
+        for (text, value) in samples {
+            self.sample(&[(label, text)], value);
+        }
+    }
+
+    fn histogram(&mut self, path: &str, histogram: &Histogram) {
+        let cumulated = histogram.cumulated();
+        let bound = |nanos| Duration::from_nanos(nanos).as_secs_f64().to_string();
+        let bounds = BOUNDS.into_iter().map(bound);
+        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(cumulated) {
+            self.part("_bucket", &[("path", path), ("le", &bound)], count);
+        }
+        let [.., all] = cumulated;
+        self.part("_sum", &[("path", path)], histogram.sum().as_secs_f64());
+        self.part("_count", &[("path", path)], all);
+    }
+}
