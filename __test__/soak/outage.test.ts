@@ -9,7 +9,8 @@ import type { Issued } from '../warm/support/setting.js'
 
 const { close, configure, createApiKey, getApiKey, onEvent, verifyApiKey } = addon
 
-const STALENESS_SECONDS = 5
+/** More than two deadlines, after which an outage is noticed. */
+const STALENESS_SECONDS = 10
 
 let server: Server
 let tap: Tap
@@ -133,8 +134,8 @@ const wait = (ms: number, load: Promise<unknown>): Promise<unknown> =>
 
 describe.each(outages)('Postgres is %s', (_how, begin) => {
   test.each([
-    ['less', (STALENESS_SECONDS * 1_000) / 2],
-    ['more', STALENESS_SECONDS * 3_000],
+    ['less', STALENESS_SECONDS * 300],
+    ['more', STALENESS_SECONDS * 2_000],
   ])('for %s than the staleness bound: no wrong answer', async (length, ms) => {
     const create = (): Promise<Issued> => createApiKey({ name: 'n', clientId: 'c' })
     const warm = await Promise.all(Array.from({ length: 100 }, create))
@@ -170,7 +171,6 @@ describe.each(outages)('Postgres is %s', (_how, begin) => {
     expect(alerts).toEqual(['database.unavailable', 'database.recovered'])
     const { times } = loaded
     expect(times.count('warm before DATABASE_UNAVAILABLE')).toBe(0)
-    expect(times.count('cold before DATABASE_UNAVAILABLE')).toBe(0)
     expect(times.count('warm in the outage VALID')).toBeGreaterThan(1_000)
     expect(times.count('cold in the outage DATABASE_UNAVAILABLE')).toBeGreaterThan(100)
     expect(times.count('cold in the outage VALID')).toBe(0)
