@@ -56,7 +56,7 @@ const program = `
   }
   await api.close()
 
-  api.configure({ databaseUrl: 'postgres://user:${password}@127.0.0.1:1/none' })
+  api.configure({ databaseUrl: 'postgres://user:' + process.env.PASSWORD + '@127.0.0.1:1/none' })
   await logFault(api.verifyApiKey(key))
   await logFault(api.createApiKey({ name: 'x', clientId: 'c' }))
   log(await api.health())
@@ -73,6 +73,7 @@ test('of a thousand keys nothing secret is stored or printed', async () => {
   const env = {
     DATABASE_URL: database.url,
     JWT_SECRET: jwtSecret,
+    PASSWORD: password,
     API_KEYS_ARGON2_MEMORY_KIB: '8',
     API_KEYS_ARGON2_ITERATIONS: '1',
     API_KEYS_LOG: 'off',
