@@ -18,4 +18,14 @@ exports.open = (answer) => {
   return value ?? undefined
 }
 
+/** Calls the addon. What it throws by itself is a defect, whose text is told to nobody: it may quote a secret. */
+exports.guarded = (call, ...args) => {
+  try {
+    return call(...args)
+  } catch {
+    const message = 'A defect was met; the call was abandoned'
+    throw new ApiKeyError({ message, code: 'INTERNAL', status: 500 })
+  }
+}
+
 exports.ApiKeyError = ApiKeyError

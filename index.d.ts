@@ -212,7 +212,7 @@ export interface RefusedVerification {
   message: string
   /** Where the presented key itself was right. */
   keyId?: string
-  /** Milliseconds; absent where waiting does not help. */
+  /** Milliseconds; absent where waiting does not help. Of `THROTTLED`: until the address may try another key. */
   retryAfterMs?: number
   rateLimit?: RateLimit
 }
@@ -406,6 +406,13 @@ export interface Options {
    */
   suspensionSeconds?: number | null
   /**
+   * Wrong keys per minute and address (an IPv6 address counts with its /64), 0 to 1,000,000: of an address that has
+   * presented more, keys that are not in memory are answered `THROTTLED` and not looked up. Only where `ip` is known, and in
+   * each process for itself. 0: off.
+   * @default 60
+   */
+  throttle?: number | null
+  /**
    * How often usage is stored, in milliseconds, 10 to 3,600,000.
    * @default 1000
    */
@@ -553,6 +560,26 @@ export interface AdminAdoptedEvent extends EventBase {
   permissions: string[]
 }
 
+/**
+ * What is stored as the hash of a key is none, or would cost more than is allowed: the key is refused and nothing is
+ * computed. Told once of a row, by each process.
+ */
+export interface KeyUnreadableEvent extends EventBase {
+  type: 'key.unreadable'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+}
+
+/** A defect of this package was met. Calls that it hit rejected with `INTERNAL`, and all else goes on. Please report it. */
+export interface InternalErrorEvent extends EventBase {
+  type: 'internal.error'
+  severity: 'critical'
+  /** Of the source. */
+  place: string
+}
+
 /** A setting that works and is not advisable. */
 export interface ConfigurationWarningEvent extends EventBase {
   type: 'configuration.warning'
@@ -570,6 +597,8 @@ export type ApiKeyEvent =
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
+  | KeyUnreadableEvent
+  | InternalErrorEvent
   | ConfigurationWarningEvent
 
 /** An entry of the audit log: an event as it was told. */

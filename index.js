@@ -6,7 +6,7 @@
 const native = require('./native.js')
 const { onEvent, withEventDates } = require('./events.js')
 const { flushAtExit } = require('./exit.js')
-const { ApiKeyError, open } = require('./fault.js')
+const { ApiKeyError, guarded, open } = require('./fault.js')
 const { freeze, verifyWarm } = require('./warm.js')
 
 const DATES = [
@@ -39,7 +39,7 @@ const orNull = (value) => value ?? null
 function exported(call, revive = same) {
   return async (...args) => {
     flushAtExit()
-    return revive(open(await call(...args)))
+    return revive(open(await guarded(call, ...args)))
   }
 }
 
@@ -64,8 +64,8 @@ exports.migrate = exported(native.migrate)
 exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)
-exports.metrics = native.metrics
-exports.configure = (options) => open(native.configure(options))
+exports.metrics = () => guarded(native.metrics)
+exports.configure = (options) => open(guarded(native.configure, options))
 exports.onEvent = (callback) => {
   if (typeof callback === 'function') return onEvent(callback)
   const message = 'must be a function'

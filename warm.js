@@ -94,7 +94,7 @@ function valid(template) {
 function refused(outcome, serial) {
   const { code, status, message } = refusals[outcome - 1]
   const result = { valid: false, code, status, message }
-  if (code !== 'INVALID_KEY') result.keyId = templateOf(serial).keyId
+  if (serial !== 0) result.keyId = templateOf(serial).keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
   if (numbers[LIMIT] >= 0) result.rateLimit = rateLimit()
   return result

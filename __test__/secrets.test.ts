@@ -15,6 +15,7 @@ const program = `
     () => { throw new Error('expected a fault') },
     (fault) => { log(fault); console.error(fault); console.error(JSON.stringify(fault)) },
   )
+  api.onEvent(log)
   const issued = []
   while (issued.length < 1000) {
     const batch = Array.from({ length: 50 }, (_, index) =>
@@ -46,13 +47,24 @@ const program = `
   await logFault(api.createApiKey({ name: 'x', clientId: 'c', key }))
   await logFault(api.listApiKeys({ cursor: key }))
   log(await api.health())
+  if (api.metrics) log(api.metrics())
+  await api.flush()
+  for (let cursor; cursor !== null; ) {
+    const page = await api.listAuditEvents({ limit: 1000, cursor })
+    log(page)
+    cursor = page.nextCursor
+  }
   await api.close()
 
-  api.configure({ databaseUrl: 'postgres://user:${password}@127.0.0.1:1/none' })
+  api.configure({ databaseUrl: 'postgres://user:' + process.env.PASSWORD + '@127.0.0.1:1/none' })
   await logFault(api.verifyApiKey(key))
   await logFault(api.createApiKey({ name: 'x', clientId: 'c' }))
   log(await api.health())
   log(api)
+  // What the process was given is Node's own to show.
+  const { environmentVariables, ...diagnostic } = process.report.getReport()
+  log(diagnostic)
+  log(process.report.getReport(new Error('Diagnosed')).javascriptStack)
   report({ keys, token })
 `
 
@@ -61,6 +73,7 @@ test('of a thousand keys nothing secret is stored or printed', async () => {
   const env = {
     DATABASE_URL: database.url,
     JWT_SECRET: jwtSecret,
+    PASSWORD: password,
     API_KEYS_ARGON2_MEMORY_KIB: '8',
     API_KEYS_ARGON2_ITERATIONS: '1',
     API_KEYS_LOG: 'off',

@@ -14,6 +14,7 @@ use rand::seq::SliceRandom;
 use crate::admin::permissions_by_name;
 use crate::cache::Found;
 use crate::config::Adopt;
+use crate::defect::caught;
 use crate::error::Error;
 use crate::events::Event;
 use crate::hash::Phc;
@@ -71,9 +72,14 @@ pub async fn run(service: Weak<Service>) {
         let Some(service) = service.upgrade() else {
             return;
         };
-        let swept = sweep(&service, None, || !service.store.is_closed()).await;
+        let swept = caught(sweep(&service, None, || !service.store.is_closed())).await;
         drop(service);
-        tokio::time::sleep(if swept.is_ok() { INTERVAL } else { AFTER_FAULT }).await;
+        tokio::time::sleep(if matches!(swept, Ok(Ok(_))) {
+            INTERVAL
+        } else {
+            AFTER_FAULT
+        })
+        .await;
     }
 }
 

@@ -21,10 +21,16 @@ use napi::{Env, Result};
 use serde::Serialize;
 
 use crate::error::{Error, Issue};
-use crate::lifecycle;
 use crate::service::Service;
 use crate::token::Plaintext;
+use crate::{defect, lifecycle};
 use promise::promise;
+
+/// When the package is loaded, before any thread of it is started.
+#[napi_derive::module_init]
+fn init() {
+    defect::report(lifecycle::tell);
+}
 
 /// Runs a call on the service. It begins now, on the JavaScript thread, so that a `close()` after it waits for it.
 fn call<T, F>(

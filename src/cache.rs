@@ -83,7 +83,8 @@ pub struct Cache<V> {
     staleness: Duration,
 }
 
-static SERIAL: AtomicU64 = AtomicU64::new(0);
+/// 0 is none.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// Refusals kept; they cost the attacker and not the database.
 const REFUSED_CAPACITY: usize = 10_000;

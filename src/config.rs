@@ -42,6 +42,7 @@ pub mod defaults {
     pub const RATE_LIMIT_WINDOW_SECONDS: u32 = 60;
     pub const SUSPEND_AFTER: u32 = 1;
     pub const SUSPENSION_SECONDS: u32 = 60;
+    pub const THROTTLE: u32 = 60;
     pub const FLUSH_INTERVAL_MS: u32 = 1_000;
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
@@ -72,6 +73,8 @@ pub struct Config {
     /// Refusals over the limit, each within a window of the one before, that suspend a key.
     pub suspend_after: u32,
     pub suspension: Duration,
+    /// Wrong keys per minute and address; 0: no address is throttled.
+    pub throttle: u32,
     pub flush_interval: Duration,
     pub ttl: Ttl,
     pub pool_max: u32,
@@ -235,6 +238,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
     let window = reader.number("rateLimitWindowSeconds", 1..=86_400);
     let suspend_after = reader.number("suspendAfter", 1..=1_000_000);
     let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
+    let throttle = reader.number("throttle", 0..=1_000_000);
     let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);
     let ttl = ttl(&mut reader);
     let pool_max = reader.number("poolMax", 1..=1_000);
@@ -265,6 +269,7 @@ fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String
         rate_limit_window: seconds(window.unwrap_or(defaults::RATE_LIMIT_WINDOW_SECONDS)),
         suspend_after: suspend_after.unwrap_or(defaults::SUSPEND_AFTER),
         suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
+        throttle: throttle.unwrap_or(defaults::THROTTLE),
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
         ttl,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),

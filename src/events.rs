@@ -57,6 +57,16 @@ pub enum Event {
     /// It does again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
+    /// A stored hash that is none, or that would cost more than is allowed, so the key is refused: told once of a row.
+    #[serde(rename = "key.unreadable", rename_all = "camelCase")]
+    KeyUnreadable {
+        key_id: String,
+        name: String,
+        client_id: String,
+    },
+    /// A defect of this package was met at this place of its source.
+    #[serde(rename = "internal.error")]
+    InternalError { place: String },
     /// A setting that works and is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
@@ -170,9 +180,10 @@ impl Event {
             | Self::AdminRevoked(_)
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
+            | Self::KeyUnreadable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
-            Self::DatabaseUnavailable { .. } => Severity::Critical,
+            Self::DatabaseUnavailable { .. } | Self::InternalError { .. } => Severity::Critical,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::audit;
+use crate::defect::caught;
 use crate::error::Error;
 use crate::limit::Spent;
 use crate::model::Timestamp;
@@ -24,14 +25,14 @@ pub async fn run(service: Weak<Service>, interval: Duration) {
         let now = Timestamp::now();
         // A fault keeps what is to be stored: the next interval tries again.
         if urgent {
-            let _ = service.suspensions.store(&service).await;
+            let _ = caught(service.suspensions.store(&service)).await;
             continue;
         }
-        let _ = flush(&service).await;
-        let _ = service.orphans.sweep(&service.store, now).await;
+        let _ = caught(flush(&service)).await;
+        let _ = caught(service.orphans.sweep(&service.store, now)).await;
         if prune_at <= Instant::now() {
-            let _ = service.store.prune_usage(now).await;
-            let _ = audit::prune(&service, now).await;
+            let _ = caught(service.store.prune_usage(now)).await;
+            let _ = caught(audit::prune(&service, now)).await;
             prune_at = Instant::now() + PRUNE_INTERVAL;
         }
         next = Instant::now() + interval;

@@ -7,7 +7,8 @@
 //!    [`usage`] counts. Numbers go back, and `warm.js` makes the result.
 //! 2. What memory cannot answer goes to `binding.rs`: a promise is made, and [`lifecycle`] gives the service, started
 //!    by the first call.
-//! 3. [`verify::verify`]: [`token`] tells junk and forgeries without I/O; `verify/prove.rs` lets [`store`] find the
+//! 3. [`verify::verify`]: [`token`] tells junk and forgeries without I/O, and [`throttle`] has addresses that keep
+//!    presenting wrong keys wait; `verify/prove.rs` lets [`store`] find the
 //!    row and [`hash`] prove the secret, and puts it into the cache; then the same checks as above.
 //! 4. `binding/shapes.rs` writes the answer, and `index.js` makes it an object.
 //!
@@ -25,6 +26,7 @@ mod binding;
 pub mod cache;
 pub mod client_address;
 pub mod config;
+pub mod defect;
 pub mod doctor;
 pub mod error;
 pub mod events;
@@ -41,6 +43,7 @@ pub mod random;
 pub mod service;
 pub mod store;
 pub mod sync;
+pub mod throttle;
 pub mod token;
 pub mod usage;
 pub mod verify;

@@ -112,6 +112,12 @@ pub fn report() -> String {
     })
 }
 
+/// Tells operators, whatever is started.
+pub fn tell(event: &Event) {
+    let log = started().is_none_or(|service| service.config.log);
+    EVENTS.tell(event, Timestamp::now(), log);
+}
+
 /// Sets the options; an equal call again does nothing.
 pub fn configure(options: Options) -> Result<(), Error> {
     let mut state = locked(&STATE);

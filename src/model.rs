@@ -47,10 +47,12 @@ pub enum Refusal {
     InsufficientScope,
     RateLimited,
     Suspended,
+    /// The address keeps presenting wrong keys: this one was not looked up.
+    Throttled,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidKey,
         Self::Expired,
         Self::Disabled,
@@ -58,6 +60,7 @@ impl Refusal {
         Self::InsufficientScope,
         Self::RateLimited,
         Self::Suspended,
+        Self::Throttled,
     ];
 
     /// Its place in [`Refusal::ALL`], counted from 1.
@@ -76,6 +79,7 @@ impl Refusal {
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
             Self::RateLimited => "RATE_LIMITED",
             Self::Suspended => "SUSPENDED",
+            Self::Throttled => "THROTTLED",
         }
     }
 
@@ -85,7 +89,7 @@ impl Refusal {
         match self {
             Self::InvalidKey | Self::Expired | Self::Disabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
-            Self::RateLimited | Self::Suspended => 429,
+            Self::RateLimited | Self::Suspended | Self::Throttled => 429,
         }
     }
 
@@ -98,6 +102,7 @@ impl Refusal {
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
             Self::Suspended => "API key is suspended after exceeding its rate limit",
+            Self::Throttled => "Too many invalid API keys from this address",
         }
     }
 }

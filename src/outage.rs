@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use tokio::sync::Notify;
 
+use crate::defect::caught;
+use crate::error::Error;
 use crate::events::Event;
 use crate::service::Service;
 use crate::store::Circuit;
@@ -25,7 +27,7 @@ pub async fn watch(service: Weak<Service>, circuit: Arc<Circuit>, changed: Arc<N
             return;
         };
         let since = Instant::now();
-        let Err(error) = service.store.probe().await else {
+        let Err(error) = probe(&service).await else {
             continue;
         };
         circuit.open();
@@ -50,8 +52,13 @@ async fn answers_again(service: &Service) -> bool {
         if service.store.is_closed() {
             return false;
         }
-        if service.store.probe().await.is_ok() {
+        if probe(service).await.is_ok() {
             return true;
         }
     }
+}
+
+/// A defect in it must not end the watch: the circuit would stay as it is.
+async fn probe(service: &Service) -> Result<(), Error> {
+    caught(service.store.probe()).await?
 }

@@ -21,9 +21,10 @@ use crate::outage;
 use crate::random;
 use crate::store::{Store, migrate};
 use crate::sync::{self, Follower};
+use crate::throttle::Throttle;
 use crate::token::{Format, Keyring, SigningKey, Tokens};
 use crate::usage::Usage;
-use crate::verify::{Cache, ColdDigests, Flights, Suspensions};
+use crate::verify::{Cache, ColdDigests, Flights, Suspensions, Unreadable};
 use crate::{admin, adoption};
 
 pub struct Service {
@@ -36,7 +37,9 @@ pub struct Service {
     pub admin_tokens: admin::Cache,
     pub flights: Flights,
     pub limits: Limits,
+    pub throttle: Throttle,
     pub usage: Usage,
+    pub unreadable: Unreadable,
     pub orphans: Orphans,
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
@@ -115,7 +118,9 @@ impl Service {
             ),
             flights: Flights::default(),
             limits: Limits::new(MonotonicClock),
+            throttle: Throttle::new(config.throttle, Instant::now()),
             usage: Usage::new(random::id(&mut rng)),
+            unreadable: Unreadable::default(),
             orphans: Orphans::default(),
             suspensions: Suspensions::default(),
             events,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::defect::caught;
 use crate::error::Error;
 use crate::service::Service;
 use crate::store::{Changes, Ear, LogPosition, LogRead, Store};
@@ -101,7 +102,7 @@ pub async fn run(service: Weak<Service>, mut follower: Follower, changed: Arc<No
             return;
         };
         // A fault leaves the position where it is; how long that may last is the cache's bound.
-        let _ = follower.follow(&service).await;
+        let _ = caught(follower.follow(&service)).await;
         service.cache.sweep();
         service.admin_tokens.sweep();
     }
@@ -112,7 +113,7 @@ pub async fn listen(ear: Ear, service: Weak<Service>, changed: Arc<Notify>) {
     const PAUSE: Duration = Duration::from_millis(200);
     while service.strong_count() > 0 {
         // Without it the log is still read once an interval.
-        let _ = ear.hear(|| changed.notify_one()).await;
+        let _ = caught(Box::pin(ear.hear(|| changed.notify_one()))).await;
         tokio::time::sleep(PAUSE).await;
     }
 }

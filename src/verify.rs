@@ -4,12 +4,16 @@ mod cold;
 mod context;
 mod flights;
 mod prove;
+mod refused;
 mod suspend;
+mod unreadable;
 
 pub use cold::ColdDigests;
 pub use context::{Context, Scopes};
 pub use flights::Flights;
+pub use refused::{Refused, note_refusal};
 pub use suspend::Suspensions;
+pub use unreadable::Unreadable;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +29,6 @@ use crate::service::Service;
 use crate::store::StoredKey;
 use crate::token::{Parsed, Plaintext};
 use crate::usage::Counter;
-use crate::{audit, events};
 
 /// What is kept of a key that was proved. Nothing about its rights is kept as allowed: all is checked at each use.
 pub struct Proved {
@@ -107,6 +110,15 @@ enum Lookup<T> {
     Adopted,
 }
 
+impl Lookup<&str> {
+    fn to_owned(&self) -> Lookup<Box<str>> {
+        match *self {
+            Self::Issued(lookup) => Lookup::Issued(lookup.into()),
+            Self::Adopted => Lookup::Adopted,
+        }
+    }
+}
+
 /// The answer: a refusal is a value, only faults are errors.
 pub enum Verification {
     Valid {
@@ -116,14 +128,6 @@ pub enum Verification {
     Refused(Refused),
 }
 
-pub struct Refused {
-    pub refusal: Refusal,
-    /// Known only where the key itself was right.
-    pub entry: Option<Arc<Entry>>,
-    pub retry_after_ms: Option<u64>,
-    pub rate_limit: Option<RateLimit>,
-}
-
 /// The answer of memory alone, if it has one: no I/O, no task, no lock held across work.
 pub fn warm(
     service: &Service,
@@ -131,19 +135,35 @@ pub fn warm(
     context: &Context<'_>,
     now: Timestamp,
 ) -> Option<Verification> {
-    let digest = service.cache.digest(key);
-    let verification = match service.cache.find(&digest, Instant::now()) {
-        Found::Current(entry) => decide(service, entry, context, now),
-        Found::Refused => Refused::invalid_key(),
-        Found::Stale(_) => return None,
-        Found::Nothing => {
-            // Junk and forgeries end here, and leave nothing behind.
-            let junk = lookup(service, key).is_none().then(Refused::invalid_key);
-            return junk.inspect(|_| service.metrics.verifies.count(Refusal::InvalidKey.code()));
-        }
-    };
-    service.metrics.hit(verification.number());
+    let (verification, in_memory) = known(service, key, context, now)?;
+    if in_memory {
+        service.metrics.hit(verification.number());
+    } else {
+        service.metrics.verifies.count(verification.code());
+    }
     Some(verification)
+}
+
+/// The same, uncounted, and whether the cache had it.
+fn known(
+    service: &Service,
+    key: &str,
+    context: &Context<'_>,
+    now: Timestamp,
+) -> Option<(Verification, bool)> {
+    let digest = service.cache.digest(key);
+    let at = Instant::now();
+    match service.cache.find(&digest, at) {
+        Found::Current(entry) => Some((decide(service, entry, context, now), true)),
+        Found::Refused => Some((wrong(service, context, at), true)),
+        // Proved once, so nobody guesses.
+        Found::Stale(_) => None,
+        // Junk and forgeries end here, and leave nothing behind but the count of their address.
+        Found::Nothing if lookup(service, key).is_none() => {
+            Some((wrong(service, context, at), false))
+        }
+        Found::Nothing => throttled(service, context, at).map(|refused| (refused, false)),
+    }
 }
 
 /// Verifies a presented key. Only an accepted verify counts as usage.
@@ -152,79 +172,70 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    let entry = find(service, &key).await?;
-    let now = Timestamp::now();
-    let verification = match entry {
-        Some(entry) => decide(service, entry, context, now),
-        None => Refused::invalid_key(),
+    let known = known(service, key.expose(), context, Timestamp::now());
+    let verification = match known {
+        Some((verification, in_memory)) => {
+            if in_memory {
+                service.metrics.lookups.count("hit");
+            }
+            verification
+        }
+        None => cold(service, &key, context).await?,
     };
     if let Verification::Refused(refused) = &verification {
-        note_refusal(service, key.expose(), refused, context, now);
+        note_refusal(service, key.expose(), refused, context, Timestamp::now());
     }
     Ok(verification)
 }
 
-/// The entry of a key that is right, from memory or else proved.
-async fn find(service: &Arc<Service>, key: &Plaintext) -> Result<Option<Arc<Entry>>, Error> {
-    let Some(lookup) = lookup(service, key.expose()) else {
-        return Ok(None);
-    };
-    let digest = service.cache.digest(key.expose());
+async fn cold(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    context: &Context<'_>,
+) -> Result<Verification, Error> {
     let asked_at = Instant::now();
-    let found = service.cache.find(&digest, asked_at);
-    service.metrics.lookups.count(match found {
-        Found::Current(_) | Found::Refused => "hit",
-        Found::Stale(_) => "stale",
-        Found::Nothing => "miss",
-    });
-    match found {
-        Found::Current(entry) => Ok(Some(entry)),
-        Found::Refused => Ok(None),
-        Found::Stale(_) | Found::Nothing => {
-            let lookup = match lookup {
-                Lookup::Issued(lookup) => Lookup::Issued(lookup.into()),
-                Lookup::Adopted => Lookup::Adopted,
-            };
+    let entry = match lookup(service, key.expose()) {
+        Some(lookup) => {
             let presented = Presented {
-                digest,
-                lookup,
+                digest: service.cache.digest(key.expose()),
+                lookup: lookup.to_owned(),
                 key: key.clone(),
             };
+            let is_stale = matches!(
+                service.cache.find(&presented.digest, asked_at),
+                Found::Stale(_)
+            );
+            let looked_up = if is_stale { "stale" } else { "miss" };
+            service.metrics.lookups.count(looked_up);
             let proved = prove::prove(service, presented).await;
             service.metrics.cold.observe(asked_at.elapsed());
-            proved
+            proved?
         }
-    }
+        None => None,
+    };
+    Ok(match entry {
+        Some(entry) => decide(service, entry, context, Timestamp::now()),
+        None => {
+            // Also of an address that has been throttled meanwhile: many at once are as many.
+            service.throttle.count(context.ip, Instant::now());
+            Refused::invalid_key()
+        }
+    })
 }
 
-/// Counts a refused attempt, for operators and the audit log. Who asks [`warm`] does so for its refusals, once the path
-/// is known.
-pub fn note_refusal(
-    service: &Service,
-    key: &str,
-    refused: &Refused,
-    context: &Context<'_>,
-    now: Timestamp,
-) {
-    let grant = refused.entry.as_ref().map(|entry| &entry.value.grant);
-    let lookup = match grant {
-        Some(_) => None,
-        None => service.tokens.public_part(key),
-    };
-    let attempt = audit::Attempt {
-        of: audit::Of::Key,
-        refused: events::Refused {
-            reason: refused.refusal.code(),
-            key_id: grant.map(|grant| grant.key_id.to_string()),
-            name: grant.map(|grant| grant.name.to_string()),
-            client_id: grant.map(|grant| grant.client_id.to_string()),
-            lookup: lookup.map(str::to_owned),
-            ip: context.ip.map(|ip| ip.to_string()),
-            path: context.path.clone(),
-            ..events::Refused::default()
-        },
-    };
-    service.audit.refuse(attempt, now);
+/// The answer to a key that is known to be wrong. A throttled address is not told, so that it learns as little of this
+/// key as of others.
+fn wrong(service: &Service, context: &Context<'_>, at: Instant) -> Verification {
+    throttled(service, context, at).unwrap_or_else(|| {
+        service.throttle.count(context.ip, at);
+        Refused::invalid_key()
+    })
+}
+
+/// The answer to any key that is not in memory, where its address keeps presenting wrong ones.
+fn throttled(service: &Service, context: &Context<'_>, at: Instant) -> Option<Verification> {
+    let wait_ms = service.throttle.wait_ms(context.ip, at)?;
+    Some(Refused::throttled(wait_ms))
 }
 
 /// What finds the row of a string that may be a key: one with the shape, the checksum and the tag of those that were
@@ -314,32 +325,12 @@ impl Verification {
             Self::Refused(refused) => refused.refusal.number(),
         }
     }
-}
 
-impl Refused {
-    /// Nothing is said of any key.
-    fn invalid_key() -> Verification {
-        Verification::Refused(Self {
-            refusal: Refusal::InvalidKey,
-            entry: None,
-            retry_after_ms: None,
-            rate_limit: None,
-        })
-    }
-
-    fn of(
-        refusal: Refusal,
-        entry: Arc<Entry>,
-        retry_after_ms: Option<u64>,
-        rate_limit: Option<RateLimit>,
-    ) -> Verification {
-        // A replaced key beyond its grace is answered like an unknown one.
-        let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
-        Verification::Refused(Self {
-            refusal,
-            entry,
-            retry_after_ms,
-            rate_limit,
-        })
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Valid { .. } => "VALID",
+            Self::Refused(refused) => refused.refusal.code(),
+        }
     }
 }

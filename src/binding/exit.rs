@@ -5,6 +5,7 @@ use std::time::Duration;
 use napi::Env;
 use napi_derive::napi;
 
+use crate::defect::caught;
 use crate::{flush, lifecycle};
 
 /// How long the end of a process may be held up.
@@ -21,8 +22,9 @@ pub(crate) fn flush_blocking() {
     }
     if let Ok(runtime) = lifecycle::runtime() {
         // Who ends has nobody to tell of a fault.
-        let _ = runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, flush::flush(&service)).await });
+        let _ = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, caught(flush::flush(&service))).await
+        });
     }
 }
 

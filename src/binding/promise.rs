@@ -3,14 +3,13 @@
 #![allow(unsafe_code)] // One conversion to a JavaScript string, so that the text can be wiped.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 
-use futures_util::FutureExt;
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, sys};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::defect::caught;
 use crate::error::{Error, Issue};
 use crate::lifecycle;
 
@@ -105,10 +104,7 @@ where
     match lifecycle::runtime() {
         Ok(runtime) => {
             runtime.spawn(async move {
-                let result = AssertUnwindSafe(work).catch_unwind().await;
-                let panicked =
-                    || Error::Internal("A defect was met; the call was abandoned".into());
-                settle(Answer::of(result.unwrap_or_else(|_| Err(panicked()))));
+                settle(Answer::of(caught(work).await.and_then(|result| result)));
             });
         }
         Err(error) => settle(Answer::of::<()>(Err(error))),

@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, Shared};
 use super::prove::{Outcome, fly};
 use super::{Lookup, Presented};
 use crate::cache::{Digest, Found};
+use crate::defect::caught;
 use crate::error::Error;
 use crate::service::Service;
 
@@ -91,7 +92,10 @@ fn may_hash(service: &Service, presented: &Presented) -> bool {
 fn begin(service: Arc<Service>, presented: Presented) -> Flight {
     let flight = tokio::spawn(async move {
         let digest = presented.digest;
-        let outcome = fly(&service, presented).await;
+        // It lands in any case: who presents the key next must not wait for it for ever.
+        let outcome = caught(fly(&service, presented))
+            .await
+            .and_then(|outcome| outcome);
         service.flights.land(digest);
         outcome
     });

@@ -180,7 +180,11 @@ async fn is_right(
             tidy(service, key, hash, candidate, outdated);
             Ok(true)
         }
-        Proof::Mismatch | Proof::Unreadable => Ok(false),
+        Proof::Mismatch => Ok(false),
+        Proof::Unreadable => {
+            service.unreadable.tell(service, &candidate.grant);
+            Ok(false)
+        }
     }
 }
 

@@ -54,6 +54,13 @@ export function withWrongSecret(key: string, signingKey: string): string {
   return withCrc(signed + tagOf(signed, signingKey))
 }
 
+/** A key for a row that there is not, with a real tag. */
+export function withAnotherLookup(key: string, signingKey: string): string {
+  const head = parts(key).head.replace(/[^_]+_$/, `${randomDigits(12)}_`)
+  const signed = head + randomDigits(SECRET)
+  return withCrc(signed + tagOf(signed, signingKey))
+}
+
 /** The same key, taken apart and put together again: shows that what is made here has the format. */
 export function remade(key: string, signingKey: string): string {
   const { head, secret } = parts(key)

@@ -85,3 +85,46 @@ proptest! {
         prop_assert_eq!(issued, mutated == key);
     }
 }
+
+/// Strings that are no keys: any text, any visible characters, and a key or its parts with something else in them.
+fn hostile(key: String) -> impl Strategy<Value = String> {
+    let inserted = prop_oneof![any::<String>(), "[0-9A-Za-z]{1,4}", "_{1,3}"];
+    let mutated = (0..=key.len(), 0_usize..4, inserted).prop_map({
+        let key = key.clone();
+        move |(at, removed, inserted)| {
+            let mut text = key.clone();
+            text.replace_range(at..(at + removed).min(key.len()), &inserted);
+            text
+        }
+    });
+    let parts = (0..key.len(), any::<String>());
+    prop_oneof![
+        4 => mutated,
+        1 => parts.prop_map(move |(at, rest)| format!("{}{rest}", &key[..at])),
+        1 => any::<String>(),
+        1 => "[!-~]{0,300}",
+        1 => "[0-9A-Za-z]{1,20}_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{46}",
+    ]
+}
+
+/// 100,000 of them; `HOSTILE_STRINGS` asks for another number.
+#[test]
+fn hostile_strings_by_the_million() {
+    let asked = std::env::var("HOSTILE_STRINGS").ok();
+    let cases = asked.map_or(100_000, |count| count.parse().unwrap());
+    let tokens = tokens();
+    let key = key_of(&tokens);
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let outcome =
+        proptest::test_runner::TestRunner::new(config).run(&hostile(key.clone()), |text| {
+            let issued = matches!(tokens.parse(&text), Some(Parsed::Issued { .. }));
+            prop_assert_eq!(issued, text == key);
+            let _ = tokens.public_part(&text);
+            Ok(())
+        });
+    assert!(outcome.is_ok(), "{outcome:?}");
+}

@@ -1,0 +1,33 @@
+//! Rows whose hash cannot be computed: each is told once.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::events::Event;
+use crate::model::Grant;
+use crate::service::Service;
+
+/// Rows that are told of; of more than so many the table is the matter, not a row.
+const TOLD_MAX: usize = 10_000;
+
+#[derive(Default)]
+pub struct Unreadable {
+    told: Mutex<HashSet<Arc<str>>>,
+}
+
+impl Unreadable {
+    pub(super) fn tell(&self, service: &Service, grant: &Grant) {
+        if self.is_new(&grant.key_id) {
+            service.tell(&Event::KeyUnreadable {
+                key_id: grant.key_id.to_string(),
+                name: grant.name.to_string(),
+                client_id: grant.client_id.to_string(),
+            });
+        }
+    }
+
+    fn is_new(&self, key_id: &Arc<str>) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < TOLD_MAX && told.insert(Arc::clone(key_id))
+    }
+}
