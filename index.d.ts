@@ -653,14 +653,6 @@ export interface ApiKeyError extends Error {
 }
 
 /**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
-/**
  * Lets running calls finish, stores usage (in at most 5 s) and closes the connections, for all worker threads.
  * Calls made meanwhile reject with `CONFIGURATION`; the next one after it starts anew.
  *
