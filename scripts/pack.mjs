@@ -18,6 +18,8 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** Where the addons are: those of other platforms are built elsewhere. */
+const addons = path.resolve(root, process.env.ADDONS ?? '.')
 
 /**
  * @typedef {object} Packed
@@ -60,7 +62,7 @@ function stagePackages(stage, all) {
 
 function placeAddon(folder, all) {
   const { main } = read(folder)
-  const addon = path.join(root, main)
+  const addon = path.join(addons, main)
   if (!existsSync(addon)) {
     if (all) throw new Error(`${main} is missing`)
     return false

@@ -10,7 +10,7 @@ const MB = 1_000_000
 
 /** The addons that are built here. */
 const addons = platforms
-  .map(({ main }) => path.join(root, main))
+  .flatMap(({ main }) => [path.join(root, main), path.join(root, 'portable', main)])
   .flatMap((file) => statSync(file, { throwIfNoEntry: false }) ?? [])
 
 test('an addon is at most 6 MB', () => {

@@ -14,9 +14,9 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { startRegistry } from '../../../scripts/registry.mjs'
 import { root, run, type Ended } from '../../support/child.js'
 import { usePacked } from './packed.js'
-import { startRegistry, type Registry } from './registry.js'
 
 export interface Consumer {
   folder: string
@@ -37,9 +37,9 @@ export function useConsumers(): (source?: string) => Consumer {
   const home = mkdtempSync(path.join(tmpdir(), 'consumers-'))
   // Root's Postgres runs as another user.
   chmodSync(home, 0o755)
-  let registry: Registry
+  let registry: Awaited<ReturnType<typeof startRegistry>>
   beforeAll(async () => {
-    registry = await startRegistry(packed())
+    registry = await startRegistry(packed().map(({ file }) => file))
     onlyNode(path.join(home, 'bin'))
   })
   afterAll(async () => {

