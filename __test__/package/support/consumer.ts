@@ -44,7 +44,8 @@ export function useConsumers(): (source?: string) => Consumer {
   })
   afterAll(async () => {
     await registry.stop()
-    rmSync(home, { recursive: true, force: true })
+    // What a server started may be about to end.
+    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   })
   return (source) => {
     const folder = mkdtempSync(path.join(home, 'app-'))
