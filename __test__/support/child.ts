@@ -19,8 +19,6 @@ export interface ChildOptions {
   cwd?: string
   /** A child that runs longer is killed, and says so by its signal. */
   timeoutMs?: number
-  /** The root of the repository by default. */
-  cwd?: string
 }
 
 /** How a process ended, and what it handed over. */
