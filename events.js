@@ -2,7 +2,7 @@
 
 // `onEvent`: one native listener for all callbacks of this thread.
 
-const native = require('./native.js')
+const native = require('./addon.js')
 const { freeze } = require('./warm.js')
 
 const listeners = new Set()

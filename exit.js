@@ -3,7 +3,7 @@
 // By whatever road the process ends, the usage that was counted is stored first, in at most a second.
 
 const { isMainThread } = require('node:worker_threads')
-const native = require('./native.js')
+const native = require('./addon.js')
 
 /** Their default action ends the process, and `exit` is not emitted. */
 const SIGNALS = ['SIGTERM', 'SIGINT']

@@ -468,6 +468,7 @@ export interface Options {
   trustedHops?: number | null
 }
 
+/** What every event has. */
 interface EventBase {
   severity: 'info' | 'warning' | 'critical'
   at: Date
@@ -680,14 +681,6 @@ export interface ApiKeyError extends Error {
   /** Milliseconds, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number
 }
-
-/**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
  * Lets running calls finish, stores usage (in at most 5 s) and closes the connections, for all worker threads.

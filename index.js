@@ -3,7 +3,7 @@
 // The addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made here and in `fault.js`, so
 // that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
-const native = require('./native.js')
+const native = require('./addon.js')
 const { onEvent, withEventDates } = require('./events.js')
 const { flushAtExit } = require('./exit.js')
 const { ApiKeyError, guarded, open } = require('./fault.js')

@@ -3,7 +3,7 @@
 // The warm path of `verifyApiKey`: a key that memory can answer for is verified in one synchronous native call that takes
 // texts and answers numbers. What does not change of a key is fetched once, frozen, and shared by its results.
 
-const native = require('./native.js')
+const native = require('./addon.js')
 
 const numbers = native.warmNumbers()
 const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [0, 1, 2, 3]

@@ -1,6 +1,6 @@
 'use strict'
 
-const native = require('../native.js')
+const native = require('../addon.js')
 const { verifyApiKey } = require('../index.js')
 const { clientIp } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')

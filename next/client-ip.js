@@ -1,6 +1,6 @@
 'use strict'
 
-const native = require('../native.js')
+const native = require('../addon.js')
 const { open } = require('../fault.js')
 
 /** The client's address as far as proxies are declared, else `null`. */

@@ -53,7 +53,8 @@ async function buildAddon() {
 
 async function buildExample() {
   const sources = readdirSync(example).filter((name) => !generated.has(name))
-  const addon = ['index.js', 'fault.js', 'native.js', 'next', 'next.js', path.basename(addonFile())]
+  const addon = ['addon.js', 'index.js', 'fault.js', 'native.js', 'next', 'next.js']
+  addon.push(path.basename(addonFile()))
   if (isFresh(builtExample, [...inside(example, sources), ...inside(root, addon)])) return
   await step('Building the example', () =>
     run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {

@@ -1,5 +1,6 @@
 //! Admin tokens: JWTs (RFC 7519) signed with HS256, each backed by a row that can be revoked.
 
+mod hs256;
 mod input;
 mod jwt;
 mod permissions;

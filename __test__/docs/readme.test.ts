@@ -104,8 +104,10 @@ const documents = [
   'CHANGELOG.md',
   'docs/ARCHITECTURE.md',
   'docs/moving-over.md',
+  'SECURITY.md',
   'examples/nextjs/README.md',
   'examples/observability/README.md',
+  'examples/testing/README.md',
 ]
 
 test.each(documents)('the links of %s lead somewhere', (path) => {

@@ -30,7 +30,8 @@ function requireBuild(file: string): string {
   throw new Error('The example is not built: run `npm test`, which builds it before the tests')
 }
 
-async function serve(
+/** A program that serves on the port that it is given, once it says so. */
+export async function serve(
   command: (port: string) => string[],
   cwd: string,
   env: Record<string, string>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::hs256;
 use crate::error::Error;
 use crate::model::Timestamp;
 
@@ -63,6 +64,7 @@ pub(super) fn sign(
         nbf: None,
         sub: Some(id.into()),
     };
+    hs256::install();
     encode(
         &Header::new(Algorithm::HS256),
         &claims,
@@ -79,6 +81,7 @@ pub(super) fn verify(secret: &str, token: &str) -> Option<Claims> {
     // The library's clock allows a leeway and reads whole seconds: ours is above.
     validation.validate_exp = false;
     let key = DecodingKey::from_secret(secret.as_bytes());
+    hs256::install();
     let decoded = decode::<Claims>(token, &key, &validation).ok()?;
     // RFC 7515, 4.1.11: we understand no extension, so none may be critical. RFC 7797 is one that changes what is signed.
     let header = decoded.header;

@@ -468,6 +468,7 @@ export interface Options {
   trustedHops?: number | null
 }
 
+/** What every event has. */
 interface EventBase {
   severity: 'info' | 'warning' | 'critical'
   at: Date

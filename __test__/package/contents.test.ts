@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { root } from '../support/child.js'
+import { platforms, usePacked } from './support/packed.js'
+
+const packed = usePacked()
+const KB = 1000
+
+/** What a user downloads. A new file is a decision: add it here and to `files` in package.json. */
+const MAIN = [
+  'LICENSE',
+  'README.md',
+  'addon.js',
+  'cli/addon.js',
+  'cli/admin-tokens/create.js',
+  'cli/admin-tokens/list.js',
+  'cli/admin-tokens/revoke.js',
+  'cli/check.js',
+  'cli/commands.js',
+  'cli/doctor.js',
+  'cli/faults.js',
+  'cli/help.js',
+  'cli/input.js',
+  'cli/keys/create.js',
+  'cli/keys/fields.js',
+  'cli/keys/list.js',
+  'cli/keys/revoke.js',
+  'cli/keys/rotate.js',
+  'cli/keys/show.js',
+  'cli/keys/update.js',
+  'cli/keys/verify.js',
+  'cli/main.js',
+  'cli/migrate.js',
+  'cli/nearest.js',
+  'cli/not-found.js',
+  'cli/output.js',
+  'cli/parse.js',
+  'cli/run.js',
+  'cli/values.js',
+  'events.js',
+  'exit.js',
+  'fault.js',
+  'index.d.ts',
+  'index.js',
+  'native.js',
+  'next.d.ts',
+  'next.js',
+  'next/admin.js',
+  'next/api-key.js',
+  'next/body.js',
+  'next/client-ip.js',
+  'next/list.js',
+  'next/options.js',
+  'next/responses.js',
+  'next/routes.js',
+  'package.json',
+  'warm.js',
+]
+
+describe('the main package', () => {
+  test('has these files and no others', () => {
+    expect(packed()[0]!.files).toEqual(MAIN)
+  })
+
+  test('is small', () => {
+    expect(packed()[0]!.size).toBeLessThanOrEqual(100 * KB)
+  })
+
+  test('installs nothing else and runs nothing', () => {
+    const { dependencies, peerDependencies, scripts = {} } = packed()[0]!.manifest
+    expect({ dependencies, peerDependencies }).toEqual({})
+    const installs = /^(pre|post)?(install|prepare)$/
+    expect(Object.keys(scripts as object).filter((name) => installs.test(name))).toEqual([])
+  })
+
+  test('depends on each platform, at its own version', () => {
+    const { version, optionalDependencies } = packed()[0]!.manifest
+    const names = platforms.map(({ name }) => [name, version])
+    expect(optionalDependencies).toEqual(Object.fromEntries(names))
+  })
+})
+
+describe('the package of a platform', () => {
+  test('has the addon, and what npm wants', () => {
+    // At least the machine that runs this test has one.
+    expect(packed().length).toBeGreaterThan(1)
+    for (const { files, manifest } of packed().slice(1))
+      expect(files).toEqual(['LICENSE', 'README.md', 'package.json', manifest.main])
+  })
+
+  test('is there for each target, and says for which machines', () => {
+    const { napi } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      napi: { targets: string[] }
+    }
+    const machines = platforms.map(({ name, os, cpu, libc, main }) => ({
+      name,
+      os,
+      cpu,
+      libc,
+      main,
+    }))
+    expect(machines).toEqual(napi.targets.map(machineOf).sort((a, b) => (a.name < b.name ? -1 : 1)))
+  })
+
+  test('is of one version with the main package and the crate', () => {
+    const { version } = packed()[0]!.manifest
+    const [, crate] = /^version = "(.+)"$/m.exec(
+      readFileSync(path.join(root, 'Cargo.toml'), 'utf8'),
+    )!
+    expect(new Set([crate, ...platforms.map((platform) => platform.version)])).toEqual(
+      new Set([version]),
+    )
+  })
+
+  test('is one that the loader looks for', () => {
+    const loader = readFileSync(path.join(root, 'native.js'), 'utf8')
+    for (const { name, main } of platforms) {
+      expect(loader).toContain(`require('${name}')`)
+      expect(loader).toContain(`require('./${main}')`)
+    }
+  })
+})
+
+/** The conventions of @napi-rs/cli. */
+function machineOf(target: string) {
+  const [arch, , system, abi] = target.split('-') as [string, string, string, string?]
+  const os = system === 'windows' ? 'win32' : system
+  const cpu = arch === 'x86_64' ? 'x64' : 'arm64'
+  const platform = [os, cpu, abi].filter(Boolean).join('-')
+  return {
+    name: `@sophra/api-keys-${platform}`,
+    os: [os],
+    cpu: [cpu],
+    libc: os === 'linux' ? [abi === 'gnu' ? 'glibc' : 'musl'] : undefined,
+    main: `sophra-api-keys.${platform}.node`,
+  }
+}

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { useAddon } from '../support/use-addon.js'
+import { environmentFor, jwtSecret, send } from '../http/app.js'
+import type { Server } from '../http/server.js'
+import { useConsumers, type Consumer } from './support/consumer.js'
+import { build, configOf, serveStandalone } from './support/next-app.js'
+
+const MINUTES = 60_000
+const consumer = useConsumers()
+const database = useAddon({ jwtSecret })
+let app: Consumer
+let server: Server | undefined
+
+beforeAll(async () => {
+  app = consumer('examples/nextjs')
+  const manifest = readFileSync(path.join(app.folder, 'package.json'), 'utf8')
+  app.write('package.json', manifest.replace('file:../..', '*'))
+  app.write('next.config.mjs', configOf(14))
+  await app.install()
+  await build(app)
+}, 10 * MINUTES)
+afterAll(() => server?.stop())
+
+test('the example, with the package from npm, is served by its standalone output', async () => {
+  const { token } = await addon.createAdminToken({ name: 'Tests', permissions: ['*'] })
+  server = await serveStandalone(app, environmentFor(database.url()))
+  const headers = { 'x-admin-token': token }
+  const body = JSON.stringify({ name: 'Search', clientId: 'acme' })
+  const made = await send(`${server.url}/api/keys`, { method: 'POST', headers, body })
+  expect(made.status).toBe(201)
+  const used = await send(`${server.url}/api/search`, { headers: { 'x-api-key': made.body.key } })
+  expect(used).toMatchObject({ status: 200, body: { clientId: 'acme', keyName: 'Search' } })
+  const refused = await send(`${server.url}/api/search`, { headers: { 'x-api-key': 'no key' } })
+  expect(refused.status).toBe(401)
+})

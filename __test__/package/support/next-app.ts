@@ -1,0 +1,27 @@
+import { renameSync } from 'node:fs'
+import path from 'node:path'
+import { expect } from 'vitest'
+import { serve, type Server } from '../../http/server.js'
+import type { Consumer } from './consumer.js'
+
+/** What the README tells users of a version to write, and the output that is copied to where it serves. */
+export function configOf(major: number): string {
+  const external = `['@sophra/api-keys']`
+  const option =
+    major === 14
+      ? `experimental: { serverComponentsExternalPackages: ${external} }`
+      : `serverExternalPackages: ${external}`
+  return `export default { output: 'standalone', ${option} }\n`
+}
+
+export async function build(app: Consumer): Promise<void> {
+  const done = await app.node(['node_modules/next/dist/bin/next', 'build'])
+  expect(done.code, done.stdout + done.stderr).toBe(0)
+}
+
+/** The standalone output, in a place where nothing else is: what it needs is in it. */
+export function serveStandalone(app: Consumer, env: Record<string, string>): Promise<Server> {
+  const moved = `${app.folder}-standalone`
+  renameSync(path.join(app.folder, '.next/standalone'), moved)
+  return serve(() => [path.join(moved, 'server.js')], moved, env)
+}

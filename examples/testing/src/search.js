@@ -1,0 +1,9 @@
+'use strict'
+
+const { withApiKey } = require('@sophra/api-keys/next')
+
+/** What is tested here: a protected route handler. */
+exports.GET = withApiKey(
+  (request, { apiKey }) => Response.json({ clientId: apiKey.clientId, results: [] }),
+  { scopes: ['search:read'] },
+)

@@ -1,0 +1,49 @@
+/**
+ * Builds the addon, `native.js` and `index.d.ts`. As it is published: `npm run build`; sooner, and slower in use:
+ * `npm run build:debug`. Other arguments go to `napi build`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { main, run } from './processes.mjs'
+
+const napi = fileURLToPath(new URL('../node_modules/@napi-rs/cli/dist/cli.js', import.meta.url))
+const cargo = fileURLToPath(new URL('cargo-addon', import.meta.url))
+const options = {
+  debug: { type: 'boolean' },
+  'output-dir': { type: 'string', default: '.' },
+}
+
+main(async () => {
+  const given = process.argv.slice(2)
+  const { values } = parseArgs({ args: given, options, strict: false })
+  const args = [
+    'build',
+    '--platform',
+    '--no-const-enum',
+    '--js',
+    'native.js',
+    '--dts',
+    'index.d.ts',
+  ]
+  if (!values.debug) args.push('--release')
+  args.push(...given.filter((argument) => argument !== '--debug'))
+  await run(process.execPath, [napi, ...args], { env: environment() })
+  removeBindingTarget(path.join(values['output-dir'], 'index.d.ts'))
+})
+
+/** A shell script is no program to Windows: there cargo itself builds, and the addon is larger. */
+function environment() {
+  return process.platform === 'win32' ? process.env : { ...process.env, CARGO: cargo }
+}
+
+/** napi declares what its loader exports besides, and the package does not. */
+function removeBindingTarget(file) {
+  const types = readFileSync(file, 'utf8')
+  const rest = types.replace(
+    /\/\*\*(?:(?!\*\/)[^])*\*\/\nexport declare const __napiBindingTarget.*\n\n/,
+    '',
+  )
+  writeFileSync(file, rest)
+}

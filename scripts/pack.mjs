@@ -1,0 +1,111 @@
+/**
+ * Packs what is published: the main package, and those of the platforms whose addon is there.
+ * `npm run pack` writes the tarballs to `dist/`; `npm run pack -- --all` fails unless every platform has its addon.
+ */
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Where the addons are: those of other platforms are built elsewhere. */
+const addons = path.resolve(root, process.env.ADDONS ?? '.')
+
+/**
+ * @typedef {object} Packed
+ * @property {string} name
+ * @property {string} file the tarball
+ * @property {Record<string, any>} manifest its package.json
+ * @property {string[]} files what is in it
+ * @property {number} size of the tarball, in bytes
+ */
+
+/**
+ * @param {string} into a folder
+ * @param {{ all?: boolean }} [options]
+ * @returns {Packed[]} the main package first
+ */
+export function pack(into, { all = false } = {}) {
+  const stage = mkdtempSync(path.join(tmpdir(), 'pack-'))
+  try {
+    mkdirSync(into, { recursive: true })
+    const folders = stagePackages(stage, all)
+    return [stage, ...folders].map((folder) => packFolder(folder, into))
+  } finally {
+    rmSync(stage, { recursive: true })
+  }
+}
+
+/** Copies, so that what is filled in for the packages changes nothing in the checkout. */
+function stagePackages(stage, all) {
+  const { files } = read(root)
+  for (const name of [...files, 'package.json', 'README.md', 'LICENSE', 'npm']) {
+    cpSync(path.join(root, name), path.join(stage, name), { recursive: true })
+  }
+  const platforms = readdirSync(path.join(stage, 'npm')).map((name) =>
+    path.join(stage, 'npm', name),
+  )
+  const optional = platforms.map(read).map(({ name, version }) => [name, version])
+  change(stage, { ...repository(), optionalDependencies: Object.fromEntries(optional) })
+  return platforms.filter((folder) => placeAddon(folder, all))
+}
+
+function placeAddon(folder, all) {
+  const { main } = read(folder)
+  const addon = path.join(addons, main)
+  if (!existsSync(addon)) {
+    if (all) throw new Error(`${main} is missing`)
+    return false
+  }
+  cpSync(addon, path.join(folder, main))
+  cpSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'))
+  change(folder, repository())
+  return true
+}
+
+/** npm compares it with where a release says that it was built. */
+function repository() {
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: name } = process.env
+  return server && name ? { repository: { type: 'git', url: `git+${server}/${name}.git` } } : {}
+}
+
+function packFolder(folder, into) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', path.resolve(into)]
+  const shell = process.platform === 'win32'
+  const output = execFileSync('npm', args, { cwd: folder, shell, encoding: 'utf8' })
+  const [{ name, filename, files, size }] = JSON.parse(output)
+  return {
+    name,
+    file: path.join(path.resolve(into), filename),
+    manifest: read(folder),
+    files: files.map((file) => file.path).sort(),
+    size,
+  }
+}
+
+function read(folder) {
+  return JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
+}
+
+function change(folder, fields) {
+  const manifest = { ...read(folder), ...fields }
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const dist = path.join(root, 'dist')
+  rmSync(dist, { recursive: true, force: true })
+  for (const { file, size } of pack(dist, { all: process.argv.includes('--all') })) {
+    console.log(`${path.relative(root, file)}  ${size} bytes`)
+  }
+}
