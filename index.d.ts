@@ -166,6 +166,8 @@ export interface VerifyContext {
   cost?: number | null
   /** Where the request went; for events only. */
   path?: string | null
+  /** What a header says of the client's address, which nobody has to believe; for events only. */
+  claimedIp?: string | null
 }
 
 /** The state of a key's rate limit after a verify. */
@@ -505,6 +507,10 @@ export interface KeyRefusedEvent extends EventBase {
   /** The public part of a key that nobody has. */
   lookup?: string
   ip?: string
+  /** What a header said of the address, which nobody has to believe. Of the first of them. */
+  claimedIp?: string
+  /** What to do about it: where a key with an allow-list was refused because the client's address is unknown. */
+  hint?: string
   /** Of the first of them, cut at 256 characters. */
   path?: string
 }

@@ -34,7 +34,7 @@ function templateOf(serial) {
   return template
 }
 
-const KNOWN = new Set(['ip', 'scopes', 'cost', 'path'])
+const KNOWN = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
 const SCOPES_MAX = 100
 const COST_MAX = 1_000_000
 
@@ -101,16 +101,17 @@ function refused(outcome, serial) {
 }
 
 function ask(key, context) {
-  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '')
+  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '', '')
   if (!isUsual(context)) return MISS
   // Each field is read once: a getter may answer differently the next time, or verify by itself.
   const ip = textOf(context.ip)
   const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
   const path = textOf(context.path)
-  if (ip === undefined || scopes === undefined || cost === undefined || path === undefined)
-    return MISS
-  return native.verifyWarm(key, ip, scopes, cost, path)
+  const claimedIp = textOf(context.claimedIp)
+  if (ip === undefined || scopes === undefined || cost === undefined) return MISS
+  if (path === undefined || claimedIp === undefined) return MISS
+  return native.verifyWarm(key, ip, scopes, cost, path, claimedIp)
 }
 
 /** The result, or `undefined` where memory alone cannot answer. */

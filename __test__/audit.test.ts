@@ -159,6 +159,24 @@ describe('refused attempts', () => {
   })
 })
 
+test('a refusal for want of an address says what to set, and what the header claimed', async () => {
+  const { id, key } = await createApiKey({ name: 'n', clientId: 'c', allowedIps: ['10.0.0.1'] })
+  const claims = ['10.0.0.1', '\u001b[31m', '::ffff:10.0.0.1', 'x'.repeat(1_000)]
+  for (const claimedIp of [...claims, ...claims]) await verifyApiKey(key, { claimedIp })
+  await verifyApiKey(key, { ip: '10.0.0.2', claimedIp: '10.0.0.1' })
+  const refused = (await entriesOf(id)).filter(({ type }) => type === 'key.refused')
+  const unknown = refused.filter(({ ip }) => ip === undefined)
+  expect(unknown.reduce((sum, { count }) => sum + count, 0)).toBe(8)
+  expect(unknown.at(-1)).toMatchObject({
+    reason: 'IP_NOT_ALLOWED',
+    claimedIp: '10.0.0.1',
+    hint: expect.stringMatching(/trustedProxies.*API_KEYS_TRUSTED_HOPS/),
+  })
+  const known = refused.filter(({ ip }) => ip !== undefined)
+  expect(known).toMatchObject([{ ip: '10.0.0.2', claimedIp: '10.0.0.1', count: 1 }])
+  expect(known[0]).not.toHaveProperty('hint')
+})
+
 describe('the log', () => {
   test('is read in pages, newest first, each entry once', async () => {
     const { id } = await createApiKey({ name: 'Paged', clientId: 'c' })

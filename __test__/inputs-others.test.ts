@@ -141,6 +141,7 @@ describe('verifyApiKey', () => {
     ['cost', [...count, ['1,000,001', 1_000_001]]],
     ['ip', [...alien, ['a number', 1], ['a list', ['::1']]]],
     ['path', [...alien, ['a number', 1]]],
+    ['claimedIp', [...alien, ['a number', 1]]],
   ])('refuses a bad %s, whatever the key', async (field, cases) => {
     for (const [what, value] of cases) {
       expect(await invalidFields(() => verifyApiKey('x', { [field]: value })), what).toEqual([

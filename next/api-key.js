@@ -2,7 +2,7 @@
 
 const native = require('../addon.js')
 const { verifyApiKey } = require('../index.js')
-const { clientIp } = require('./client-ip.js')
+const { clientAddress } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
 const responses = require('./responses.js')
 
@@ -16,7 +16,8 @@ exports.withApiKey = (handler, options = {}) => {
   return responses.routeHandler(async (request, context) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
     if (!key) return missing()
-    const about = { ip: clientIp(request), scopes, cost, path: new URL(request.url).pathname }
+    const path = new URL(request.url).pathname
+    const about = { ...clientAddress(request), scopes, cost, path }
     const apiKey = await responses.asked(verifyApiKey(key, about))
     if (!apiKey.valid) return refused(apiKey)
     const response = await handler(request, { ...context, apiKey })

@@ -118,6 +118,12 @@ pub struct Refused {
     pub lookup: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// What a header said of the address, which nobody has to believe. Of the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_ip: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<&'static str>,
     /// Of the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

@@ -26,8 +26,9 @@ pub(crate) fn verify_warm(
     scopes: Unknown<'_>,
     cost: u32,
     path: Unknown<'_>,
+    claimed_ip: Unknown<'_>,
 ) -> f64 {
-    warm::verify(env, key, ip, scopes, cost, path)
+    warm::verify(env, key, ip, scopes, cost, path, claimed_ip)
 }
 
 /// The numbers beside an answer of the warm path.

@@ -15,7 +15,7 @@ use super::shapes::Template;
 use super::value::read_text;
 use crate::limit::RateLimit;
 use crate::metrics::TIMED_EVERY;
-use crate::model::{Refusal, Timestamp};
+use crate::model::{Refusal, Timestamp, parse_address};
 use crate::verify::{self, Context, Entry, Verification};
 use crate::{lifecycle, token};
 
@@ -127,6 +127,7 @@ pub(super) fn verify(
     scopes: Unknown<'_>,
     cost: u32,
     path: Unknown<'_>,
+    claimed_ip: Unknown<'_>,
 ) -> f64 {
     let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
         return MISS;
@@ -136,6 +137,7 @@ pub(super) fn verify(
         scopes,
         cost,
         path,
+        claimed_ip,
     };
     answer(numbers, &key, &asked).unwrap_or(MISS)
 }
@@ -146,6 +148,7 @@ struct Asked<'a> {
     scopes: Unknown<'a>,
     cost: u32,
     path: Unknown<'a>,
+    claimed_ip: Unknown<'a>,
 }
 
 fn answer(numbers: &Numbers, key: &Unknown<'_>, asked: &Asked<'_>) -> Option<f64> {
@@ -177,6 +180,9 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
             context.path = read_text(asked.path, PATH_MAX).filter(|path| !path.is_empty());
+            context.claimed_ip = read_text(asked.claimed_ip, IP_MAX)
+                .as_deref()
+                .and_then(parse_address);
             verify::note_refusal(service, key, &refused, &context, now);
             refused.entry
         }

@@ -19,6 +19,8 @@ pub struct Context<'a> {
     pub cost: NonZeroU32,
     /// Where the request went: for operators, not for the decision.
     pub path: Option<String>,
+    /// What a header says of the client's address, which nobody has to believe. For operators as well.
+    pub claimed_ip: Option<IpAddr>,
 }
 
 /// Required scopes: as they were checked, or as one text with a scope a line.
@@ -47,6 +49,7 @@ impl Context<'static> {
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let cost = fields.optional("cost", rules::integer(COST));
         let path = fields.unknown_or("path", |path| Some(path.to_owned()));
+        let claimed_ip = fields.unknown_or("claimedIp", parse_address);
         let cost = cost
             .and_then(|cost| u32::try_from(cost).ok())
             .and_then(NonZeroU32::new);
@@ -55,6 +58,7 @@ impl Context<'static> {
             scopes: Scopes::List(scopes),
             cost: cost.unwrap_or(NonZeroU32::MIN),
             path,
+            claimed_ip,
         }))
     }
 }
@@ -75,6 +79,7 @@ impl<'a> Context<'a> {
             scopes,
             cost,
             path: None,
+            claimed_ip: None,
         })
     }
 }

@@ -54,6 +54,10 @@ impl Refused {
     }
 }
 
+/// What to do where a key with an allow-list is refused because nobody knows who asks.
+const ADDRESS_UNKNOWN: &str = "The address of the client is unknown: declare your proxies with trustedProxies or \
+     trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or hand it over as `ip`";
+
 /// Counts a refused attempt, for operators and the audit log. Who asks [`warm`] does so for its refusals, once the path
 /// is known.
 pub fn note_refusal(
@@ -78,7 +82,10 @@ pub fn note_refusal(
             client_id: grant.map(|grant| grant.client_id.to_string()),
             lookup: lookup.map(str::to_owned),
             ip: context.ip.map(|ip| ip.to_string()),
+            claimed_ip: context.claimed_ip.map(|ip| ip.to_string()),
             path: context.path.clone(),
+            hint: (refused.refusal == Refusal::IpNotAllowed && context.ip.is_none())
+                .then_some(ADDRESS_UNKNOWN),
             ..events::Refused::default()
         },
     };
