@@ -22,6 +22,8 @@ export default function config(phase) {
     experimental: {
       serverComponentsExternalPackages: [addon],
       outputFileTracingRoot: repository,
+      // `instrumentation.ts`; from Next 15 on without this line.
+      instrumentationHook: true,
     },
     webpack(webpack, { isServer }) {
       // Next 14 bundles a linked package, external or not, and no bundler can load a native binary.
