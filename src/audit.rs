@@ -9,11 +9,12 @@ pub use input::{AuditCursor, AuditQuery, actor};
 pub use refusals::{Attempt, Of};
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::events::Event;
+use crate::lock::locked;
 use crate::model::Timestamp;
 use crate::random;
 use crate::service::Service;
@@ -140,8 +141,4 @@ pub async fn list(
         id: last.id.clone(),
     });
     Ok((rows, next))
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::lock::locked;
 use crate::model::Timestamp;
 
 /// Something that happened. Never with a secret in it.
@@ -198,12 +199,12 @@ impl Events {
     /// Answers the listener's number, by which it can be removed.
     pub fn add(&self, listener: Listener) -> u64 {
         let number = self.added.fetch_add(1, Ordering::Relaxed);
-        self.locked().push((number, listener));
+        locked(&self.listeners).push((number, listener));
         number
     }
 
     pub fn remove(&self, number: u64) {
-        self.locked().retain(|(added, _)| *added != number);
+        locked(&self.listeners).retain(|(added, _)| *added != number);
     }
 
     /// Events that a listener with a full queue did not get.
@@ -221,7 +222,7 @@ impl Events {
         let Ok(json) = serde_json::to_string(&told) else {
             return;
         };
-        let mut listeners = self.locked();
+        let mut listeners = locked(&self.listeners);
         listeners.retain(|(_, listener)| match listener(&json) {
             Delivery::Taken => true,
             Delivery::Dropped => {
@@ -236,12 +237,6 @@ impl Events {
             // Nobody is left to tell where stderr is closed.
             let _ = writeln!(std::io::stderr(), "{}", line(&json));
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Vec<(u64, Listener)>> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -36,6 +36,7 @@ pub mod input;
 pub mod keys;
 pub mod lifecycle;
 pub mod limit;
+pub mod lock;
 pub mod metrics;
 pub mod model;
 pub mod outage;

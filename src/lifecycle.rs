@@ -2,7 +2,7 @@
 //! Shared by all worker threads.
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
@@ -15,6 +15,7 @@ use crate::client_address::Trust;
 use crate::config::{self, Config, Options};
 use crate::error::Error;
 use crate::events::{Event, Events};
+use crate::lock::locked;
 use crate::metrics::{Gauges, Metrics, State as Told, Totals};
 use crate::model::Timestamp;
 use crate::service::Service;
@@ -301,9 +302,4 @@ fn config(options: &Options) -> Result<Config, Error> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// A panic elsewhere leaves a state that is still right.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

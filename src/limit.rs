@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
@@ -20,6 +20,8 @@ pub use limiter::{Limiter, Spent};
 pub use rule::{Decision, RateLimit, Rule};
 
 use limiter::Timeline;
+
+use crate::lock::{read, write};
 
 /// Parts of the map with a lock each: a sweep never holds up more than one of them.
 const SHARDS: usize = 64;
@@ -104,16 +106,4 @@ impl<C: Clock> Limits<C> {
         let [low, ..] = self.hasher.hash_one(key_id).to_le_bytes();
         &self.shards[usize::from(low) % SHARDS]
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,10 +12,11 @@ mod state;
 mod tests;
 mod text;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::lock::locked;
 use crate::model::Refusal;
 
 pub use clients::{ClientUses, Clients};
@@ -93,11 +94,7 @@ impl Metrics {
 
     /// Keeps what a service has counted that is closed now.
     pub fn retire(&self, totals: Totals) {
-        self.closed().add(totals);
-    }
-
-    fn closed(&self) -> MutexGuard<'_, Totals> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.closed).add(totals);
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::lock::locked;
 use crate::model::Timestamp;
 use crate::store::{Batch, Use};
 
@@ -200,9 +201,4 @@ fn uses<'a>(counters: impl IntoIterator<Item = &'a Arc<Counter>>) -> i64 {
         .into_iter()
         .map(|counter| counter.uses.load(Ordering::Acquire))
         .sum()
-}
-
-/// A panic elsewhere leaves counts that are still right.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

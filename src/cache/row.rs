@@ -4,9 +4,10 @@ use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::lock::locked;
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Rows {
 
     pub(super) fn get(&self, key_id: &str) -> Arc<Row> {
         let now = self.seconds();
-        let mut rows = self.locked();
+        let mut rows = locked(&self.rows);
         if let Some(ById(row)) = rows.get(key_id) {
             row.asked_at.store(now, Ordering::Relaxed);
             return Arc::clone(row);
@@ -113,7 +114,7 @@ impl Rows {
 
     pub(super) fn sweep(&self, in_use: usize) {
         let now = self.seconds();
-        let mut rows = self.locked();
+        let mut rows = locked(&self.rows);
         if rows.len() > 2 * in_use + SLACK {
             let asked_lately =
                 |row: &Row| now.saturating_sub(row.asked_at.load(Ordering::Relaxed)) < KEPT_SECONDS;
@@ -123,9 +124,5 @@ impl Rows {
 
     fn seconds(&self) -> u32 {
         u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashSet<ById>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

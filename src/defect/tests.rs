@@ -1,7 +1,9 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::*;
+
+use crate::lock::locked;
 
 const HERE: &str = "defect/tests.rs:";
 
@@ -9,13 +11,11 @@ static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn keep(event: &Event) {
     let event = serde_json::to_string(event).unwrap();
-    TOLD.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(event);
+    locked(&TOLD).push(event);
 }
 
 fn told() -> Vec<String> {
-    std::mem::take(&mut *TOLD.lock().unwrap_or_else(PoisonError::into_inner))
+    std::mem::take(&mut *locked(&TOLD))
 }
 
 /// What is told of a panic here. Others may panic on purpose at the same time, and one is told after the other.

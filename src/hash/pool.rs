@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use argon2::Block;
@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::HashParams;
 use crate::error::Error;
+use crate::lock::locked;
 
 /// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
 /// [`Error::Overloaded`].
@@ -157,15 +158,11 @@ impl Pool {
         if needed > kept {
             return job(&mut vec![Block::new(); needed]);
         }
-        let spare = self.spare().pop();
+        let spare = locked(&self.buffers).pop();
         let mut buffer = spare.unwrap_or_else(|| vec![Block::new(); kept]);
         let result = job(&mut buffer);
-        self.spare().push(buffer);
+        locked(&self.buffers).push(buffer);
         result
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves the mean by an eighth of the difference.

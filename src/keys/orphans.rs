@@ -1,9 +1,10 @@
 //! Keys whose creation ended without an answer: nobody knows their plaintext, so nobody may hold them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::error::Error;
 use crate::hash::Phc;
+use crate::lock::locked;
 use crate::model::Timestamp;
 use crate::store::Store;
 
@@ -24,7 +25,7 @@ pub struct Orphans(Mutex<Vec<Orphan>>);
 
 impl Orphans {
     pub fn add(&self, id: String, hash: Phc, now: Timestamp) {
-        let mut orphans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orphans = locked(&self.0);
         if orphans.len() < WATCHED_MAX {
             orphans.push(Orphan {
                 id,
@@ -36,7 +37,7 @@ impl Orphans {
 
     /// Deletes what has turned up, and forgets what was watched long enough.
     pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let watched = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let watched = std::mem::take(&mut *locked(&self.0));
         let mut result = Ok(());
         let mut left = Vec::new();
         for orphan in watched {
@@ -50,10 +51,7 @@ impl Orphans {
             }
             left.push(orphan);
         }
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(left);
+        locked(&self.0).extend(left);
         result
     }
 }

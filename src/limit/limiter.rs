@@ -7,7 +7,8 @@ use std::time::Duration;
 use governor::clock::{Clock, MonotonicClock, Reference};
 
 use super::account::Account;
-use super::{Decision, Rule, locked, read, rule, write};
+use super::{Decision, Rule, rule};
+use crate::lock::{locked, read, write};
 
 /// Nanoseconds since the start, by a clock that never goes back.
 pub(super) struct Timeline<C: Clock> {

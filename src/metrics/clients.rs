@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::locked;
 
 /// All clients beyond those that are told apart. A client of this name is one of them.
 const OTHER: &str = "other";
@@ -30,7 +32,7 @@ impl Clients {
             return None;
         }
         let name: String = name.chars().take(NAME_MAX).collect();
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = locked(&self.0);
         let named = clients.keys().filter(|client| *client != OTHER).count();
         let place = if clients.contains_key(&name) || named < limit {
             name
@@ -43,7 +45,7 @@ impl Clients {
 
     /// By their names.
     pub(super) fn list(&self) -> Vec<(String, u64)> {
-        let clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients = locked(&self.0);
         let listed = |(name, uses): (&String, &ClientUses)| (name.clone(), uses.0.load(Relaxed));
         clients.iter().map(listed).collect()
     }

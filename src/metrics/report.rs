@@ -7,13 +7,14 @@ use super::Metrics;
 use super::histogram::{BOUNDS, Histogram};
 use super::state::{Gauges, State, Totals};
 use super::text::{Family, Kind, Text};
+use crate::lock::locked;
 
 impl Metrics {
     /// What this process has counted of what services count themselves. Must be asked before the one that runs may be
     /// retired.
     #[must_use]
     pub fn totals(&self, running: Option<Totals>) -> Totals {
-        let mut totals = *self.closed();
+        let mut totals = *locked(&self.closed);
         totals.add(running.unwrap_or_default());
         totals
     }

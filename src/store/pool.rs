@@ -1,12 +1,14 @@
 //! The pool of connections, replaced by a new one when its connections are no longer trusted.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
+
+use crate::lock::locked;
 
 /// A pool is given up at most this often, whatever goes wrong.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
@@ -62,7 +64,7 @@ impl Pool {
     /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
     /// a dead network is waited for.
     pub(super) fn renew(&self) {
-        *self.renewed_at() = Instant::now();
+        *locked(&self.renewed_at) = Instant::now();
         if self.is_closed() {
             return;
         }
@@ -73,7 +75,7 @@ impl Pool {
 
     /// The same, but not often: after a fault that may lie in the connections.
     pub(super) fn distrust(&self) {
-        let is_due = self.renewed_at().elapsed() >= RENEWAL_INTERVAL;
+        let is_due = locked(&self.renewed_at).elapsed() >= RENEWAL_INTERVAL;
         if is_due {
             self.renew();
         }
@@ -91,11 +93,5 @@ impl Pool {
 
     pub(super) async fn close(&self) {
         self.current.load_full().close().await;
-    }
-
-    fn renewed_at(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.renewed_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Single flight: who presents the same key at the same time shares one answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -12,6 +12,7 @@ use super::{Lookup, Presented};
 use crate::cache::{Digest, Found};
 use crate::defect::caught;
 use crate::error::Error;
+use crate::lock::locked;
 use crate::service::Service;
 
 type Flight = Shared<BoxFuture<'static, Result<Outcome, Error>>>;
@@ -44,7 +45,7 @@ impl Flights {
         presented: &Presented,
     ) -> Result<Outcome, Error> {
         let flight = {
-            let mut in_air = self.in_air();
+            let mut in_air = locked(&self.in_air);
             match in_air.flights.get(&presented.digest) {
                 Some(InFlight { flight, .. }) => flight.clone(),
                 None => {
@@ -67,14 +68,10 @@ impl Flights {
     }
 
     fn land(&self, digest: Digest) {
-        let mut in_air = self.in_air();
+        let mut in_air = locked(&self.in_air);
         if let Some(landed) = in_air.flights.remove(&digest) {
             in_air.hashing -= usize::from(landed.hashing);
         }
-    }
-
-    fn in_air(&self) -> MutexGuard<'_, InAir> {
-        self.in_air.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -11,6 +11,7 @@ use super::Entry;
 use crate::audit;
 use crate::error::Error;
 use crate::events::{Event, printable};
+use crate::lock::locked;
 use crate::model::{Grant, Timestamp};
 use crate::service::Service;
 use crate::store::{Suspended, Suspension};
@@ -38,7 +39,7 @@ pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> 
     }
     let until = now.plus_seconds(i64::try_from(suspension.as_secs()).unwrap_or(i64::MAX));
     if entry.row.suspend(until, now) {
-        service.suspensions.locked().push(Arc::new(Unstored {
+        locked(&service.suspensions.unstored).push(Arc::new(Unstored {
             entry: Arc::clone(entry),
             until,
             sent: AtomicBool::new(false),
@@ -109,17 +110,13 @@ impl Suspensions {
 
     /// What is to be stored; the rest is forgotten.
     fn due(&self, now: Timestamp) -> Vec<Arc<Unstored>> {
-        let mut unstored = self.locked();
+        let mut unstored = locked(&self.unstored);
         unstored.retain(|one| one.is_due(now));
         unstored.clone()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.locked().is_empty()
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Vec<Arc<Unstored>>> {
-        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.unstored).is_empty()
     }
 }
 
@@ -127,10 +124,13 @@ impl Suspensions {
 async fn store_batch(service: &Service, batch: &[Arc<Unstored>]) -> Result<bool, Error> {
     let now = Timestamp::now();
     let suspensions: Vec<_> = batch.iter().map(|one| one.send()).collect();
-    let Suspended { stored, locked } = service.store.suspend_keys(&suspensions, now).await?;
-    let [stored, locked] = [&stored, &locked].map(|ids| ids.iter().collect::<HashSet<_>>());
+    let Suspended {
+        stored,
+        locked: left_out,
+    } = service.store.suspend_keys(&suspensions, now).await?;
+    let [stored, left_out] = [&stored, &left_out].map(|ids| ids.iter().collect::<HashSet<_>>());
     for (sent, one) in suspensions.iter().zip(batch) {
-        if locked.contains(&sent.key_id) {
+        if left_out.contains(&sent.key_id) {
             continue;
         }
         if stored.contains(&sent.key_id) {
@@ -141,5 +141,5 @@ async fn store_batch(service: &Service, batch: &[Arc<Unstored>]) -> Result<bool,
         service.cache.changed(&sent.key_id);
         one.entry.row.lift_suspension();
     }
-    Ok(!locked.is_empty())
+    Ok(!left_out.is_empty())
 }

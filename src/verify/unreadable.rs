@@ -1,9 +1,10 @@
 //! Rows whose hash cannot be computed: each is told once.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::events::Event;
+use crate::lock::locked;
 use crate::model::Grant;
 use crate::service::Service;
 
@@ -27,7 +28,7 @@ impl Unreadable {
     }
 
     fn is_new(&self, key_id: &Arc<str>) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = locked(&self.told);
         told.len() < TOLD_MAX && told.insert(Arc::clone(key_id))
     }
 }

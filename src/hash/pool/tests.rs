@@ -138,7 +138,7 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
         result.unwrap().unwrap();
     }
     assert!(buffers.lock().unwrap().len() <= 3);
-    assert!(pool.spare().len() <= 3);
+    assert!(locked(&pool.buffers).len() <= 3);
     assert_eq!(pool.stats().hashes, 500);
 }
 
@@ -152,9 +152,9 @@ async fn larger_memory_is_lent_and_not_kept() {
             .unwrap(),
         64
     );
-    assert_eq!(pool.spare().len(), 0);
+    assert_eq!(locked(&pool.buffers).len(), 0);
     Pool::run(&pool, small(), |_| ()).await.unwrap();
-    let sizes: Vec<usize> = pool.spare().iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = locked(&pool.buffers).iter().map(Vec::len).collect();
     assert_eq!(sizes, [8]);
 }
 
