@@ -5,7 +5,7 @@ mod refusals;
 #[cfg(test)]
 mod tests;
 
-pub use input::{AuditCursor, AuditQuery, actor};
+pub use input::{AuditQuery, actor};
 pub use refusals::{Attempt, Of};
 
 use std::collections::VecDeque;
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::events::Event;
+use crate::input::page::{Cursor, Page};
 use crate::lock::locked;
 use crate::model::Timestamp;
 use crate::random;
@@ -126,19 +127,11 @@ pub async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// A page of the log, newest first.
-pub async fn list(
-    service: &Service,
-    query: &AuditQuery,
-) -> Result<(Vec<AuditRow>, Option<AuditCursor>), Error> {
-    let mut rows = service.store.list_audit(query).await?;
-    let limit = usize::try_from(query.limit).unwrap_or(0);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|last| AuditCursor {
-        created_at: last.at,
-        id: last.id.clone(),
-    });
-    Ok((rows, next))
+/// Newest first.
+pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<AuditRow>, Error> {
+    let rows = service.store.list_audit(query).await?;
+    Ok(Page::of(rows, query.limit, |row| Cursor {
+        at: row.at,
+        id: row.id.clone(),
+    }))
 }

@@ -1,6 +1,7 @@
 //! Reading untrusted input. The boundary turns a JavaScript value into a [`Value`] without judging it;
 //! [`Fields`] reads an object field by field, collects every problem, and refuses unknown fields.
 
+pub mod page;
 pub mod rules;
 
 use crate::error::{Error, Issue};

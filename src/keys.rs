@@ -4,7 +4,7 @@ mod events;
 mod input;
 mod orphans;
 
-pub use input::{Changes, Cursor, NewKey, Patch, Query, Update, key_id};
+pub use input::{Changes, NewKey, Patch, Query, Update, key_id};
 pub use orphans::Orphans;
 
 use rand::rngs::StdRng;
@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use crate::audit;
 use crate::error::Error;
 use crate::events::Event;
+use crate::input::page::{Cursor, Page};
 use crate::model::{ApiKey, Timestamp};
 use crate::random;
 use crate::service::Service;
@@ -23,13 +24,6 @@ use crate::token::Plaintext;
 pub struct Issued {
     pub key: ApiKey,
     pub plaintext: Plaintext,
-}
-
-/// A page of keys, newest first.
-#[derive(Debug)]
-pub struct Page {
-    pub keys: Vec<ApiKey>,
-    pub next: Option<Cursor>,
 }
 
 pub async fn create(
@@ -83,17 +77,13 @@ pub async fn get(service: &Service, id: &str) -> Result<Option<ApiKey>, Error> {
     service.store.get_key(id).await
 }
 
-pub async fn list(service: &Service, query: &Query) -> Result<Page, Error> {
-    let mut keys = service.store.list_keys(query).await?;
-    let limit = usize::try_from(query.limit).unwrap_or(0);
-    let more = keys.len() > limit;
-    keys.truncate(limit);
-    let next = keys.last().filter(|_| more);
-    let next = next.map(|last| Cursor {
-        created_at: last.created_at,
-        id: last.id.clone(),
-    });
-    Ok(Page { keys, next })
+/// Newest first.
+pub async fn list(service: &Service, query: &Query) -> Result<Page<ApiKey>, Error> {
+    let keys = service.store.list_keys(query).await?;
+    Ok(Page::of(keys, query.limit, |key| Cursor {
+        at: key.created_at,
+        id: key.id.clone(),
+    }))
 }
 
 /// Answers the new plaintext too, where the key was regenerated.

@@ -1,22 +1,18 @@
 //! What callers may ask of the audit log.
 
 use crate::error::Error;
+use crate::input::page::{self, Cursor};
 use crate::input::{Fields, Value, rules};
-use crate::keys::Cursor;
 use crate::model::Timestamp;
 
-const PAGE_LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000;
-const DEFAULT_PAGE_LIMIT: i32 = 100;
 /// Characters of a type.
 const TYPE_MAX: usize = 64;
-
-pub type AuditCursor = Cursor;
 
 /// The input of `listAuditEvents`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditQuery {
     pub limit: i32,
-    pub cursor: Option<AuditCursor>,
+    pub cursor: Option<Cursor>,
     pub key_id: Option<String>,
     pub r#type: Option<String>,
     /// Inclusive.
@@ -36,9 +32,7 @@ impl AuditQuery {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let query = Self {
-            limit: fields
-                .optional("limit", rules::integer(PAGE_LIMIT))
-                .unwrap_or(DEFAULT_PAGE_LIMIT),
+            limit: page::limit(&mut fields),
             cursor: fields.optional("cursor", Cursor::read),
             key_id: fields.optional("keyId", rules::id),
             r#type: fields.optional("type", rules::label(TYPE_MAX)),

@@ -8,9 +8,8 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::adoption::Adopted;
-use crate::audit::AuditCursor;
 use crate::error::Error;
-use crate::keys::Page;
+use crate::input::page::Page;
 use crate::limit::RateLimit as Limit;
 use crate::model::{self, Grant, Refusal, Timestamp};
 use crate::service::Service;
@@ -93,10 +92,10 @@ pub(super) struct ApiKeyPage {
     next_cursor: Option<String>,
 }
 
-impl From<Page> for ApiKeyPage {
-    fn from(page: Page) -> Self {
+impl From<Page<model::ApiKey>> for ApiKeyPage {
+    fn from(page: Page<model::ApiKey>) -> Self {
         Self {
-            keys: page.keys.into_iter().map(ApiKey::from).collect(),
+            keys: page.rows.into_iter().map(ApiKey::from).collect(),
             next_cursor: page.next.map(|cursor| cursor.encode()),
         }
     }
@@ -469,8 +468,8 @@ struct AuditEntry {
     count: i64,
 }
 
-impl From<(Vec<AuditRow>, Option<AuditCursor>)> for AuditPage {
-    fn from((rows, next): (Vec<AuditRow>, Option<AuditCursor>)) -> Self {
+impl From<Page<AuditRow>> for AuditPage {
+    fn from(page: Page<AuditRow>) -> Self {
         let entry = |row: AuditRow| {
             let mut event = match row.event.0 {
                 serde_json::Value::Object(event) => event,
@@ -485,8 +484,8 @@ impl From<(Vec<AuditRow>, Option<AuditCursor>)> for AuditPage {
             }
         };
         Self {
-            events: rows.into_iter().map(entry).collect(),
-            next_cursor: next.map(|cursor| cursor.encode()),
+            events: page.rows.into_iter().map(entry).collect(),
+            next_cursor: page.next.map(|cursor| cursor.encode()),
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use crate::config::Ttl;
 use crate::error::Error;
+use crate::input::page::{self, Cursor};
 use crate::input::{Change, Fields, Parsed, Value, argument, rules};
 use crate::model::{ApiKey, Timestamp};
 
 /// Seconds that a replaced key may stay valid: up to a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
-const PAGE_LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000;
-const DEFAULT_PAGE_LIMIT: i32 = 100;
 /// Characters of `search`; the trigram index needs three.
 const SEARCH_MIN: usize = 3;
 /// Clocks differ and requests take time: this much of the past still counts as "now" at creation.
@@ -224,9 +223,7 @@ impl Query {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let query = Self {
-            limit: fields
-                .optional("limit", rules::integer(PAGE_LIMIT))
-                .unwrap_or(DEFAULT_PAGE_LIMIT),
+            limit: page::limit(&mut fields),
             cursor: fields.optional("cursor", Cursor::read),
             client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
             is_active: fields.optional("isActive", rules::boolean),
@@ -242,36 +239,6 @@ fn search(value: Value) -> Parsed<String> {
         return Err(format!("must have at least {SEARCH_MIN} characters").into());
     }
     Ok(text)
-}
-
-/// Where a page ended: the last key's creation and id, opaque to callers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub created_at: Timestamp,
-    pub id: String,
-}
-
-impl Cursor {
-    #[must_use]
-    pub fn encode(&self) -> String {
-        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", self.created_at.millis(), self.id))
-    }
-
-    pub fn read(value: Value) -> Parsed<Self> {
-        Self::decode(&rules::any_text(value)?).ok_or_else(|| "is not a cursor".into())
-    }
-
-    fn decode(text: &str) -> Option<Self> {
-        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-        let plain = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (millis, id) = plain.split_once(':')?;
-        let id = rules::id(Value::Text(id.to_owned())).ok()?;
-        Some(Self {
-            created_at: Timestamp::from_millis(millis.parse().ok()?),
-            id,
-        })
-    }
 }
 
 /// The id of a key, as the only argument.

@@ -4,8 +4,9 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::Store;
-use crate::audit::{AuditCursor, AuditQuery, Entry};
+use crate::audit::{AuditQuery, Entry};
 use crate::error::Error;
+use crate::input::page::Cursor;
 use crate::model::Timestamp;
 
 /// An entry as it was written.
@@ -51,10 +52,7 @@ impl Store {
 
     /// Newest first. One row more than the limit tells whether there is a next page.
     pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
-        let (before, before_id) = match &query.cursor {
-            Some(AuditCursor { created_at, id }) => (Some(*created_at), Some(id.as_str())),
-            None => (None, None),
-        };
+        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
         self.repeatable(|| async {
             sqlx::query_as!(
                 AuditRow,

@@ -6,7 +6,8 @@ use super::Store;
 use super::db::Db;
 use crate::error::Error;
 use crate::hash::Phc;
-use crate::keys::{Changes, Cursor, Query};
+use crate::input::page::Cursor;
+use crate::keys::{Changes, Query};
 use crate::model::{ApiKey, CredentialDigest, Timestamp};
 
 /// One row, as far as callers may see it.
@@ -175,10 +176,7 @@ impl Store {
     /// Newest first. One row more than the limit tells whether there is a next page.
     pub async fn list_keys(&self, query: &Query) -> Result<Vec<ApiKey>, Error> {
         let pattern = query.search.as_deref().map(contains_pattern);
-        let (before, before_id) = match &query.cursor {
-            Some(Cursor { created_at, id }) => (Some(*created_at), Some(id.as_str())),
-            None => (None, None),
-        };
+        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
         self.repeatable(|| async {
             let mut db = self.db().await?;
             let rows = key_rows!(
