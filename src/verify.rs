@@ -128,6 +128,21 @@ pub enum Verification {
     Refused(Refused),
 }
 
+/// What memory says of a presented key.
+enum Known<'a> {
+    Answered {
+        verification: Verification,
+        /// The cache had it; else it is junk, or its address is throttled.
+        in_cache: bool,
+    },
+    /// It has to be proved, or its row read again.
+    Unproved {
+        digest: cache::Digest,
+        lookup: Lookup<&'a str>,
+        is_stale: bool,
+    },
+}
+
 /// The answer of memory alone, if it has one: no I/O, no task, no lock held across work.
 pub fn warm(
     service: &Service,
@@ -135,8 +150,14 @@ pub fn warm(
     context: &Context<'_>,
     now: Timestamp,
 ) -> Option<Verification> {
-    let (verification, in_memory) = known(service, key, context, now)?;
-    if in_memory {
+    let Known::Answered {
+        verification,
+        in_cache,
+    } = known(service, key, context, now)
+    else {
+        return None;
+    };
+    if in_cache {
         service.metrics.hit(verification.number());
     } else {
         service.metrics.verifies.count(verification.code());
@@ -144,25 +165,36 @@ pub fn warm(
     Some(verification)
 }
 
-/// The same, uncounted, and whether the cache had it.
-fn known(
-    service: &Service,
-    key: &str,
+fn known<'a>(
+    service: &'a Service,
+    key: &'a str,
     context: &Context<'_>,
     now: Timestamp,
-) -> Option<(Verification, bool)> {
+) -> Known<'a> {
     let digest = service.cache.digest(key);
     let at = Instant::now();
-    match service.cache.find(&digest, at) {
-        Found::Current(entry) => Some((decide(service, entry, context, now), true)),
-        Found::Refused => Some((wrong(service, context, at), true)),
-        // Proved once, so nobody guesses.
-        Found::Stale(_) => None,
+    let answered = |verification, in_cache| Known::Answered {
+        verification,
+        in_cache,
+    };
+    let is_stale = match service.cache.find(&digest, at) {
+        Found::Current(entry) => return answered(decide(service, entry, context, now), true),
+        Found::Refused => return answered(wrong(service, context, at), true),
+        Found::Stale(_) => true,
+        Found::Nothing => false,
+    };
+    let Some(lookup) = lookup(service, key) else {
         // Junk and forgeries end here, and leave nothing behind but the count of their address.
-        Found::Nothing if lookup(service, key).is_none() => {
-            Some((wrong(service, context, at), false))
-        }
-        Found::Nothing => throttled(service, context, at).map(|refused| (refused, false)),
+        return answered(wrong(service, context, at), false);
+    };
+    // What was proved once nobody guesses.
+    if !is_stale && let Some(refused) = throttled(service, context, at) {
+        return answered(refused, false);
+    }
+    Known::Unproved {
+        digest,
+        lookup,
+        is_stale,
     }
 }
 
@@ -172,15 +204,30 @@ pub async fn verify(
     key: Plaintext,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
-    let known = known(service, key.expose(), context, Timestamp::now());
-    let verification = match known {
-        Some((verification, in_memory)) => {
-            if in_memory {
+    let verification = match known(service, key.expose(), context, Timestamp::now()) {
+        Known::Answered {
+            verification,
+            in_cache,
+        } => {
+            if in_cache {
                 service.metrics.lookups.count("hit");
             }
             verification
         }
-        None => cold(service, &key, context).await?,
+        Known::Unproved {
+            digest,
+            lookup,
+            is_stale,
+        } => {
+            let looked_up = if is_stale { "stale" } else { "miss" };
+            service.metrics.lookups.count(looked_up);
+            let presented = Presented {
+                digest,
+                lookup: lookup.to_owned(),
+                key: key.clone(),
+            };
+            cold(service, presented, context).await?
+        }
     };
     if let Verification::Refused(refused) = &verification {
         note_refusal(service, key.expose(), refused, context, Timestamp::now());
@@ -190,30 +237,13 @@ pub async fn verify(
 
 async fn cold(
     service: &Arc<Service>,
-    key: &Plaintext,
+    presented: Presented,
     context: &Context<'_>,
 ) -> Result<Verification, Error> {
     let asked_at = Instant::now();
-    let entry = match lookup(service, key.expose()) {
-        Some(lookup) => {
-            let presented = Presented {
-                digest: service.cache.digest(key.expose()),
-                lookup: lookup.to_owned(),
-                key: key.clone(),
-            };
-            let is_stale = matches!(
-                service.cache.find(&presented.digest, asked_at),
-                Found::Stale(_)
-            );
-            let looked_up = if is_stale { "stale" } else { "miss" };
-            service.metrics.lookups.count(looked_up);
-            let proved = prove::prove(service, presented).await;
-            service.metrics.cold.observe(asked_at.elapsed());
-            proved?
-        }
-        None => None,
-    };
-    Ok(match entry {
+    let proved = prove::prove(service, presented).await;
+    service.metrics.cold.observe(asked_at.elapsed());
+    Ok(match proved? {
         Some(entry) => decide(service, entry, context, Timestamp::now()),
         None => {
             // Also of an address that has been throttled meanwhile: many at once are as many.
