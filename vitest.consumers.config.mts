@@ -1,12 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
-/** The packed tarballs with what is large to install: `npm run consumers`, after `npm run build`. */
+/** The packages as users get them, installed in their own projects: `npm run consumers`, after `npm run build:portable`. */
 export default defineConfig({
   test: {
-    include: ['__test__/package/next/**/*.test.ts'],
+    include: ['__test__/consumers/**/*.test.ts'],
     globalSetup: '__test__/support/global-setup.ts',
     pool: 'forks',
     fileParallelism: false,
+    env: { ADDONS: 'portable' },
     testTimeout: 10 * 60_000,
     hookTimeout: 15 * 60_000,
   },

@@ -35,9 +35,10 @@ export async function serve(
   command: (port: string) => string[],
   cwd: string,
   env: Record<string, string>,
+  executable = process.execPath,
 ): Promise<Server> {
   const port = String(await freePort())
-  const child = spawn(process.execPath, command(port), {
+  const child = spawn(executable, command(port), {
     cwd,
     env: { ...inherited(), PORT: port, HOSTNAME: '127.0.0.1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

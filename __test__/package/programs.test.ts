@@ -3,6 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../support/database.js'
 import { tool, useConsumers, type Consumer } from './support/consumer.js'
+import { COMMONJS, IMPORTS, MODULE, SAYS } from './support/programs.js'
 
 const consumer = useConsumers()
 let app: Consumer
@@ -16,15 +17,6 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** What every program does with the package, and prints. */
-const USE = `
-  const { key } = await createApiKey({ name: 'Program', clientId: 'acme' })
-  const verification = await verifyApiKey(key)
-  const response = await withApiKey(() => new Response())(new Request('http://localhost'))
-  console.log(verification.code, response.status)
-  await close()`
-const SAYS = { code: 0, stdout: 'VALID 401\n', stderr: '' }
-
 const run = (file: string, ...options: string[]) =>
   app.node([...options, file], { DATABASE_URL: database.url })
 
@@ -34,21 +26,12 @@ test('a machine of a user has no Rust', async () => {
 })
 
 test('CommonJS', async () => {
-  app.write(
-    'program.cjs',
-    `const { close, createApiKey, verifyApiKey } = require('@sophra/api-keys')
-    const { withApiKey } = require('@sophra/api-keys/next')
-    ;(async () => { ${USE} })()`,
-  )
+  app.write('program.cjs', COMMONJS)
   expect(await run('program.cjs')).toMatchObject(SAYS)
 })
 
-const IMPORTS = `
-  import { close, createApiKey, verifyApiKey } from '@sophra/api-keys'
-  import { withApiKey } from '@sophra/api-keys/next'`
-
 test('ES modules', async () => {
-  app.write('program.mjs', `${IMPORTS}\n${USE}`)
+  app.write('program.mjs', MODULE)
   expect(await run('program.mjs')).toMatchObject(SAYS)
 })
 
@@ -59,7 +42,7 @@ test('what is not exported cannot be reached', async () => {
 
 describe('TypeScript', () => {
   const compile = async (options: Record<string, string>) => {
-    app.write('program.mts', `${IMPORTS}\n${USE}`)
+    app.write('program.mts', MODULE)
     app.write(
       'wrong.mts',
       `${IMPORTS}

@@ -25,6 +25,9 @@ export interface Consumer {
   /** Runs Node with these arguments, in the folder, without a Rust toolchain. */
   node(args: string[], env?: Record<string, string>): Promise<Ended>
   npm(args: string[], env?: Record<string, string>): Promise<Ended>
+  /** The same project, where Node is this executable. */
+  with(executable: string): Consumer
+  executable: string
 }
 
 const MINUTES = 60_000
@@ -40,7 +43,6 @@ export function useConsumers(): (source?: string) => Consumer {
   let registry: Awaited<ReturnType<typeof startRegistry>>
   beforeAll(async () => {
     registry = await startRegistry(packed().map(({ file }) => file))
-    onlyNode(path.join(home, 'bin'))
   })
   afterAll(async () => {
     await registry.stop()
@@ -56,15 +58,20 @@ export function useConsumers(): (source?: string) => Consumer {
         recursive: true,
         filter: (file) => !skip.test(file),
       })
-    return consumerIn(folder, path.join(home, 'bin'), registry.url)
+    writeFileSync(
+      path.join(folder, '.npmrc'),
+      `@sophra:registry=${registry.url}\nfund=false\naudit=false\n`,
+    )
+    return consumerIn(folder, home, process.execPath)
   }
 }
 
 /** What is on the PATH of a user. */
-function onlyNode(bin: string): void {
-  mkdirSync(bin)
-  symlinkSync(process.execPath, path.join(bin, 'node'))
+function onlyNode(home: string, executable: string): string {
+  const bin = mkdtempSync(path.join(home, 'bin-'))
+  symlinkSync(executable, path.join(bin, 'node'))
   symlinkSync(npmCli(), path.join(bin, 'npm'))
+  return bin
 }
 
 /** What the system has, but for the folders with a Rust toolchain. */
@@ -75,14 +82,14 @@ function withoutRust(bin: string): string {
   return [bin, ...folders].join(path.delimiter)
 }
 
-function consumerIn(folder: string, bin: string, registry: string): Consumer {
+function consumerIn(folder: string, home: string, executable: string): Consumer {
+  const bin = onlyNode(home, executable)
   const write = (name: string, content: string): void => {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true })
     writeFileSync(path.join(folder, name), content)
   }
-  write('.npmrc', `@sophra:registry=${registry}\nfund=false\naudit=false\n`)
   const start = (args: string[], env: Record<string, string> = {}): Promise<Ended> =>
-    run([process.execPath, ...args], {
+    run([executable, ...args], {
       cwd: folder,
       env: { PATH: withoutRust(bin), NEXT_TELEMETRY_DISABLED: '1', ...env },
       timeoutMs: 10 * MINUTES,
@@ -93,6 +100,8 @@ function consumerIn(folder: string, bin: string, registry: string): Consumer {
     write,
     node: start,
     npm,
+    executable,
+    with: (other) => consumerIn(folder, home, other),
     install: async (...packages) => {
       const done = await npm(['install', '--prefer-offline', '--loglevel=error', ...packages])
       expect(done, done.stderr).toMatchObject({ code: 0 })

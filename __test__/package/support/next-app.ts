@@ -1,4 +1,4 @@
-import { renameSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
 import { serve, type Server } from '../../http/server.js'
@@ -22,6 +22,7 @@ export async function build(app: Consumer): Promise<void> {
 /** The standalone output, in a place where nothing else is: what it needs is in it. */
 export function serveStandalone(app: Consumer, env: Record<string, string>): Promise<Server> {
   const moved = `${app.folder}-standalone`
+  rmSync(moved, { recursive: true, force: true })
   renameSync(path.join(app.folder, '.next/standalone'), moved)
-  return serve(() => [path.join(moved, 'server.js')], moved, env)
+  return serve(() => [path.join(moved, 'server.js')], moved, env, app.executable)
 }

@@ -1,0 +1,19 @@
+/** What every program does with the package, and prints. */
+const USE = `
+  const { key } = await createApiKey({ name: 'Program', clientId: 'acme' })
+  const verification = await verifyApiKey(key)
+  const response = await withApiKey(() => new Response())(new Request('http://localhost'))
+  console.log(verification.code, response.status)
+  await close()`
+export const SAYS = { code: 0, stdout: 'VALID 401\n', stderr: '' }
+
+export const IMPORTS = `
+  import { close, createApiKey, verifyApiKey } from '@sophra/api-keys'
+  import { withApiKey } from '@sophra/api-keys/next'`
+
+export const MODULE = `${IMPORTS}\n${USE}`
+
+export const COMMONJS = `
+  const { close, createApiKey, verifyApiKey } = require('@sophra/api-keys')
+  const { withApiKey } = require('@sophra/api-keys/next')
+  ;(async () => { ${USE} })()`
