@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::audit;
+use crate::audit::{self, Attempt, Of};
 use crate::error::Error;
-use crate::events::{AdminEvent, Event, Refused};
+use crate::events::{AdminEvent, Event};
 use crate::model::{CredentialDigest, Timestamp};
 use crate::random;
 use crate::service::Service;
@@ -96,22 +96,20 @@ pub async fn verify(
         AdminVerification::Valid(_) => {}
         AdminVerification::InvalidToken => refuse(service, "INVALID_TOKEN", None),
         AdminVerification::InsufficientPermission { token_id } => {
-            refuse(service, "INSUFFICIENT_PERMISSION", Some(token_id.clone()));
+            refuse(service, "INSUFFICIENT_PERMISSION", Some(token_id));
         }
     }
     Ok(verification)
 }
 
-fn refuse(service: &Service, reason: &'static str, token_id: Option<String>) {
-    let attempt = audit::Attempt {
-        of: audit::Of::Admin,
-        refused: Refused {
-            reason,
-            token_id,
-            ..Refused::default()
-        },
+fn refuse(service: &Service, reason: &'static str, token_id: Option<&str>) {
+    let attempt = Attempt {
+        of: Of::Admin,
+        reason,
+        token_id,
+        ..Attempt::default()
     };
-    service.audit.refuse(attempt, Timestamp::now());
+    service.audit.refuse(&attempt, Timestamp::now());
 }
 
 async fn judge(

@@ -47,7 +47,7 @@ pub struct Audit {
 
 impl Audit {
     /// Counts a refused attempt. Those alike become one entry with the next flush.
-    pub fn refuse(&self, attempt: Attempt, now: Timestamp) {
+    pub fn refuse(&self, attempt: &Attempt<'_>, now: Timestamp) {
         locked(&self.refusals).count(attempt, now);
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -118,10 +119,10 @@ pub struct Refused {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
     /// What a header said of the address, which nobody has to believe. Of the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub claimed_ip: Option<String>,
+    pub claimed_ip: Option<IpAddr>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,

@@ -1,6 +1,9 @@
 //! Refused attempts, counted by what they have in common: a flood becomes few entries, and no attempt is uncounted.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+
+use hashbrown::HashTable;
 
 use crate::events::{Event, Refused, printable};
 use crate::model::Timestamp;
@@ -11,112 +14,153 @@ const KINDS_MAX: usize = 1_000;
 const PATH_MAX: usize = 256;
 
 /// Whose attempt it was: of a key, or of an admin token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Of {
+    #[default]
     Key,
     Admin,
 }
 
-/// An attempt that was refused: its `count` is not yet known.
-#[derive(Debug, Clone)]
-pub struct Attempt {
+/// An attempt that was refused. Nothing of it is copied where others like it are known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attempt<'a> {
     pub of: Of,
-    pub refused: Refused,
+    pub reason: &'static str,
+    pub key_id: Option<&'a str>,
+    pub name: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    pub token_id: Option<&'a str>,
+    pub lookup: Option<&'a str>,
+    pub ip: Option<IpAddr>,
+    pub claimed_ip: Option<IpAddr>,
+    pub path: Option<&'a str>,
+    pub hint: Option<&'static str>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Kind {
+/// What attempts alike have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Kind<'a> {
     of: Of,
     reason: &'static str,
-    whose: Option<String>,
-    ip: Option<String>,
+    whose: Option<&'a str>,
+    ip: Option<IpAddr>,
 }
 
+/// The first attempt of a kind, and how many there were.
 #[derive(Debug)]
 struct Counted {
-    first: Attempt,
+    of: Of,
+    refused: Refused,
     at: Timestamp,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Refusals(HashMap<Kind, Counted>);
+pub(super) struct Refusals {
+    counted: HashTable<Counted>,
+    hasher: RandomState,
+}
 
 impl Refusals {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.counted.is_empty()
     }
 
-    pub(super) fn count(&mut self, attempt: Attempt, now: Timestamp) {
-        let (kind, first) = if self.0.len() < KINDS_MAX {
-            (Kind::of(&attempt), attempt)
+    /// Of more kinds than are told apart there is room for those that are known, and for one of each reason.
+    pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
+        let is_full = self.counted.len() >= KINDS_MAX;
+        if is_full && !self.knows(&attempt.kind()) {
+            self.add(&attempt.any(), now);
         } else {
-            self.known_or_any(attempt)
-        };
-        let counted = self.0.entry(kind).or_insert(Counted { first, at: now });
-        counted.first.refused.count += 1;
+            self.add(attempt, now);
+        }
     }
 
-    /// There is room for the kinds that are known, and for one of each reason.
-    fn known_or_any(&self, attempt: Attempt) -> (Kind, Attempt) {
-        let kind = Kind::of(&attempt);
-        if self.0.contains_key(&kind) {
-            return (kind, attempt);
-        }
-        let any = Attempt {
-            of: attempt.of,
-            refused: Refused {
-                reason: attempt.refused.reason,
-                ..Refused::default()
-            },
-        };
-        (Kind::of(&any), any)
+    fn knows(&self, kind: &Kind<'_>) -> bool {
+        let hash = self.hasher.hash_one(kind);
+        self.counted.find(hash, |it| it.kind() == *kind).is_some()
+    }
+
+    fn add(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
+        let Self { counted, hasher } = self;
+        let kind = attempt.kind();
+        let hash_of = |it: &Counted| hasher.hash_one(it.kind());
+        let entry = counted.entry(hasher.hash_one(&kind), |it| it.kind() == kind, hash_of);
+        let known = entry.or_insert_with(|| Counted::first(attempt, now));
+        known.into_mut().refused.count += 1;
     }
 
     /// What was counted since the last time, oldest first.
     pub(super) fn take(&mut self) -> Vec<(Event, u64, Timestamp)> {
-        let mut counted: Vec<_> = std::mem::take(&mut self.0).into_values().collect();
+        let mut counted: Vec<_> = std::mem::take(&mut self.counted).into_iter().collect();
         counted.sort_by_key(|counted| counted.at);
-        let entry = |counted: Counted| {
-            let count = counted.first.refused.count;
-            (counted.first.into_event(), count, counted.at)
-        };
-        counted.into_iter().map(entry).collect()
+        counted.into_iter().map(Counted::into_entry).collect()
     }
 }
 
-impl Kind {
-    fn of(attempt: &Attempt) -> Self {
+impl Attempt<'_> {
+    fn kind(&self) -> Kind<'_> {
+        Kind {
+            of: self.of,
+            reason: self.reason,
+            whose: self.key_id.or(self.token_id).or(self.lookup),
+            ip: self.ip,
+        }
+    }
+
+    /// Any attempt that was refused for this reason.
+    fn any(&self) -> Self {
+        Self {
+            of: self.of,
+            reason: self.reason,
+            ..Self::default()
+        }
+    }
+}
+
+impl Counted {
+    fn first(attempt: &Attempt<'_>, at: Timestamp) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let shown = |text: Option<&str>| text.map(printable);
+        let path = attempt.path.map(|path| path.chars().take(PATH_MAX));
+        let refused = Refused {
+            reason: attempt.reason,
+            count: 0,
+            key_id: owned(attempt.key_id),
+            name: shown(attempt.name),
+            client_id: shown(attempt.client_id),
+            token_id: owned(attempt.token_id),
+            lookup: owned(attempt.lookup),
+            ip: attempt.ip,
+            claimed_ip: attempt.claimed_ip,
+            hint: attempt.hint,
+            path: path.map(|path| printable(&path.collect::<String>())),
+        };
+        let of = attempt.of;
+        Self { of, refused, at }
+    }
+
+    fn kind(&self) -> Kind<'_> {
         let Refused {
-            reason,
             key_id,
             token_id,
             lookup,
-            ip,
             ..
-        } = &attempt.refused;
+        } = &self.refused;
         let whose = key_id.as_ref().or(token_id.as_ref()).or(lookup.as_ref());
-        Self {
-            of: attempt.of,
-            reason,
-            whose: whose.cloned(),
-            ip: ip.clone(),
+        Kind {
+            of: self.of,
+            reason: self.refused.reason,
+            whose: whose.map(String::as_str),
+            ip: self.refused.ip,
         }
     }
-}
 
-impl Attempt {
-    fn into_event(self) -> Event {
-        let shown = |text: Option<String>| text.map(|text| printable(&text));
-        let path = self.refused.path;
-        let refused = Refused {
-            name: shown(self.refused.name),
-            client_id: shown(self.refused.client_id),
-            path: shown(path.map(|path| path.chars().take(PATH_MAX).collect())),
-            ..self.refused
+    fn into_entry(self) -> (Event, u64, Timestamp) {
+        let count = self.refused.count;
+        let event = match self.of {
+            Of::Key => Event::KeyRefused(self.refused),
+            Of::Admin => Event::AdminRefused(self.refused),
         };
-        match self.of {
-            Of::Key => Event::KeyRefused(refused),
-            Of::Admin => Event::AdminRefused(refused),
-        }
+        (event, count, self.at)
     }
 }

@@ -4,15 +4,12 @@ use crate::events::Refused;
 
 const NOW: Timestamp = Timestamp::MIN;
 
-fn attempt(reason: &'static str, lookup: &str, path: &str) -> Attempt {
+fn attempt<'a>(reason: &'static str, lookup: &'a str, path: &'a str) -> Attempt<'a> {
     Attempt {
-        of: Of::Key,
-        refused: Refused {
-            reason,
-            lookup: Some(lookup.into()),
-            path: Some(path.into()),
-            ..Refused::default()
-        },
+        reason,
+        lookup: Some(lookup),
+        path: Some(path),
+        ..Attempt::default()
     }
 }
 
@@ -27,9 +24,9 @@ fn refused(event: &Event) -> &Refused {
 fn attempts_alike_are_counted_together() {
     let mut refusals = Refusals::default();
     for path in ["/a", "/b", "/c"] {
-        refusals.count(attempt("INVALID_KEY", "one", path), NOW);
+        refusals.count(&attempt("INVALID_KEY", "one", path), NOW);
     }
-    refusals.count(attempt("INVALID_KEY", "two", "/"), NOW.plus_seconds(1));
+    refusals.count(&attempt("INVALID_KEY", "two", "/"), NOW.plus_seconds(1));
     let taken = refusals.take();
     let counts: Vec<_> = taken
         .iter()
@@ -50,10 +47,10 @@ fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
     for number in 0..attempts {
         let reason = ["INVALID_KEY", "EXPIRED"][number % 2];
         refusals.count(
-            attempt(reason, &number.to_string(), &"/".repeat(1_000)),
+            &attempt(reason, &number.to_string(), &"/".repeat(1_000)),
             NOW,
         );
-        refusals.count(attempt("INVALID_KEY", "0", "/"), NOW);
+        refusals.count(&attempt("INVALID_KEY", "0", "/"), NOW);
     }
     let taken = refusals.take();
     assert!(taken.len() <= 1_002, "{}", taken.len());

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Context, Entry, Verification};
+use crate::audit::{Attempt, Of};
 use crate::limit::RateLimit;
 use crate::model::{Refusal, Timestamp};
 use crate::service::Service;
-use crate::{audit, events};
 
 pub struct Refused {
     pub refusal: Refusal,
@@ -73,21 +73,19 @@ pub fn note_refusal(
         (Some(_), _) | (None, Refusal::Throttled) => None,
         (None, _) => service.tokens.public_part(key),
     };
-    let attempt = audit::Attempt {
-        of: audit::Of::Key,
-        refused: events::Refused {
-            reason: refused.refusal.code(),
-            key_id: grant.map(|grant| grant.key_id.to_string()),
-            name: grant.map(|grant| grant.name.to_string()),
-            client_id: grant.map(|grant| grant.client_id.to_string()),
-            lookup: lookup.map(str::to_owned),
-            ip: context.ip.map(|ip| ip.to_string()),
-            claimed_ip: context.claimed_ip.map(|ip| ip.to_string()),
-            path: context.path.clone(),
-            hint: (refused.refusal == Refusal::IpNotAllowed && context.ip.is_none())
-                .then_some(ADDRESS_UNKNOWN),
-            ..events::Refused::default()
-        },
+    let attempt = Attempt {
+        of: Of::Key,
+        reason: refused.refusal.code(),
+        key_id: grant.map(|grant| &*grant.key_id),
+        name: grant.map(|grant| &*grant.name),
+        client_id: grant.map(|grant| &*grant.client_id),
+        token_id: None,
+        lookup,
+        ip: context.ip,
+        claimed_ip: context.claimed_ip,
+        path: context.path.as_deref(),
+        hint: (refused.refusal == Refusal::IpNotAllowed && context.ip.is_none())
+            .then_some(ADDRESS_UNKNOWN),
     };
-    service.audit.refuse(attempt, now);
+    service.audit.refuse(&attempt, now);
 }
