@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useConsumers, type Consumer } from '../package/support/consumer.js'
 import { useNodes } from '../package/support/nodes.js'
-import { COMMONJS, MODULE, SAYS } from '../package/support/programs.js'
+import { testPrograms } from '../package/support/programs.js'
 import { freshDatabase, type Database } from '../support/database.js'
 
 const consumer = useConsumers()
@@ -33,15 +33,10 @@ describe.each(['18', 'latest'] as const)('Node.js %s', (version) => {
     if (version !== 'latest') expect(stdout).toMatch(`v${version}.`)
   })
 
-  test('CommonJS', async () => {
-    app.write('program.cjs', COMMONJS)
-    expect(await run('program.cjs')).toMatchObject(SAYS)
-  })
-
-  test('ES modules', async () => {
-    app.write('program.mjs', MODULE)
-    expect(await run('program.mjs')).toMatchObject(SAYS)
-  })
+  testPrograms(
+    () => app,
+    () => database.url,
+  )
 
   test('the command line', async () => {
     const command = 'node_modules/@sophra/api-keys/cli/main.js'

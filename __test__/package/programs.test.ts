@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../support/database.js'
 import { tool, useConsumers, type Consumer } from './support/consumer.js'
-import { COMMONJS, IMPORTS, MODULE, SAYS } from './support/programs.js'
+import { IMPORTS, MODULE, SAYS, testPrograms } from './support/programs.js'
 
 const consumer = useConsumers()
 let app: Consumer
@@ -25,15 +25,10 @@ test('a machine of a user has no Rust', async () => {
   expect((await app.node(['--eval', script])).stdout).toBe('ENOENT\n')
 })
 
-test('CommonJS', async () => {
-  app.write('program.cjs', COMMONJS)
-  expect(await run('program.cjs')).toMatchObject(SAYS)
-})
-
-test('ES modules', async () => {
-  app.write('program.mjs', MODULE)
-  expect(await run('program.mjs')).toMatchObject(SAYS)
-})
+testPrograms(
+  () => app,
+  () => database.url,
+)
 
 test('what is not exported cannot be reached', async () => {
   const script = `try { require('@sophra/api-keys/native.js') } catch ({ code }) { console.log(code) }`

@@ -1,3 +1,6 @@
+import { expect, test } from 'vitest'
+import type { Consumer } from './consumer.js'
+
 /** What every program does with the package, and prints. */
 const USE = `
   const { key } = await createApiKey({ name: 'Program', clientId: 'acme' })
@@ -13,7 +16,19 @@ export const IMPORTS = `
 
 export const MODULE = `${IMPORTS}\n${USE}`
 
-export const COMMONJS = `
+const COMMONJS = `
   const { close, createApiKey, verifyApiKey } = require('@sophra/api-keys')
   const { withApiKey } = require('@sophra/api-keys/next')
   ;(async () => { ${USE} })()`
+
+/** Asks a program of each kind of module. */
+export function testPrograms(app: () => Consumer, databaseUrl: () => string): void {
+  test.each([
+    ['CommonJS', 'program.cjs', COMMONJS],
+    ['ES modules', 'program.mjs', MODULE],
+  ])('%s', async (_kind, name, text) => {
+    app().write(name, text)
+    const ended = await app().node([name], { DATABASE_URL: databaseUrl() })
+    expect(ended).toMatchObject(SAYS)
+  })
+}
