@@ -1,0 +1,206 @@
+//! Each option read, checked, and completed by its default.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use zeroize::Zeroizing;
+
+use super::reader::Reader;
+use super::{
+    Adopt, Config, DatabaseUrl, Environ, JWT_SECRET_MIN, Migrate, Options, Secret, Ttl, defaults,
+    proxies,
+};
+use crate::hash::{HashParams, default_permits};
+use crate::token::{Environment, Keyring, SigningKey, is_prefix};
+
+pub(super) const MISSING_URL: &str =
+    "databaseUrl is missing: set DATABASE_URL or call configure({ databaseUrl })";
+
+/// The configuration, unless there is no database in it, and everything that is wrong.
+pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String>) {
+    let mut reader = Reader::new(&options.0, environ);
+    let database_url = database_url(&mut reader);
+    let direct_database_url = direct_database_url(&mut reader);
+    let jwt_secret = jwt_secret(&mut reader);
+    let migrate = match reader.choice("migrate", &["auto", "manual"], defaults::MIGRATE) {
+        "manual" => Migrate::Manual,
+        _ => Migrate::Auto,
+    };
+    let adopt = match reader.choice("adopt", &["verify", "hash"], defaults::ADOPT) {
+        "hash" => Adopt::Hash,
+        _ => Adopt::Verify,
+    };
+    let environment = environment(&mut reader);
+    let prefixes = prefixes(&mut reader);
+    let signing_keys = signing_keys(&mut reader);
+    let hash_params = hash_params(&mut reader);
+    let hash_permits = reader
+        .number("hashPermits", 1..=1_024)
+        .map(|permits| permits as usize);
+    let cold_digest = cold_digest(&mut reader, signing_keys.is_some());
+    let cache_capacity = reader
+        .number("cacheCapacity", 1..=10_000_000)
+        .unwrap_or(defaults::CACHE_CAPACITY);
+    let staleness = reader.number("stalenessSeconds", 2..=3_600);
+    let window = reader.number("rateLimitWindowSeconds", 1..=86_400);
+    let suspend_after = reader.number("suspendAfter", 1..=1_000_000);
+    let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
+    let throttle = reader.number("throttle", 0..=1_000_000);
+    let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);
+    let ttl = ttl(&mut reader);
+    let pool_max = reader.number("poolMax", 1..=1_000);
+    let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
+    let retention = reader.number("auditRetentionDays", 1..=36_500);
+    // Each is a time series: all together must stay few.
+    let metrics_clients = reader.number("metricsClients", 0..=50);
+    let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
+    let trust = proxies::trust(&mut reader);
+
+    let config = database_url.map(|database_url| Config {
+        pool_max: pool_max
+            .or(database_url.connection_limit)
+            .unwrap_or(defaults::POOL_MAX),
+        database_url,
+        direct_database_url,
+        jwt_secret,
+        migrate,
+        adopt,
+        prefixes,
+        environment,
+        signing_keys,
+        hash_params,
+        hash_permits: hash_permits.unwrap_or_else(default_permits),
+        cold_digest,
+        cache_capacity: cache_capacity as usize,
+        staleness: seconds(staleness.unwrap_or(defaults::STALENESS_SECONDS)),
+        rate_limit_window: seconds(window.unwrap_or(defaults::RATE_LIMIT_WINDOW_SECONDS)),
+        suspend_after: suspend_after.unwrap_or(defaults::SUSPEND_AFTER),
+        suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
+        throttle: throttle.unwrap_or(defaults::THROTTLE),
+        flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
+        ttl,
+        audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
+        metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
+        log,
+        statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
+        trust,
+    });
+    (config, reader.finish())
+}
+
+fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+    // The second name is what some apps call it.
+    match reader
+        .text("databaseUrl")
+        .or_else(|| reader.environment("POSTGRESQL_URL"))
+    {
+        Some(text) => checked_url(reader, "databaseUrl", &text),
+        None => {
+            reader.fail(MISSING_URL);
+            None
+        }
+    }
+}
+
+fn direct_database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+    let text = reader.text("directDatabaseUrl")?;
+    checked_url(reader, "directDatabaseUrl", &text)
+}
+
+fn checked_url(reader: &mut Reader<'_>, name: &str, text: &str) -> Option<DatabaseUrl> {
+    DatabaseUrl::parse(text)
+        .map_err(|why| reader.fail_option(name, why))
+        .ok()
+}
+
+fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
+    match reader.text("jwtSecret") {
+        None => Err("JWT_SECRET is missing: admin tokens cannot be used".into()),
+        Some(text) if text.len() < JWT_SECRET_MIN => Err(format!(
+            "JWT_SECRET needs at least {JWT_SECRET_MIN} bytes: admin tokens cannot be used"
+        )),
+        Some(text) => Ok(Secret(text)),
+    }
+}
+
+pub(super) fn environment(reader: &mut Reader<'_>) -> Environment {
+    match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
+        "test" => Environment::Test,
+        _ => Environment::Live,
+    }
+}
+
+pub(super) fn prefixes(reader: &mut Reader<'_>) -> Vec<String> {
+    let prefixes = reader
+        .list("prefixes")
+        .unwrap_or_else(|| vec![defaults::PREFIX.to_owned().into()]);
+    if prefixes.is_empty() || !prefixes.iter().all(|prefix| is_prefix(prefix)) {
+        reader.fail_option(
+            "prefixes",
+            "must each have 1 to 20 letters and digits and begin with a letter",
+        );
+    }
+    prefixes.iter().map(|prefix| prefix.to_string()).collect()
+}
+
+pub(super) fn signing_keys(reader: &mut Reader<'_>) -> Option<Keyring> {
+    let encoded = reader.list("signingKeys")?;
+    let keys: Option<Vec<SigningKey>> = encoded
+        .iter()
+        .map(|text| {
+            SigningKey::new(Zeroizing::new(
+                BASE64_STANDARD.decode(text.as_bytes()).ok()?,
+            ))
+        })
+        .collect();
+    let keyring = keys.and_then(Keyring::new);
+    if keyring.is_none() {
+        reader.fail_option("signingKeys", "must each be base64 of at least 32 bytes");
+    }
+    keyring
+}
+
+/// The digest's key comes from the signing keys, and must not lie beside the digest.
+fn cold_digest(reader: &mut Reader<'_>, signing_keys: bool) -> bool {
+    let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
+    if on && !signing_keys {
+        reader.fail_option("coldDigest", "needs signingKeys (API_KEYS_SIGNING_KEYS)");
+    }
+    on
+}
+
+fn hash_params(reader: &mut Reader<'_>) -> HashParams {
+    let memory = reader
+        .number("argon2MemoryKib", 8..=262_144)
+        .unwrap_or(defaults::ARGON2_MEMORY_KIB);
+    let iterations = reader
+        .number("argon2Iterations", 1..=20)
+        .unwrap_or(defaults::ARGON2_ITERATIONS);
+    HashParams::new(memory, iterations, 1).unwrap_or_default()
+}
+
+fn ttl(reader: &mut Reader<'_>) -> Ttl {
+    let mut days = |name| {
+        reader
+            .number(name, 1..=36_500)
+            .and_then(|days| i32::try_from(days).ok())
+    };
+    let ttl = Ttl {
+        default_days: days("defaultTtlDays"),
+        max_days: days("maxTtlDays"),
+    };
+    if let (Some(default), Some(max)) = (ttl.default_days, ttl.max_days)
+        && default > max
+    {
+        reader.fail_option("defaultTtlDays", "must not be above maxTtlDays");
+    }
+    ttl
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+fn millis(millis: u32) -> Duration {
+    Duration::from_millis(millis.into())
+}
