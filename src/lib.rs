@@ -10,7 +10,7 @@
 //! 3. [`verify::verify`]: [`token`] tells junk and forgeries without I/O, and [`throttle`] has addresses that keep
 //!    presenting wrong keys wait; `verify/prove.rs` lets [`store`] find the
 //!    row and [`hash`] prove the secret, and puts it into the cache; then the same checks as above.
-//! 4. `binding/shapes.rs` writes the answer, and `index.js` makes it an object.
+//! 4. `binding/shapes/verification.rs` writes the answer, and `index.js` makes it an object.
 //!
 //! [`sync`] keeps the cache true: it follows the change log that triggers write, whoever changes a key. [`flush`] stores
 //! what was counted, and learns what other processes have counted. [`events`] and [`metrics`] tell operators.
