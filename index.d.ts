@@ -265,6 +265,12 @@ export interface CreateAdminTokenInput {
 export interface AdminContext {
   /** The permission that the request needs. */
   permission?: string | null
+  /** The client's address; for events only, like all that follows. */
+  ip?: string | null
+  /** What a header says of the client's address, which nobody has to believe. */
+  claimedIp?: string | null
+  /** Where the request went. */
+  path?: string | null
 }
 
 /** An admin token that was accepted. */
@@ -515,7 +521,7 @@ export interface KeyRefusedEvent extends EventBase {
   path?: string
 }
 
-/** Admin tokens that were refused, those alike counted together since the last flush. */
+/** Admin tokens that were refused, those alike counted together since the last flush: by reason, token and address. */
 export interface AdminRefusedEvent extends EventBase {
   type: 'admin.refused'
   severity: 'info'
@@ -523,6 +529,11 @@ export interface AdminRefusedEvent extends EventBase {
   count: number
   /** Where the token itself was right. */
   tokenId?: string
+  ip?: string
+  /** What a header said of the address, which nobody has to believe. Of the first of them. */
+  claimedIp?: string
+  /** Of the first of them, cut at 256 characters. */
+  path?: string
 }
 
 /** An admin token was issued or revoked. */

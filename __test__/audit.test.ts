@@ -5,7 +5,7 @@ import { faultOf, invalidFields } from './support/faults.js'
 import { startProxy } from './support/proxy.js'
 import { useAddon } from './support/use-addon.js'
 
-const { createApiKey, flush, listAuditEvents, onEvent, patchApiKey, verifyApiKey } = addon
+const { createApiKey, flush, listAuditEvents, metrics, onEvent, patchApiKey, verifyApiKey } = addon
 
 const jwtSecret = 'a secret that is long enough to be one'
 const database = useAddon({ jwtSecret })
@@ -91,6 +91,26 @@ describe('administration', () => {
       expect.objectContaining({ type: 'admin.refused', reason: 'INVALID_TOKEN', count: 1 }),
     )
     expect(JSON.stringify(events)).not.toContain(token)
+  })
+
+  test('by a token that is refused is kept with who asked for what', async () => {
+    const { id, token } = await addon.createAdminToken({ name: 'Ops' })
+    const about = { ip: '::ffff:192.0.2.1', claimedIp: '10.9.9.9', path: '/api/\u202e\r\nkeys' }
+    await addon.verifyAdminToken(token, { permission: 'x', ...about })
+    await addon.verifyAdminToken('nonsense', { ...about, ip: 'unreadable' })
+    await addon.verifyAdminToken('nonsense', { ip: '192.0.2.2' })
+    await flush()
+    const { events } = await listAuditEvents({ type: 'admin.refused' })
+    const path = String.raw`/api/\u{202e}\u{d}\u{a}keys`
+    expect(events.find(({ tokenId }) => tokenId === id)).toMatchObject({
+      reason: 'INSUFFICIENT_PERMISSION',
+      ip: '192.0.2.1',
+      claimedIp: '10.9.9.9',
+      path,
+    })
+    expect(events).toContainEqual(
+      expect.objectContaining({ reason: 'INVALID_TOKEN', ip: '192.0.2.2', count: 1 }),
+    )
   })
 
   test('of somebody who is no text is refused, and nothing is done', async () => {
@@ -231,4 +251,52 @@ describe('the log', () => {
     await addon.close()
     await proxy.close()
   })
+
+  test('says what is lost when the addon is closed in an outage, and counts it', async () => {
+    const dropped = () => Number(/^sophra_api_key_audit_dropped_total (.+)$/m.exec(metrics())![1])
+    const before = dropped()
+    const proxy = await startProxy(database.url())
+    addon.configure({ databaseUrl: proxy.url, log: 'off', argon2MemoryKib: 8, argon2Iterations: 1 })
+    await addon.listApiKeys()
+    proxy.cut()
+    for (let attempt = 0; attempt < 7; attempt++) await verifyApiKey('nonsense')
+    const fault = await faultOf(() => addon.close())
+    expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    expect(fault.message).toContain('0 uses of keys and 7 attempts and changes of the audit log')
+    expect(dropped() - before).toBe(7)
+    await proxy.close()
+    addon.configure({ databaseUrl: database.url(), argon2MemoryKib: 8, argon2Iterations: 1 })
+  })
+
+  test('forgets what is older than the retention, from the start on', async () => {
+    await addon.close()
+    const insert = (id: string, days: number) =>
+      database.sql(
+        `INSERT INTO sophra_api_keys.audit (id, at, type, count, event)
+         VALUES ($1, (now() AT TIME ZONE 'UTC') - make_interval(days => $2), 'key.deleted', 1, '{}')`,
+        [id, days],
+      )
+    await insert('kept', 89)
+    await insert('forgotten', 91)
+    const left = async () => {
+      const rows = await database.sql(
+        `SELECT id FROM sophra_api_keys.audit WHERE id IN ('kept', 'forgotten') ORDER BY id`,
+      )
+      return rows.map(({ id }) => id as string)
+    }
+    expect(await left()).toEqual(['forgotten', 'kept'])
+    addon.configure({ databaseUrl: database.url(), argon2MemoryKib: 8, argon2Iterations: 1 })
+    await addon.listApiKeys()
+    await eventually(async () => expect(await left()).toEqual(['kept']))
+  })
+})
+
+test('a refused attempt is told and kept with one and the same instant', async () => {
+  const mine = (events: Iterable<{ ip?: unknown; at: Date }>): Date[] =>
+    [...events].filter(({ ip }) => ip === '198.51.100.9').map(({ at }) => at)
+  await verifyApiKey('nonsense', { ip: '198.51.100.9' })
+  await flush()
+  const { events } = await listAuditEvents({ type: 'key.refused' })
+  expect(mine(events)).toHaveLength(1)
+  await eventually(() => expect(mine(told)).toEqual(mine(events)))
 })

@@ -211,6 +211,26 @@ describe('a thread', () => {
   })
 })
 
+test('a flood of refused attempts leaves room for alerts', async () => {
+  const all: Event[] = []
+  stops.push(onEvent((event) => void all.push(event)))
+  const { id, key } = await create()
+  await verifyApiKey(key)
+  // While this thread is busy, flushes tell of a thousand kinds each.
+  for (let second = 0; second < 4; second++) {
+    for (let kind = 0; kind < 1_000; kind++) {
+      await verifyApiKey('nonsense', { ip: `10.${second}.${kind >> 8}.${kind & 255}` })
+    }
+    execFileSync(process.execPath, ['-e', UNTIL_TOLD, database.url(), `${second}`], { cwd: root })
+  }
+  expect((await verifyApiKey(key)).code).toBe('RATE_LIMITED')
+  execFileSync(process.execPath, ['-e', UNTIL_SUSPENDED, database.url(), JSON.stringify([id])], {
+    cwd: root,
+  })
+  await eventually(() => expect(all.at(-1)).toMatchObject({ type: 'key.suspended', keyId: id }))
+  expect(all.length).toBeLessThan(1_024)
+})
+
 /** Ends when all the keys are suspended, as the database knows it. */
 const UNTIL_SUSPENDED = `
   const { Client } = require('pg')
@@ -220,5 +240,18 @@ const UNTIL_SUSPENDED = `
     const client = new Client({ connectionString: url })
     await client.connect()
     while ((await client.query(statement, [JSON.parse(ids)])).rowCount > 0);
+    await client.end()
+  })()`
+
+/** Ends when the audit log has all attempts of a network 10.N.0.0/16. */
+const UNTIL_TOLD = `
+  const { Client } = require('pg')
+  const [url, second] = process.argv.slice(1)
+  const statement = "SELECT sum(count)::int AS sum FROM sophra_api_keys.audit WHERE event ->> 'ip' LIKE $1"
+  ;(async () => {
+    const client = new Client({ connectionString: url })
+    await client.connect()
+    const told = async () => (await client.query(statement, ['10.' + second + '.%'])).rows[0].sum
+    while ((await told()) < 900);
     await client.end()
   })()`

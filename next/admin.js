@@ -1,6 +1,7 @@
 'use strict'
 
 const { verifyAdminToken } = require('../index.js')
+const { clientOf } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
 const responses = require('./responses.js')
 
@@ -25,15 +26,15 @@ exports.withAdminAuth = (handler, options = {}) => {
   return responses.routeHandler(async (request, context) => {
     const token = request.headers.get('x-admin-token')
     const found = token
-      ? await byToken(token, permission)
+      ? await byToken(token, { permission, ...clientOf(request) })
       : await byAuthorize(request, permission, authorize)
     if (found.refusal) return found.refusal
     return handler(request, { ...context, admin: found.admin })
   })
 }
 
-async function byToken(token, permission) {
-  const admin = await responses.asked(verifyAdminToken(token, { permission }))
+async function byToken(token, context) {
+  const admin = await responses.asked(verifyAdminToken(token, context))
   if (admin.valid) return { admin }
   const { status } = admin
   return {

@@ -2,7 +2,7 @@
 
 const native = require('../addon.js')
 const { verifyApiKey } = require('../index.js')
-const { clientAddress } = require('./client-ip.js')
+const { clientOf } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
 const responses = require('./responses.js')
 
@@ -16,20 +16,13 @@ exports.withApiKey = (handler, options = {}) => {
   return responses.routeHandler(async (request, context) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
     if (!key) return missing()
-    const { ip, claimedIp } = clientAddress(request)
-    const about = { ip, claimedIp, scopes, cost, path: pathOf(request.url) }
+    const { ip, claimedIp, path } = clientOf(request)
+    const about = { ip, claimedIp, scopes, cost, path }
     const apiKey = await responses.asked(verifyApiKey(key, about))
     if (!apiKey.valid) return refused(apiKey)
     const response = await handler(request, { ...context, apiKey })
     return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
   })
-}
-
-/** The path of an absolute URL; parsing all of it would cost more than the verify. */
-function pathOf(url) {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  const end = url.indexOf('?', start)
-  return end < 0 ? url.slice(start) : url.slice(start, end)
 }
 
 /** The token of `Authorization: Bearer <token>`. */

@@ -7,5 +7,16 @@ const { open } = require('../fault.js')
 const clientAddress = (request) =>
   open(native.clientAddress(request.headers.get('x-forwarded-for')))
 
-exports.clientAddress = clientAddress
+/** The path of an absolute URL; parsing all of it would cost more than a verify. */
+function pathOf(url) {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.indexOf('?', start)
+  return end < 0 ? url.slice(start) : url.slice(start, end)
+}
+
+/** Who asks for what. */
+exports.clientOf = (request) => {
+  const { ip, claimedIp } = clientAddress(request)
+  return { ip, claimedIp, path: pathOf(request.url) }
+}
 exports.clientIp = (request) => clientAddress(request).ip

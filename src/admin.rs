@@ -94,19 +94,22 @@ pub async fn verify(
     let verification = judge(service, token, context).await?;
     match &verification {
         AdminVerification::Valid(_) => {}
-        AdminVerification::InvalidToken => refuse(service, "INVALID_TOKEN", None),
+        AdminVerification::InvalidToken => refuse(service, "INVALID_TOKEN", None, context),
         AdminVerification::InsufficientPermission { token_id } => {
-            refuse(service, "INSUFFICIENT_PERMISSION", Some(token_id));
+            refuse(service, "INSUFFICIENT_PERMISSION", Some(token_id), context);
         }
     }
     Ok(verification)
 }
 
-fn refuse(service: &Service, reason: &'static str, token_id: Option<&str>) {
+fn refuse(service: &Service, reason: &'static str, token_id: Option<&str>, context: &AdminContext) {
     let attempt = Attempt {
         of: Of::Admin,
         reason,
         token_id,
+        ip: context.ip,
+        claimed_ip: context.claimed_ip,
+        path: context.path.as_deref(),
         ..Attempt::default()
     };
     service.audit.refuse(&attempt, Timestamp::now());

@@ -60,6 +60,22 @@ impl Audit {
         locked(&self.refusals).is_empty() && locked(&self.waiting).is_empty()
     }
 
+    /// Counts what has not been written as dropped, when nobody will write it any more.
+    pub fn give_up(&self) -> u64 {
+        let refused: u64 = locked(&self.refusals)
+            .take()
+            .iter()
+            .map(|(_, count, _)| count)
+            .sum();
+        let waiting: u64 = locked(&self.waiting)
+            .drain(..)
+            .map(|entry| entry.count)
+            .sum();
+        let lost = refused + waiting;
+        self.dropped.fetch_add(lost, Ordering::Relaxed);
+        lost
+    }
+
     fn keep(&self, entry: Entry) {
         let mut waiting = locked(&self.waiting);
         if waiting.len() < WAITING_MAX {
@@ -89,7 +105,7 @@ pub fn record(service: &Service, event: Event, now: Timestamp) {
 }
 
 fn record_many(service: &Service, event: Event, count: u64, now: Timestamp) {
-    service.tell(&event);
+    service.tell_at(&event, now);
     match random::generator() {
         Ok(mut rng) => service.audit.keep(Entry {
             id: random::id(&mut rng),

@@ -149,7 +149,14 @@ struct Told<'a> {
 }
 
 /// Takes an event as JSON, at once: a listener that is busy must not hold up who tells.
-pub type Listener = Box<dyn Fn(&str) -> Delivery + Send + Sync>;
+pub type Listener = Box<dyn Fn(&str, Urgency) -> Delivery + Send + Sync>;
+
+/// Alerts have room where a flood of the rest has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    Rest,
+    Alert,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -173,6 +180,15 @@ impl Event {
     pub fn recovered(down_for: Duration) -> Self {
         Self::DatabaseRecovered {
             down_for_ms: u64::try_from(down_for.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// What an admin wants to be told at once, the all-clear too.
+    fn urgency(&self) -> Urgency {
+        match self {
+            Self::DatabaseRecovered { .. } => Urgency::Alert,
+            _ if self.severity() >= Severity::Warning => Urgency::Alert,
+            _ => Urgency::Rest,
         }
     }
 
@@ -224,7 +240,7 @@ impl Events {
             return;
         };
         let mut listeners = locked(&self.listeners);
-        listeners.retain(|(_, listener)| match listener(&json) {
+        listeners.retain(|(_, listener)| match listener(&json, event.urgency()) {
             Delivery::Taken => true,
             Delivery::Dropped => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);

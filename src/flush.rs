@@ -19,7 +19,8 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Flushes for as long as the service is in use; suspensions do not wait for an interval.
 pub async fn run(service: Weak<Service>, interval: Duration) {
     let mut next = Instant::now() + interval;
-    let mut prune_at = Instant::now() + PRUNE_INTERVAL;
+    // With the first flush as well: not every process lives for long.
+    let mut prune_at = Instant::now();
     while let Some(service) = service.upgrade() {
         let urgent = timeout_at(next, service.urgent.notified()).await.is_ok();
         let now = Timestamp::now();

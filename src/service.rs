@@ -137,20 +137,25 @@ impl Service {
     pub async fn stop(&self) -> Result<(), Error> {
         const PATIENCE: Duration = Duration::from_secs(5);
         let flushed = tokio::time::timeout(PATIENCE, flush::flush(self)).await;
-        let pending = self.usage.pending();
+        let (uses, entries) = (self.usage.pending(), self.audit.give_up());
         // A server that does not answer must not hold up the close.
         let _ = tokio::time::timeout(PATIENCE, self.store.close()).await;
         match flushed {
             Ok(Ok(())) => Ok(()),
             _ => Err(Error::unavailable(format!(
-                "The database did not take the last usage: {pending} uses of keys are lost"
+                "The database did not take what was counted last: {uses} uses of keys and {entries} attempts and \
+                 changes of the audit log are lost"
             ))),
         }
     }
 
     /// Tells operators what has happened.
     pub fn tell(&self, event: &Event) {
-        self.events.tell(event, Timestamp::now(), self.config.log);
+        self.tell_at(event, Timestamp::now());
+    }
+
+    pub fn tell_at(&self, event: &Event, at: Timestamp) {
+        self.events.tell(event, at, self.config.log);
     }
 
     /// Whether a flush would have nothing to do.

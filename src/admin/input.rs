@@ -1,7 +1,10 @@
 //! What callers may say of admin tokens.
 
+use std::net::IpAddr;
+
 use crate::error::Error;
 use crate::input::{Fields, Value, argument, rules};
+use crate::model::parse_address;
 
 const DEFAULT_SECONDS: i32 = 365 * 86_400;
 /// A second to ten years.
@@ -37,17 +40,28 @@ impl NewToken {
     }
 }
 
-/// What a request needs of the token that it presents.
+/// What a request needs of the token that it presents, and for operators who asks for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminContext {
     pub permission: Option<String>,
+    pub ip: Option<IpAddr>,
+    pub claimed_ip: Option<IpAddr>,
+    pub path: Option<String>,
 }
 
 impl AdminContext {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let permission = fields.optional("permission", rules::label(PERMISSION_LENGTH_MAX));
-        fields.finish(Some(Self { permission }))
+        let ip = fields.unknown_or("ip", parse_address);
+        let claimed_ip = fields.unknown_or("claimedIp", parse_address);
+        let path = fields.unknown_or("path", |path| Some(path.to_owned()));
+        fields.finish(Some(Self {
+            permission,
+            ip,
+            claimed_ip,
+            path,
+        }))
     }
 }
 

@@ -1,15 +1,22 @@
 //! Events on their way to JavaScript.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use napi::Status;
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::threadsafe_function::{
+    ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
+};
 use napi_derive::napi;
 
-use crate::events::Delivery;
+use crate::events::{Delivery, Urgency};
 use crate::lifecycle;
 
 /// Events that wait for a busy JavaScript thread; what does not fit is dropped and counted.
 const QUEUE_MAX: usize = 1_024;
+/// Of these the most that are no alerts, so that a flood of refused attempts cannot crowd out a suspension or an outage.
+const REST_MAX: usize = QUEUE_MAX / 2;
 
 /// Weak: who listens does not keep the process alive.
 type Callback = ThreadsafeFunction<String, (), String, Status, false, true, QUEUE_MAX>;
@@ -18,13 +25,18 @@ type Callback = ThreadsafeFunction<String, (), String, Status, false, true, QUEU
 /// Calls back with each event as JSON; answers the number by which that ends. For `events.js`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f64> {
-    let callback: Callback = callback
-        .build_threadsafe_function()
-        .weak::<true>()
-        .max_queue_size::<QUEUE_MAX>()
-        .build()?;
-    let number = lifecycle::events().add(Box::new(move |json| {
-        match callback.call(json.to_owned(), ThreadsafeFunctionCallMode::NonBlocking) {
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let callback = listener(&callback, Arc::clone(&waiting))?;
+    let number = lifecycle::events().add(Box::new(move |json, urgency| {
+        if urgency == Urgency::Rest && waiting.load(Ordering::Relaxed) >= REST_MAX {
+            return Delivery::Dropped;
+        }
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let status = callback.call(json.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
+        if status != Status::Ok {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        match status {
             Status::Ok => Delivery::Taken,
             Status::QueueFull => Delivery::Dropped,
             // Its environment is going away.
@@ -33,6 +45,21 @@ pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f
     }));
     #[expect(clippy::cast_precision_loss)] // Counted up from 0.
     Ok(number as f64)
+}
+
+/// Counts down what waits as it is taken out of the queue.
+fn listener(
+    callback: &Function<'_, String, ()>,
+    waiting: Arc<AtomicUsize>,
+) -> napi::Result<Callback> {
+    callback
+        .build_threadsafe_function::<String>()
+        .weak::<true>()
+        .max_queue_size::<QUEUE_MAX>()
+        .build_callback(move |context: ThreadsafeCallContext<String>| {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            Ok(context.value)
+        })
 }
 
 /// Ends what `add_listener` began.

@@ -16,7 +16,7 @@ fn told(deliveries: &[Delivery], events: &Events) -> Vec<String> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     for &delivery in deliveries {
         let heard = Arc::clone(&heard);
-        events.add(Box::new(move |json| {
+        events.add(Box::new(move |json, _| {
             heard.lock().unwrap().push(json.to_owned());
             delivery
         }));
@@ -41,7 +41,7 @@ fn all_who_listen_are_told_and_who_is_gone_is_forgotten() {
 #[test]
 fn who_was_removed_is_told_nothing() {
     let events = Events::default();
-    let number = events.add(Box::new(|_| panic!("told")));
+    let number = events.add(Box::new(|_, _| panic!("told")));
     events.remove(number);
     events.remove(number);
     assert!(told(&[], &events).is_empty());
