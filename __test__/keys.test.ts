@@ -246,6 +246,16 @@ test('a number at its bounds and every kind of JSON survive the way to the datab
   expect(await getApiKey(id)).toMatchObject({ name: '🔑', clientId: 'ключ', metadata })
 })
 
+test('numbers of metadata come back as they were, whatever their size', async () => {
+  const numbers = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 123456789.12345679, 1 / 3]
+  // Their digits are what tells whether the last bit survives.
+  for (let power = -300; power <= 300; power += 3) numbers.push(1.2345678901234567 * 10 ** power)
+  const { id } = await createApiKey({ name: 'Numbers', clientId: 'numbers', metadata: { numbers } })
+  expect((await getApiKey(id))!.metadata).toEqual({ numbers })
+  const { keys } = await listApiKeys({ clientId: 'numbers' })
+  expect(keys.map(({ metadata }) => metadata)).toEqual([{ numbers }])
+})
+
 test('dates are stored as UTC without a zone, as Prisma reads them', async () => {
   const expiresAt = new Date('2050-06-01T12:00:00.123Z')
   const { id } = await createApiKey({ name: 'Summer', clientId: 'c', expiresAt })

@@ -43,4 +43,12 @@ describe.each(KEY_ROUTES)('the audit log of %s', (route) => {
     expect(status).toBe(400)
     expect(body.code).toBe('INVALID_INPUT')
   })
+
+  test.each(['', '0x10', '1e1', '%2010', '10.0', '+10', '1001'])(
+    'takes no limit but a whole number: %j',
+    async (limit) => {
+      const answer = await app.request(`/api/keys/audit?limit=${limit}`, await reader('audit:read'))
+      expect(answer).toMatchObject({ status: 400, body: { issues: [{ path: 'limit' }] } })
+    },
+  )
 })

@@ -47,6 +47,11 @@ describe.each(KEY_ROUTES)('%s', (route) => {
     expect(sizes(await walk('?limit=10&isActive=true'))).toEqual([10, 3])
   })
 
+  test('of a parameter that is given twice the last one counts', async () => {
+    const { body } = await app.keys('GET', undefined, '?limit=1&limit=3')
+    expect(body).toHaveLength(3)
+  })
+
   test('a Host header does not decide where the next page is', async () => {
     const { headers } = await app.keys('GET', undefined, '?limit=1')
     expect(headers.get('link')).toMatch(new RegExp(`^<${route}\\?`))

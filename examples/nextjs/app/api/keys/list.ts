@@ -5,15 +5,17 @@ const MAX_LIMIT = 10_000
 const PAGE_LIMIT = 1_000
 
 /** How many keys are wanted; else the response that says what is wrong. */
-export function readLimit(text: string | null): number | Response {
-  const limit = /^\d{1,5}$/.test(text ?? `${MAX_LIMIT}`) ? Number(text ?? MAX_LIMIT) : 0
+export function readLimit(text = String(MAX_LIMIT)): number | Response {
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (limit >= 1 && limit <= MAX_LIMIT) return limit
   return invalidInput(`limit must be a whole number from 1 to ${MAX_LIMIT}`, 'limit')
 }
 
 /** Up to 10,000 keys, of which the addon answers 1,000 at a time. */
-export async function listKeys(params: URLSearchParams, wanted: number): Promise<ApiKeyPage> {
-  const { isActive, ...others } = Object.fromEntries(params)
+export async function listKeys(
+  { isActive, ...others }: Record<string, string>,
+  wanted: number,
+): Promise<ApiKeyPage> {
   // What is wrong or unknown goes on as it is, for the addon to refuse.
   const filters = { ...others, isActive: readBoolean(isActive) } as ListApiKeysQuery
 

@@ -45,10 +45,10 @@ export const POST = withAdminAuth(async (request, { admin }) => {
 
 /** The body stays an array, as it always was: a next page is announced in the `Link` header. */
 export const GET = withAdminAuth(async (request) => {
-  const { searchParams } = new URL(request.url)
-  const limit = readLimit(searchParams.get('limit'))
-  if (limit instanceof Response) return limit
-  const { keys, nextCursor } = await listKeys(searchParams, limit)
+  const { limit, ...filters } = Object.fromEntries(new URL(request.url).searchParams)
+  const wanted = readLimit(limit)
+  if (wanted instanceof Response) return wanted
+  const { keys, nextCursor } = await listKeys(filters, wanted)
   return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }, read)
 
