@@ -2,14 +2,17 @@
 
 // What is printed may come from a database that anybody wrote into: nothing of it may steer the terminal.
 
-/** Control characters of both sets, and those that turn the direction of text or end a line. */
-const steering = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
-const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+/** Control characters, those that end a line or turn the direction of text, invisible ones, and lone surrogates. */
+const steering = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
-function escaped(text) {
-  const code = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return String(text).replace(steering, code).replace(lone, code)
-}
+const escaped = (text) => String(text).replace(steering, inUnits)
+
+/** As JSON writes them. */
+const inUnits = (character) =>
+  character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
 
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
 
@@ -43,11 +46,10 @@ function createOutput({ json }) {
   }
 }
 
-/** JSON escapes C0 alone; the rest is escaped as JSON permits. */
+/** JSON escapes C0 alone; the rest is escaped as JSON permits. The line ends that are left are those of the indent. */
 function asJson(value, indent) {
-  return JSON.stringify(value, undefined, indent).replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return JSON.stringify(value, undefined, indent).replace(steering, (character) =>
+    character === '\n' ? character : inUnits(character),
   )
 }
 
@@ -84,4 +86,7 @@ function text(value) {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-module.exports = { createOutput }
+/** A name in a question. */
+const quoted = (text) => `"${shortened(escaped(text))}"`
+
+module.exports = { createOutput, quoted }

@@ -29,7 +29,9 @@ exports.listKeys = async ({ isActive, ...filters }, wanted) => {
 exports.linkToNext = (request, cursor) => {
   const { pathname, searchParams } = new URL(request.url)
   searchParams.set('cursor', cursor)
-  return `<${pathname}?${searchParams}>; rel="next"`
+  // Two slashes would begin another host.
+  const path = pathname.replace(/^\/+/, '/')
+  return `<${path}?${searchParams}>; rel="next"`
 }
 
 function readBoolean(text) {

@@ -21,6 +21,7 @@ use crate::events::{AdminEvent, Event};
 use crate::model::{CredentialDigest, Timestamp};
 use crate::random;
 use crate::service::Service;
+use crate::shown::Shown;
 
 /// The row behind a token, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub enum AdminVerification {
 pub async fn create(
     service: &Service,
     new: NewToken,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<(AdminToken, Zeroizing<String>), Error> {
     let secret = jwt_secret(service)?;
@@ -77,8 +78,8 @@ pub async fn create(
         .insert_admin_token(&token, &CredentialDigest::of(&jwt).lookup())
         .await?;
     let issued = AdminEvent {
-        token_id: token.id.clone(),
-        name: Some(token.name.clone()),
+        token_id: Shown::new(&token.id),
+        name: Some(Shown::new(&token.name)),
         actor,
     };
     audit::record(service, Event::AdminIssued(issued), now);
@@ -151,7 +152,7 @@ pub async fn list(service: &Service) -> Result<Vec<AdminToken>, Error> {
 pub async fn revoke(
     service: &Service,
     id: &str,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let revoked = service.store.revoke_admin_token(id, now).await;
@@ -161,7 +162,7 @@ pub async fn revoke(
         return Err(Error::NotFound("Admin token"));
     }
     let revoked = AdminEvent {
-        token_id: id.to_owned(),
+        token_id: Shown::new(id),
         name: None,
         actor,
     };

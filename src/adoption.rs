@@ -21,6 +21,7 @@ use crate::hash::Phc;
 use crate::model::CredentialDigest;
 use crate::random;
 use crate::service::Service;
+use crate::shown::Shown;
 use crate::store::{DigestRange, PlaintextKey, PlaintextToken};
 use crate::token::Plaintext;
 
@@ -236,9 +237,9 @@ async fn adopt_token(
     if adopted && token.permissions.is_none() && permits_all(&permissions) {
         // When it happens, whoever did it and whatever comes after it.
         service.tell(&Event::AdminAdopted {
-            token_id: token.id.clone(),
-            name: token.name.clone(),
-            permissions: permissions.clone(),
+            token_id: Shown::new(&token.id),
+            name: Shown::new(&token.name),
+            permissions: Shown::list(&permissions),
         });
     }
     Ok(adopted.then_some(permissions))

@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::lock::locked;
 use crate::model::Timestamp;
+use crate::shown::Shown;
 
-/// Something that happened. Never with a secret in it.
+/// Something that happened. Never with a secret in it; what came from outside is [`Shown`].
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type")]
 pub enum Event {
@@ -23,9 +24,9 @@ pub enum Event {
     KeyChanged(KeyEvent),
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
     KeyDeleted {
-        key_id: String,
+        key_id: Shown,
         #[serde(skip_serializing_if = "Option::is_none")]
-        actor: Option<String>,
+        actor: Option<Shown>,
     },
     /// Attempts alike since the last flush, told together.
     #[serde(rename = "key.refused", rename_all = "camelCase")]
@@ -40,18 +41,18 @@ pub enum Event {
     /// A key exceeded its rate limit: told once, by the process that stored it.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
-        key_id: String,
-        name: String,
-        client_id: String,
+        key_id: Shown,
+        name: Shown,
+        client_id: Shown,
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
     /// An admin token of an old instance permits everything from here on, by its name.
     #[serde(rename = "admin.adopted", rename_all = "camelCase")]
     AdminAdopted {
-        token_id: String,
-        name: String,
-        permissions: Vec<String>,
+        token_id: Shown,
+        name: Shown,
+        permissions: Vec<Shown>,
     },
     /// Postgres does not answer: told once in an outage.
     #[serde(rename = "database.unavailable")]
@@ -62,9 +63,9 @@ pub enum Event {
     /// A stored hash that is none, or that would cost more than is allowed, so the key is refused: told once of a row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
-        key_id: String,
-        name: String,
-        client_id: String,
+        key_id: Shown,
+        name: Shown,
+        client_id: Shown,
     },
     /// A defect of this package was met at this place of its source.
     #[serde(rename = "internal.error")]
@@ -78,26 +79,26 @@ pub enum Event {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyEvent {
-    pub key_id: String,
-    pub name: String,
-    pub client_id: String,
+    pub key_id: Shown,
+    pub name: Shown,
+    pub client_id: Shown,
     /// By field: what it was and what it is.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub changes: Map<String, Value>,
     /// Who did it, as the app names them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
+    pub actor: Option<Shown>,
 }
 
 /// Administration of an admin token.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminEvent {
-    pub token_id: String,
+    pub token_id: Shown,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
+    pub actor: Option<Shown>,
 }
 
 /// Refused attempts that have all of this in common.
@@ -108,16 +109,16 @@ pub struct Refused {
     pub count: u64,
     /// Whose key it was, where the key itself was right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_id: Option<String>,
+    pub key_id: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
+    pub client_id: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<String>,
+    pub token_id: Option<Shown>,
     /// The public part of a key that nobody has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lookup: Option<String>,
+    pub lookup: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
     /// What a header said of the address, which nobody has to believe. Of the first of them.
@@ -128,7 +129,7 @@ pub struct Refused {
     pub hint: Option<&'static str>,
     /// Of the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub path: Option<Shown>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -255,28 +256,6 @@ impl Events {
             let _ = writeln!(std::io::stderr(), "{}", line(&json));
         }
     }
-}
-
-/// Text that came from outside, with nothing in it that a terminal or a reader of logs might act upon: control
-/// characters, line separators and what turns the direction of text are written as escapes.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_invisible(c) {
-            printable.extend(c.escape_unicode());
-        } else {
-            printable.push(c);
-        }
-    }
-    printable
-}
-
-/// Separators, marks and overrides of direction, and the like (Unicode categories Zl, Zp and Cf).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// JSON with nothing in it that a terminal or a reader of logs might act upon: printable ASCII.

@@ -5,6 +5,10 @@ pub mod page;
 pub mod rules;
 
 use crate::error::{Error, Issue};
+use crate::shown::Shown;
+
+/// Problems of one input that are told: more than the fields and entries that an input can have.
+const ISSUES_MAX: usize = 256;
 
 /// A JavaScript value, as far as an input may need it.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,11 +188,11 @@ impl Fields {
     /// The result of reading, unless anything was wrong. `read` is `None` only after a problem.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Error> {
         for (name, _) in std::mem::take(&mut self.left) {
-            self.fail(&rules::shown(&name), "is not a known field");
+            self.fail(rules::shown(&name).as_str(), "is not a known field");
         }
         match read {
             Some(value) if self.issues.is_empty() => Ok(value),
-            _ => Err(Error::InvalidInput(self.issues)),
+            _ => Err(Error::InvalidInput(bounded(self.issues))),
         }
     }
 
@@ -217,6 +221,22 @@ impl Fields {
             }
         }
     }
+}
+
+/// As many as can be told, and that there are more. The names of fields in a path were chosen by the caller.
+fn bounded(mut issues: Vec<Issue>) -> Vec<Issue> {
+    let more = issues.len().saturating_sub(ISSUES_MAX);
+    issues.truncate(ISSUES_MAX);
+    for issue in &mut issues {
+        issue.path = Shown::new(&issue.path).into();
+    }
+    if more > 0 {
+        issues.push(Issue {
+            path: String::new(),
+            message: format!("has {more} more problems"),
+        });
+    }
+    issues
 }
 
 /// Reads an argument that is a single value, not an object.

@@ -16,6 +16,7 @@ use crate::input::page::{Cursor, Page};
 use crate::model::{ApiKey, Timestamp};
 use crate::random;
 use crate::service::Service;
+use crate::shown::Shown;
 use crate::store::{Credential, PlaintextKey, ReplacedPlaintext, Rotation};
 use crate::token::Plaintext;
 
@@ -29,7 +30,7 @@ pub struct Issued {
 pub async fn create(
     service: &Service,
     new: NewKey,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<Issued, Error> {
     let mut rng = random::generator()?;
@@ -90,7 +91,7 @@ pub async fn list(service: &Service, query: &Query) -> Result<Page<ApiKey>, Erro
 pub async fn update(
     service: &Service,
     update: Update,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<(ApiKey, Option<Plaintext>), Error> {
     let Some(grace_seconds) = update.regenerate else {
@@ -119,7 +120,7 @@ pub async fn update(
 pub async fn patch(
     service: &Service,
     patch: Patch,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let key = change(service, &patch.id, &patch.changes, None, actor, now).await?;
@@ -132,7 +133,7 @@ pub async fn patch(
 pub async fn delete(
     service: &Service,
     id: &str,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let deleted = service.store.delete_key(id).await;
@@ -141,7 +142,7 @@ pub async fn delete(
     if !deleted? {
         return Err(NOT_FOUND);
     }
-    let key_id = id.to_owned();
+    let key_id = Shown::new(id);
     audit::record(service, Event::KeyDeleted { key_id, actor }, now);
     Ok(())
 }
@@ -153,7 +154,7 @@ async fn change(
     id: &str,
     changes: &Changes,
     rotation: Option<&Rotation>,
-    actor: Option<String>,
+    actor: Option<Shown>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let key = service.store.change_key(id, changes, rotation, now).await;

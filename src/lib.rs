@@ -42,6 +42,7 @@ pub mod model;
 pub mod outage;
 pub mod random;
 pub mod service;
+pub mod shown;
 pub mod store;
 pub mod sync;
 pub mod throttle;

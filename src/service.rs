@@ -25,7 +25,7 @@ use crate::throttle::Throttle;
 use crate::token::{Format, Keyring, SigningKey, Tokens};
 use crate::usage::Usage;
 use crate::verify::{Cache, ColdDigests, Flights, Suspensions, Unreadable};
-use crate::{admin, adoption};
+use crate::{admin, adoption, shown};
 
 pub struct Service {
     pub config: Config,
@@ -236,7 +236,7 @@ async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, 
     Err(Error::Configuration(format!(
         "Keys in use were signed by signing keys that are not configured (fingerprints {}): add them to \
          API_KEYS_SIGNING_KEYS, after the one that signs",
-        missing.join(", ")
+        shown::joined(&missing)
     )))
 }
 

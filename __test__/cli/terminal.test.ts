@@ -57,6 +57,24 @@ describe.skipIf(!hasScript)('at a terminal', () => {
     expect(await isActive(id)).toBe(active)
   })
 
+  test('nothing in a name steers the terminal that is asked', async () => {
+    const { id } = await issue()
+    const evil = 'a\u009b31m\u202e\u2028\u0085\u007f\u001b]0;owned\u0007b'
+    await database.sql(`UPDATE "ApiKey" SET "name" = $1, "clientId" = $1 WHERE "id" = $2`, [
+      evil,
+      id,
+    ])
+    const args = ['keys', 'revoke', id]
+    const { code, screen } = await atTerminal(args, {
+      prompt: '[y/N]',
+      typed: 'y\r',
+      NO_COLOR: '1',
+    })
+    expect(code).toBe(0)
+    expect(screen).toContain('Disable "a\\u009b31m\\u202e')
+    expect(screen).not.toMatch(/[\u007f-\u009f\u2028\u202e]|\u001b\]/)
+  })
+
   test('nothing is asked with --yes', async () => {
     const { id } = await issue()
     expect(await atTerminal(['keys', 'revoke', id, '--yes'])).toMatchObject({ code: 0 })

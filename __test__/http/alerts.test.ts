@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
+import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
 import { useAddon } from '../support/use-addon.js'
 import { environmentFor } from './app.js'
@@ -54,6 +55,19 @@ test('a suspension is told to the webhook, again until it is taken', async () =>
   expect(alerts('key.suspended')).toContainEqual(
     expect.objectContaining({ keyId: id, severity: 'warning' }),
   )
+})
+
+test('what another writer put into a name is told harmlessly', async () => {
+  const before = alerts('key.suspended').length
+  const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
+  const texts = named.filter(([what]) => what !== 'NUL').map(([, text]) => wellFormed(text))
+  const update = `UPDATE "ApiKey" SET "name" = $1, "clientId" = $2 WHERE "id" = $3`
+  await database.sql(update, [texts.join(''), texts.join('').slice(0, 500), id])
+  expect((await ask(key)).status).toBe(200)
+  expect((await ask(key)).status).toBe(429)
+  await eventually(() => expect(alerts('key.suspended').length).toBeGreaterThan(before), 30_000)
+  for (const event of received) expectHarmless(event, 'an alert')
+  expect(alerts('key.suspended').at(-1)).toMatchObject({ keyId: id })
 })
 
 test('so is an outage, and its end; what is no alert is not', async () => {

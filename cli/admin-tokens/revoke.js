@@ -3,6 +3,7 @@
 const { Exit } = require('../faults.js')
 const { confirmed } = require('../input.js')
 const { notFound } = require('../not-found.js')
+const { quoted } = require('../output.js')
 
 module.exports = {
   summary: 'Revokes an admin token for good; its row stays.',
@@ -16,7 +17,7 @@ module.exports = {
   async run({ options, positionals: [id] }, output, addon) {
     const token = (await addon.listAdminTokens()).find((token) => token.id === id)
     if (!token) throw notFound('Admin token')
-    if (!(await confirmed(`Revoke ${JSON.stringify(token.name)}?`, options))) {
+    if (!(await confirmed(`Revoke ${quoted(token.name)}?`, options))) {
       output.note('Nothing was changed.')
       return Exit.no
     }

@@ -3,6 +3,7 @@
 const { Exit } = require('../faults.js')
 const { confirmed } = require('../input.js')
 const { notFound } = require('../not-found.js')
+const { quoted } = require('../output.js')
 
 module.exports = {
   summary: 'Disables a key, in all processes within moments, or deletes it.',
@@ -21,12 +22,7 @@ gone. At a terminal you are asked first.`,
     const key = await addon.getApiKey(id)
     if (!key) throw notFound('API key')
     const verb = options.delete ? 'Delete' : 'Disable'
-    if (
-      !(await confirmed(
-        `${verb} ${JSON.stringify(key.name)} of ${JSON.stringify(key.clientId)}?`,
-        options,
-      ))
-    ) {
+    if (!(await confirmed(`${verb} ${quoted(key.name)} of ${quoted(key.clientId)}?`, options))) {
       output.note('Nothing was changed.')
       return Exit.no
     }

@@ -5,13 +5,12 @@ use std::net::IpAddr;
 
 use hashbrown::HashTable;
 
-use crate::events::{Event, Refused, printable};
+use crate::events::{Event, Refused};
 use crate::model::Timestamp;
+use crate::shown::Shown;
 
 /// Kinds told apart between two flushes; those beyond are counted together, by their reason alone.
 const KINDS_MAX: usize = 1_000;
-/// Characters of a path that are kept.
-const PATH_MAX: usize = 256;
 
 /// Whose attempt it was: of a key, or of an admin token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,6 +49,8 @@ struct Kind<'a> {
 #[derive(Debug)]
 struct Counted {
     of: Of,
+    /// As it was presented, since what is shown of two may be alike.
+    whose: Option<Box<str>>,
     refused: Refused,
     at: Timestamp,
 }
@@ -119,38 +120,33 @@ impl Attempt<'_> {
 
 impl Counted {
     fn first(attempt: &Attempt<'_>, at: Timestamp) -> Self {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let shown = |text: Option<&str>| text.map(printable);
-        let path = attempt.path.map(|path| path.chars().take(PATH_MAX));
+        let shown = |text: Option<&str>| text.map(Shown::new);
         let refused = Refused {
             reason: attempt.reason,
             count: 0,
-            key_id: owned(attempt.key_id),
+            key_id: shown(attempt.key_id),
             name: shown(attempt.name),
             client_id: shown(attempt.client_id),
-            token_id: owned(attempt.token_id),
-            lookup: owned(attempt.lookup),
+            token_id: shown(attempt.token_id),
+            lookup: shown(attempt.lookup),
             ip: attempt.ip,
             claimed_ip: attempt.claimed_ip,
             hint: attempt.hint,
-            path: path.map(|path| printable(&path.collect::<String>())),
+            path: shown(attempt.path),
         };
-        let of = attempt.of;
-        Self { of, refused, at }
+        Self {
+            of: attempt.of,
+            whose: attempt.kind().whose.map(Box::from),
+            refused,
+            at,
+        }
     }
 
     fn kind(&self) -> Kind<'_> {
-        let Refused {
-            key_id,
-            token_id,
-            lookup,
-            ..
-        } = &self.refused;
-        let whose = key_id.as_ref().or(token_id.as_ref()).or(lookup.as_ref());
         Kind {
             of: self.of,
             reason: self.refused.reason,
-            whose: whose.map(String::as_str),
+            whose: self.whose.as_deref(),
             ip: self.refused.ip,
         }
     }

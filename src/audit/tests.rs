@@ -1,6 +1,7 @@
 use super::refusals::Refusals;
 use super::*;
 use crate::events::Refused;
+use crate::shown::Shown;
 
 const NOW: Timestamp = Timestamp::MIN;
 
@@ -34,10 +35,22 @@ fn attempts_alike_are_counted_together() {
         .collect();
     assert_eq!(counts.len(), 2);
     assert_eq!((counts[0].1, counts[0].2), (3, NOW));
-    assert_eq!(counts[0].0.path.as_deref(), Some("/a"));
+    assert_eq!(counts[0].0.path.as_ref().map(Shown::as_str), Some("/a"));
     assert_eq!(counts[0].0.count, 3);
     assert_eq!(counts[1].1, 1);
     assert!(refusals.is_empty());
+}
+
+#[test]
+fn attempts_are_told_apart_by_what_was_presented_and_not_by_what_is_shown() {
+    let mut refusals = Refusals::default();
+    let long = "x".repeat(300);
+    for whose in ["a\n", "a\n", r"a\u{a}", &long, &format!("{long}y")] {
+        refusals.count(&attempt("INVALID_KEY", whose, "/"), NOW);
+    }
+    let mut counts: Vec<_> = refusals.take().iter().map(|it| it.1).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 1, 1, 2]);
 }
 
 #[test]
@@ -59,12 +72,12 @@ fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
     let longest = taken
         .iter()
         .filter_map(|(event, ..)| refused(event).path.as_ref())
-        .map(String::len)
+        .map(|path| path.as_str().len())
         .max();
     assert_eq!(longest, Some(256));
     let known = taken
         .iter()
-        .find(|(event, ..)| refused(event).lookup.as_deref() == Some("0"));
+        .find(|(event, ..)| refused(event).lookup == Some(Shown::new("0")));
     assert_eq!(known.unwrap().1, attempts as u64 + 1);
 }
 

@@ -476,7 +476,10 @@ export interface Options {
   trustedHops?: number | null
 }
 
-/** What every event has. */
+/**
+ * What every event has. Whatever came from outside (names, ids, paths) is told with control characters, line separators and
+ * marks of direction as escapes, like `\u{202e}`, and cut at 256 characters; lists at 100 entries of 100 characters.
+ */
 interface EventBase {
   severity: 'info' | 'warning' | 'critical'
   at: Date
@@ -517,7 +520,7 @@ export interface KeyRefusedEvent extends EventBase {
   claimedIp?: string
   /** What to do about it: where a key with an allow-list was refused because the client's address is unknown. */
   hint?: string
-  /** Of the first of them, cut at 256 characters. */
+  /** Of the first of them. */
   path?: string
 }
 
@@ -693,7 +696,7 @@ export interface ApiKeyError extends Error {
     | 'INTERNAL'
   /** The HTTP status that fits. */
   status: 400 | 404 | 500 | 503
-  /** Every bad field, with `INVALID_INPUT`. */
+  /** Every bad field, with `INVALID_INPUT`; of more than 256 problems the last one says how many more there are. */
   issues?: InputIssue[]
   /** Milliseconds, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number

@@ -3,6 +3,7 @@
 use crate::client_address::Trust;
 use crate::config::Config;
 use crate::model::Timestamp;
+use crate::shown::{self, Shown};
 use crate::store::Store;
 use crate::token::SigningKey;
 
@@ -45,7 +46,9 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
     if !uncovered.is_empty() {
         let shown: Vec<_> = uncovered
             .iter()
-            .map(|(fingerprint, keys)| format!("{fingerprint} ({})", counted(*keys, "key")))
+            .map(|(fingerprint, keys)| {
+                format!("{} ({})", Shown::new(fingerprint), counted(*keys, "key"))
+            })
             .collect();
         findings.problem(
             "signing-keys",
@@ -53,7 +56,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
                 "Usable keys were signed by signing keys that are not at hand, so they are refused: {}. At hand, from \
                  {place}: {}",
                 shown.join(", "),
-                if held.is_empty() { "none".to_owned() } else { held.join(", ") }
+                if held.is_empty() { "none".to_owned() } else { shown::joined(&held) }
             ),
             "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the one that signs. Where they \
              are lost, regenerate the keys.",
@@ -66,7 +69,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
     } else {
         findings.ok(
             "signing-keys",
-            format!("From {place}, and cover all keys: {}", held.join(", ")),
+            format!("From {place}, and cover all keys: {}", shown::joined(&held)),
         );
     }
     let signer = configured.map(|keyring| keyring.signer().fingerprint());
@@ -130,7 +133,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             format!(
                 "{} with an allow-list that cannot be read, which refuses everyone: {}{}",
                 counted(i64::try_from(found.unreadable).unwrap_or(i64::MAX), "key"),
-                found.examples.join(", "),
+                shown::joined(&found.examples),
                 if found.unreadable > found.examples.len() { ", …" } else { "" }
             ),
             "Set addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 use super::{Parsed, Problems, Value};
 use crate::error::Issue;
 use crate::model::{Timestamp, parse_network};
+use crate::shown::Shown;
 
 /// Characters in `name` and `clientId`.
 pub const NAME_MAX: usize = 255;
@@ -248,10 +249,7 @@ fn json_number(number: f64) -> serde_json::Value {
 }
 
 /// A field name that came from outside, short and printable, for an issue's path.
-pub fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> Shown {
     const SHOWN: usize = 64;
-    name.chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    Shown::cut(name, SHOWN)
 }

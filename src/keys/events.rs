@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::events::{KeyEvent, printable};
+use crate::events::KeyEvent;
 use crate::model::{ApiKey, Timestamp};
+use crate::shown::Shown;
 use crate::store::Changed;
 
-pub(super) fn issued(key: &ApiKey, actor: Option<String>) -> KeyEvent {
+pub(super) fn issued(key: &ApiKey, actor: Option<Shown>) -> KeyEvent {
     event(key, Map::new(), actor)
 }
 
 /// With what the changed fields were and are. Of texts and data of the app only that they are others: they may hold
 /// what is nobody's business.
-pub(super) fn changed(key: &Changed, regenerated: bool, actor: Option<String>) -> KeyEvent {
+pub(super) fn changed(key: &Changed, regenerated: bool, actor: Option<Shown>) -> KeyEvent {
     let Changed { before, after } = key;
     let mut changes = Map::new();
     let (was, is) = (rights(before), rights(after));
@@ -32,11 +33,11 @@ pub(super) fn changed(key: &Changed, regenerated: bool, actor: Option<String>) -
     event(after, changes, actor)
 }
 
-fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<String>) -> KeyEvent {
+fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<Shown>) -> KeyEvent {
     KeyEvent {
-        key_id: key.id.clone(),
-        name: printable(&key.name),
-        client_id: printable(&key.client_id),
+        key_id: Shown::new(&key.id),
+        name: Shown::new(&key.name),
+        client_id: Shown::new(&key.client_id),
         changes,
         actor,
     }
@@ -46,17 +47,17 @@ fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<String>) -> Ke
 fn rights(key: &ApiKey) -> [(&'static str, Value); 10] {
     let at = |at: Option<Timestamp>| json!(at.map(Timestamp::millis));
     [
-        ("name", json!(printable(&key.name))),
-        ("clientId", json!(printable(&key.client_id))),
+        ("name", json!(Shown::new(&key.name))),
+        ("clientId", json!(Shown::new(&key.client_id))),
         ("isActive", json!(key.is_active)),
         ("expiresAt", at(key.expires_at)),
-        ("allowedIps", json!(key.allowed_ips)),
+        ("allowedIps", json!(Shown::list(&key.allowed_ips))),
         ("rateLimit", json!(key.rate_limit)),
         (
             "rateLimitWindowSeconds",
             json!(key.rate_limit_window_seconds),
         ),
-        ("scopes", json!(key.scopes)),
+        ("scopes", json!(Shown::list(&key.scopes))),
         ("suspendedUntil", at(key.suspended_until)),
         ("previousKeyExpiresAt", at(key.previous_key_expires_at)),
     ]

@@ -8,8 +8,6 @@ use crate::lock::locked;
 
 /// All clients beyond those that are told apart. A client of this name is one of them.
 const OTHER: &str = "other";
-/// Characters of a client's name; ours have no more.
-const NAME_MAX: usize = 255;
 
 /// The accepted verifies of one client, or of those that are counted together.
 #[derive(Debug, Clone)]
@@ -31,11 +29,10 @@ impl Clients {
         if limit == 0 {
             return None;
         }
-        let name: String = name.chars().take(NAME_MAX).collect();
         let mut clients = locked(&self.0);
         let named = clients.keys().filter(|client| *client != OTHER).count();
-        let place = if clients.contains_key(&name) || named < limit {
-            name
+        let place = if clients.contains_key(name) || named < limit {
+            name.to_owned()
         } else {
             OTHER.to_owned()
         };

@@ -8,6 +8,7 @@ use crate::audit::{AuditQuery, Entry};
 use crate::error::Error;
 use crate::input::page::Cursor;
 use crate::model::Timestamp;
+use crate::shown::Shown;
 
 /// An entry as it was written.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Store {
                 "#,
                 before as _,
                 before_id,
-                query.key_id,
+                query.key_id.as_ref().map(Shown::as_str),
                 query.r#type,
                 query.from as _,
                 query.to as _,

@@ -7,11 +7,11 @@ use super::{Entry, Lookup, Presented, Proved};
 use crate::adoption;
 use crate::cache::{Digest, Found, Row, Sequence};
 use crate::error::Error;
-use crate::events::printable;
 use crate::hash::{Phc, Proof};
 use crate::model::{CredentialDigest, Grant};
 use crate::random;
 use crate::service::Service;
+use crate::shown::Shown;
 use crate::store::{Candidate, StoredKey};
 use crate::token::Plaintext;
 
@@ -94,8 +94,8 @@ pub(super) async fn fly(service: &Arc<Service>, presented: Presented) -> Result<
         ..candidate.grant
     };
     let told_apart = service.config.metrics_clients;
-    let client = printable(&grant.client_id);
-    let uses = service.metrics.clients.uses_of(&client, told_apart);
+    let client = Shown::new(&grant.client_id);
+    let uses = service.metrics.clients.uses_of(client.as_str(), told_apart);
     let proved = Proved::new(grant, &candidate.stored, uses);
     let entry = service.cache.insert(digest, proved, row, read_at);
     Ok(Outcome {

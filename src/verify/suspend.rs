@@ -10,10 +10,11 @@ use tokio::time::sleep;
 use super::Entry;
 use crate::audit;
 use crate::error::Error;
-use crate::events::{Event, printable};
+use crate::events::Event;
 use crate::lock::locked;
 use crate::model::{Grant, Timestamp};
 use crate::service::Service;
+use crate::shown::Shown;
 use crate::store::{Suspended, Suspension};
 
 /// Suspensions that the database does not know yet. Bounded by the number of cached keys.
@@ -51,9 +52,9 @@ pub(super) fn suspend(service: &Service, entry: &Arc<Entry>, now: Timestamp) -> 
 
 fn suspended(grant: &Grant, until: Timestamp) -> Event {
     Event::KeySuspended {
-        key_id: grant.key_id.to_string(),
-        name: printable(&grant.name),
-        client_id: printable(&grant.client_id),
+        key_id: Shown::new(&grant.key_id),
+        name: Shown::new(&grant.name),
+        client_id: Shown::new(&grant.client_id),
         suspended_until: until.millis(),
     }
 }

@@ -7,6 +7,7 @@ use crate::events::Event;
 use crate::lock::locked;
 use crate::model::Grant;
 use crate::service::Service;
+use crate::shown::Shown;
 
 /// Rows that are told of; of more than so many the table is the matter, not a row.
 const TOLD_MAX: usize = 10_000;
@@ -20,9 +21,9 @@ impl Unreadable {
     pub(super) fn tell(&self, service: &Service, grant: &Grant) {
         if self.is_new(&grant.key_id) {
             service.tell(&Event::KeyUnreadable {
-                key_id: grant.key_id.to_string(),
-                name: grant.name.to_string(),
-                client_id: grant.client_id.to_string(),
+                key_id: Shown::new(&grant.key_id),
+                name: Shown::new(&grant.name),
+                client_id: Shown::new(&grant.client_id),
             });
         }
     }

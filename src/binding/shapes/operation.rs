@@ -8,6 +8,7 @@ use crate::adoption::Adopted;
 use crate::error::Error;
 use crate::input::page::Page;
 use crate::service::Service;
+use crate::shown::{self, Shown};
 use crate::store::{AuditRow, Condition, Migrated, PlaintextToken};
 
 #[derive(Serialize)]
@@ -147,12 +148,12 @@ pub(in crate::binding) struct AuditPage {
     next_cursor: Option<String>,
 }
 
-/// An event as it was told, with what the log adds.
+/// An event as it was told, with what the log adds. Others may have written to the log.
 #[derive(Serialize)]
 struct AuditEntry {
     #[serde(flatten)]
     event: serde_json::Map<String, serde_json::Value>,
-    id: String,
+    id: Shown,
     at: i64,
     count: i64,
 }
@@ -160,14 +161,14 @@ struct AuditEntry {
 impl From<Page<AuditRow>> for AuditPage {
     fn from(page: Page<AuditRow>) -> Self {
         let entry = |row: AuditRow| {
-            let mut event = match row.event.0 {
+            let mut event = match shown::json(row.event.0) {
                 serde_json::Value::Object(event) => event,
                 _ => serde_json::Map::new(),
             };
             event.remove("count");
             AuditEntry {
                 event,
-                id: row.id,
+                id: Shown::new(&row.id),
                 at: row.at.millis(),
                 count: row.count,
             }

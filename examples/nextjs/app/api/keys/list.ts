@@ -34,7 +34,9 @@ export async function listKeys(
 export function linkToNext(request: Request, cursor: string): string {
   const { pathname, searchParams } = new URL(request.url)
   searchParams.set('cursor', cursor)
-  return `<${pathname}?${searchParams}>; rel="next"`
+  // Two slashes would begin another host.
+  const path = pathname.replace(/^\/+/, '/')
+  return `<${path}?${searchParams}>; rel="next"`
 }
 
 function readBoolean(text?: string): unknown {

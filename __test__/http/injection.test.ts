@@ -1,0 +1,50 @@
+import { beforeAll, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { fieldsOf } from '../support/declared.js'
+import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
+import { KEY_ROUTES, useApp, type Answer } from './app.js'
+
+// Every text at the places of a request that the example hands on; `__test__/next/injection.test.ts` has the rest.
+
+const app = useApp()
+
+let token: string
+beforeAll(async () => {
+  token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
+})
+
+/** What a client can send; Node answers what is longer by itself. */
+const texts = named.map(([, text]) => wellFormed(text).slice(0, 1_000))
+
+function expectSound({ status, headers, body }: Answer, what: string): void {
+  expect(status, what).toBeGreaterThanOrEqual(200)
+  expect(status, what).toBeLessThan(500)
+  for (const value of headers.values()) expect(value, what).toMatch(/^[ -~]*$/)
+  if (status >= 400) expectHarmless(body, what)
+}
+
+test.each(['/api/keys', '/api/keys/audit', '/api/search', '/api/documents/x'])(
+  'the query of %s',
+  async (route) => {
+    const names = [...Object.keys(fieldsOf('ListAuditEventsQuery')), 'clientId', 'search', 'id']
+    for (const text of texts) {
+      const value = encodeURIComponent(text)
+      for (const query of [...names.map((name) => `${name}=${value}`), `${value}=1`]) {
+        const headers = { 'x-admin-token': token }
+        expectSound(await app.request(`${route}?${query}`, { headers }), route)
+      }
+    }
+  },
+)
+
+test.each(KEY_ROUTES)('the body for %s', async (route) => {
+  for (const text of texts) {
+    for (const field of [...Object.keys(fieldsOf('CreateApiKeyInput')), 'id', text]) {
+      for (const method of ['POST', 'PUT', 'PATCH']) {
+        const body = JSON.stringify({ id: 'nobody', name: 'n', clientId: 'c', [field]: text })
+        const headers = { 'x-admin-token': token, 'content-type': 'application/json' }
+        expectSound(await app.request(route, { method, headers, body }), `${method} ${field}`)
+      }
+    }
+  }
+})

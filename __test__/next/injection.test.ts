@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { fieldsOf } from '../support/declared.js'
+import { auditLog, expectHarmless, hostile, named, wellFormed } from '../support/hostile-texts.js'
+import { useAddon } from '../support/use-addon.js'
+import { hello, HOST, next, read, type Answer } from './support/next.js'
+
+// Every text at every place of a request.
+
+useAddon({ jwtSecret: 'the secret of the routes, of 32 bytes or more', throttle: 0 })
+const routes = next.apiKeyRoutes()
+const guarded = next.withApiKey(hello, { scopes: ['a'] })
+
+const told: unknown[] = []
+afterAll(addon.onEvent((event) => void told.push(event)))
+
+let token: string
+let key: string
+beforeAll(async () => {
+  token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
+  const made = await addon.createApiKey({ name: 'n', clientId: 'c', scopes: ['b'] })
+  key = made.key
+})
+
+/** As the header of a request carries it: a byte a character. Some texts no client can send. */
+const asHeader = (text: string): string => Buffer.from(text).toString('latin1')
+const canBeSent = (text: string): boolean => {
+  try {
+    return new Headers({ x: asHeader(text) }).has('x')
+  } catch {
+    return false
+  }
+}
+const sendable = named.filter(([, text]) => canBeSent(text))
+
+test('most texts can be sent in headers', () => {
+  expect(Object.keys(hostile)).toHaveLength(15)
+  expect(sendable.length).toBeGreaterThanOrEqual(11)
+})
+
+/** No fault of ours, and nothing of the request that could be acted upon. */
+function expectSound({ status, headers, body }: Answer, what: string): void {
+  expect(status, what).toBeLessThan(500)
+  for (const [name, value] of Object.entries(headers)) {
+    expect(value, `${what}: ${name}`).toMatch(/^[ -~]*$/)
+    expect(value.length, `${what}: ${name}`).toBeLessThan(4_096)
+  }
+  if (status >= 400) expectHarmless(body, what)
+}
+
+describe('withApiKey', () => {
+  test.each(['x-api-key', 'authorization', 'x-forwarded-for', 'x-real-ip', 'cookie'])(
+    'header %s',
+    async (name) => {
+      for (const [, text] of sendable) {
+        for (const value of [text, `Bearer ${text}`, `10.0.0.1, ${text}`, `${text}, 10.0.0.1`]) {
+          const headers = { 'x-api-key': key, [name]: asHeader(value) }
+          const answer = await read(await guarded(new Request(`${HOST}/a`, { headers }), {}))
+          expectSound(answer, name)
+          expect([401, 403]).toContain(answer.status)
+        }
+      }
+    },
+  )
+
+  test('path and query', async () => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+      // As it is typed, as it is encoded, and as a server hands it over that does not parse it.
+      const urls = [`/${text}`, `/${encoded}`, `/?q=${text}`, `/a?${encoded}=${encoded}`]
+      for (const url of urls) {
+        const headers = new Headers({ 'x-api-key': key })
+        const unparsed = { url: HOST + url, headers, method: 'GET' } as Request
+        for (const request of [unparsed, new Request(HOST + url, { headers })])
+          expectSound(await read(await guarded(request, {})), 'path')
+      }
+    }
+  })
+})
+
+describe('the routes', () => {
+  type Method = keyof typeof routes
+  const ask = async (method: Method, query: string, body?: string): Promise<Answer> => {
+    const init = { method, body, headers: { 'x-admin-token': token } }
+    const request = new Request(`${HOST}/api/keys${query}`, init)
+    return read(await routes[method](request))
+  }
+
+  test('header x-admin-token', async () => {
+    for (const [, text] of sendable) {
+      const headers = { 'x-admin-token': asHeader(text) }
+      for (const method of Object.keys(routes) as Method[]) {
+        const answer = await read(await routes[method](new Request(HOST, { method, headers })))
+        expect(answer.status).toBe(401)
+        expectSound(answer, method)
+      }
+    }
+  })
+
+  const parameters = [...Object.keys(fieldsOf('ListApiKeysQuery')), 'id', 'unknown']
+  test.each(parameters)('query ?%s=', async (name) => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      for (const query of [`?${name}=${encoded}`, `?${name}=${text}`, `?${encoded}=${name}`]) {
+        expectSound(await ask('GET', query), `GET ${name}`)
+        expectSound(await ask('DELETE', query), `DELETE ${name}`)
+      }
+    }
+  })
+
+  const fields = Object.keys({
+    ...fieldsOf('CreateApiKeyInput'),
+    ...fieldsOf('UpdateApiKeyInput'),
+    ...fieldsOf('PatchApiKeyInput'),
+    ...fieldsOf('ApiKey'),
+  })
+  test.each(fields)('body {"%s": …}', async (field) => {
+    const { id } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    for (const [, text] of named) {
+      for (const value of [text, [text], { [text]: text }]) {
+        const body = JSON.stringify({ id, name: 'n', clientId: 'c', [field]: value })
+        for (const method of ['POST', 'PUT', 'PATCH'] as const)
+          expectSound(await ask(method, '', body), `${method} ${field}`)
+      }
+    }
+  })
+
+  test('unknown fields, and what is no JSON', async () => {
+    for (const [, text] of named) {
+      for (const method of ['POST', 'PUT', 'PATCH'] as const) {
+        expectSound(await ask(method, '', text), `${method} text`)
+        expectSound(await ask(method, '', JSON.stringify({ id: 'x', [text]: 1 })), method)
+      }
+    }
+    expect((await ask('POST', '', hostile['1 MiB'])).status).toBe(413)
+  })
+
+  test('the link to the next page leads to nobody else', async () => {
+    for (let more = 0; more < 2; more++) await addon.createApiKey({ name: 'n', clientId: 'c' })
+    for (const path of [
+      '//evil.example/api',
+      '///evil.example',
+      '/\\evil.example',
+      '/a"b>c\u202e',
+    ]) {
+      for (const query of ['limit=1', 'limit=1&clientId=c']) {
+        const request = new Request(`${HOST}${path}?${query}`, {
+          headers: { 'x-admin-token': token },
+        })
+        const answer = await read(await routes.GET(request))
+        expectSound(answer, path)
+        const [, link] = /^<([^<>]*)>; rel="next"$/.exec(answer.headers.link!) ?? []
+        expect(new URL(link!, HOST).origin).toBe(HOST)
+      }
+    }
+  })
+})
+
+test('what was told, and what is kept, is harmless', async () => {
+  const kept = await auditLog()
+  for (const event of [...told, ...kept]) expectHarmless(event, 'an event')
+  expect(JSON.stringify(told)).toMatch(/"path":"\/a\\\\u\{202a\}/)
+  const made = await addon.createApiKey({ name: 'n', clientId: 'c', scopes: ['a'] })
+  const headers = { 'x-api-key': made.key }
+  expect((await guarded(new Request(HOST, { headers }), {})).status).toBe(200)
+})

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { addon } from './addon.js'
+import type { Database } from './database.js'
+
+type Sql = Database['sql']
+
+/** A column that can hold a text, and what Postgres calls its type. */
+export interface Column {
+  table: string
+  column: string
+  type: 'text' | 'ARRAY' | 'jsonb'
+}
+
+/** All that are in the database. */
+export async function textColumns(sql: Sql): Promise<Column[]> {
+  return (await sql(
+    `SELECT table_name AS "table", column_name AS "column", data_type AS "type"
+     FROM information_schema.columns
+     WHERE table_schema IN ('public', 'sophra_api_keys')
+       AND (data_type IN ('text', 'jsonb', 'json', 'character varying', 'name', 'xml') OR udt_name = '_text')
+     ORDER BY 1, 2`,
+  )) as Column[]
+}
+
+/** The shapes in which a text gets into such a column, as parameters. */
+function shapesOf(type: Column['type'], text: string): unknown[] {
+  if (type === 'ARRAY') return [[text], Array.from({ length: 500 }, () => text.slice(0, 1_000))]
+  if (type === 'jsonb') return [JSON.stringify(text), JSON.stringify({ [text]: [text] })]
+  return [text]
+}
+
+/** Postgres has no NUL and no lone surrogate, and an index no more than some kilobytes. */
+const IMPOSSIBLE = ['22021', '22P05', '22P02', '54000']
+
+/** Stores it; answers whether it could be stored. */
+async function stored(statement: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await statement()
+    return true
+  } catch (error) {
+    if (IMPOSSIBLE.includes((error as { code: string }).code)) return false
+    throw error
+  }
+}
+
+export interface Made {
+  id: string
+  secret: string
+}
+
+const make: Record<string, (sql: Sql) => Promise<Made>> = {
+  async ApiKey() {
+    const scopes = ['a']
+    const made = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1, scopes })
+    return { id: made.id, secret: made.key }
+  },
+  async AdminToken() {
+    const made = await addon.createAdminToken({ name: 'n', permissions: ['a'] })
+    return { id: made.id, secret: made.token }
+  },
+}
+
+/** Rows of ours into which another writer has put the text, one for each shape of it. */
+export async function tamperedRows(sql: Sql, at: Column, text: string): Promise<Made[]> {
+  const rows = shapesOf(at.type, text).map(async (value): Promise<Made[]> => {
+    const row = await make[at.table]!(sql)
+    const update = `UPDATE "${at.table}" SET "${at.column}" = $1 WHERE "id" = $2`
+    if (await stored(() => sql(update, [value, row.id])))
+      return [at.column === 'id' ? { ...row, id: text } : row]
+    // What an index can hold of it.
+    if (text.length < 1_000 || !(await stored(() => sql(update, [text.slice(0, 800), row.id]))))
+      return []
+    return [at.column === 'id' ? { ...row, id: text.slice(0, 800) } : row]
+  })
+  return (await Promise.all(rows)).flat()
+}
+
+const id = randomUUID
+/** How another writer gets a text into a table of our own. */
+export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
+  'audit.id': (text) => [`(id, at, type, count, event) VALUES ($1, now(), 't', 1, '{}')`, [text]],
+  'audit.type': (text) => [
+    `(id, at, type, count, event) VALUES ($1, now(), $2, 1, '{}')`,
+    [id(), text],
+  ],
+  'audit.key_id': (text) => [
+    `(id, at, type, count, event, key_id) VALUES ($1, now(), 't', 1, '{}', $2)`,
+    [id(), text],
+  ],
+  'audit.event': (text) => [
+    `(id, at, type, count, event) VALUES ($1, now(), 't', 1, $2)`,
+    [
+      id(),
+      JSON.stringify({ type: text, [text]: { [text]: Array.from({ length: 3 }, () => text) } }),
+    ],
+  ],
+  'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
+  'spent.key_id': (text) => ['(key_id, epoch, spent, full_at) VALUES ($1, 0, 1, now())', [text]],
+  'usage_batches.process': (text) => ['(process, batch) VALUES ($1, 1)', [text]],
+  'usage_batches.skipped': (text) => [
+    '(process, batch, skipped) VALUES ($1, 1, $2)',
+    [id(), [text]],
+  ],
+  'signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
+}
+
+/** Puts the text into that column; answers whether it could be stored. */
+export function insertInto(sql: Sql, name: string, text: string): Promise<boolean> {
+  const [rest, values] = inserts[name]!(text)
+  return stored(() =>
+    sql(`INSERT INTO sophra_api_keys.${name.split('.')[0]} ${rest} ON CONFLICT DO NOTHING`, values),
+  )
+}
