@@ -6,6 +6,7 @@ import { addon, cheapHashing } from './support/addon.js'
 import { root } from './support/child.js'
 import { eventually } from './support/eventually.js'
 import { thrownBy } from './support/faults.js'
+import { samples } from './support/prometheus.js'
 import { useAddon } from './support/use-addon.js'
 
 const { close, configure, createApiKey, onEvent, verifyApiKey } = addon
@@ -193,8 +194,11 @@ describe('a thread', () => {
     }
   })
 
-  test('that blocks gets what fits its queue, and the rest is dropped', async () => {
+  test('that blocks gets what fits its queue, and the rest is dropped and counted', async () => {
     const FIT = 1_024
+    const dropped = (): number =>
+      samples(addon.metrics()).get('sophra_api_key_events_dropped_total')!
+    const before = dropped()
     const keys = await Promise.all(Array.from({ length: FIT + 500 }, () => create()))
     for (const { key } of keys) await verifyApiKey(key)
     const { events } = listen()
@@ -208,6 +212,8 @@ describe('a thread', () => {
     await exceed(last)
     await eventually(() => expect(events.at(-1)).toMatchObject({ keyId: last.id }))
     expect(events.length).toBeLessThanOrEqual(FIT + 1)
+    // Beside the last one. What is no suspension may have been dropped too.
+    expect(dropped() - before).toBeGreaterThanOrEqual(keys.length - (events.length - 1))
   })
 })
 

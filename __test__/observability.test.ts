@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Counter, register } from 'prom-client'
 import { describe, expect, test } from 'vitest'
@@ -48,6 +49,20 @@ describe.skipIf(!version)('promtool (needs promtool on the PATH)', () => {
     expect(checked.code, checked.output).toBe(0)
     const tested = promtool(['test', 'rules', example('alerts.test.yml')])
     expect(tested.code, tested.output).toBe(0)
+  })
+
+  test('can read every query of the dashboard', () => {
+    const queries = [...text('grafana-dashboard.json').matchAll(/"expr": (".+")/g)].map(
+      ([, expr], n) => `{ record: query${n}, expr: ${expr!.replaceAll('$__rate_interval', '5m')} }`,
+    )
+    expect(queries.length).toBeGreaterThan(20)
+    const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
+    const rules = join(folder, 'rules.yml')
+    writeFileSync(rules, `groups: [{ name: dashboard, rules: [${queries.join(', ')}] }]`)
+    const { code, output } = promtool(['check', 'rules', rules])
+    rmSync(folder, { recursive: true })
+    expect(code, output).toBe(0)
+    expect(output).toContain(`${queries.length} rules found`)
   })
 })
 

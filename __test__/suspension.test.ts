@@ -3,7 +3,7 @@ import { addon } from './support/addon.js'
 import { eventually } from './support/eventually.js'
 import { useAddon } from './support/use-addon.js'
 
-const { createApiKey, flush, getApiKey, patchApiKey, verifyApiKey } = addon
+const { createApiKey, flush, getApiKey, listAuditEvents, patchApiKey, verifyApiKey } = addon
 
 useAddon({ suspensionSeconds: 1 })
 
@@ -49,6 +49,28 @@ test('who goes over the limit is suspended: told first when, then that', async (
   const until = await storedSuspension(id)
   expect(until).toBeGreaterThanOrEqual(before + 1_000)
   expect(until).toBeLessThanOrEqual(Date.now() + 1_000)
+})
+
+test('a suspension is kept in the audit log', async () => {
+  const { id, key } = await create()
+  await exceed(key)
+  const until = await storedSuspension(id)
+  await eventually(async () => {
+    await flush()
+    const { events } = await listAuditEvents({ keyId: id, type: 'key.suspended' })
+    expect(events).toEqual([
+      {
+        id: expect.any(String),
+        type: 'key.suspended',
+        at: expect.any(Date),
+        count: 1,
+        keyId: id,
+        name: 'n',
+        clientId: 'c',
+        suspendedUntil: new Date(until),
+      },
+    ])
+  })
 })
 
 test('a suspension ends by itself', async () => {

@@ -13,7 +13,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { chapter, read } from '../docs/markdown.js'
+import { blocks, chapter, read } from '../docs/markdown.js'
 import { neutralEnvironment, root, run } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
@@ -21,10 +21,6 @@ import { eventually } from '../support/eventually.js'
 // A new user's path: the packed package in an empty folder, and then what the README says, to the letter.
 
 const quickStart = chapter(read('README.md'), 'Quick start')
-const blocks = (language: string): string[] =>
-  [...quickStart.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(
-    ([, text]) => text!,
-  )
 
 let database: Database
 let folder: string
@@ -78,11 +74,11 @@ test('from the packed package to a verified request, by the README', async () =>
     '@sophra',
   ])
 
-  const [prepare, ask] = blocks('sh') as [string, string]
+  const [prepare, ask] = blocks(quickStart, 'sh') as [string, string]
   await shell(prepare)
   expect(readFileSync(join(app, 'key.txt'), 'utf8')).toMatch(/^sophra_live_/)
 
-  const [source] = blocks('js')
+  const [source] = blocks(quickStart, 'js')
   const port = await serve(source!)
   const { stdout } = await shell(`${ask.trim().replace(':3000', `:${port}`)} --silent`)
   expect(stdout).toBe('{"hello":"acme"}')

@@ -32,6 +32,10 @@ const cells = (line: string): string[] =>
     .slice(1, -1)
     .map((cell) => cell.trim().replace(/^`([^`]+)`$/, '$1'))
 
+/** What is in the fenced blocks of a language. */
+export const blocks = (text: string, language: string): string[] =>
+  [...text.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, block]) => block!)
+
 /** The targets of all links. */
 export const links = (text: string): string[] =>
   [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!)

@@ -15,17 +15,22 @@ describe.each(KEY_ROUTES)('the audit log of %s', (route) => {
     const { body: made } = await app.keys('POST', { name: 'Audited', clientId: 'acme' })
     await app.keys('PATCH', { id: made.id, isActive: false })
     await app.request('/api/search', { headers: { 'x-api-key': made.key } })
+    await app.keys('PUT', { id: made.id, regenerateKey: true })
+    await app.keys('DELETE', undefined, `?id=${made.id}`)
+    const admin = (await addon.listAdminTokens()).find(({ name }) => name === 'Tests')!
     await eventually(async () => {
       const { status, body } = await app.request(`/api/keys/audit?keyId=${made.id}`, auditor)
       expect(status).toBe(200)
       const events = body.events as { type: string; actor?: string; reason?: string }[]
       expect(events.map(({ type }) => type).sort()).toEqual([
         'key.changed',
+        'key.changed',
+        'key.deleted',
         'key.issued',
         'key.refused',
       ])
-      const by = events.filter(({ actor }) => actor !== undefined)
-      expect(new Set(by.map(({ actor }) => actor)).size).toBe(1)
+      const done = events.filter(({ type }) => type !== 'key.refused')
+      expect(done.map(({ actor }) => actor)).toEqual(done.map(() => admin.id))
       expect(events.find(({ reason }) => reason)).toMatchObject({
         reason: 'DISABLED',
         clientId: 'acme',

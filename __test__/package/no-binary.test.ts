@@ -2,6 +2,7 @@ import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { useConsumers, type Consumer } from './support/consumer.js'
+import { manifest } from './support/packed.js'
 
 const consumer = useConsumers()
 let app: Consumer
@@ -53,7 +54,8 @@ test('without binaries for a platform the error names it, and those that there a
 test('without the package of a platform the error says how to get it', async () => {
   const { message } = (await told('win32', 'x64'))!
   expect(message).toContain('no binary for win32-x64-msvc')
-  expect(message).toContain('npm install @sophra/api-keys-win32-x64-msvc@0.1.0')
+  const { version } = manifest('.')
+  expect(message).toContain(`npm install @sophra/api-keys-win32-x64-msvc@${version}`)
 })
 
 test('a binary that is there and does not load is not called missing', async () => {

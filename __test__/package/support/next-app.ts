@@ -1,17 +1,17 @@
 import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
+import { blocks, chapter, read } from '../../docs/markdown.js'
 import { serve, type Server } from '../../http/server.js'
 import type { Consumer } from './consumer.js'
 
 /** What the README tells users of a version to write, and the output that is copied to where it serves. */
 export function configOf(major: number): string {
-  const external = `['@sophra/api-keys']`
-  const option =
-    major === 14
-      ? `experimental: { serverComponentsExternalPackages: ${external} }`
-      : `serverExternalPackages: ${external}`
-  return `export default { output: 'standalone', ${option} }\n`
+  const install = chapter(read('README.md'), 'Use it in your app')
+  const [for14] = blocks(install, 'js')
+  const [, option] = /From Next\.js 15 on that is `(.+?)`/.exec(install)!
+  const config = major === 14 ? for14! : `export default { ${option} }\n`
+  return config.replace('{', "{ output: 'standalone',")
 }
 
 export async function build(app: Consumer): Promise<void> {
