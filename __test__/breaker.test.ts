@@ -80,6 +80,20 @@ test('a database that is not there at the start: one alert, one all-clear', asyn
   await eventually(() => expect(alerts()).toEqual(['database.unavailable', 'database.recovered']))
 })
 
+test('a database that is frozen at the start: one call at a time waits for it', async () => {
+  await create()
+  await close()
+  configure({ databaseUrl: server.url, ...cheapHashing })
+  const frozen = await server.freeze()
+  try {
+    await unavailable(() => create())
+    await expectAnsweredAtOnce('any')
+  } finally {
+    frozen.thaw()
+  }
+  await eventually(async () => expect(await create()).toMatchObject({ name: 'n' }))
+})
+
 test('one statement that takes too long is no outage', async () => {
   const { id, key } = await create()
   const locker = new Client({ connectionString: server.url })

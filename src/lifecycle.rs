@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use once_cell::sync::{Lazy, OnceCell};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::MutexGuard;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -32,6 +33,9 @@ static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
 /// The counters of the process.
 static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 
+/// From one attempt to start to the next while the database is away.
+const PAUSE: Duration = Duration::from_millis(250);
+
 #[derive(Default)]
 struct State {
     options: Options,
@@ -50,6 +54,8 @@ struct Running {
     closing: AtomicBool,
     /// When the last start failed, and why.
     failure: Mutex<Option<(Instant, Error)>>,
+    /// Held by the one call that tries to start again after the database was away.
+    probe: tokio::sync::Mutex<()>,
     /// Since when starts fail because the database is away.
     down_since: Mutex<Option<Instant>>,
 }
@@ -218,8 +224,27 @@ impl Call {
     /// The service, started from the options and the environment by the first call.
     pub async fn service(&self) -> Result<&Arc<Service>, Error> {
         let arrived = Instant::now();
+        if let Some(service) = self.running.service.get() {
+            return Ok(service);
+        }
+        let _probe = self.may_start(arrived)?;
         let start = || self.start(arrived);
         self.running.service.get_or_try_init(start).await
+    }
+
+    /// While the database is away one call at a time tries to start, and the others are told so at once.
+    fn may_start(&self, now: Instant) -> Result<Option<MutexGuard<'_, ()>>, Error> {
+        match &*locked(&self.running.failure) {
+            Some((at, error @ Error::DatabaseUnavailable { .. })) => {
+                let is_due = now.duration_since(*at) >= PAUSE;
+                let probe = self.running.probe.try_lock().ok();
+                probe
+                    .filter(|_| is_due)
+                    .map(Some)
+                    .ok_or_else(|| error.clone())
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Calls that waited for a start which failed share its fault, instead of failing one after the other.

@@ -83,16 +83,17 @@ impl Store {
             ("plan_cache_mode", "force_custom_plan"),
             ("statement_timeout", timeout.as_str()),
         ]);
+        let pool = Arc::new(Pool::new(
+            connect,
+            config.pool_max,
+            config.statement_timeout,
+        ));
         Self {
-            pool: Arc::new(Pool::new(
-                connect,
-                config.pool_max,
-                config.statement_timeout,
-            )),
+            ear: Ear::of(config, pool.given_up()),
+            pool,
             circuit: Arc::default(),
             pooled: url.pooled.then(|| begin(url, &timeout)),
             deadline: config.statement_timeout,
-            ear: Ear::of(config),
             selects: Arc::default(),
             retries: Arc::default(),
             turns: Arc::new(Turns::new(config.pool_max)),
@@ -121,7 +122,7 @@ impl Store {
 
     pub async fn close(&self) {
         if let Some(ear) = &self.ear {
-            ear.close().await;
+            ear.close();
         }
         self.pool.close().await;
         // Who watches sees that there is nothing to watch any more.

@@ -1,12 +1,14 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
+import { faultOf } from '../support/faults.js'
 import { listeners } from './revalidated.js'
 import { refusalOf } from './support/refusal.js'
 import { useSetting } from './support/setting.js'
 import { printTimes } from './support/times.js'
 
-const { close, configure, verifyApiKey } = addon
+const { close, configure, createApiKey, verifyApiKey } = addon
 
 const setting = useSetting()
 
@@ -52,6 +54,43 @@ test('a listener that was killed comes back', async () => {
       (after: number[]) =>
         after.length === before.length && after.every((pid) => !before.includes(pid)),
     )
+})
+
+/** Somebody listens who did not before. */
+const expectNewListener = (before: number[]): Promise<void> =>
+  eventually(async () => {
+    const after = await listeners(setting)
+    expect(after.filter((pid) => !before.includes(pid))).not.toEqual([])
+  }, 120_000)
+
+test('a listener whose connection a firewall has forgotten is replaced', async () => {
+  const before = await listeners(setting)
+  setting.tap.forget(/^LISTEN/)
+  await expectNewListener(before)
+}, 150_000)
+
+test('a primary that has become read-only is left, by the listener too', async () => {
+  const [{ name }] = (await setting.sql('SELECT current_database() AS name')) as [{ name: string }]
+  const setReadOnly = (value: 'on' | 'off') =>
+    setting.sql(
+      `BEGIN READ WRITE; ALTER DATABASE "${name}" SET default_transaction_read_only = ${value}; COMMIT`,
+    )
+  const stood = await listeners(setting)
+  await setReadOnly('on')
+  // What connects from here on can only read.
+  await setting.sql(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'sophra-api-keys'`,
+  )
+  await expectNewListener(stood)
+  const before = await listeners(setting)
+  const create = () => createApiKey({ name: 'n', clientId: 'c' })
+  expect(await faultOf(create)).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  await expectNewListener(before)
+  await setReadOnly('off')
+  await eventually(async () => expect(await create()).toMatchObject({ name: 'n' }))
+  // The other process has met it too.
+  await eventually(() => setting.coldKeys(1))
 })
 
 describe('behind a pooler, without a direct URL', () => {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Store;
 use super::fault::{self, is_transient};
+use super::pool;
 use crate::error::Error;
 
 /// A connection, or a transaction on one. Behind a pooler in transaction mode two statements outside of a
@@ -217,14 +218,14 @@ impl Store {
     /// What an operation showed of the database.
     fn note<T>(&self, result: &Result<sqlx::Result<T>, Elapsed>, answers_before: u64) {
         match result {
-            Ok(Err(error)) if fault::is_demoted(error) => self.pool.distrust(),
+            Ok(Err(error)) if fault::is_demoted(error) => self.pool.distrust(pool::DEMOTED),
             Ok(Err(error)) if fault::is_no_answer(error) => {
                 self.circuit.not_answered(answers_before);
             }
             Ok(_) => self.circuit.answered(),
             Err(_) => {
                 self.circuit.not_answered(answers_before);
-                self.pool.distrust();
+                self.pool.distrust(pool::UNANSWERED);
             }
         }
     }

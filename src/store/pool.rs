@@ -1,6 +1,6 @@
 //! The pool of connections, replaced by a new one when its connections are no longer trusted.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -8,10 +8,14 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
 
+use tokio::sync::Notify;
+
 use crate::lock::locked;
 
-/// A pool is given up at most this often, whatever goes wrong.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// A pool is given up at most this often where statements go unanswered: it may be their own fault.
+pub(super) const UNANSWERED: Duration = Duration::from_secs(10);
+/// And this often where a primary has become read-only: the new one is found by new connections alone.
+pub(super) const DEMOTED: Duration = Duration::from_secs(1);
 /// How long connections that are given up may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -20,7 +24,9 @@ pub(super) struct Pool {
     connect: PgConnectOptions,
     options: PgPoolOptions,
     current: ArcSwap<PgPool>,
-    renewed_at: Mutex<Instant>,
+    renewed_at: Mutex<Option<Instant>>,
+    /// Told whenever the connections are given up.
+    given_up: Arc<Notify>,
 }
 
 impl Pool {
@@ -34,7 +40,8 @@ impl Pool {
             connect,
             options,
             current: ArcSwap::from_pointee(current),
-            renewed_at: Mutex::new(Instant::now()),
+            renewed_at: Mutex::default(),
+            given_up: Arc::default(),
         }
     }
 
@@ -64,21 +71,26 @@ impl Pool {
     /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
     /// a dead network is waited for.
     pub(super) fn renew(&self) {
-        *locked(&self.renewed_at) = Instant::now();
+        *locked(&self.renewed_at) = Some(Instant::now());
         if self.is_closed() {
             return;
         }
         let fresh = self.options.clone().connect_lazy_with(self.connect.clone());
         let given_up = self.current.swap(fresh.into());
+        self.given_up.notify_waiters();
         tokio::spawn(async move { tokio::time::timeout(GOODBYE, given_up.close()).await });
     }
 
-    /// The same, but not often: after a fault that may lie in the connections.
-    pub(super) fn distrust(&self) {
-        let is_due = locked(&self.renewed_at).elapsed() >= RENEWAL_INTERVAL;
-        if is_due {
+    /// The same unless it was done within `interval`: after a fault that may lie in the connections.
+    pub(super) fn distrust(&self, interval: Duration) {
+        let renewed_at = *locked(&self.renewed_at);
+        if renewed_at.is_none_or(|at| at.elapsed() >= interval) {
             self.renew();
         }
+    }
+
+    pub(super) fn given_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.given_up)
     }
 
     /// All and idle ones.

@@ -15,6 +15,8 @@ export interface Tap {
   freeze(): void
   /** Everything gets through, also what had to wait. */
   thaw(): void
+  /** Connections that have executed such a statement are dead from here on, and nobody is told. */
+  forget(statement: RegExp): void
   /** Holds back the answer to the next statement that matches; settles when that is on its way. */
   hold(statement: RegExp): Promise<Held>
   close(): Promise<void>
@@ -27,6 +29,7 @@ export interface Held {
 interface Connection {
   client: Socket
   upstream: Socket
+  executed: Set<string>
 }
 
 export async function startTap(databaseUrl: string): Promise<Tap> {
@@ -40,10 +43,11 @@ export async function startTap(databaseUrl: string): Promise<Tap> {
   const server = createServer((client) => {
     if (broken) return void client.destroy()
     const upstream = connect(Number(target.port), target.hostname)
-    const connection = { client, upstream }
+    const connection: Connection = { client, upstream, executed: new Set() }
     connections.add(connection)
     const read = frontend((statement) => {
       statements.push(statement)
+      connection.executed.add(statement)
       if (!trap?.statement.test(statement)) return
       upstream.pause()
       trap.sprung({ release: () => void upstream.resume() })
@@ -91,6 +95,12 @@ export async function startTap(databaseUrl: string): Promise<Tap> {
     },
     freeze: () => setFrozen(true),
     thaw: () => setFrozen(false),
+    forget: (statement) => {
+      for (const { client, upstream, executed } of connections) {
+        if (![...executed].some((text) => statement.test(text))) continue
+        for (const socket of [client, upstream]) socket.pause()
+      }
+    },
     hold: (statement) => new Promise((sprung) => (trap = { statement, sprung })),
     close: () => {
       cut()
