@@ -133,6 +133,11 @@ test('a primary that becomes read-only: writes wait, verifies go on, and it reco
   await unavailable(() => patchApiKey({ id, name: 'changed' }))
   expect((await verifyApiKey(key)).valid).toBe(true)
   expect(await getApiKey(id)).toMatchObject({ name: 'n' })
+  // A process that starts meanwhile does the same.
+  await close().catch(() => {})
+  configure({ databaseUrl: server.url, ...cheapHashing })
+  expect((await verifyApiKey(key)).valid).toBe(true)
+  await unavailable(() => patchApiKey({ id, name: 'changed' }))
   await setReadOnly('off')
   await eventually(async () => {
     expect(await patchApiKey({ id, name: 'changed' })).toMatchObject({ name: 'changed' })

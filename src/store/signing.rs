@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Store;
+use super::db::Db;
 use crate::error::Error;
 use crate::model::Timestamp;
 
@@ -16,20 +17,20 @@ impl Store {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.repeatable(|| async {
             let mut db = self.db().await?;
-            sqlx::query!(
-                "INSERT INTO sophra_api_keys.signing_keys (fingerprint, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                fingerprint,
-                made,
-            )
-            .execute(&mut db)
-            .await?;
-            let key = sqlx::query_scalar!(
-                r#"SELECT key AS "key!" FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"#
-            )
-            .fetch_one(&mut db)
-            .await?;
+            // Read first: a process may start while nothing can be written.
+            let mut kept = kept_key(&mut db).await?;
+            if kept.is_none() {
+                sqlx::query!(
+                    "INSERT INTO sophra_api_keys.signing_keys (fingerprint, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    fingerprint,
+                    made,
+                )
+                .execute(&mut db)
+                .await?;
+                kept = kept_key(&mut db).await?;
+            }
             db.commit().await?;
-            Ok(Zeroizing::new(key))
+            kept.map(Zeroizing::new).ok_or(sqlx::Error::RowNotFound)
         })
         .await
     }
@@ -50,6 +51,15 @@ impl Store {
     pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
         self.repeatable(|| async {
             let mut db = self.db().await?;
+            let known = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM sophra_api_keys.signing_keys WHERE fingerprint = $1) AS "known!""#,
+                fingerprint,
+            )
+            .fetch_one(&mut db)
+            .await?;
+            if known {
+                return db.commit().await;
+            }
             sqlx::query!(
                 "INSERT INTO sophra_api_keys.signing_keys (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING",
                 fingerprint,
@@ -93,4 +103,12 @@ impl Store {
         })
         .await
     }
+}
+
+async fn kept_key(db: &mut Db) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        r#"SELECT key AS "key!" FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"#
+    )
+    .fetch_optional(db)
+    .await
 }
