@@ -90,7 +90,7 @@ test('a primary that has become read-only is left, by the listener too', async (
   await setReadOnly('off')
   await eventually(async () => expect(await create()).toMatchObject({ name: 'n' }))
   // The other process has met it too.
-  await eventually(() => setting.coldKeys(1))
+  await eventually(() => setting.coldKeys(TRIES))
 })
 
 describe('behind a pooler, without a direct URL', () => {
