@@ -107,6 +107,7 @@ describe('an unhealthy environment', () => {
       () => withUrl({ password: 'hush-hush' }),
       'refuses the user or the password',
     ],
+    ['a password of two lines', () => withUrl({ password: 'hush%0Ahush' }), 'no server takes'],
     ['no encryption', () => `${database.url}?sslmode=require`, 'encryption'],
   ])('cannot connect: %s', async (_what, url, message) => {
     const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: url(), JWT_SECRET } })
