@@ -27,7 +27,7 @@ export interface ApiKey {
   /** Displayable beginning of the key, with no secret in it; `null` on keys that were adopted. */
   start: string | null
   scopes: string[]
-  /** Any JSON object of the app's own. */
+  /** Any JSON object of the app's own; `null` too where another writer has stored what cannot be read. */
   metadata: Record<string, unknown> | null
   /** The key exceeded its rate limit and is refused until then. */
   suspendedUntil: Date | null
@@ -83,7 +83,7 @@ export interface CreateApiKeyInput {
    */
   scopes?: string[] | null
   /**
-   * At most 8 KiB as JSON.
+   * At most 8 KiB as JSON; a number counts by all of its digits, `1e21` as 22.
    * @default null
    */
   metadata?: Record<string, unknown> | null

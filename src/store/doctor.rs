@@ -3,6 +3,8 @@
 mod rows;
 mod schema;
 
+pub use rows::Unreadable;
+
 use std::fmt::Write;
 use std::io::ErrorKind;
 use std::time::Duration;
