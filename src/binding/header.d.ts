@@ -663,8 +663,11 @@ export interface ChangeOptions {
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a
  * function that ends it. Listening does not keep the process alive; what a listener throws is a process warning. Of
- * a listener that is 1,024 events behind the next ones are dropped. Where nobody listens, `warning` and above are
- * written to stderr, one line of JSON each.
+ * a listener that is 1,024 events behind the next ones are dropped and counted in the metrics, and of what is no alert
+ * those beyond 512. Where nobody listens, `warning` and above are written to stderr, one line of JSON each.
+ *
+ * A listener may be `async`. It is called again while its promises are pending; each of these counts as an event that
+ * it is behind.
  *
  * Throws an `ApiKeyError` with the code `INVALID_INPUT` if the callback is not a function.
  *
