@@ -5,6 +5,11 @@
 const native = require('./addon.js')
 const { freeze } = require('./warm.js')
 
+/** Calls of one listener that may be pending: as many as wait for a busy thread. What is more is dropped and counted. */
+const PENDING_MAX = 1_024
+/** Of these the most that are no alerts, so that a flood of the rest leaves room for them. */
+const REST_MAX = PENDING_MAX / 2
+
 const listeners = new Set()
 let registration
 
@@ -38,23 +43,33 @@ function warn(error) {
   process.emitWarning(`A listener of onEvent failed: ${textOf(error)}`, 'ApiKeyWarning')
 }
 
-async function call({ callback }, event) {
+async function call(listener, event) {
+  listener.pending++
   try {
-    await callback(event)
+    await listener.callback(event)
   } catch (error) {
     warn(error)
+  } finally {
+    listener.pending--
   }
 }
 
+/** What an admin wants to be told at once, the all-clear too. */
+const isAlert = ({ severity, type }) => severity !== 'info' || type === 'database.recovered'
+
 function deliver(json) {
   const event = freeze(withEventDates(JSON.parse(json)))
-  for (const listener of [...listeners]) void call(listener, event)
+  const room = isAlert(event) ? PENDING_MAX : REST_MAX
+  for (const listener of [...listeners]) {
+    if (listener.pending < room) void call(listener, event)
+    else native.eventDropped()
+  }
 }
 
 exports.withEventDates = withEventDates
 exports.onEvent = (callback) => {
   // An object of its own: the same callback may be added twice.
-  const listener = { callback }
+  const listener = { callback, pending: 0 }
   listeners.add(listener)
   registration ??= native.addListener(deliver)
   return () => {

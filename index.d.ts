@@ -27,7 +27,7 @@ export interface ApiKey {
   /** Displayable beginning of the key, with no secret in it; `null` on keys that were adopted. */
   start: string | null
   scopes: string[]
-  /** Any JSON object of the app's own. */
+  /** Any JSON object of the app's own; `null` too where another writer has stored what cannot be read. */
   metadata: Record<string, unknown> | null
   /** The key exceeded its rate limit and is refused until then. */
   suspendedUntil: Date | null
@@ -83,7 +83,7 @@ export interface CreateApiKeyInput {
    */
   scopes?: string[] | null
   /**
-   * At most 8 KiB as JSON.
+   * At most 8 KiB as JSON; a number counts by all of its digits, `1e21` as 22.
    * @default null
    */
   metadata?: Record<string, unknown> | null
@@ -663,8 +663,11 @@ export interface ChangeOptions {
 /**
  * Calls back with each event, in the thread that listens; the object is frozen and shared by all listeners. Answers a
  * function that ends it. Listening does not keep the process alive; what a listener throws is a process warning. Of
- * a listener that is 1,024 events behind the next ones are dropped. Where nobody listens, `warning` and above are
- * written to stderr, one line of JSON each.
+ * a listener that is 1,024 events behind the next ones are dropped and counted in the metrics, and of what is no alert
+ * those beyond 512. Where nobody listens, `warning` and above are written to stderr, one line of JSON each.
+ *
+ * A listener may be `async`. It is called again while its promises are pending; each of these counts as an event that
+ * it is behind.
  *
  * Throws an `ApiKeyError` with the code `INVALID_INPUT` if the callback is not a function.
  *

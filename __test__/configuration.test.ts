@@ -373,6 +373,30 @@ describe('close()', () => {
   })
 })
 
+describe('a URL that no connection can be made with', () => {
+  test.each<[string, (url: URL) => void]>([
+    ['a control character in the user', (url) => (url.username = 'hid%0Dden')],
+    ['a control character in the password', (url) => (url.password = 'hid%0Dden')],
+    ['a mark of direction in the password', (url) => (url.password = 'hid%E2%80%AEden')],
+    ['a schema of two lines', (url) => (url.search = '?schema=hid%0Aden')],
+    ['options that are none', (url) => (url.search = '?options=hidden')],
+    ['a setting that nobody knows', (url) => (url.search = '?options=-c%20hidden=1')],
+  ])('%s is said, and the option is named', async (_, change) => {
+    const url = new URL(database.url)
+    change(url)
+    for (const option of ['databaseUrl', 'directDatabaseUrl']) {
+      configureWith({ [option]: url.href })
+      for (const call of [() => verifyApiKey('x'.repeat(43)), create, () => addon.migrate()]) {
+        const fault = await faultOf(call)
+        expect(fault).toMatchObject({ code: 'CONFIGURATION', status: 500 })
+        expect(fault.message).toContain(` ${option}:`)
+        expect(fault.message).not.toMatch(/hid|den/)
+      }
+      await close()
+    }
+  })
+})
+
 test('health() tells what is ok', async () => {
   configureWith({ flushIntervalMs: 600_000 })
   await flush()

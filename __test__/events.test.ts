@@ -217,6 +217,52 @@ describe('a thread', () => {
   })
 })
 
+describe('an async listener whose promises are pending', () => {
+  const dropped = (): number => samples(addon.metrics()).get('sophra_api_key_events_dropped_total')!
+
+  test('is called up to a bound, the rest is counted, and alerts have room', async () => {
+    const key = await create()
+    await verifyApiKey(key.key)
+    await addon.flush()
+    const [before, fine, hung] = [dropped(), [] as Event[], [] as Event[]]
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    stops.push(onEvent((event) => void (isJunk(event) && fine.push(event))))
+    const isOurs = (event: Event): boolean =>
+      isJunk(event) || (event.type === 'key.suspended' && event.keyId === key.id)
+    stops.push(onEvent((event) => isOurs(event) && (hung.push(event), released)))
+    for (let round = 0; round < 3; round++) await refuse(round)
+    expect(fine).toHaveLength(900)
+    expect(hung).toEqual(fine.slice(0, 512))
+    expect(dropped() - before).toBe(900 - 512)
+
+    expect((await verifyApiKey(key.key)).code).toBe('RATE_LIMITED')
+    await eventually(() => expect(hung.at(-1)).toMatchObject({ type: 'key.suspended' }))
+
+    release()
+    await released
+    const now = hung.length
+    await refuse(3)
+    expect(hung).toHaveLength(now + 300)
+  })
+
+  /** What else was refused before is told in between. */
+  const isJunk = (event: Event): boolean =>
+    event.type === 'key.refused' && event.reason === 'INVALID_KEY'
+
+  /** 300 events, told in parts that nobody is behind with. */
+  async function refuse(round: number): Promise<void> {
+    const told: Event[] = []
+    const stop = onEvent((event) => void (isJunk(event) && told.push(event)))
+    for (let kind = 0; kind < 300; kind++) {
+      await verifyApiKey('nonsense', { ip: `11.${round}.${kind >> 8}.${kind & 255}` })
+    }
+    await addon.flush()
+    await eventually(() => expect(told).toHaveLength(300))
+    stop()
+  }
+})
+
 test('a flood of refused attempts leaves room for alerts', async () => {
   const all: Event[] = []
   stops.push(onEvent((event) => void all.push(event)))
@@ -233,7 +279,9 @@ test('a flood of refused attempts leaves room for alerts', async () => {
   execFileSync(process.execPath, ['-e', UNTIL_SUSPENDED, database.url(), JSON.stringify([id])], {
     cwd: root,
   })
-  await eventually(() => expect(all.at(-1)).toMatchObject({ type: 'key.suspended', keyId: id }))
+  // Its refusal is told as well, before or after it.
+  const suspended = expect.objectContaining({ type: 'key.suspended', keyId: id })
+  await eventually(() => expect(all).toContainEqual(suspended))
   expect(all.length).toBeLessThan(1_024)
 })
 

@@ -32,6 +32,7 @@ describe('createApiKey accepts at the very limit', () => {
     ],
     ['every character of a scope', { scopes: ['AZaz09:._*/-'] }],
     ['metadata of 8 KiB', { metadata: metadataOf(8_192) }],
+    ['metadata of 8 KiB with all digits', { metadata: { list: Array<number>(26).fill(1e308) } }],
     ['empty metadata', { metadata: {} }],
     ['no time limit', { expiresAt: null }],
     ['a time just past', { expiresAt: fromNow(-50) }],

@@ -48,6 +48,8 @@ describe.each<[string, Case[]]>([
       ['a number', 1],
       ['an array', []],
       ['more than 8 KiB', metadataOf(8_193)],
+      ['more than 8 KiB with all digits', { list: Array<number>(27).fill(1e308) }],
+      ['more than 8 KiB with all places', { list: Array<number>(28).fill(-1.5e-300) }],
     ],
   ],
 ])('createApiKey refuses as %s', (field, cases) => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from './support/addon.js'
+import { eventually } from './support/eventually.js'
 import { faultOf } from './support/faults.js'
 import { useAddon } from './support/use-addon.js'
 
 const { createApiKey, getApiKey, listApiKeys, updateApiKey, patchApiKey, deleteApiKey } = addon
-const { verifyApiKey } = addon
+const { flush, verifyApiKey } = addon
 
 const database = useAddon()
 
@@ -250,10 +251,64 @@ test('numbers of metadata come back as they were, whatever their size', async ()
   const numbers = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 123456789.12345679, 1 / 3]
   // Their digits are what tells whether the last bit survives.
   for (let power = -300; power <= 300; power += 3) numbers.push(1.2345678901234567 * 10 ** power)
-  const { id } = await createApiKey({ name: 'Numbers', clientId: 'numbers', metadata: { numbers } })
-  expect((await getApiKey(id))!.metadata).toEqual({ numbers })
+  // As many as have room where they are written out.
+  const rows = Array.from({ length: numbers.length / 20 + 1 }, (_, row) => ({
+    numbers: numbers.slice(20 * row, 20 * (row + 1)),
+  }))
+  const made = rows.map(async (metadata) => {
+    const { id } = await createApiKey({ name: 'Numbers', clientId: 'numbers', metadata })
+    expect((await getApiKey(id))!.metadata).toEqual(metadata)
+  })
+  await Promise.all(made)
   const { keys } = await listApiKeys({ clientId: 'numbers' })
-  expect(keys.map(({ metadata }) => metadata)).toEqual([{ numbers }])
+  expect(keys.map(({ metadata }) => metadata)).toEqual(expect.arrayContaining(rows))
+})
+
+describe('metadata that another writer has stored and nobody can read', () => {
+  const deep = `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`
+
+  test.each([
+    ['a number beyond a double', '{"n": 1e400}'],
+    ['a depth beyond all use', deep],
+  ])('%s: is null, harms no other row, and stays until it is changed', async (_, text) => {
+    const { id, key } = await createApiKey({ name: 'Odd', clientId: text.slice(0, 20) })
+    await createApiKey({ name: 'Even', clientId: text.slice(0, 20), metadata: { a: 1 } })
+    const stored = async (): Promise<unknown> => {
+      const [row] = await database.sql(
+        'SELECT "metadata" = $2::jsonb AS same FROM "ApiKey" WHERE "id" = $1',
+        [id, text],
+      )
+      return row!.same
+    }
+    await database.sql('UPDATE "ApiKey" SET "metadata" = $2 WHERE "id" = $1', [id, text])
+    const expectNull = async (): Promise<void> => {
+      expect(await getApiKey(id)).toMatchObject({ id, metadata: null })
+      const { keys } = await listApiKeys({ clientId: text.slice(0, 20) })
+      expect(keys.map(({ metadata }) => metadata)).toEqual([{ a: 1 }, null])
+      await eventually(async () =>
+        expect(await verifyApiKey(key)).toMatchObject({ valid: true, metadata: null }),
+      )
+    }
+    await expectNull()
+    expect(await patchApiKey({ id, description: 'Kept' })).toMatchObject({ metadata: null })
+    expect(await updateApiKey({ id, rateLimit: 1_000 })).toMatchObject({ metadata: null })
+    expect(await stored()).toBe(true)
+    await expectNull()
+    const metadata = { n: 1 }
+    expect(await patchApiKey({ id, metadata })).toMatchObject({ metadata })
+    expect(await getApiKey(id)).toMatchObject({ metadata, description: 'Kept', rateLimit: 1_000 })
+    expect(await verifyApiKey(key)).toMatchObject({ valid: true, metadata })
+    await database.sql('UPDATE "ApiKey" SET "metadata" = $2 WHERE "id" = $1', [id, text])
+    await patchApiKey({ id, metadata: null })
+    expect(await stored()).toBe(null)
+    await flush()
+    const changes = await database.sql(
+      `SELECT count(*)::int AS told FROM sophra_api_keys.audit
+       WHERE key_id = $1 AND event -> 'changes' ? 'metadata'`,
+      [id],
+    )
+    expect(changes).toEqual([{ told: 2 }])
+  })
 })
 
 test('dates are stored as UTC without a zone, as Prisma reads them', async () => {

@@ -225,7 +225,12 @@ impl Events {
         locked(&self.listeners).retain(|(added, _)| *added != number);
     }
 
-    /// Events that a listener with a full queue did not get.
+    /// Counts an event that a listener did not get because it is busy with others.
+    pub fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Events that a busy listener did not get.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -244,7 +249,7 @@ impl Events {
         listeners.retain(|(_, listener)| match listener(&json, event.urgency()) {
             Delivery::Taken => true,
             Delivery::Dropped => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.count_dropped();
                 true
             }
             Delivery::Gone => false,

@@ -107,6 +107,7 @@ describe('an unhealthy environment', () => {
       () => withUrl({ password: 'hush-hush' }),
       'refuses the user or the password',
     ],
+    ['a password of two lines', () => withUrl({ password: 'hush%0Ahush' }), 'no server takes'],
     ['no encryption', () => `${database.url}?sslmode=require`, 'encryption'],
   ])('cannot connect: %s', async (_what, url, message) => {
     const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: url(), JWT_SECRET } })
@@ -345,6 +346,23 @@ describe('unhealthy rows', () => {
     )
     await database.sql(`INSERT INTO "AdminToken" ("id", "token", "name", "updatedAt")
       VALUES ('t', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'old', now())`)
+  })
+
+  test('have metadata that nobody can read', async () => {
+    expect(await faults()).not.toHaveProperty('metadata')
+    await database.sql(`UPDATE "ApiKey" SET "metadata" = CASE "id"
+      WHEN 'a' THEN '{"n": 1e400}' WHEN 'b' THEN jsonb_build_object('text', repeat('x', 500)) ELSE 'null' END`)
+    expect((await faults()).metadata).toMatchObject({
+      status: 'warning',
+      message: expect.stringMatching(/^1 key .*: a$/),
+    })
+    await database.sql(`UPDATE "ApiKey" SET "metadata" = $1`, [
+      `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`,
+    ])
+    expect((await faults()).metadata!.message).toMatch(/^3 keys .*: a, b, c$/)
+    const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
+    await addon.close()
   })
 
   test('are plaintext, have no real limit, or a list that nobody can read', async () => {

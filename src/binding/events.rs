@@ -68,3 +68,9 @@ pub(crate) fn remove_listener(number: f64) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // As it was given out.
     lifecycle::events().remove(number as u64);
 }
+
+/// Counts an event that `events.js` did not hand to a listener.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn event_dropped() {
+    lifecycle::events().count_dropped();
+}

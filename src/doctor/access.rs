@@ -98,6 +98,10 @@ fn explain(reason: &NoAccess) -> (String, &'static str) {
             "the server's certificate or encryption is not accepted",
             "Check sslmode and sslrootcert in the query of the URL",
         ),
+        NoAccess::Unprintable => (
+            "the user or the password has characters that no server takes",
+            "Check the user and the password in the URL, for control characters too",
+        ),
         NoAccess::Silent => (
             "it did not answer in time",
             "Look at the load of the server, or raise API_KEYS_STATEMENT_TIMEOUT_MS",
@@ -124,7 +128,10 @@ fn explain(reason: &NoAccess) -> (String, &'static str) {
             ),
             code => {
                 let message = format!("it refuses the connection (SQLSTATE {code})");
-                return (message, CREDENTIALS);
+                return (
+                    message,
+                    "Check the user, the password, schema and options in the URL",
+                );
             }
         },
     };

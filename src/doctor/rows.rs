@@ -4,7 +4,7 @@ use crate::client_address::Trust;
 use crate::config::Config;
 use crate::model::Timestamp;
 use crate::shown::{self, Shown};
-use crate::store::Store;
+use crate::store::{Store, Unreadable};
 use crate::token::SigningKey;
 
 use super::{Findings, counted};
@@ -17,6 +17,7 @@ pub(super) async fn examine(
 ) {
     signing_keys(findings, store, config, now).await;
     counts(findings, store).await;
+    metadata(findings, store).await;
     allow_lists(findings, store, config).await;
 }
 
@@ -120,21 +121,54 @@ async fn counts(findings: &mut Findings, store: &Store) {
     }
 }
 
+async fn metadata(findings: &mut Findings, store: &Store) {
+    let answer = store.unreadable_metadata().await;
+    let Some(found) = findings.answer("metadata", answer) else {
+        return;
+    };
+    if found.keys == 0 {
+        findings.ok("metadata", "All can be read");
+    } else {
+        findings.warning(
+            "metadata",
+            format!(
+                "{} with metadata that cannot be read, which counts as none: {}",
+                many(found.keys),
+                examples(&found)
+            ),
+            "It holds a number beyond a double, or is more than 100 levels deep. Set another: npx sophra-api-keys keys \
+             update <id> --metadata '{}', or --clear metadata",
+        );
+    }
+}
+
+fn many(keys: usize) -> String {
+    counted(i64::try_from(keys).unwrap_or(i64::MAX), "key")
+}
+
+fn examples(found: &Unreadable) -> String {
+    let more = if found.keys > found.examples.len() {
+        ", …"
+    } else {
+        ""
+    };
+    shown::joined(&found.examples) + more
+}
+
 async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
     let answer = store.allow_lists().await;
     let Some(found) = findings.answer("allow-lists", answer) else {
         return;
     };
-    if found.unreadable == 0 {
+    if found.unreadable.keys == 0 {
         findings.ok("allow-lists", "All can be read");
     } else {
         findings.problem(
             "allow-lists",
             format!(
-                "{} with an allow-list that cannot be read, which refuses everyone: {}{}",
-                counted(i64::try_from(found.unreadable).unwrap_or(i64::MAX), "key"),
-                shown::joined(&found.examples),
-                if found.unreadable > found.examples.len() { ", …" } else { "" }
+                "{} with an allow-list that cannot be read, which refuses everyone: {}",
+                many(found.unreadable.keys),
+                examples(&found.unreadable)
             ),
             "Set addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",
         );
@@ -145,7 +179,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             format!(
                 "{} with an allow-list, and no reverse proxy is declared: where the address comes from \
                  X-Forwarded-For it is unknown, so they are refused",
-                counted(i64::try_from(found.lists).unwrap_or(i64::MAX), "key")
+                many(found.lists)
             ),
             "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to how many there are",
         );

@@ -15,7 +15,7 @@ pub const DESCRIPTION_MAX: usize = 2_000;
 pub const ALLOWED_IPS_MAX: usize = 100;
 pub const SCOPES_MAX: usize = 100;
 pub const SCOPE_LENGTH_MAX: usize = 100;
-/// Bytes of `metadata` as JSON.
+/// Bytes of `metadata` as JSON, its numbers written out.
 pub const METADATA_MAX: usize = 8 * 1024;
 pub const RATE_LIMIT: RangeInclusive<i32> = 1..=1_000_000;
 pub const WINDOW_SECONDS: RangeInclusive<i32> = 1..=86_400;
@@ -189,10 +189,27 @@ pub fn metadata(value: Value) -> Parsed<serde_json::Value> {
     if !issues.is_empty() {
         return Err(Problems(issues));
     }
-    if json.to_string().len() > METADATA_MAX {
-        return Err(format!("must have at most {METADATA_MAX} bytes as JSON").into());
+    if json.to_string().len() + digits_of_exponents(&json) > METADATA_MAX {
+        return Err(format!(
+            "must have at most {METADATA_MAX} bytes as JSON with its numbers written out"
+        )
+        .into());
     }
     Ok(json)
+}
+
+/// What JSON grows by where its numbers are written without exponents, as Postgres does: `1e308` has 309 digits there.
+fn digits_of_exponents(json: &serde_json::Value) -> usize {
+    use serde_json::Value as Json;
+    match json {
+        Json::Number(number) => {
+            let written_out = number.as_f64().map_or(0, |number| number.to_string().len());
+            written_out.saturating_sub(number.to_string().len())
+        }
+        Json::Array(entries) => entries.iter().map(digits_of_exponents).sum(),
+        Json::Object(entries) => entries.values().map(digits_of_exponents).sum(),
+        _ => 0,
+    }
 }
 
 fn json(value: Value, path: &str, issues: &mut Vec<Issue>) -> serde_json::Value {

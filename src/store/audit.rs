@@ -1,9 +1,9 @@
 //! The audit log.
 
 use serde_json::Value;
-use sqlx::types::Json;
 
 use super::Store;
+use super::readable::Readable;
 use crate::audit::{AuditQuery, Entry};
 use crate::error::Error;
 use crate::input::page::Cursor;
@@ -16,7 +16,7 @@ pub struct AuditRow {
     pub id: String,
     pub at: Timestamp,
     pub count: i64,
-    pub event: Json<Value>,
+    pub event: Readable,
 }
 
 impl Store {
@@ -58,7 +58,7 @@ impl Store {
             sqlx::query_as!(
                 AuditRow,
                 r#"
-                SELECT id, at AS "at: Timestamp", count, event AS "event: Json<Value>"
+                SELECT id, at AS "at: Timestamp", count, event AS "event: Readable"
                 FROM sophra_api_keys.audit
                 WHERE ($1::timestamp IS NULL OR (at, id) < ($1, $2))
                   AND ($3::text IS NULL OR key_id = $3)

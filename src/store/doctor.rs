@@ -3,6 +3,8 @@
 mod rows;
 mod schema;
 
+pub use rows::Unreadable;
+
 use std::fmt::Write;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub enum NoAccess {
     /// Nobody answers at this address.
     Unreachable(&'static str),
     Tls,
+    /// The user or the password has characters that no server takes.
+    Unprintable,
     /// The server refuses, with this SQLSTATE.
     Refused(String),
     Silent,
@@ -71,6 +75,7 @@ fn reason(error: &sqlx::Error) -> NoAccess {
         sqlx::Error::Database(error) => {
             NoAccess::Refused(error.code().unwrap_or_default().into_owned())
         }
+        sqlx::Error::Configuration(_) => NoAccess::Unprintable,
         _ => NoAccess::Unknown,
     }
 }

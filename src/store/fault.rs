@@ -54,9 +54,37 @@ pub(super) fn from(error: &sqlx::Error) -> Error {
             Error::unavailable("No database connection was free in time")
         }
         sqlx::Error::Database(error) => by_sqlstate(&error.code().unwrap_or_default()),
+        sqlx::Error::Configuration(_) => unusable("databaseUrl"),
         sqlx::Error::RowNotFound => Error::Internal("The database answered no row".into()),
         _ => Error::Internal("The database answered something unexpected".into()),
     }
+}
+
+/// An error of making a connection. What the server takes exception to then stands in the URL; a user or a password that
+/// `SASLprep` refuses is `Configuration` already.
+pub(super) fn connecting(error: sqlx::Error) -> sqlx::Error {
+    let is_unknown = matches!(from(&error), Error::Internal(_));
+    match error {
+        sqlx::Error::Database(refusal) if is_unknown => {
+            sqlx::Error::Configuration(refusal.into_error())
+        }
+        error => error,
+    }
+}
+
+/// The same, to a caller who knows from which option the URL is.
+pub(super) fn from_connecting(error: sqlx::Error, option: &str) -> Error {
+    match connecting(error) {
+        sqlx::Error::Configuration(_) => unusable(option),
+        error => from(&error),
+    }
+}
+
+fn unusable(option: &str) -> Error {
+    Error::Configuration(format!(
+        "The server takes no connection by {option}: check its user, password, schema and options, for control \
+         characters too"
+    ))
 }
 
 /// How a pooler refuses a start-up parameter.

@@ -1,11 +1,11 @@
 //! The rows of `"ApiKey"`: create, read, change, delete.
 
-use sqlx::types::Json;
-
 use super::Store;
 use super::db::Db;
+use super::readable::Readable;
 use crate::error::Error;
 use crate::hash::Phc;
+use crate::input::Change;
 use crate::input::page::Cursor;
 use crate::keys::{Changes, Query};
 use crate::model::{ApiKey, CredentialDigest, Timestamp};
@@ -27,7 +27,7 @@ pub(super) struct KeyRow {
     pub usage_count: i64,
     pub start: Option<String>,
     pub scopes: Vec<String>,
-    pub metadata: Option<Json<serde_json::Value>>,
+    pub metadata: Option<Readable>,
     pub suspended_until: Option<Timestamp>,
     pub previous_key_expires_at: Option<Timestamp>,
 }
@@ -56,7 +56,7 @@ macro_rules! key_rows {
                 "usageCount"::bigint AS "usage_count!",
                 "start",
                 "scopes",
-                "metadata" AS "metadata: Json<serde_json::Value>",
+                "metadata" AS "metadata: Readable",
                 "suspendedUntil" AS "suspended_until: Timestamp",
                 "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp"
             "#
@@ -84,7 +84,7 @@ impl From<KeyRow> for ApiKey {
             usage_count: row.usage_count,
             start: row.start,
             scopes: row.scopes,
-            metadata: row.metadata.map(|Json(metadata)| metadata),
+            metadata: row.metadata.map(|Readable(metadata)| metadata),
             suspended_until: row.suspended_until,
             previous_key_expires_at: row.previous_key_expires_at,
         }
@@ -263,7 +263,7 @@ impl Store {
     }
 }
 
-/// Writes every column that a change may set.
+/// Writes every column that a change may set. `"metadata"` that is kept may be unreadable here, so it is not written.
 async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -278,7 +278,7 @@ async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result
           "rateLimit" = $9,
           "rateLimitWindowSeconds" = $10,
           "scopes" = $11,
-          "metadata" = $12,
+          "metadata" = CASE WHEN $17 THEN $12 ELSE "metadata" END,
           "suspendedUntil" = $13,
           "limiterEpoch" = "limiterEpoch" + $14::boolean::integer,
           "previousKeyExpiresAt" = $15,
@@ -303,6 +303,7 @@ async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result
         changes.lift_suspension,
         key.previous_key_expires_at as _,
         changes.end_grace,
+        changes.metadata != Change::Keep,
     )
     .execute(db)
     .await?;

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::types::Json;
-
 use super::Store;
+use super::readable::Readable;
 use crate::error::Error;
 use crate::hash::Phc;
 use crate::model::{AllowList, CredentialDigest, Grant, Timestamp};
@@ -38,7 +37,7 @@ struct CandidateRow {
     rate_limit_window_seconds: Option<i32>,
     limiter_epoch: i32,
     scopes: Vec<String>,
-    metadata: Option<Json<serde_json::Value>>,
+    metadata: Option<Readable>,
     suspended_until: Option<Timestamp>,
     replaced_until: Option<Timestamp>,
     plaintext_digest: Option<Vec<u8>>,
@@ -75,7 +74,7 @@ impl Store {
                       "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
                       coalesce("limiterEpoch", 0) AS "limiter_epoch!",
                       coalesce("scopes", '{}') AS "scopes!",
-                      "metadata" AS "metadata: Json<serde_json::Value>",
+                      "metadata" AS "metadata: Readable",
                       "suspendedUntil" AS "suspended_until: Timestamp",
                       CASE WHEN "lookup" = $1 OR "lookup" IS NULL THEN NULL
                         ELSE coalesce("previousKeyExpiresAt", '-infinity') END
@@ -172,7 +171,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 replaced_until: row.replaced_until,
                 allow_list: AllowList::parse(&row.allowed_ips),
                 scopes: row.scopes.into_iter().map(String::into_boxed_str).collect(),
-                metadata: row.metadata.map(|Json(metadata)| Box::new(metadata)),
+                metadata: row.metadata.map(|Readable(metadata)| Box::new(metadata)),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
                 limiter_epoch: row.limiter_epoch,

@@ -34,15 +34,15 @@ pub struct Migrated {
 
 /// Brings the schema up to date.
 pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
-    let url = config
-        .direct_database_url
-        .as_ref()
-        .unwrap_or(&config.database_url);
+    let (url, option) = match &config.direct_database_url {
+        Some(url) => (url, "directDatabaseUrl"),
+        None => (&config.database_url, "databaseUrl"),
+    };
     let connect = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
     let connected = tokio::time::timeout(config.statement_timeout, connect.connect()).await;
     let mut connection = connected
         .map_err(|_| fault::timed_out())?
-        .map_err(|error| fault::from(&error))?;
+        .map_err(|error| fault::from_connecting(error, option))?;
     let work = async {
         if url.pooled {
             check(&mut connection, url).await
@@ -65,7 +65,10 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
 /// Behind a pooler in transaction mode there are no sessions, and so no lock, no settings and no named statements:
 /// an up-to-date schema is recognised, but not made. `None`: it is out of date.
 async fn check(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx::Result<Option<Migrated>> {
-    let mut transaction = connection.begin_with(super::begin(url, "0")).await?;
+    let mut transaction = connection
+        .begin_with(super::begin(url, "0"))
+        .await
+        .map_err(fault::connecting)?;
     if !not_applied(&mut transaction).await?.is_empty() {
         return Ok(None);
     }

@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
-
 use tokio::sync::Notify;
 
+use super::fault::connecting;
 use crate::lock::locked;
 
 /// A pool is given up at most this often where statements go unanswered: it may be their own fault.
@@ -48,7 +48,7 @@ impl Pool {
     /// In a box: it is the largest part of every operation, and only needed while it waits.
     pub(super) async fn acquire(&self) -> sqlx::Result<PoolConnection<Postgres>> {
         let pool = self.current.load_full();
-        Box::pin(pool.acquire()).await
+        Box::pin(pool.acquire()).await.map_err(connecting)
     }
 
     pub(super) async fn begin(
@@ -56,14 +56,15 @@ impl Pool {
         statement: Option<SqlStr>,
     ) -> sqlx::Result<Transaction<'static, Postgres>> {
         let pool = self.current.load_full();
-        match statement {
+        let transaction = match statement {
             Some(statement) => Box::pin(pool.begin_with(statement)).await,
             None => Box::pin(pool.begin()).await,
-        }
+        };
+        transaction.map_err(connecting)
     }
 
     pub(super) async fn probe(&self) -> sqlx::Result<()> {
-        let mut connection = self.connect.connect().await?;
+        let mut connection = self.connect.connect().await.map_err(connecting)?;
         sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
         connection.close().await
     }

@@ -5,6 +5,7 @@ use futures_util::TryStreamExt;
 use crate::error::Error;
 use crate::model::{AllowList, Timestamp};
 use crate::store::Store;
+use crate::store::readable::Readable;
 
 /// Counts over the rows.
 pub struct Rows {
@@ -19,8 +20,24 @@ pub struct Rows {
 #[derive(Default)]
 pub struct AllowLists {
     pub lists: usize,
-    pub unreadable: usize,
+    pub unreadable: Unreadable,
+}
+
+/// How many keys, and some of them.
+#[derive(Default)]
+pub struct Unreadable {
+    pub keys: usize,
     pub examples: Vec<String>,
+}
+
+impl Unreadable {
+    fn add(&mut self, id: String) {
+        const SHOWN: usize = 5;
+        self.keys += 1;
+        if self.examples.len() < SHOWN {
+            self.examples.push(id);
+        }
+    }
 }
 
 impl Store {
@@ -44,7 +61,6 @@ impl Store {
     }
 
     pub async fn allow_lists(&self) -> Result<AllowLists, Error> {
-        const SHOWN: usize = 5;
         self.once(|| async {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
@@ -59,10 +75,30 @@ impl Store {
             while let Some(row) = rows.try_next().await? {
                 found.lists += 1;
                 if AllowList::parse(&row.entries) == AllowList::Nobody {
-                    found.unreadable += 1;
-                    if found.examples.len() < SHOWN {
-                        found.examples.push(row.id);
-                    }
+                    found.unreadable.add(row.id);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Keys whose metadata cannot be read. What is too large or too deep for us is longer than the shortest of that kind.
+    pub async fn unreadable_metadata(&self) -> Result<Unreadable, Error> {
+        self.once(|| async {
+            let mut db = self.db().await?;
+            let mut rows = sqlx::query!(
+                r#"
+                SELECT "id", "metadata" AS "metadata!: Readable"
+                FROM "ApiKey"
+                WHERE length("metadata"::text) > 250
+                "#
+            )
+            .fetch(&mut db);
+            let mut found = Unreadable::default();
+            while let Some(row) = rows.try_next().await? {
+                if row.metadata.0.is_null() {
+                    found.add(row.id);
                 }
             }
             Ok(found)
