@@ -623,12 +623,17 @@ export type ApiKeyEvent =
   | ConfigurationWarningEvent
 
 /** An entry of the audit log: an event as it was told. */
-export type AuditEvent = Omit<ApiKeyEvent, 'severity'> & {
-  id: string
-  /** So many alike, of which this is the first. */
-  count: number
-  [field: string]: unknown
-}
+export type AuditEvent = ApiKeyEvent extends infer Event
+  ? Event extends ApiKeyEvent
+    ? Omit<Event, 'severity'> & {
+        id: string
+        /** So many alike, of which this is the first. */
+        count: number
+        /** Later versions may add some. */
+        [field: string]: unknown
+      }
+    : never
+  : never
 
 /** The input of `listAuditEvents`. */
 export interface ListAuditEventsQuery {

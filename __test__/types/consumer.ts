@@ -10,6 +10,7 @@ import {
   health,
   listAdminTokens,
   listApiKeys,
+  listAuditEvents,
   migrate,
   patchApiKey,
   revokeAdminToken,
@@ -82,6 +83,16 @@ export async function keys(): Promise<void> {
   const more: string | null = nextCursor
   await listApiKeys()
   await listApiKeys({ cursor: more, clientId: null })
+
+  const { events } = await listAuditEvents({ type: 'key.refused' })
+  for (const event of events) {
+    const at: Date = event.at
+    if (event.type === 'key.refused') void (event.reason satisfies string)
+    if (event.type === 'key.issued') void (event.keyId satisfies string)
+    // @ts-expect-error not kept
+    void (event.severity satisfies string)
+    void at
+  }
 
   const [first] = keys
   if (first) {
