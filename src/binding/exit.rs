@@ -5,8 +5,7 @@ use std::time::Duration;
 use napi::Env;
 use napi_derive::napi;
 
-use crate::defect::caught;
-use crate::{flush, lifecycle};
+use crate::{panic, process, tasks};
 
 /// How long the end of a process may be held up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -14,16 +13,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Stores what was counted, in at most a second, while the JavaScript thread waits. For `exit.js`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn flush_blocking() {
-    let Some(service) = lifecycle::started() else {
+    let Some(service) = process::started() else {
         return;
     };
     if service.has_nothing_to_store() {
         return;
     }
-    if let Ok(runtime) = lifecycle::runtime() {
+    if let Ok(runtime) = process::runtime() {
         // Who ends has nobody to tell of a fault.
         let _ = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, caught(flush::flush(&service))).await
+            tokio::time::timeout(PATIENCE, panic::catch(tasks::flush(&service))).await
         });
     }
 }

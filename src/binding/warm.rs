@@ -11,13 +11,14 @@ use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
-use super::shapes::Template;
 use super::value::read_text;
-use crate::limit::RateLimit;
+use super::views::{RefusalView, TemplateView};
+use crate::cached_key::KeyEntry;
 use crate::metrics::TIMED_EVERY;
-use crate::model::{Refusal, Timestamp, parse_address};
-use crate::verify::{self, Context, Entry, Verification};
-use crate::{lifecycle, token};
+use crate::model::{Refusal, parse_address};
+use crate::rate_limit::RateLimit;
+use crate::verify::{self, Verification, VerifyContext};
+use crate::{process, token};
 
 /// Memory cannot answer: ask the other way.
 pub(super) const MISS: f64 = -1.0;
@@ -37,7 +38,7 @@ const SCOPES_MAX: usize = 1_024;
 
 thread_local! {
     /// Whose template this JavaScript thread may ask for next. It asks at once, so nothing comes between.
-    static LAST: RefCell<Option<Arc<Entry>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
 }
 
 /// Numbers beside the answer, in memory that both sides see: limit, remaining, milliseconds until it is full, and
@@ -132,18 +133,18 @@ pub(super) fn verify(
     let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
         return MISS;
     };
-    let asked = Asked {
+    let context = RawContext {
         ip,
         scopes,
         cost,
         path,
         claimed_ip,
     };
-    answer(numbers, &key, &asked).unwrap_or(MISS)
+    answer(numbers, &key, &context).unwrap_or(MISS)
 }
 
 /// What a request says of itself, not yet read.
-struct Asked<'a> {
+struct RawContext<'a> {
     ip: Unknown<'a>,
     scopes: Unknown<'a>,
     cost: u32,
@@ -151,25 +152,25 @@ struct Asked<'a> {
     claimed_ip: Unknown<'a>,
 }
 
-fn answer(numbers: &Numbers, key: &Unknown<'_>, asked: &Asked<'_>) -> Option<f64> {
+fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<f64> {
     let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
     let key = text(key, &mut buffer)?;
     let length = key.len();
-    let answer = answer_for(numbers, key, asked);
+    let answer = answer_for(numbers, key, raw);
     buffer.split_at_mut(length).0.zeroize();
     answer
 }
 
-fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
+fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64> {
     let begun = numbers.begin();
-    let call = lifecycle::enter_warm()?;
+    let call = process::enter_warm()?;
     let service = call.service()?;
     let mut ip_buffer = [0; IP_MAX];
-    let ip = text(&asked.ip, &mut ip_buffer);
+    let ip = text(&raw.ip, &mut ip_buffer);
     let mut scopes_buffer = [0; SCOPES_MAX];
-    let scopes = Some(text(&asked.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
-    let mut context = Context::of_parts(ip, scopes, asked.cost)?;
-    let now = Timestamp::now();
+    let scopes = Some(text(&raw.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
+    let mut context = VerifyContext::of_parts(ip, scopes, raw.cost)?;
+    let now = process::now();
     let verification = verify::warm(service, key, &context, now)?;
     let outcome = verification.number();
     let entry = match verification {
@@ -179,8 +180,8 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
         }
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
-            context.path = read_text(asked.path, PATH_MAX).filter(|path| !path.is_empty());
-            context.claimed_ip = read_text(asked.claimed_ip, IP_MAX)
+            context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
+            context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
                 .as_deref()
                 .and_then(parse_address);
             verify::note_refusal(service, key, &refused, &context, now);
@@ -197,16 +198,16 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
 }
 
 /// What does not change of the last answer's entry.
-pub(super) fn template() -> Option<Template> {
+pub(super) fn template() -> Option<TemplateView> {
     LAST.with_borrow(|entry| {
         entry
             .as_ref()
-            .map(|entry| Template::from(&entry.value.grant))
+            .map(|entry| TemplateView::from(&entry.value.policy))
     })
 }
 
 /// Every refusal, in the order of their numbers from 1 on.
-pub(super) fn refusals() -> Vec<super::shapes::Reason> {
+pub(super) fn refusals() -> Vec<RefusalView> {
     Refusal::ALL.into_iter().map(Into::into).collect()
 }
 

@@ -1,13 +1,10 @@
 //! What the rows say: signing keys, plaintext, limits, allow-lists.
 
-use crate::client_address::Trust;
+use super::findings::{Findings, counted};
 use crate::config::Config;
-use crate::model::Timestamp;
-use crate::shown::{self, Shown};
-use crate::store::{Store, Unreadable};
+use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
+use crate::store::{Store, UnreadableRows};
 use crate::token::SigningKey;
-
-use super::{Findings, counted};
 
 pub(super) async fn examine(
     findings: &mut Findings,
@@ -48,7 +45,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
         let shown: Vec<_> = uncovered
             .iter()
             .map(|(fingerprint, keys)| {
-                format!("{} ({})", Shown::new(fingerprint), counted(*keys, "key"))
+                format!("{} ({})", Escaped::new(fingerprint), counted(*keys, "key"))
             })
             .collect();
         findings.problem(
@@ -57,7 +54,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
                 "Usable keys were signed by signing keys that are not at hand, so they are refused: {}. At hand, from \
                  {place}: {}",
                 shown.join(", "),
-                if held.is_empty() { "none".to_owned() } else { shown::joined(&held) }
+                if held.is_empty() { "none".to_owned() } else { join_escaped(&held) }
             ),
             "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the one that signs. Where they \
              are lost, regenerate the keys.",
@@ -70,7 +67,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
     } else {
         findings.ok(
             "signing-keys",
-            format!("From {place}, and cover all keys: {}", shown::joined(&held)),
+            format!("From {place}, and cover all keys: {}", join_escaped(&held)),
         );
     }
     let signer = configured.map(|keyring| keyring.signer().fingerprint());
@@ -146,13 +143,13 @@ fn many(keys: usize) -> String {
     counted(i64::try_from(keys).unwrap_or(i64::MAX), "key")
 }
 
-fn examples(found: &Unreadable) -> String {
+fn examples(found: &UnreadableRows) -> String {
     let more = if found.keys > found.examples.len() {
         ", …"
     } else {
         ""
     };
-    shown::joined(&found.examples) + more
+    join_escaped(&found.examples) + more
 }
 
 async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
@@ -173,7 +170,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             "Set addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",
         );
     }
-    if found.lists > 0 && config.trust == Trust::Nobody {
+    if found.lists > 0 && config.trust == ProxyTrust::Nobody {
         findings.warning(
             "trusted-proxies",
             format!(

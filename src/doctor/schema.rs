@@ -1,9 +1,8 @@
 //! Tables, columns, triggers, indexes, and the rights on them.
 
+use super::findings::{Findings, MIGRATE};
 use crate::config::{Config, quoted};
-use crate::store::{Column, Store, Trigger, expected_columns, expected_triggers};
-
-use super::{Findings, MIGRATE};
+use crate::store::{Column, Store, Tables, Trigger, expected_columns, expected_triggers};
 
 /// Whether the rows can be examined.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
@@ -27,7 +26,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     complete && tables.own_schema
 }
 
-fn missing_tables(findings: &mut Findings, tables: &crate::store::Tables, config: &Config) {
+fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
     let schema = tables
         .schema
         .as_deref()

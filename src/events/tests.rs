@@ -21,7 +21,7 @@ fn told(deliveries: &[Delivery], events: &Events) -> Vec<String> {
             delivery
         }));
     }
-    events.tell(&warning(), NOW, false);
+    events.emit(&warning(), NOW, false);
     heard.lock().unwrap().clone()
 }
 

@@ -1,12 +1,13 @@
 //! Everything that is told, with its help.
 
 use std::iter;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::Metrics;
 use super::histogram::{BOUNDS, Histogram};
-use super::state::{Gauges, State, Totals};
-use super::text::{Family, Kind, Text};
+use super::process::Metrics;
+use super::state::{Gauges, Snapshot, Totals};
+use super::text::{Exposition, Family, MetricKind};
 use crate::lock::locked;
 
 impl Metrics {
@@ -21,12 +22,12 @@ impl Metrics {
 
     /// All of it, as Prometheus reads it.
     #[must_use]
-    pub fn report(&self, state: &State) -> String {
-        let mut text = Text::default();
+    pub fn report(&self, state: &Snapshot) -> String {
+        let mut text = Exposition::default();
         self.verifies(&mut text);
         self.clients(&mut text);
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "admin_verifications_total",
             "Verifies of admin tokens by their result: VALID, the code of a refusal or the code of a fault.",
         )
@@ -49,7 +50,7 @@ impl Metrics {
             running(&mut text, gauges);
         }
         text.family(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "build_info",
             "1, with the version of the package.",
         )
@@ -57,21 +58,21 @@ impl Metrics {
         text.finish()
     }
 
-    fn verifies(&self, text: &mut Text) {
-        let hits = self.hits.each_ref().map(|hits| hits.load(super::Relaxed));
+    fn verifies(&self, text: &mut Exposition) {
+        let hits = self.hits.each_ref().map(|hits| hits.load(Relaxed));
         let all_hits: u64 = hits.iter().sum();
         // Outcomes come first among the results; memory has no faults.
         let hits = hits.into_iter().chain(iter::repeat(0));
         let results = self.verifies.iter().zip(hits);
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "verifications_total",
             "Verifies of keys by their result: VALID, the code of a refusal or the code of a fault.",
         )
         .by("result", results.map(|((result, others), hits)| (result, others + hits)));
         let looks = self.lookups.iter();
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "cache_lookups_total",
             "Looks for a presented key in memory: hit, stale (known, but its row may have changed) or miss.",
         )
@@ -83,7 +84,7 @@ impl Metrics {
             }),
         );
         let mut family = text.family(
-            Kind::Histogram,
+            MetricKind::Histogram,
             "verification_duration_seconds",
             "How long verifies took inside the addon. path=cache: what needed no I/O, of which only every 64th is timed; \
              path=database: all that asked the database, with the hash where there was one.",
@@ -92,13 +93,13 @@ impl Metrics {
         family.histogram("database", &self.cold);
     }
 
-    fn clients(&self, text: &mut Text) {
+    fn clients(&self, text: &mut Exposition) {
         let clients = self.clients.list();
         if clients.is_empty() {
             return;
         }
         let mut family = text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "client_verifications_total",
             "Accepted verifies by client, for as many clients as metricsClients says; the rest is the client other.",
         );
@@ -107,9 +108,9 @@ impl Metrics {
         }
     }
 
-    fn flushes(&self, text: &mut Text) {
+    fn flushes(&self, text: &mut Exposition) {
         let mut family = text.family(
-            Kind::Summary,
+            MetricKind::Summary,
             "flush_duration_seconds",
             "How long it took to store usage, suspensions and the audit log, failures included.",
         );
@@ -121,10 +122,16 @@ impl Metrics {
             "Flushes that could not store everything; what is left is stored later.",
             self.flush_failures.get(),
         );
+        text.family(
+            MetricKind::Counter,
+            "background_failures_total",
+            "Rounds of background work that failed, by the work; they are tried again.",
+        )
+        .by("task", self.background_failures.iter());
     }
 }
 
-fn totals(text: &mut Text, state: &State) {
+fn totals(text: &mut Exposition, state: &Snapshot) {
     let Totals {
         hashes,
         hash_nanos,
@@ -160,7 +167,7 @@ fn totals(text: &mut Text, state: &State) {
     );
 }
 
-fn running(text: &mut Text, gauges: &Gauges) {
+fn running(text: &mut Exposition, gauges: &Gauges) {
     text.gauge("cache_entries", "Keys in memory.", gauges.cached);
     text.gauge(
         "cache_capacity",
@@ -182,7 +189,7 @@ fn running(text: &mut Text, gauges: &Gauges) {
         ("in_use", gauges.connections_in_use),
     ];
     text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "database_connections",
         "Open connections of the pool; one more listens for changes.",
     )
@@ -204,13 +211,15 @@ fn running(text: &mut Text, gauges: &Gauges) {
     );
 }
 
-impl Text {
+impl Exposition {
     fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(Kind::Counter, name, help).sample(&[], value);
+        self.family(MetricKind::Counter, name, help)
+            .sample(&[], value);
     }
 
     fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(Kind::Gauge, name, help).sample(&[], value);
+        self.family(MetricKind::Gauge, name, help)
+            .sample(&[], value);
     }
 }
 

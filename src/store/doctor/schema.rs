@@ -1,7 +1,9 @@
 //! Columns, triggers, indexes, and the rights on them.
 
 use crate::error::Error;
-use crate::store::{Store, indexes, migrate};
+use crate::store::Store;
+use crate::store::connection::error::StoreError;
+use crate::store::schema::{indexes, migrate};
 
 pub struct FoundColumn {
     pub table: String,
@@ -27,12 +29,14 @@ pub struct Privileges {
 impl Store {
     /// The migrations that this database has not seen.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        self.once(|| async { migrate::not_applied(self.db().await?.connection()).await })
-            .await
+        self.once("pending_migrations", || async {
+            Ok(migrate::not_applied(self.db().await?.connection()).await?)
+        })
+        .await
     }
 
     pub async fn columns(&self) -> Result<Vec<FoundColumn>, Error> {
-        self.once(|| async {
+        self.once("columns", || async {
             sqlx::query_as!(
                 FoundColumn,
                 r#"
@@ -45,12 +49,13 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
 
     pub async fn triggers(&self) -> Result<Vec<FoundTrigger>, Error> {
-        self.once(|| async {
+        self.once("triggers", || async {
             sqlx::query_as!(
                 FoundTrigger,
                 r#"
@@ -61,24 +66,25 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
 
     /// The indexes that are missing or invalid.
     pub async fn faulty_indexes(&self) -> Result<Vec<&'static str>, Error> {
-        self.once(|| async {
+        self.once("faulty_indexes", || async {
             let mut db = self.db().await?;
             let connection = db.connection();
             let searched = indexes::installed_trigram_schema(connection).await?;
-            indexes::faults(connection, searched.is_some()).await
+            Ok(indexes::faults(connection, searched.is_some()).await?)
         })
         .await
     }
 
     /// Whether `pg_trgm` is installed, and else whether it could be.
     pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
-        self.once(|| async {
+        self.once("trigrams", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT
@@ -94,7 +100,7 @@ impl Store {
     }
 
     pub async fn privileges(&self) -> Result<Privileges, Error> {
-        self.once(|| async {
+        self.once("privileges", || async {
             sqlx::query_as!(
                 Privileges,
                 r#"
@@ -141,6 +147,7 @@ impl Store {
             )
             .fetch_one(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
