@@ -70,12 +70,26 @@ fn parts(c: &mut Criterion) {
     c.bench_function("warm verify: everything on, 10,000 keys in turn", |b| {
         b.iter(|| {
             next = (next + 1) % WARM_KEYS;
-            warm(&service, black_box(keys[next].expose()), &context(), now)
+            warm(
+                &service,
+                black_box(keys[next].expose()),
+                context(),
+                now,
+                |_| (),
+            )
         });
     });
-    let nothing = VerifyContext::of_parts(None, None, 1).expect("a context");
+    let nothing = || VerifyContext::of_parts(None, None, 1).expect("a context");
     c.bench_function("warm verify: nothing on", |b| {
-        b.iter(|| warm(&service, black_box(unlimited.expose()), &nothing, now));
+        b.iter(|| {
+            warm(
+                &service,
+                black_box(unlimited.expose()),
+                nothing(),
+                now,
+                |_| (),
+            )
+        });
     });
 }
 

@@ -12,3 +12,6 @@ pub use input::{AdminContext, NewToken, token_id};
 pub use list::list;
 pub use revoke::revoke;
 pub use verify::{AdminVerification, verify};
+
+/// Bytes of the longest string that can be an admin token.
+pub const TOKEN_LENGTH_MAX: usize = crate::jwt::TOKEN_MAX;

@@ -1,7 +1,9 @@
 //! What waits to be written to the audit log.
 
 mod attempts;
+mod log;
 mod queue;
 
 pub use attempts::{Attempt, CredentialKind};
-pub use queue::{AuditQueue, QueuedEntry};
+pub use log::AuditState;
+pub use queue::{AuditBatch, QueuedEntry};

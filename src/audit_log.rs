@@ -1,5 +1,6 @@
 //! The audit log: what happened, written in batches and read in pages.
 
+use crate::audit::QueuedEntry;
 use crate::error::Error;
 use crate::input::{Fields, Value, page, rules};
 use crate::model::{AuditEntry, AuditQuery, Cursor, Escaped, Page, StoredAuditEntry, Timestamp};
@@ -14,22 +15,20 @@ pub async fn write(service: &Service) -> Result<(), Error> {
         service.record_many(event, count, at);
     }
     let _writer = service.audit.begin_writing().await;
-    loop {
-        let batch = service.audit.batch();
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let entries: Vec<AuditEntry> = batch
-            .iter()
-            .map(|entry| AuditEntry {
-                id: entry.id.clone(),
-                at: entry.at,
-                count: i64::try_from(entry.count).unwrap_or(i64::MAX),
-                event: serde_json::to_value(&entry.event).unwrap_or_default(),
-            })
-            .collect();
+    while let Some(batch) = service.audit.take_batch() {
+        let entries: Vec<AuditEntry> = batch.entries().iter().map(to_write).collect();
         service.store.write_audit(&entries).await?;
-        service.audit.written(batch.len());
+        batch.written();
+    }
+    Ok(())
+}
+
+fn to_write(entry: &QueuedEntry) -> AuditEntry {
+    AuditEntry {
+        id: entry.id.clone(),
+        at: entry.at,
+        count: i64::try_from(entry.count).unwrap_or(i64::MAX),
+        event: serde_json::to_value(&entry.event).unwrap_or_default(),
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::lock::locked;
+use parking_lot::Mutex;
+
 use crate::model::{Escaped, Timestamp};
 
 /// Something that happened. Never with a secret in it; what came from outside is [`Escaped`].
@@ -234,12 +234,12 @@ impl Events {
     /// Answers the listener's number, by which it can be removed.
     pub fn add(&self, listener: Listener) -> u64 {
         let number = self.added.fetch_add(1, Ordering::Relaxed);
-        locked(&self.listeners).push((number, listener));
+        self.listeners.lock().push((number, listener));
         number
     }
 
     pub fn remove(&self, number: u64) {
-        locked(&self.listeners).retain(|(added, _)| *added != number);
+        self.listeners.lock().retain(|(added, _)| *added != number);
     }
 
     /// Counts an event that a listener did not get because it is busy with others.
@@ -256,7 +256,7 @@ impl Events {
     pub fn emit_fault(&self, fault: InternalFault, now: Timestamp, log: bool) {
         /// There are fewer places than that in the source.
         const FAULTS_MAX: usize = 1_000;
-        let mut faults = locked(&self.faults);
+        let mut faults = self.faults.lock();
         let is_new = faults.len() < FAULTS_MAX && faults.insert(fault.clone());
         drop(faults);
         if is_new {
@@ -274,7 +274,7 @@ impl Events {
         let Ok(json) = serde_json::to_string(&envelope) else {
             return;
         };
-        let mut listeners = locked(&self.listeners);
+        let mut listeners = self.listeners.lock();
         listeners.retain(|(_, listener)| match listener(&json, event.urgency()) {
             Delivery::Taken => true,
             Delivery::Dropped => {

@@ -84,3 +84,23 @@ fn problems_of(condition: &Condition) -> Vec<String> {
     }
     problems
 }
+
+/// Counts of work done and saved, for tests and benchmarks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// argon2id hashes done.
+    pub hashes: u64,
+    /// Rows read for a presented key.
+    pub selects: u64,
+    /// Keys in memory.
+    pub cached: usize,
+}
+
+#[must_use]
+pub fn stats(service: &Service) -> Stats {
+    Stats {
+        hashes: service.hasher.stats().hashes,
+        selects: service.store.selects(),
+        cached: service.cache.len(),
+    }
+}

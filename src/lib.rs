@@ -16,8 +16,8 @@
 //! From the bottom up, and each knows only what is below it; `scripts/layers.mjs` proves it.
 
 // Foundations.
+pub mod background;
 pub mod error;
-pub mod lock;
 pub mod panic;
 pub mod random;
 

@@ -4,6 +4,7 @@
 
 mod clock;
 mod close;
+mod flush;
 mod keyring;
 mod migrate;
 mod report;
@@ -13,7 +14,8 @@ mod state;
 
 pub use clock::now;
 pub use close::{Close, begin_close};
-pub use migrate::{MigrationReport, migrate};
+pub use flush::{flush, flush_blocking};
+pub use migrate::{MigrationReport, migrate, migration_script};
 pub use report::{emit_panic, metrics_text, report_fault};
 pub use runtime::runtime;
 pub use state::{

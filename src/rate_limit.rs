@@ -11,5 +11,5 @@ mod throttle;
 
 pub use limiter::{FleetUse, Limiter};
 pub use limiters::Limiters;
-pub use rule::{Decision, RateLimit, Rule};
+pub use rule::{Decision, Rule};
 pub use throttle::Throttle;

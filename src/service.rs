@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use governor::clock::MonotonicClock;
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::audit::{AuditQueue, QueuedEntry};
+use crate::audit::{AuditState, QueuedEntry};
+use crate::background::Background;
 use crate::cache::CacheKey;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
@@ -53,7 +52,7 @@ pub struct Service {
     pub unconfirmed_keys: UnconfirmedKeys,
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
-    pub audit: AuditQueue,
+    pub audit: AuditState,
     pub metrics: Arc<Metrics>,
     /// Permits to hash legacy keys on first use, before the backfill comes to them.
     pub first_uses: Arc<Semaphore>,
@@ -62,8 +61,7 @@ pub struct Service {
     /// The changes of other processes should be read now.
     pub changed: Notify,
     /// Everything that runs beside the calls, and ends with the service.
-    pub tasks: TaskTracker,
-    pub shutdown: CancellationToken,
+    pub background: Background,
 }
 
 impl Service {
@@ -82,6 +80,7 @@ impl Service {
         let mut rng = random::generator()?;
         let (key_secret, token_secret) = (random::bytes(&mut rng), random::bytes(&mut rng));
         let now = Instant::now();
+        let background = Background::default();
         Ok(Self {
             clock,
             cold_digests,
@@ -94,7 +93,7 @@ impl Service {
                 token_secret,
                 now,
             ),
-            flights: SingleFlight::default(),
+            flights: SingleFlight::new(background.clone()),
             limiters: Limiters::new(MonotonicClock),
             throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(random::id(&mut rng)),
@@ -102,13 +101,12 @@ impl Service {
             unconfirmed_keys: UnconfirmedKeys::default(),
             suspensions: Suspensions::default(),
             events,
-            audit: AuditQueue::default(),
+            audit: AuditState::default(),
             metrics,
             first_uses: Arc::new(Semaphore::new(FIRST_USES)),
             urgent: Notify::new(),
             changed: Notify::new(),
-            tasks: TaskTracker::new(),
-            shutdown: CancellationToken::new(),
+            background,
             store,
             config,
         })
@@ -144,7 +142,7 @@ impl Service {
                 count,
                 event,
             }),
-            Err(_) => self.audit.drop_entry(count),
+            Err(_) => self.audit.count_dropped(count),
         }
     }
 
@@ -170,7 +168,7 @@ impl Service {
         work: impl Future<Output = Result<(), Error>> + Send + 'static,
     ) {
         let service = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.background.spawn(async move {
             service.run_round(task, work).await;
         });
     }

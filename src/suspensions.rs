@@ -1,12 +1,13 @@
 //! Suspensions by this process that the database does not know yet.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use tokio::sync::MutexGuard;
 
+use parking_lot::Mutex;
+
 use crate::cached_key::KeyEntry;
-use crate::lock::locked;
 use crate::model::{KeyPolicy, Timestamp};
 use crate::store::Suspension;
 
@@ -45,9 +46,9 @@ impl PendingSuspension {
         }
     }
 
-    /// From here on the row says it.
+    /// From here on the row says it; a later suspension of the key stays.
     pub fn is_stored(&self) {
-        self.entry.row.lift_suspension();
+        self.entry.row.lift_suspension_until(self.until);
     }
 }
 
@@ -56,7 +57,7 @@ impl Suspensions {
     pub fn add(&self, entry: &Arc<KeyEntry>, until: Timestamp, now: Timestamp) -> bool {
         let is_new = entry.row.suspend(until, now);
         if is_new {
-            locked(&self.pending).push(Arc::new(PendingSuspension {
+            self.pending.lock().push(Arc::new(PendingSuspension {
                 entry: Arc::clone(entry),
                 until,
                 sent: AtomicBool::new(false),
@@ -72,12 +73,12 @@ impl Suspensions {
 
     /// What is to be stored; the rest is forgotten.
     pub fn due(&self, now: Timestamp) -> Vec<Arc<PendingSuspension>> {
-        let mut pending = locked(&self.pending);
+        let mut pending = self.pending.lock();
         pending.retain(|suspension| suspension.is_due(now));
         pending.clone()
     }
 
     pub fn is_empty(&self) -> bool {
-        locked(&self.pending).is_empty()
+        self.pending.lock().is_empty()
     }
 }

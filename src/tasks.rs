@@ -1,5 +1,5 @@
-//! Everything that runs beside the calls for as long as the service lives. Each task ends between two rounds when the
-//! service shuts down.
+//! Everything that runs beside the calls for as long as the service lives. Each task is cut
+//! off at its next `await` when the service is closed.
 
 mod change_log;
 mod flush;
@@ -17,7 +17,7 @@ use crate::service::Service;
 
 /// Spawns the tasks of a service.
 pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
-    let tasks = &service.tasks;
+    let tasks = &service.background;
     tasks.spawn(flush::run(Arc::clone(service)));
     tasks.spawn(change_log::run(Arc::clone(service), follower));
     tasks.spawn(outage::run(Arc::clone(service)));

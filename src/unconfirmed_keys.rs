@@ -1,9 +1,8 @@
 //! Keys whose creation the database did not confirm: their plaintext was never answered, so their rows are deleted.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use crate::error::Error;
-use crate::lock::locked;
 use crate::model::{StoredHash, Timestamp};
 use crate::store::Store;
 
@@ -24,7 +23,7 @@ pub struct UnconfirmedKeys(Mutex<Vec<UnconfirmedKey>>);
 
 impl UnconfirmedKeys {
     pub fn add(&self, id: String, hash: StoredHash, now: Timestamp) {
-        let mut keys = locked(&self.0);
+        let mut keys = self.0.lock();
         if keys.len() < WATCHED_MAX {
             keys.push(UnconfirmedKey {
                 id,
@@ -36,7 +35,7 @@ impl UnconfirmedKeys {
 
     /// Deletes what has turned up, and forgets what was watched long enough.
     pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let watched = std::mem::take(&mut *locked(&self.0));
+        let watched = std::mem::take(&mut *self.0.lock());
         let mut result = Ok(());
         let mut left = Vec::new();
         for key in watched {
@@ -50,7 +49,7 @@ impl UnconfirmedKeys {
             }
             left.push(key);
         }
-        locked(&self.0).extend(left);
+        self.0.lock().extend(left);
         result
     }
 }

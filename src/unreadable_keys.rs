@@ -1,9 +1,9 @@
 //! Rows whose hash cannot be computed: each is reported once.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
 
-use crate::lock::locked;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Rows remembered at most: where there are more, the table is the problem and not a row.
 const REPORTED_MAX: usize = 10_000;
@@ -16,7 +16,7 @@ pub struct UnreadableKeys {
 impl UnreadableKeys {
     /// Whether the row has not been reported yet; from here on it has.
     pub fn is_new(&self, key_id: &Arc<str>) -> bool {
-        let mut reported = locked(&self.reported);
+        let mut reported = self.reported.lock();
         reported.len() < REPORTED_MAX && reported.insert(Arc::clone(key_id))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 
-use crate::lock::locked;
+use parking_lot::Mutex;
+
 use crate::model::{KeyUse, Timestamp, UsageBatch};
 
 /// The uses of one key since the last flush. Counting takes no lock.
@@ -89,28 +90,28 @@ impl Usage {
             counter.cost.fetch_add(cost.get().into(), Ordering::AcqRel);
         }
         if counter.uses.fetch_add(1, Ordering::AcqRel) == 0 {
-            locked(&self.counting).push(Arc::clone(counter));
+            self.counting.lock().push(Arc::clone(counter));
         }
     }
 
     pub fn record_admin_token(&self, id: &str, now: Timestamp) {
-        locked(&self.admin_tokens).insert(id.to_owned(), now);
+        self.admin_tokens.lock().insert(id.to_owned(), now);
     }
 
     /// Uses of admin tokens since the last time. A time, not a count: a lost one is replaced by the next.
     pub fn take_admin_tokens(&self) -> HashMap<String, Timestamp> {
-        std::mem::take(&mut *locked(&self.admin_tokens))
+        std::mem::take(&mut *self.admin_tokens.lock())
     }
 
     /// Whether nothing waits to be stored, uses of admin tokens included.
     pub fn is_empty(&self) -> bool {
-        self.pending() == 0 && locked(&self.admin_tokens).is_empty()
+        self.pending() == 0 && self.admin_tokens.lock().is_empty()
     }
 
     /// Verifies not yet stored. What is under way counts until it is known to be stored.
     pub fn pending(&self) -> u64 {
-        let in_flight = locked(&self.in_flight);
-        let waiting = uses(&*locked(&self.counting));
+        let in_flight = self.in_flight.lock();
+        let waiting = uses(&*self.counting.lock());
         u64::try_from(waiting + in_flight.uses()).unwrap_or(0)
     }
 
@@ -118,8 +119,8 @@ impl Usage {
     /// so that this one ends.
     pub async fn begin_flush(&self) -> FlushTurn<'_> {
         let turn = self.turn.lock().await;
-        let mut in_flight = locked(&self.in_flight);
-        let counted = std::mem::take(&mut *locked(&self.counting));
+        let mut in_flight = self.in_flight.lock();
+        let counted = std::mem::take(&mut *self.counting.lock());
         in_flight.due.extend(counted);
         FlushTurn {
             in_flight: &self.in_flight,
@@ -137,7 +138,7 @@ pub struct FlushTurn<'a> {
 impl FlushTurn<'_> {
     /// The batch that is to be stored next, in the order of ids; `None`: all is stored.
     pub fn next_batch(&self) -> Option<Arc<UsageBatch>> {
-        let mut in_flight = locked(self.in_flight);
+        let mut in_flight = self.in_flight.lock();
         if in_flight.batch.is_empty() {
             in_flight.fill();
         }
@@ -146,7 +147,7 @@ impl FlushTurn<'_> {
 
     /// The batch is stored: what was left out of it is counted again.
     pub fn stored(&self, skipped: &HashSet<String>) {
-        locked(self.in_flight).stored(skipped);
+        self.in_flight.lock().stored(skipped);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Verifies a presented key: from memory in `verify/memory.rs`, else by the database and the hash in
+//! Verifies a presented key: from memory in `verify/warm.rs`, else by the database and the hash in
 //! `verify/authenticate.rs`; then `verify/decide.rs` checks what the key permits now.
 
 mod attempt;
@@ -11,10 +11,13 @@ mod rehash;
 mod row;
 mod suspension;
 mod verification;
+mod warm;
 
-pub use attempt::note_refusal;
 pub use cold::verify;
 pub use context::{Scopes, VerifyContext};
-pub use memory::warm;
 pub use suspension::store_suspensions;
-pub use verification::{RefusedKey, Verification};
+pub use verification::{KeyEntry, RefusedKey, Verification};
+pub use warm::{WarmSampler, rate_limit_window, warm};
+
+/// The longest string that can be a key, in characters.
+pub const KEY_LENGTH_MAX: usize = crate::token::MAX_LENGTH;

@@ -159,3 +159,6 @@ impl Counted {
         (event, count, self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,20 @@
-//! Entries on their way to the audit log, within bounds.
+//! Entries on their way to the database.
+//!
+//! An entry is in one place at a time: it waits in the queue, or the batch that is being written owns it. So nothing
+//! that happens to the queue while a statement runs can touch what that statement writes.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::MutexGuard;
+use parking_lot::Mutex;
 
-use super::attempts::{Attempt, AttemptGroups};
 use crate::events::Event;
-use crate::lock::locked;
 use crate::model::Timestamp;
 
-/// Entries that wait to be written, above all in an outage; of more, the newest are dropped and counted.
-const WAITING_MAX: usize = 10_000;
-/// Entries a statement.
-const BATCH_MAX: usize = 500;
+/// Entries held at most, which matters in an outage; the newest beyond them are dropped and counted.
+pub(super) const ENTRIES_MAX: usize = 10_000;
+/// Entries in one statement.
+pub(super) const BATCH_MAX: usize = 500;
 
 /// One event that waits to be written, or many alike.
 #[derive(Debug, Clone)]
@@ -26,76 +26,104 @@ pub struct QueuedEntry {
 }
 
 #[derive(Default)]
-pub struct AuditQueue {
-    attempts: Mutex<AttemptGroups>,
-    waiting: Mutex<VecDeque<QueuedEntry>>,
+pub(super) struct AuditQueue {
+    entries: Mutex<Entries>,
     dropped: AtomicU64,
-    /// One writer at a time.
-    writer: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Entries {
+    waiting: VecDeque<QueuedEntry>,
+    /// How many entries batches own.
+    in_batches: usize,
+    /// Nobody will write any more: what comes back is dropped.
+    given_up: bool,
+}
+
+/// The oldest entries, owned until they are written. Dropped before that, they return to the front of the queue.
+pub struct AuditBatch<'a> {
+    queue: &'a AuditQueue,
+    entries: Vec<QueuedEntry>,
 }
 
 impl AuditQueue {
-    /// Counts a refused attempt. Attempts alike become one entry with the next flush.
-    pub fn refuse(&self, attempt: &Attempt<'_>, now: Timestamp) {
-        locked(&self.attempts).count(attempt, now);
-    }
-
-    /// The attempts that were refused since the last time, with their counts, oldest first.
-    pub fn take_refused(&self) -> Vec<(Event, u64, Timestamp)> {
-        locked(&self.attempts).take()
-    }
-
-    /// Attempts and changes that could not be kept.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Counts what could not be kept.
-    pub fn drop_entry(&self, count: u64) {
-        self.dropped.fetch_add(count, Ordering::Relaxed);
-    }
-
-    pub fn is_empty(&self) -> bool {
-        locked(&self.attempts).is_empty() && locked(&self.waiting).is_empty()
-    }
-
-    /// Counts what has not been written as dropped, when nobody will write it any more.
-    pub fn give_up(&self) -> u64 {
-        let refused: u64 = self.take_refused().iter().map(|(_, count, _)| count).sum();
-        let waiting: u64 = locked(&self.waiting)
-            .drain(..)
-            .map(|entry| entry.count)
-            .sum();
-        let lost = refused + waiting;
-        self.drop_entry(lost);
-        lost
-    }
-
-    pub fn push(&self, entry: QueuedEntry) {
-        let mut waiting = locked(&self.waiting);
-        if waiting.len() < WAITING_MAX {
-            waiting.push_back(entry);
+    pub(super) fn push(&self, entry: QueuedEntry) {
+        let mut entries = self.entries.lock();
+        if entries.given_up || entries.waiting.len() + entries.in_batches >= ENTRIES_MAX {
+            self.count_dropped(entry.count);
         } else {
-            self.drop_entry(entry.count);
+            entries.waiting.push_back(entry);
         }
     }
 
-    /// Begins to write; held while it is done.
-    pub async fn begin_writing(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().await
+    /// `None` if nothing waits.
+    pub(super) fn take_batch(&self) -> Option<AuditBatch<'_>> {
+        let mut entries = self.entries.lock();
+        let count = entries.waiting.len().min(BATCH_MAX);
+        if count == 0 {
+            return None;
+        }
+        let taken = entries.waiting.drain(..count).collect();
+        entries.in_batches += count;
+        Some(AuditBatch {
+            queue: self,
+            entries: taken,
+        })
     }
 
-    /// The oldest entries; they stay until they are written.
-    pub fn batch(&self) -> Vec<QueuedEntry> {
-        locked(&self.waiting)
-            .iter()
-            .take(BATCH_MAX)
-            .cloned()
-            .collect()
+    /// Drops and counts what waits; answers how much that was. A batch that is out decides by its own outcome.
+    pub(super) fn give_up(&self) -> u64 {
+        let mut entries = self.entries.lock();
+        entries.given_up = true;
+        let lost = entries.waiting.drain(..).map(|entry| entry.count).sum();
+        self.count_dropped(lost);
+        lost
     }
 
-    pub fn written(&self, entries: usize) {
-        locked(&self.waiting).drain(..entries);
+    pub(super) fn count_dropped(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing waits and no batch is out.
+    pub(super) fn is_empty(&self) -> bool {
+        let entries = self.entries.lock();
+        entries.waiting.is_empty() && entries.in_batches == 0
+    }
+
+    /// Takes back what a batch still owns.
+    fn take_back(&self, count: usize, unwritten: Vec<QueuedEntry>) {
+        let mut entries = self.entries.lock();
+        entries.in_batches -= count;
+        if entries.given_up {
+            self.count_dropped(unwritten.iter().map(|entry| entry.count).sum());
+            return;
+        }
+        for entry in unwritten.into_iter().rev() {
+            entries.waiting.push_front(entry);
+        }
+    }
+}
+
+impl AuditBatch<'_> {
+    pub fn entries(&self) -> &[QueuedEntry] {
+        &self.entries
+    }
+
+    /// The database has the entries.
+    pub fn written(mut self) {
+        let written = std::mem::take(&mut self.entries);
+        self.queue.take_back(written.len(), Vec::new());
+    }
+}
+
+impl Drop for AuditBatch<'_> {
+    fn drop(&mut self) {
+        let unwritten = std::mem::take(&mut self.entries);
+        self.queue.take_back(unwritten.len(), unwritten);
     }
 }
 

@@ -10,7 +10,7 @@ use super::views::{AdminVerificationView, IssuedTokenView};
 use crate::error::Error;
 use crate::input::actor;
 use crate::model::Plaintext;
-use crate::{admin, jwt, process};
+use crate::{admin, process};
 
 /// Issues an admin token: a JWT (HS256, signed with `JWT_SECRET`), answered once; only a digest is kept.
 ///
@@ -61,7 +61,7 @@ pub(crate) fn verify_admin_token<'e>(
     token: Unknown<'_>,
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let token = read_text(token, jwt::TOKEN_MAX + 1).map(Plaintext::new);
+    let token = read_text(token, admin::TOKEN_LENGTH_MAX + 1).map(Plaintext::new);
     let context = read(context);
     let verify = move |service| async move {
         let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;

@@ -9,10 +9,9 @@ use super::promise::{Answer, promise};
 use super::value::{read, read_text};
 use super::views::{ClientAddressView, StatsView};
 use super::warm;
-use crate::config::Offline;
 use crate::input::Value;
 use crate::model::Plaintext;
-use crate::{doctor, process, store, token};
+use crate::{doctor, health, keys, process, verify};
 
 /// UTF-16 units of the id of a key; a longer one has no limiter.
 const KEY_ID_MAX: usize = 1_024;
@@ -67,14 +66,15 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
 pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
     let window = read_text(key_id, KEY_ID_MAX)
         .zip(process::enter_warm())
-        .and_then(|(id, call)| call.service()?.limiters.window(&id));
+        .and_then(|(id, call)| Some(verify::rate_limit_window(call.service()?, &id)));
     window.unwrap_or_default().as_secs_f64().ceil()
 }
 
 /// Counts of work done and saved, for tests and benchmarks.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn stats() -> String {
-    serde_json::json!(StatsView::of(process::started().as_deref())).to_string()
+    let stats = process::started().map_or_else(Default::default, |service| health::stats(&service));
+    serde_json::json!(StatsView::from(stats)).to_string()
 }
 
 /// What `doctor` of the command line found. Nothing is written, and nothing started.
@@ -89,18 +89,13 @@ pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
 /// What a string is, by the prefixes and signing keys of the environment, without a database.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
-    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
-    Answer::of(with_text("key", key, Ok(())).and_then(|(key, ())| {
-        let Offline {
-            format,
-            signing_keys,
-        } = Offline::load(&process::environment)?;
-        Ok(token::inspect(key.expose(), &format, signing_keys.as_ref()))
-    }))
+    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
+    let key = with_text("key", key, Ok(()));
+    Answer::of(key.and_then(|(key, ())| keys::inspect(key.expose(), &process::environment)))
 }
 
 /// The migrations after the one of this number, as SQL.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn migration_script(after: u32) -> String {
-    store::migration_script(after.into())
+    process::migration_script(after.into())
 }

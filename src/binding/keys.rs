@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::input::actor;
 use crate::model::Plaintext;
 use crate::verify::{self, VerifyContext};
-use crate::{keys, process, token};
+use crate::{keys, process};
 
 /// Issues a key. The answer is the only time that its plaintext (`key`) is known: only an argon2id hash is kept.
 ///
@@ -191,7 +191,7 @@ pub(crate) fn verify_api_key<'e>(
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
     // One unit more than the longest key: what is longer is still told from a key.
-    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
+    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
     let context = read(context);
     let verify = move |service| async move {
         let (key, context) = with_text("key", key, VerifyContext::read(context))?;

@@ -8,9 +8,7 @@ use super::call::call;
 use super::promise::{Answer, promise};
 use super::value::read;
 use super::views::{AuditPageView, HealthView, MigrationReportView};
-use crate::config::Options;
-use crate::legacy::BackfillRequest;
-use crate::{audit_log, health as service_health, process, tasks};
+use crate::{audit_log, health as service_health, process};
 
 /// A page of the audit log, newest first: refused attempts, administration, suspensions. What was refused since the
 /// last flush, and what an outage holds up, is not in it yet.
@@ -62,8 +60,7 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     let options = read(options);
     let entered = process::enter();
     promise(env, async move {
-        let request = BackfillRequest::read(options)?;
-        let report = process::migrate(&entered?, request).await?;
+        let report = process::migrate(&entered?, options).await?;
         Ok(MigrationReportView::from(report))
     })
 }
@@ -80,11 +77,8 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
 pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
     let entered = process::enter();
     promise(env, async move {
-        let _open = entered?;
-        match process::started() {
-            Some(service) => tasks::flush(&service).await,
-            None => Ok(()),
-        }
+        let _call = entered?;
+        process::flush().await
     })
 }
 
@@ -135,7 +129,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
     ts_return_type = "void"
 )]
 pub(crate) fn configure(options: Unknown<'_>) -> Answer {
-    Answer::of(Options::read(read(options)).and_then(process::configure))
+    Answer::of(process::configure(read(options)))
 }
 
 /// What this process has counted, and how the addon is doing, in the text format of Prometheus (0.0.4). Every name begins

@@ -2,10 +2,9 @@
 //! Node-API would cost more than the whole verify; `index.js` builds it, from a template per cached key.
 #![allow(unsafe_code)] // Raw Node-API: each call is checked.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
@@ -13,12 +12,9 @@ use zeroize::Zeroize;
 
 use super::value::read_text;
 use super::views::{RefusalView, TemplateView};
-use crate::cached_key::KeyEntry;
-use crate::metrics::TIMED_EVERY;
-use crate::model::{Refusal, parse_address};
-use crate::rate_limit::RateLimit;
-use crate::verify::{self, Verification, VerifyContext};
-use crate::{process, token};
+use crate::model::{RateLimit, Refusal, parse_address};
+use crate::process;
+use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
 /// Memory cannot answer: ask the other way.
 pub(super) const MISS: f64 = -1.0;
@@ -46,19 +42,11 @@ thread_local! {
 pub(super) struct Numbers {
     memory: *mut [f64; Numbers::COUNT],
     array: sys::napi_ref,
-    /// Verifies that this environment has asked for.
-    asked: Cell<u32>,
+    sampler: WarmSampler,
 }
 
 impl Numbers {
     const COUNT: usize = 4;
-
-    /// The time, for one verify of [`TIMED_EVERY`].
-    fn begin(&self) -> Option<Instant> {
-        let asked = self.asked.get();
-        self.asked.set(asked.wrapping_add(1));
-        asked.is_multiple_of(TIMED_EVERY).then(Instant::now)
-    }
 
     fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -112,7 +100,7 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
         Numbers {
             memory: memory.cast(),
             array: reference,
-            asked: Cell::new(0),
+            sampler: WarmSampler::default(),
         },
         (),
         |_| (),
@@ -153,7 +141,7 @@ struct RawContext<'a> {
 }
 
 fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<f64> {
-    let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
+    let mut buffer = [0; verify::KEY_LENGTH_MAX + CHARACTER_MAX + 1];
     let key = text(key, &mut buffer)?;
     let length = key.len();
     let answer = answer_for(numbers, key, raw);
@@ -162,16 +150,21 @@ fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<
 }
 
 fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64> {
-    let begun = numbers.begin();
+    let begun = numbers.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;
     let mut ip_buffer = [0; IP_MAX];
     let ip = text(&raw.ip, &mut ip_buffer);
     let mut scopes_buffer = [0; SCOPES_MAX];
     let scopes = Some(text(&raw.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
-    let mut context = VerifyContext::of_parts(ip, scopes, raw.cost)?;
-    let now = process::now();
-    let verification = verify::warm(service, key, &context, now)?;
+    let context = VerifyContext::of_parts(ip, scopes, raw.cost)?;
+    let describe = |context: &mut VerifyContext<'_>| {
+        context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
+        context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
+            .as_deref()
+            .and_then(parse_address);
+    };
+    let verification = verify::warm(service, key, context, process::now(), describe)?;
     let outcome = verification.number();
     let entry = match verification {
         Verification::Valid { entry, rate_limit } => {
@@ -180,17 +173,10 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
         }
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
-            context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
-            context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
-                .as_deref()
-                .and_then(parse_address);
-            verify::note_refusal(service, key, &refused, &context, now);
             refused.entry
         }
     };
-    if let Some(begun) = begun {
-        service.metrics.warm.observe(begun.elapsed());
-    }
+    WarmSampler::end(service, begun);
     #[expect(clippy::cast_precision_loss)] // Serials are counted up from 0.
     let serial = entry.as_ref().map_or(0.0, |entry| entry.serial as f64);
     LAST.set(entry);

@@ -1,16 +1,17 @@
 //! Permits, the queue before them, and reusable buffers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use argon2::Block;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
+use parking_lot::Mutex;
+
 use crate::error::Error;
-use crate::lock::locked;
 use crate::model::HashParams;
 
 /// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
@@ -158,10 +159,10 @@ impl HashPool {
         if needed > kept {
             return job(&mut vec![Block::new(); needed]);
         }
-        let spare = locked(&self.buffers).pop();
+        let spare = self.buffers.lock().pop();
         let mut buffer = spare.unwrap_or_else(|| vec![Block::new(); kept]);
         let result = job(&mut buffer);
-        locked(&self.buffers).push(buffer);
+        self.buffers.lock().push(buffer);
         result
     }
 

@@ -1,7 +1,8 @@
 //! The counters of the process.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
 
 use super::background::BackgroundTask;
 use super::clients::Clients;
@@ -9,7 +10,6 @@ use super::counter::{Counter, Counts, Timed};
 use super::histogram::Histogram;
 use super::state::Totals;
 use crate::error::Error;
-use crate::lock::locked;
 use crate::model::{AdminRefusal, Refusal, VALID};
 
 /// Results of a verify that are no faults: it is valid, or refused for one of the reasons.
@@ -80,7 +80,7 @@ impl Metrics {
 
     /// Keeps what a service has counted that is closed now.
     pub fn retire(&self, totals: Totals) {
-        locked(&self.closed).add(totals);
+        self.closed.lock().add(totals);
     }
 }
 

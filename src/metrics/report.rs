@@ -8,14 +8,13 @@ use super::histogram::{BOUNDS, Histogram};
 use super::process::Metrics;
 use super::state::{Gauges, Snapshot, Totals};
 use super::text::{Exposition, Family, MetricKind};
-use crate::lock::locked;
 
 impl Metrics {
     /// What this process has counted of what services count themselves. Must be asked before the one that runs may be
     /// retired.
     #[must_use]
     pub fn totals(&self, running: Option<Totals>) -> Totals {
-        let mut totals = *locked(&self.closed);
+        let mut totals = *self.closed.lock();
         totals.add(running.unwrap_or_default());
         totals
     }

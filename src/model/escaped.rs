@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Text with nothing in it that a terminal or a reader of logs might act upon, and short, whoever wrote it: control
 /// characters, separators and what turns the direction of text are written as escapes.
@@ -130,13 +131,19 @@ fn text_within(text: &str, left: &mut usize) -> String {
     shown.into()
 }
 
-/// No control character, separator, mark or override of direction, and the like (Unicode categories Cc, Zl, Zp, Cf).
+/// No control or format character and no separator of lines or paragraphs (Unicode categories Cc, Cf, Zl, Zp), nor one
+/// of the code points between format characters that are reserved for more of them.
 fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
+    let is_reserved = matches!(c, '\u{2065}' | '\u{e0000}'..='\u{e007f}');
+    let category = c.general_category();
+    !is_reserved
+        && !matches!(
+            category,
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+        )
 }
 
 #[cfg(test)]
@@ -160,6 +167,42 @@ mod tests {
         );
         // Escaped twice it is the same.
         assert_eq!(Escaped::new(shown.as_str()), shown);
+    }
+
+    /// By the Unicode Character Database, version 16.0.
+    #[test]
+    fn every_control_and_format_character_and_separator_of_lines_is_an_escape() {
+        let controls = ['\0'..='\u{1f}', '\u{7f}'..='\u{9f}'];
+        let separators = ['\u{2028}'..='\u{2029}'];
+        let formats = [
+            '\u{ad}'..='\u{ad}',
+            '\u{600}'..='\u{605}',
+            '\u{61c}'..='\u{61c}',
+            '\u{6dd}'..='\u{6dd}',
+            '\u{70f}'..='\u{70f}',
+            '\u{890}'..='\u{891}',
+            '\u{8e2}'..='\u{8e2}',
+            '\u{180e}'..='\u{180e}',
+            '\u{200b}'..='\u{200f}',
+            '\u{202a}'..='\u{202e}',
+            '\u{2060}'..='\u{2064}',
+            '\u{2066}'..='\u{206f}',
+            '\u{feff}'..='\u{feff}',
+            '\u{fff9}'..='\u{fffb}',
+            '\u{110bd}'..='\u{110bd}',
+            '\u{110cd}'..='\u{110cd}',
+            '\u{13430}'..='\u{1343f}',
+            '\u{1bca0}'..='\u{1bca3}',
+            '\u{1d173}'..='\u{1d17a}',
+            '\u{e0001}'..='\u{e0001}',
+            '\u{e0020}'..='\u{e007f}',
+        ];
+        let listed = controls.into_iter().chain(separators).chain(formats);
+        let shown: Vec<char> = listed
+            .flatten()
+            .filter(|c| Escaped::new(&c.to_string()).as_str() != c.escape_unicode().to_string())
+            .collect();
+        assert!(shown.is_empty(), "{shown:?}");
     }
 
     #[test]

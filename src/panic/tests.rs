@@ -1,20 +1,19 @@
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::*;
+use parking_lot::Mutex;
 
-use crate::lock::locked;
+use super::*;
 
 const HERE: &str = "panic/tests.rs:";
 
 static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn keep(place: String) {
-    locked(&REPORTED).push(place);
+    REPORTED.lock().push(place);
 }
 
 fn reported() -> Vec<String> {
-    std::mem::take(&mut *locked(&REPORTED))
+    std::mem::take(&mut *REPORTED.lock())
 }
 
 /// The place of a panic here. Other tests may panic on purpose at the same time, and one is reported after the other.

@@ -35,8 +35,7 @@ impl Close {
         }
         self.0.calls.close();
         self.0.calls.wait().await;
-        self.0.recovery.close();
-        self.0.recovery.wait().await;
+        self.0.recovery.stop().await;
         set_started(None);
         let service = self.0.service.get();
         let result = match service {
@@ -52,14 +51,13 @@ impl Close {
     }
 }
 
-/// Stores what was counted, ends the tasks, and closes the connections: after it nothing of the service lives on.
+/// Ends what runs beside the calls, stores what was counted, and closes the connections: after it nothing of the service
+/// lives on.
 async fn stop(service: &Service) -> Result<(), Error> {
-    service.shutdown.cancel();
+    service.background.stop().await;
     let flushed = timeout(PATIENCE, flush(service)).await;
-    let _ = timeout(PATIENCE, service.store.close()).await;
-    service.tasks.close();
-    let _ = timeout(PATIENCE, service.tasks.wait()).await;
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
+    let _ = timeout(PATIENCE, service.store.close()).await;
     match flushed {
         Ok(Ok(())) => Ok(()),
         _ => Err(Error::unavailable(format!(

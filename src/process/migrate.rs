@@ -2,7 +2,9 @@
 
 use super::state::Call;
 use crate::error::Error;
+use crate::input::Value;
 use crate::legacy::{BackfillRequest, Backfilled, backfill};
+pub use crate::store::migration_script;
 use crate::store::{PlaintextToken, migrate as migrate_schema};
 
 /// The answer of `migrate`.
@@ -19,10 +21,8 @@ pub struct MigrationReport {
 }
 
 /// Migrates without starting the service, which may need the very schema; the backfill starts it.
-pub async fn migrate(
-    call: &Call,
-    request: Option<BackfillRequest>,
-) -> Result<MigrationReport, Error> {
+pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Error> {
+    let request = BackfillRequest::read(options)?;
     let migrated = migrate_schema(&call.config()?).await?;
     let Some(request) = request else {
         return Ok(MigrationReport {

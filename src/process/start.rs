@@ -1,6 +1,7 @@
 //! Starting the service, also while the database is away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -11,7 +12,6 @@ use super::state::{Call, Running, environment, events, metrics, set_started};
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
-use crate::lock::locked;
 use crate::panic;
 use crate::service::Service;
 use crate::store::{Circuit, Store, migrate};
@@ -40,14 +40,14 @@ async fn first_start(
     options: &Options,
     arrived: Instant,
 ) -> Result<Arc<Service>, Error> {
-    if let Some((at, error)) = &*locked(&running.failure)
+    if let Some((at, error)) = &*running.failure.lock()
         && (*at > arrived || running.circuit.is_open())
     {
         return Err(error.clone());
     }
     let result = try_start(running, options).await;
     if let Err(error) = &result {
-        *locked(&running.failure) = Some((Instant::now(), error.clone()));
+        *running.failure.lock() = Some((Instant::now(), error.clone()));
         if let Error::DatabaseUnavailable { .. } = error {
             begin_recovery(running, options, error);
         }
@@ -61,7 +61,7 @@ fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     let Ok(config) = Config::load(options, &environment) else {
         return;
     };
-    if !running.recovery.is_empty() {
+    if running.is_recovering.swap(true, Ordering::AcqRel) {
         return;
     }
     let since = Instant::now();
@@ -73,11 +73,10 @@ fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     let (recovering, options) = (Arc::clone(running), options.clone());
     running.recovery.spawn(async move {
         let store = Store::open(&config, Arc::clone(&recovering.circuit));
-        tokio::select! {
-            () = recovering.shutdown.cancelled() => {}
-            recovered = recover(&recovering, &store, &options) => if recovered {
-                events().emit(&Event::recovered(since.elapsed()), now(), log);
-            }
+        let recovered = recover(&recovering, &store, &options).await;
+        recovering.is_recovering.store(false, Ordering::Release);
+        if recovered {
+            events().emit(&Event::recovered(since.elapsed()), now(), log);
         }
     });
 }
@@ -95,7 +94,7 @@ async fn recover(running: &Arc<Running>, store: &Store, options: &Options) -> bo
         match running.service.get_or_try_init(start).await {
             Ok(_) => return true,
             Err(error @ Error::DatabaseUnavailable { .. }) => {
-                *locked(&running.failure) = Some((Instant::now(), error));
+                *running.failure.lock() = Some((Instant::now(), error));
                 running.circuit.open();
             }
             Err(_) => return false,

@@ -1,19 +1,21 @@
 //! The state of the process: its options, and what runs by them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use once_cell::sync::Lazy;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::background::Background;
 use crate::config::{self, Config, Options};
 use crate::error::Error;
 use crate::events::Events;
-use crate::lock::locked;
+use crate::input::Value;
 use crate::metrics::Metrics;
 use crate::model::ProxyTrust;
 use crate::service::Service;
@@ -48,8 +50,9 @@ pub(super) struct Running {
     /// Open while the database does not answer, also where it did not even let the service start.
     pub(super) circuit: Arc<Circuit>,
     /// Starts the service when the database is back.
-    pub(super) recovery: TaskTracker,
-    pub(super) shutdown: CancellationToken,
+    pub(super) recovery: Background,
+    /// Whether the recovery is under way.
+    pub(super) is_recovering: AtomicBool,
 }
 
 /// A running call: the service stays open for as long as it is held.
@@ -80,7 +83,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 pub(super) fn state() -> MutexGuard<'static, ProcessState> {
-    locked(&STATE)
+    STATE.lock()
 }
 
 /// Opens the warm path.
@@ -89,7 +92,8 @@ pub(super) fn set_started(running: Option<Arc<Running>>) {
 }
 
 /// Sets the options; an equal call again does nothing.
-pub fn configure(options: Options) -> Result<(), Error> {
+pub fn configure(options: Value) -> Result<(), Error> {
+    let options = Options::read(options)?;
     let mut state = state();
     let in_force = state.configured || state.running.service.initialized();
     if in_force && options == state.options {
@@ -179,7 +183,6 @@ impl Running {
     pub(super) fn begin_close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        self.shutdown.cancel();
     }
 }
 

@@ -1,14 +1,15 @@
 //! The limiter of one key, shared by whoever checks it.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock, Reference};
 
+use parking_lot::{Mutex, RwLock};
+
 use super::cell::GcraCell;
 use super::rule::{self, Decision, Rule};
-use crate::lock::{locked, read, write};
 
 /// Nanoseconds since the start, by a clock that never goes back.
 pub(super) struct Timeline<C: Clock> {
@@ -77,25 +78,25 @@ impl<C: Clock> Limiter<C> {
     ///
     /// When the rule is another one than last time, what was used is carried over, or forgiven by a later generation.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
-        let cell = read(&self.cell);
+        let cell = self.cell.read();
         if cell.rule() == rule {
             return cell.charge(cost, || self.timeline.now());
         }
         drop(cell);
-        let mut cell = write(&self.cell);
+        let mut cell = self.cell.write();
         cell.change_rule(rule, self.timeline.now());
         cell.charge(cost, || self.timeline.now())
     }
 
     pub(super) fn window(&self) -> Duration {
-        read(&self.cell).rule().window
+        self.cell.read().rule().window
     }
 
     /// Counts a refusal; whether it is one of so many, with less than the rule's window between each and the next.
     /// Then counting begins anew.
     pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {
         let now = self.timeline.now();
-        let mut refusal_streak = locked(&self.refusal_streak);
+        let mut refusal_streak = self.refusal_streak.lock();
         if now.saturating_sub(refusal_streak.last_at) > rule.window_ns() {
             refusal_streak.count = 0;
         }
@@ -113,10 +114,10 @@ impl<C: Clock> Limiter<C> {
     /// Charges what other processes have used, now that all have fleet so much and `own` of it was this one's since
     /// the last time.
     pub fn reconcile(&self, fleet: FleetUse, own: u64) {
-        let mut followed = locked(&self.followed);
+        let mut followed = self.followed.lock();
         self.reset_before(fleet.generation);
         let now = self.timeline.now();
-        let cell = read(&self.cell);
+        let cell = self.cell.read();
         if fleet.generation < cell.rule().generation {
             // What was forgiven is no debt.
             return;
@@ -148,8 +149,8 @@ impl<C: Clock> Limiter<C> {
     }
 
     fn reset_before(&self, generation: i32) {
-        if read(&self.cell).rule().generation < generation {
-            let mut cell = write(&self.cell);
+        if self.cell.read().rule().generation < generation {
+            let mut cell = self.cell.write();
             let rule = Rule {
                 generation,
                 ..cell.rule()
@@ -160,15 +161,15 @@ impl<C: Clock> Limiter<C> {
 
     /// In how long so much has returned, after all that was used before.
     pub fn returns_in(&self, units: u64) -> Duration {
-        let period = read(&self.cell).rule().emission_interval_ns();
+        let period = self.cell.read().rule().emission_interval_ns();
         Duration::from_nanos(units.saturating_mul(period))
     }
 
     /// Whether something of what was used has not returned; else the total of all is no longer followed.
     pub(super) fn is_used(&self) -> bool {
-        let mut followed = locked(&self.followed);
+        let mut followed = self.followed.lock();
         // The cell first: what is written in it is never later than the clock read after it.
-        let cell = read(&self.cell);
+        let cell = self.cell.read();
         let now = self.timeline.now();
         if cell.is_full(now) {
             *followed = None;

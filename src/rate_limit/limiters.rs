@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 
+use parking_lot::RwLock;
+
 use super::limiter::{Limiter, Timeline};
 use super::rule::Rule;
-use crate::lock::{read, write};
 
 /// Parts of the map with a lock each: a sweep never holds up more than one of them.
 const SHARDS: usize = 64;
@@ -40,7 +41,7 @@ impl<C: Clock> Limiters<C> {
         if let Some(limiter) = self.find(key_id) {
             return limiter;
         }
-        let mut shard = write(self.shard(key_id));
+        let mut shard = self.shard(key_id).write();
         let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
         Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
     }
@@ -54,7 +55,7 @@ impl<C: Clock> Limiters<C> {
     /// How many limiters are in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| read(shard).len()).sum()
+        self.shards.iter().map(|shard| shard.read().len()).sum()
     }
 
     /// Whether no limiter is in memory.
@@ -68,7 +69,7 @@ impl<C: Clock> Limiters<C> {
     pub fn sweep(&self) -> Vec<Box<str>> {
         let mut used = Vec::new();
         for shard in &self.shards {
-            let mut shard = write(shard);
+            let mut shard = shard.write();
             shard.retain(|key_id, limiter| {
                 // Handles are taken under the shard's lock: whoever is alone here stays alone.
                 let alone = Arc::get_mut(limiter).is_some();
@@ -87,7 +88,7 @@ impl<C: Clock> Limiters<C> {
 
     /// The limiter of a key that has one.
     pub fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
-        read(self.shard(key_id)).get(key_id).cloned()
+        self.shard(key_id).read().get(key_id).cloned()
     }
 
     fn shard(&self, key_id: &str) -> &RwLock<Shard<C>> {

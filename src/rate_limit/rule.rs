@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use governor::Quota;
 
+use crate::model::RateLimit;
+
 /// The longest window that is told apart; it keeps all sums far from overflow.
 const MAX_WINDOW: Duration = Duration::from_secs(366 * 86_400);
 
@@ -17,17 +19,6 @@ pub struct Rule {
     pub window: Duration,
     /// A later one forgives what was used under an earlier one.
     pub generation: i32,
-}
-
-/// What is left of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Requests per window.
-    pub limit: u32,
-    /// Requests that would be allowed now.
-    pub remaining: u32,
-    /// Milliseconds until the limit is full again, rounded up.
-    pub reset_ms: u64,
 }
 
 /// Whether a request is within the limit.

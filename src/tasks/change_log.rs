@@ -93,15 +93,12 @@ impl Follower {
     }
 }
 
-/// Follows the log until the service shuts down.
+/// Follows the log until the service is closed.
 pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
     let service = &*service;
     loop {
         // A lost notification, or a pooler that cannot LISTEN, costs an interval.
-        tokio::select! {
-            () = service.shutdown.cancelled() => return,
-            _ = timeout(INTERVAL, service.changed.notified()) => {}
-        }
+        let _ = timeout(INTERVAL, service.changed.notified()).await;
         // A fault leaves the position where it is; how long that may last is the cache's bound.
         let followed = follower.follow(service);
         service.run_round(BackgroundTask::ChangeLog, followed).await;

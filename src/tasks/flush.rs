@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::audit_log;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::verify::store_suspensions;
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Flushes until the service shuts down; suspensions do not wait for an interval.
+/// Flushes until the service is closed; suspensions do not wait for an interval.
 pub(super) async fn run(service: Arc<Service>) {
     let service = &*service;
     let interval = service.config.flush_interval;
@@ -25,14 +25,11 @@ pub(super) async fn run(service: Arc<Service>) {
     // With the first flush as well: not every process lives for long.
     let mut prune_at = Instant::now();
     loop {
-        tokio::select! {
-            () = service.shutdown.cancelled() => return,
-            () = service.urgent.notified() => {
-                let stored = store_suspensions(service);
-                service.run_round(BackgroundTask::Suspensions, stored).await;
-                continue;
-            }
-            () = sleep_until(next) => {}
+        let is_urgent = timeout_at(next, service.urgent.notified()).await.is_ok();
+        if is_urgent {
+            let stored = store_suspensions(service);
+            service.run_round(BackgroundTask::Suspensions, stored).await;
+            continue;
         }
         // A fault keeps what is to be stored: the next interval tries again.
         service
@@ -72,16 +69,16 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
 
 async fn store_all(service: &Service) -> Result<(), Error> {
     // Side by side: what one of them has to wait for holds up none of the others.
-    let (suspended, touched, told) = tokio::join!(
+    let (suspended, touched, stored) = tokio::join!(
         store_suspensions(service),
         touch_admin_tokens(service),
         store_usage(service),
     );
-    let learned = match told {
-        Ok(told) => learn_fleet_totals(service, &told).await,
+    let learned = match stored {
+        Ok(learned) => learn_fleet_totals(service, &learned).await,
         Err(error) => Err(error),
     };
-    // Last: it has what was told of the others.
+    // Last, since the others add entries.
     let written = audit_log::write(service).await;
     suspended.and(touched).and(learned).and(written)
 }
@@ -94,17 +91,17 @@ async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
     service.store.touch_admin_tokens(&ids, &at).await
 }
 
-/// Answers the keys of which it learned what all processes have total.
+/// Answers the keys whose fleet totals it learned.
 async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
     const PAUSE: Duration = Duration::from_millis(50);
     /// Batches with rows that somebody has locked.
     const TRIES: usize = 20;
-    let mut told = HashSet::new();
+    let mut learned = HashSet::new();
     let mut tries = 0;
     let flushing = service.usage.begin_flush().await;
     while let Some(batch) = flushing.next_batch() {
         let stored = store_batch(service, &batch).await?;
-        told.extend(stored.totals.into_iter().map(|total| total.key_id));
+        learned.extend(stored.totals.into_iter().map(|total| total.key_id));
         let skipped: HashSet<_> = stored.skipped.into_iter().collect();
         flushing.stored(&skipped);
         if skipped.is_empty() {
@@ -118,7 +115,7 @@ async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
         }
         sleep(PAUSE).await;
     }
-    Ok(told)
+    Ok(learned)
 }
 
 async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatch, Error> {
@@ -145,16 +142,17 @@ async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatc
     Ok(stored)
 }
 
-/// Of the keys that were used here before, and by others since.
-async fn learn_fleet_totals(service: &Service, told: &HashSet<String>) -> Result<(), Error> {
+/// Learns the fleet totals of the keys that were used here before and have no part in this flush.
+async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Result<(), Error> {
+    /// Keys a statement, so that none takes too long, however many keys are in use.
+    const PART: usize = 1_000;
     let used = service.limiters.sweep().into_iter().map(String::from);
-    let untold: Vec<String> = used.filter(|key_id| !told.contains(key_id)).collect();
-    if untold.is_empty() {
-        return Ok(());
-    }
-    let now = service.now();
-    for total in service.store.read_fleet_totals(&untold).await? {
-        reconcile(service, &total, 0, now);
+    let unseen: Vec<String> = used.filter(|key_id| !learned.contains(key_id)).collect();
+    for part in unseen.chunks(PART) {
+        let now = service.now();
+        for total in service.store.read_fleet_totals(part).await? {
+            reconcile(service, &total, 0, now);
+        }
     }
     Ok(())
 }

@@ -9,13 +9,12 @@ use crate::legacy::backfill;
 use crate::metrics::BackgroundTask;
 use crate::service::Service;
 
-/// Runs the backfill once a minute until the service shuts down; after a fault sooner.
+/// Runs the backfill once a minute until the service is closed; after a fault sooner.
 pub(super) async fn run(service: Arc<Service>) {
     const INTERVAL: Duration = Duration::from_secs(60);
     const AFTER_FAULT: Duration = Duration::from_secs(5);
     loop {
-        let go_on = || !service.shutdown.is_cancelled();
-        let done = backfill(&service, None, go_on);
+        let done = backfill(&service, None, || true);
         let done = service
             .run_round(BackgroundTask::LegacyBackfill, done)
             .await;
@@ -24,9 +23,6 @@ pub(super) async fn run(service: Arc<Service>) {
         } else {
             AFTER_FAULT
         };
-        tokio::select! {
-            () = service.shutdown.cancelled() => return,
-            () = sleep(pause) => {}
-        }
+        sleep(pause).await;
     }
 }

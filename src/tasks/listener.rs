@@ -9,19 +9,12 @@ use crate::metrics::BackgroundTask;
 use crate::service::Service;
 use crate::store::NotificationListener;
 
-/// Listens until the service shuts down, on a new connection where one is lost.
+/// Listens until the service is closed, on a new connection where one is lost.
 pub(super) async fn run(service: Arc<Service>, listener: NotificationListener) {
     const PAUSE: Duration = Duration::from_millis(200);
-    let service = &*service;
-    let listening = async {
-        loop {
-            let listened = Box::pin(listener.listen(|| service.changed.notify_one()));
-            service.run_round(BackgroundTask::Listener, listened).await;
-            sleep(PAUSE).await;
-        }
-    };
-    tokio::select! {
-        () = service.shutdown.cancelled() => {}
-        () = listening => {}
+    loop {
+        let listened = Box::pin(listener.listen(|| service.changed.notify_one()));
+        service.run_round(BackgroundTask::Listener, listened).await;
+        sleep(PAUSE).await;
     }
 }

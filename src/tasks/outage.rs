@@ -14,15 +14,9 @@ use crate::service::Service;
 /// From one probe to the next, so that many processes do not come in step.
 const PAUSE: std::ops::Range<Duration> = Duration::from_millis(150)..Duration::from_millis(350);
 
-/// Watches until the service shuts down.
+/// Watches until the service is closed.
 pub(super) async fn run(service: Arc<Service>) {
-    tokio::select! {
-        () = service.shutdown.cancelled() => {}
-        () = watch(&service) => {}
-    }
-}
-
-async fn watch(service: &Service) {
+    let service = &*service;
     let circuit = service.store.circuit();
     loop {
         circuit.suspected().await;

@@ -10,9 +10,8 @@ use crate::service::Service;
 const ADDRESS_UNKNOWN: &str = "The address of the client is unknown: declare your proxies with trustedProxies or \
      trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or hand it over as `ip`";
 
-/// Counts a refused attempt, for operators and the audit log. Callers of [`warm`](super::memory::warm) do so for its
-/// refusals, once the path is known.
-pub fn note_refusal(
+/// Counts a refused attempt, for operators and the audit log.
+pub(super) fn note_refusal(
     service: &Service,
     key: &str,
     refused: &RefusedKey,

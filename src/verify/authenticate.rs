@@ -60,10 +60,7 @@ async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authen
             run(&service, presented).await
         })
     };
-    service
-        .flights
-        .join(presented.cache_key, &service.tasks, begin)
-        .await
+    service.flights.run(presented.cache_key, begin).await
 }
 
 /// A key that was authenticated before is only read again, and a cold digest makes the hash needless. A legacy key does

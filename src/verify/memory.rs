@@ -44,28 +44,6 @@ impl KeyLookup<&str> {
     }
 }
 
-/// Verifies a presented key, and counts that, where memory has the answer.
-pub fn warm(
-    service: &Service,
-    key: &str,
-    context: &VerifyContext<'_>,
-    now: Timestamp,
-) -> Option<Verification> {
-    let MemoryAnswer::Answered {
-        verification,
-        in_cache,
-    } = answer(service, key, context, now)
-    else {
-        return None;
-    };
-    if in_cache {
-        service.metrics.hit(verification.number());
-    } else {
-        service.metrics.verifies.count(verification.code());
-    }
-    Some(verification)
-}
-
 pub(super) fn answer<'a>(
     service: &'a Service,
     presented: &'a str,

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::cached_key::KeyEntry;
-use crate::model::{Refusal, VALID};
-use crate::rate_limit::RateLimit;
+pub use crate::cached_key::KeyEntry;
+use crate::model::{RateLimit, Refusal, VALID};
 
 pub enum Verification {
     Valid {

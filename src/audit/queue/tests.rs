@@ -1,101 +1,75 @@
 use super::*;
-use crate::events::RefusedAttempts;
-use crate::model::Escaped;
 
 const NOW: Timestamp = Timestamp::MIN;
 
-fn attempt<'a>(reason: &'static str, lookup: &'a str, path: &'a str) -> Attempt<'a> {
-    Attempt {
-        reason,
-        lookup: Some(lookup),
-        path: Some(path),
-        ..Attempt::default()
+fn entry(number: usize) -> QueuedEntry {
+    QueuedEntry {
+        id: number.to_string(),
+        at: NOW,
+        count: 2,
+        event: Event::ConfigurationWarning {
+            message: String::new(),
+        },
     }
 }
 
-fn refused(event: &Event) -> &RefusedAttempts {
-    match event {
-        Event::KeyRefused(refused) => refused,
-        other => panic!("{other:?}"),
-    }
+fn queue_of(entries: usize) -> AuditQueue {
+    let queue = AuditQueue::default();
+    (0..entries).for_each(|number| queue.push(entry(number)));
+    queue
 }
 
-#[test]
-fn attempts_alike_are_counted_together() {
-    let mut groups = AttemptGroups::default();
-    for path in ["/a", "/b", "/c"] {
-        groups.count(&attempt("INVALID_KEY", "one", path), NOW);
-    }
-    groups.count(&attempt("INVALID_KEY", "two", "/"), NOW.plus_seconds(1));
-    let taken = groups.take();
-    let counts: Vec<_> = taken
-        .iter()
-        .map(|(event, count, at)| (refused(event).clone(), *count, *at))
-        .collect();
-    assert_eq!(counts.len(), 2);
-    assert_eq!((counts[0].1, counts[0].2), (3, NOW));
-    assert_eq!(counts[0].0.path.as_ref().map(Escaped::as_str), Some("/a"));
-    assert_eq!(counts[0].0.count, 3);
-    assert_eq!(counts[1].1, 1);
-    assert!(groups.is_empty());
-}
-
-#[test]
-fn attempts_are_told_apart_by_what_was_presented_and_not_by_what_is_shown() {
-    let mut groups = AttemptGroups::default();
-    let long = "x".repeat(300);
-    for subject in ["a\n", "a\n", r"a\u{a}", &long, &format!("{long}y")] {
-        groups.count(&attempt("INVALID_KEY", subject, "/"), NOW);
-    }
-    let mut counts: Vec<_> = groups.take().iter().map(|it| it.1).collect();
-    counts.sort_unstable();
-    assert_eq!(counts, [1, 1, 1, 2]);
-}
-
-#[test]
-fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
-    let mut groups = AttemptGroups::default();
-    let attempts = 50_000;
-    for number in 0..attempts {
-        let reason = ["INVALID_KEY", "EXPIRED"][number % 2];
-        groups.count(
-            &attempt(reason, &number.to_string(), &"/".repeat(1_000)),
-            NOW,
-        );
-        groups.count(&attempt("INVALID_KEY", "0", "/"), NOW);
-    }
-    let taken = groups.take();
-    assert!(taken.len() <= 1_002, "{}", taken.len());
-    let sum: u64 = taken.iter().map(|(_, count, _)| count).sum();
-    assert_eq!(sum, 2 * attempts as u64);
-    let longest = taken
-        .iter()
-        .filter_map(|(event, ..)| refused(event).path.as_ref())
-        .map(|path| path.as_str().len())
-        .max();
-    assert_eq!(longest, Some(256));
-    let known = taken
-        .iter()
-        .find(|(event, ..)| refused(event).lookup == Some(Escaped::new("0")));
-    assert_eq!(known.unwrap().1, attempts as u64 + 1);
+fn ids(batch: &AuditBatch<'_>) -> Vec<usize> {
+    let ids = batch.entries().iter().map(|entry| entry.id.parse());
+    ids.collect::<Result<_, _>>().unwrap()
 }
 
 #[test]
 fn what_cannot_be_kept_is_counted() {
-    let audit = AuditQueue::default();
-    for number in 0..WAITING_MAX + 5 {
-        audit.push(QueuedEntry {
-            id: number.to_string(),
-            at: NOW,
-            count: 2,
-            event: Event::ConfigurationWarning {
-                message: String::new(),
-            },
-        });
+    let queue = queue_of(ENTRIES_MAX + 5);
+    assert_eq!(queue.dropped(), 10);
+    let batch = queue.take_batch().unwrap();
+    assert_eq!(ids(&batch), (0..BATCH_MAX).collect::<Vec<_>>());
+    // What is being written takes its room too.
+    queue.push(entry(0));
+    assert_eq!(queue.dropped(), 12);
+    batch.written();
+    let next = queue.take_batch().unwrap();
+    assert_eq!(ids(&next)[0], BATCH_MAX);
+}
+
+#[test]
+fn a_batch_that_is_not_written_returns_to_the_front_in_its_order() {
+    let queue = queue_of(BATCH_MAX + 1);
+    drop(queue.take_batch());
+    queue.push(entry(BATCH_MAX + 1));
+    let mut written = Vec::new();
+    while let Some(batch) = queue.take_batch() {
+        written.extend(ids(&batch));
+        assert!(!queue.is_empty());
+        batch.written();
     }
-    assert_eq!(audit.dropped(), 10);
-    let batch = audit.batch();
-    assert_eq!((batch.len(), batch[0].id.as_str()), (BATCH_MAX, "0"));
-    audit.written(batch.len());
-    assert_eq!(audit.batch()[0].id, BATCH_MAX.to_string());
+    assert_eq!(written, (0..BATCH_MAX + 2).collect::<Vec<_>>());
+    assert!(queue.is_empty());
+    assert_eq!(queue.dropped(), 0);
+}
+
+#[test]
+fn giving_up_while_a_batch_is_being_written_loses_what_is_not_written_and_nothing_else() {
+    let queue = queue_of(BATCH_MAX + 3);
+    let batch = queue.take_batch().unwrap();
+    assert_eq!(queue.give_up(), 6);
+    batch.written();
+    assert_eq!(queue.dropped(), 6);
+    assert!(queue.is_empty());
+
+    let queue = queue_of(3);
+    let batch = queue.take_batch().unwrap();
+    assert_eq!(queue.give_up(), 0);
+    drop(batch);
+    assert_eq!(queue.dropped(), 6);
+    // Nobody writes what comes later.
+    queue.push(entry(0));
+    assert_eq!(queue.dropped(), 8);
+    assert!(queue.is_empty());
 }

@@ -3,10 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::health::{Health, HealthStatus};
+use crate::health::{Health, HealthStatus, Stats};
 use crate::model::{Escaped, Page, StoredAuditEntry, Timestamp, escape_json};
 use crate::process::MigrationReport;
-use crate::service::Service;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,25 +64,19 @@ impl From<Health> for HealthView {
     }
 }
 
-#[derive(Serialize, Default)]
+#[derive(Serialize)]
 pub(in crate::binding) struct StatsView {
-    /// argon2id hashes done.
     hashes: u64,
-    /// Rows read for a presented key.
     selects: u64,
-    /// Keys in memory.
     cached: usize,
 }
 
-impl StatsView {
-    pub(in crate::binding) fn of(service: Option<&Service>) -> Self {
-        let Some(service) = service else {
-            return Self::default();
-        };
+impl From<Stats> for StatsView {
+    fn from(stats: Stats) -> Self {
         Self {
-            hashes: service.hasher.stats().hashes,
-            selects: service.store.selects(),
-            cached: service.cache.len(),
+            hashes: stats.hashes,
+            selects: stats.selects,
+            cached: stats.cached,
         }
     }
 }

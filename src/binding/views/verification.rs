@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::model::{ClientAddress, KeyPolicy, Metadata, Refusal, Timestamp, VALID};
-use crate::rate_limit::RateLimit;
+use crate::model::{ClientAddress, KeyPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
 use crate::verify::Verification;
 
 #[derive(Serialize)]

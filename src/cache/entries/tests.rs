@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Timestamp;
 
 fn cache(capacity: usize) -> (Cache<u32>, Instant) {
     let now = Instant::now();
@@ -134,4 +135,17 @@ fn rows_that_nothing_belongs_to_are_forgotten() {
     cache.sweep();
     // Asked for a moment ago: a verify in flight may need them.
     assert!(cache.row("0", Sequence(0)).is_none());
+}
+
+#[test]
+fn lifting_one_suspension_leaves_a_later_one() {
+    let (cache, _) = cache(10);
+    let (row, _) = read(&cache, "a");
+    let [start, first, second] = [0, 1_000, 2_000].map(Timestamp::from_millis);
+    assert!(row.suspend(first, start));
+    assert!(row.suspend(second, first));
+    row.lift_suspension_until(first);
+    assert_eq!(row.suspended_until(), Some(second));
+    row.lift_suspension_until(second);
+    assert_eq!(row.suspended_until(), None);
 }

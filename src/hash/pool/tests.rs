@@ -128,7 +128,7 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
         callers.spawn(async move {
             let job = move |blocks: &mut [Block]| {
                 assert!(running.fetch_add(1, Relaxed) < 3);
-                buffers.lock().unwrap().insert(blocks.as_ptr().addr());
+                buffers.lock().insert(blocks.as_ptr().addr());
                 running.fetch_sub(1, Relaxed);
             };
             HashPool::run(&pool, small(), job).await
@@ -137,8 +137,8 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
     while let Some(result) = callers.join_next().await {
         result.unwrap().unwrap();
     }
-    assert!(buffers.lock().unwrap().len() <= 3);
-    assert!(locked(&pool.buffers).len() <= 3);
+    assert!(buffers.lock().len() <= 3);
+    assert!(pool.buffers.lock().len() <= 3);
     assert_eq!(pool.stats().hashes, 500);
 }
 
@@ -152,9 +152,9 @@ async fn larger_memory_is_lent_and_not_kept() {
             .unwrap(),
         64
     );
-    assert_eq!(locked(&pool.buffers).len(), 0);
+    assert_eq!(pool.buffers.lock().len(), 0);
     HashPool::run(&pool, small(), |_| ()).await.unwrap();
-    let sizes: Vec<usize> = locked(&pool.buffers).iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = pool.buffers.lock().iter().map(Vec::len).collect();
     assert_eq!(sizes, [8]);
 }
 
@@ -220,7 +220,7 @@ async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
         .map(|_| {
             let (pool, ended) = (Arc::clone(&pool), Arc::clone(&ended));
             tokio::spawn(async move {
-                let job = move |_: &mut [Block]| ended.lock().unwrap().recv().unwrap();
+                let job = move |_: &mut [Block]| ended.lock().recv().unwrap();
                 HashPool::run_when_idle(&pool, small(), job).await
             })
         })

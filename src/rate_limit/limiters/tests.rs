@@ -9,8 +9,9 @@ use std::time::Duration;
 use governor::clock::FakeRelativeClock;
 
 use super::super::limiter::FleetUse;
-use super::super::rule::{Decision, RateLimit};
+use super::super::rule::Decision;
 use super::*;
+use crate::model::RateLimit;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);

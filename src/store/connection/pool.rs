@@ -1,6 +1,6 @@
 //! The pool of connections, replaced by a new one when its connections are no longer trusted.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -9,8 +9,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
 use tokio::sync::Notify;
 
+use parking_lot::Mutex;
+
 use super::error::StoreError;
-use crate::lock::locked;
 
 /// A pool is given up at most this often where statements go unanswered: it may be their own fault.
 pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
@@ -76,7 +77,7 @@ impl ConnectionPool {
     /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
     /// a dead network is waited for.
     pub(in crate::store) fn replace(&self) {
-        *locked(&self.replaced_at) = Some(Instant::now());
+        *self.replaced_at.lock() = Some(Instant::now());
         if self.is_closed() {
             return;
         }
@@ -88,7 +89,7 @@ impl ConnectionPool {
 
     /// The same unless it was done within `interval`: after a fault that may lie in the connections.
     pub(in crate::store) fn replace_if_older_than(&self, interval: Duration) {
-        let replaced_at = *locked(&self.replaced_at);
+        let replaced_at = *self.replaced_at.lock();
         if replaced_at.is_none_or(|at| at.elapsed() >= interval) {
             self.replace();
         }
