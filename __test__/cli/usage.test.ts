@@ -18,12 +18,6 @@ const { commands } = createRequire(import.meta.url)(join(root, 'cli/commands.js'
 }
 const names = Object.keys(commands)
 
-test('the commands are those of the README', () => {
-  const chapter = read('README.md').split('\n## Command line\n')[1]!.split('\n## ')[0]!
-  const missing = names.filter((name) => !chapter.includes(`\`${name}`))
-  expect(missing).toEqual([])
-})
-
 describe('help', () => {
   test.each([['--help'], ['-h'], ['help']])(
     '%s names every command and exit code',

@@ -12,7 +12,7 @@ const consumer = useConsumers()
 const nodeOf = useNodes('18', 'latest')
 const MINUTES = 60_000
 
-/** An app as the README tells to write it. */
+/** An app with the configuration of the quick start. */
 function write(app: Consumer, major: number): void {
   const react = major === 14 ? '18' : '19'
   const dependencies = {

@@ -1,0 +1,68 @@
+// What `examples.test.ts` does not try itself. Each entry must fit exactly one block, or one command.
+
+import { prismaTables } from '../support/prisma-tables.js'
+
+/** SQL that prepares the database for the commands of a page: for example the tables of an app that moves over. */
+export const PREPARED: Record<string, string> = {
+  'docs/moving-over.md': prismaTables,
+}
+
+/** Blocks that a test of their own tries. */
+export interface Elsewhere {
+  page: string
+  language: string
+  /** How the block begins. */
+  begins: string
+  /** The test that tries it. */
+  test: string
+}
+
+export const ELSEWHERE: Elsewhere[] = [
+  {
+    page: 'README.md',
+    language: 'bash',
+    begins: "curl 'http://localhost:3000/api/search?q=shoes'",
+    test: '__test__/http/tour.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'bash',
+    begins: 'npx next dev',
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'bash',
+    begins: 'curl -H "x-api-key: $(cat key.txt)" http://localhost:3000/api/hello',
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'js',
+    begins: 'export default {\n  serverExternalPackages',
+    test: '__test__/consumers/next.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'js',
+    begins: 'export default {\n  experimental',
+    test: '__test__/package/next-14.test.ts',
+  },
+]
+
+/** Blocks and commands that no test can try, and why. */
+export interface Untried {
+  page: string
+  /** A block: how it begins. A command: its line. */
+  begins: string
+  because: string
+}
+
+export const UNTRIED: Untried[] = [
+  {
+    page: 'README.md',
+    begins: 'npm start',
+    because: 'It builds and serves until it is stopped; what it prints is tried by the tour.',
+  },
+  { page: 'README.md', begins: 'npm test', because: 'It is what runs this.' },
+]
