@@ -262,7 +262,7 @@ describe('the log', () => {
     for (let attempt = 0; attempt < 7; attempt++) await verifyApiKey('nonsense')
     const fault = await faultOf(() => addon.close())
     expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-    expect(fault.message).toContain('0 uses of keys and 7 attempts and changes of the audit log')
+    expect(fault.message).toContain('0 uses of keys and 7 attempts and changes for the audit log')
     expect(dropped() - before).toBe(7)
     await proxy.close()
     addon.configure({ databaseUrl: database.url(), argon2MemoryKib: 8, argon2Iterations: 1 })

@@ -17,7 +17,7 @@ use crate::events::Event;
 /// [`Error::Internal`] after a panic.
 pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.map_err(|_| Error::Internal("A defect was met; the call was abandoned".into()))
+    outcome.map_err(|_| Error::Internal("Internal error: the call was abandoned".into()))
 }
 
 /// Has the place of each panic told, in the place of the standard message on stderr. One at a time: a defect that is met

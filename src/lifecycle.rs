@@ -85,7 +85,9 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
             .thread_name("api-keys")
             .enable_all()
             .build()
-            .map_err(|error| Error::Internal(format!("No threads could be started: {error}")))
+            .map_err(|error| {
+                Error::Internal(format!("Worker threads could not be started: {error}"))
+            })
     })
 }
 
@@ -134,7 +136,7 @@ pub fn configure(options: Options) -> Result<(), Error> {
     }
     if in_force || state.running.is_closing() {
         return Err(Error::Configuration(
-            "The addon is configured already, with other options: call close() before configure()"
+            "The addon is already configured with different options: call close() before configure()"
                 .into(),
         ));
     }
@@ -160,7 +162,7 @@ pub fn enter() -> Result<Call, Error> {
     let state = locked(&STATE);
     if state.running.is_closing() {
         return Err(Error::Configuration(
-            "The addon is closing: no new calls are taken".into(),
+            "The addon is closing and accepts no new calls: wait for close() to finish".into(),
         ));
     }
     Ok(Call {

@@ -97,7 +97,7 @@ impl Service {
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let format = Format::new(config.prefixes.clone(), config.environment)
-            .ok_or_else(|| Error::Configuration("prefixes cannot be used".into()))?;
+            .ok_or_else(|| Error::Configuration("The configured prefixes are invalid".into()))?;
         let mut rng = random::generator()?;
         let (digest_key, token_key) = (random::bytes(&mut rng), random::bytes(&mut rng));
         Ok(Self {
@@ -143,8 +143,8 @@ impl Service {
         match flushed {
             Ok(Ok(())) => Ok(()),
             _ => Err(Error::unavailable(format!(
-                "The database did not take what was counted last: {uses} uses of keys and {entries} attempts and \
-                 changes of the audit log are lost"
+                "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and \
+                 changes for the audit log are lost"
             ))),
         }
     }
@@ -169,7 +169,7 @@ impl Service {
             self.tell(&Event::ConfigurationWarning {
                 message: format!(
                     "argon2id with {} KiB and {} iterations is weaker than the OWASP Password Storage Cheat Sheet \
-                     asks for: see argon2MemoryKib and argon2Iterations",
+                     recommends: raise argon2MemoryKib or argon2Iterations",
                     params.memory_kib(),
                     params.iterations()
                 ),
@@ -234,15 +234,15 @@ async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, 
         return Ok(keyring);
     }
     Err(Error::Configuration(format!(
-        "Keys in use were signed by signing keys that are not configured (fingerprints {}): add them to \
-         API_KEYS_SIGNING_KEYS, after the one that signs",
+        "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these signing \
+         keys to API_KEYS_SIGNING_KEYS, after the first one",
         shown::joined(&missing)
     )))
 }
 
 async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
     const BYTES: usize = 32;
-    let unusable = || Error::Internal("The signing key in the database cannot be used".into());
+    let unusable = || Error::Internal("The signing key stored in the database is invalid".into());
     let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
     let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
     let kept = store

@@ -109,6 +109,6 @@ describe('rows', () => {
       await insertInto(database.sql, 'signing_keys.fingerprint', fingerprint)
       await tamperedRows(database.sql, signingKey, fingerprint)
     }
-    expect(await shown(['doctor'])).toMatch(/signed by signing keys that are not at hand/)
+    expect(await shown(['doctor'])).toMatch(/signing keys that signed them are missing/)
   })
 })

@@ -37,6 +37,36 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/docs/facts.test.ts',
   },
   {
+    page: 'docs/moving-over.md',
+    language: 'bash',
+    begins: 'npx sophra-api-keys doctor',
+    test: '__test__/docs/moving-over.test.ts',
+  },
+  {
+    page: 'docs/deploy/managed-postgres.md',
+    language: 'sql',
+    begins: '-- As an administrator.',
+    test: '__test__/docs/grants.test.ts',
+  },
+  {
+    page: 'docs/deploy/managed-postgres.md',
+    language: 'sql',
+    begins: '-- As the owner, after the migration.',
+    test: '__test__/docs/grants.test.ts',
+  },
+  {
+    page: 'docs/deploy/prisma.md',
+    language: 'prisma',
+    begins: 'model ApiKey {',
+    test: '__test__/prisma/prisma.test.ts',
+  },
+  {
+    page: 'docs/deploy/prisma.md',
+    language: 'bash',
+    begins: 'mkdir -p prisma/migrations',
+    test: '__test__/cli/migrate.test.ts',
+  },
+  {
     page: 'README.md',
     language: 'bash',
     begins: "curl 'http://localhost:3000/api/search?q=shoes'",
@@ -77,6 +107,16 @@ export interface Untried {
 }
 
 export const UNTRIED: Untried[] = [
+  {
+    page: 'docs/deploy/docker.md',
+    begins: 'FROM node:',
+    because: 'There is no Docker where the tests run.',
+  },
+  {
+    page: 'docs/deploy/docker.md',
+    begins: 'node_modules\n.env',
+    because: 'There is no Docker where the tests run.',
+  },
   {
     page: 'README.md',
     begins: 'npm start',

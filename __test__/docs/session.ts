@@ -69,7 +69,7 @@ export class Session {
     const installs = /^npm install (.+)$/.exec(text)
     if (installs) return notInstallable(installs[1]!.split(' '))
     // The test has a database and a secret of its own.
-    if (/^export (DATABASE_URL|JWT_SECRET)=/.test(text)) return
+    if (/^export (DATABASE_URL|DIRECT_DATABASE_URL|JWT_SECRET)=/.test(text)) return
     const variable = /^export (\w+)=/.exec(text)?.[1]
     const file = /^node (\S+)$/.exec(text)?.[1]
     if (file && /\b(listen|serve)\(/.test(readFileSync(join(this.#folder, file), 'utf8')))

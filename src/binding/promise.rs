@@ -64,7 +64,7 @@ impl Answer {
         // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
             return Self::of::<()>(Err(Error::Internal(
-                "The answer could not be written".into(),
+                "The result could not be serialised".into(),
             )));
         }
         Self(Zeroizing::new(

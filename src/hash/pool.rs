@@ -89,7 +89,7 @@ impl Pool {
     {
         let place = Place::take(pool)?;
         let permit = Arc::clone(&pool.semaphore).acquire_owned().await;
-        let permit = permit.map_err(|_| Error::Internal("the hashing pool is closed".into()))?;
+        let permit = permit.map_err(|_| Error::Internal("The hashing pool is closed".into()))?;
         let work = move || {
             let _permit = permit;
             place.0.measure(params, job)
@@ -97,7 +97,7 @@ impl Pool {
         // The text of a panic may quote what was hashed, so it is left out.
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::Internal("hashing was aborted".into()))
+            .map_err(|_| Error::Internal("Hashing was aborted".into()))
     }
 
     /// Runs `job`, which has time, while no caller has a hash waiting or running. Where there are several permits one
@@ -112,7 +112,7 @@ impl Pool {
         F: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
         let turn = Arc::clone(&pool.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| Error::Internal("the hashing pool is closed".into()))?;
+        let turn = turn.map_err(|_| Error::Internal("The hashing pool is closed".into()))?;
         let permit = loop {
             let mut idle = std::pin::pin!(pool.idle.notified());
             // Before the look, so that nothing is missed between it and the wait.
@@ -132,7 +132,7 @@ impl Pool {
         };
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::Internal("hashing was aborted".into()))
+            .map_err(|_| Error::Internal("Hashing was aborted".into()))
     }
 
     pub(super) fn stats(&self) -> HashStats {

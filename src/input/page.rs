@@ -28,7 +28,7 @@ impl Cursor {
     }
 
     pub fn read(value: Value) -> Parsed<Self> {
-        Self::decode(&rules::any_text(value)?).ok_or_else(|| "is not a cursor".into())
+        Self::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
     }
 
     /// For a query with optional bounds.

@@ -75,7 +75,10 @@ fn not_past(instant: Timestamp, now: Timestamp) -> Parsed<Timestamp> {
 fn enforce(ttl: Ttl, fields: &mut Fields, expires_at: Option<Timestamp>, now: Timestamp) {
     let Some(days) = ttl.max_days else { return };
     if expires_at.is_none_or(|at| at > after_days(now, days)) {
-        fields.fail("expiresAt", &format!("must be at most {days} days ahead"));
+        fields.fail(
+            "expiresAt",
+            &format!("must be set, to at most {days} days in the future"),
+        );
     }
 }
 
@@ -198,7 +201,7 @@ impl Update {
             .unwrap_or(false);
         let grace = fields.optional("gracePeriodSeconds", rules::integer(GRACE_SECONDS));
         if grace.is_some() && !regenerate {
-            fields.fail("gracePeriodSeconds", "needs regenerateKey: true");
+            fields.fail("gracePeriodSeconds", "requires regenerateKey: true");
         }
         let regenerate = regenerate.then(|| grace.unwrap_or(0));
         fields.finish(id.map(|id| Self {

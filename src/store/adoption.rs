@@ -36,7 +36,7 @@ fn digest(bytes: Option<Vec<u8>>) -> sqlx::Result<CredentialDigest> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .map(CredentialDigest::from_bytes)
-        .ok_or_else(|| sqlx::Error::Decode("a digest has another length".into()))
+        .ok_or_else(|| sqlx::Error::Decode("a digest has the wrong length".into()))
 }
 
 impl Store {

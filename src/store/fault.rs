@@ -51,12 +51,14 @@ pub(super) fn from(error: &sqlx::Error) -> Error {
     match error {
         _ if is_transient(error) => Error::unavailable("The database is unavailable"),
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-            Error::unavailable("No database connection was free in time")
+            Error::unavailable("No database connection became free in time")
         }
         sqlx::Error::Database(error) => by_sqlstate(&error.code().unwrap_or_default()),
         sqlx::Error::Configuration(_) => unusable("databaseUrl"),
-        sqlx::Error::RowNotFound => Error::Internal("The database answered no row".into()),
-        _ => Error::Internal("The database answered something unexpected".into()),
+        sqlx::Error::RowNotFound => {
+            Error::Internal("The database returned no row where one was expected".into())
+        }
+        _ => Error::Internal("The database returned an unexpected response".into()),
     }
 }
 
@@ -82,8 +84,8 @@ pub(super) fn from_connecting(error: sqlx::Error, option: &str) -> Error {
 
 fn unusable(option: &str) -> Error {
     Error::Configuration(format!(
-        "The server takes no connection by {option}: check its user, password, schema and options, for control \
-         characters too"
+        "The database server rejects the connection settings in {option}: check the user, password, schema and \
+         options, including for control characters"
     ))
 }
 
@@ -96,20 +98,20 @@ fn by_sqlstate(code: &str) -> Error {
         "42P01" | "42703" | "3F000" => Error::Configuration(SCHEMA_MISSING.into()),
         // Wrong credentials, no such database, missing privileges.
         "28000" | "28P01" | "3D000" | "42501" => Error::Configuration(format!(
-            "The database refuses access (SQLSTATE {code}): check the URL and the privileges of its role"
+            "The database denied access (SQLSTATE {code}): check the URL and the privileges of its role"
         )),
         PROTOCOL_VIOLATION => Error::Configuration(
-            "The server or a pooler refuses the connection's parameters: behind a pooler in transaction mode the URL \
-             needs pgbouncer=true"
+            "The server or a pooler rejected the connection parameters: behind a pooler in transaction mode, add \
+             pgbouncer=true to the URL"
                 .into(),
         ),
         // Cancelled by statement_timeout.
         "57014" => timed_out(),
         _ => Error::Internal(format!(
-            "The database refused a statement (SQLSTATE {code})"
+            "The database rejected a statement (SQLSTATE {code})"
         )),
     }
 }
 
-pub(super) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: call migrate() of \
-     @sophra/api-keys (with API_KEYS_MIGRATE=manual nothing is migrated by itself)";
+pub(super) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: run npx sophra-api-keys \
+    migrate, or call migrate() (with API_KEYS_MIGRATE=manual, migrations do not run automatically)";

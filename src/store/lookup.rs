@@ -154,11 +154,11 @@ impl TryFrom<CandidateRow> for Candidate {
     fn try_from(row: CandidateRow) -> Result<Self, Error> {
         let stored = match row.plaintext_digest {
             None => StoredKey::Hash(Phc::new(row.hash)),
-            Some(digest) => StoredKey::Plaintext(CredentialDigest::from_bytes(
-                digest
-                    .try_into()
-                    .map_err(|_| Error::Internal("A digest has another length".into()))?,
-            )),
+            Some(digest) => {
+                StoredKey::Plaintext(CredentialDigest::from_bytes(digest.try_into().map_err(
+                    |_| Error::Internal("A stored digest has the wrong length".into()),
+                )?))
+            }
         };
         Ok(Self {
             grant: Grant {

@@ -97,7 +97,7 @@ fn begin(service: Arc<Service>, presented: Presented) -> Flight {
         outcome
     });
     let landed = async move {
-        let defect = || Error::Internal("A defect was met; the verify was abandoned".into());
+        let defect = || Error::Internal("Internal error: the verification was abandoned".into());
         flight.await.unwrap_or_else(|_| Err(defect()))
     };
     landed.boxed().shared()

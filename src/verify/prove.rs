@@ -158,7 +158,7 @@ async fn read(
         }
     }
     Err(Error::unavailable(
-        "The key changes faster than it can be read",
+        "The row of the key keeps changing while it is being read: try again",
     ))
 }
 

@@ -55,8 +55,8 @@ impl Refused {
 }
 
 /// What to do where a key with an allow-list is refused because nobody knows who asks.
-const ADDRESS_UNKNOWN: &str = "The address of the client is unknown: declare your proxies with trustedProxies or \
-     trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or hand it over as `ip`";
+const ADDRESS_UNKNOWN: &str = "The client's address is unknown: declare your proxies with trustedProxies or \
+    trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or pass the address as `ip`";
 
 /// Counts a refused attempt, for operators and the audit log. Who asks [`warm`] does so for its refusals, once the path
 /// is known.
