@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** The packages as users get them, installed in their own projects: `npm run consumers`, after `npm run build:portable`. */
 export default defineConfig({
   test: {
-    include: ['__test__/consumers/**/*.test.ts'],
+    include: ['__test__/package/consumers/**/*.test.ts'],
     globalSetup: '__test__/support/global-setup.ts',
     pool: 'forks',
     fileParallelism: false,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { jwt } from '../support/jwt.js'
-import { KEY_ROUTES, jwtSecret, useApp } from './app.js'
+import { KEY_ROUTES, jwtSecret, useApp } from '../support/example-app.js'
 
 describe.each(KEY_ROUTES)('%s', (route) => {
   const app = useApp(route)

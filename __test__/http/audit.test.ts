@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEY_ROUTES, useApp } from '../support/example-app.js'
 
 describe.each(KEY_ROUTES)('the audit log of %s', (route) => {
   const app = useApp(route)

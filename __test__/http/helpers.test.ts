@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { jwt } from '../support/jwt.js'
-import { KEY_ROUTES, send, useApp, userJwtSecret } from './app.js'
-import { startServer, type Server } from './server.js'
+import { KEY_ROUTES, send, useApp, userJwtSecret } from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 const app = useApp()
 

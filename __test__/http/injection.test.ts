@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { fieldsOf } from '../support/declared.js'
 import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
-import { KEY_ROUTES, useApp, type Answer } from './app.js'
+import { KEY_ROUTES, useApp, type Answer } from '../support/example-app.js'
 
 // Every text at the places of a request that the example hands on; `__test__/next/injection.test.ts` has the rest.
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { KEY_ROUTES, useApp, type Answer } from './app.js'
+import { KEY_ROUTES, useApp, type Answer } from '../support/example-app.js'
 
 describe.each(KEY_ROUTES)('%s', (route) => {
   const app = useApp(route)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEY_ROUTES, useApp } from '../support/example-app.js'
 
 describe.each(KEY_ROUTES)('%s', (route) => {
   const app = useApp(route)

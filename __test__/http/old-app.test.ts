@@ -4,8 +4,8 @@ import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { jwt } from '../support/jwt.js'
 import { prismaTables } from '../support/prisma-tables.js'
-import { environmentFor, jwtSecret, KEY_ROUTES, send, type Answer } from './app.js'
-import { startServer, type Server } from './server.js'
+import { environmentFor, jwtSecret, KEY_ROUTES, send, type Answer } from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 // What clients of the old app sent, against a database that it has left behind: they get the statuses and shapes that
 // they got, and where they do not, the difference is one that the README lists.

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEY_ROUTES, useApp } from '../support/example-app.js'
 
 describe.each(KEY_ROUTES)('%s', (route) => {
   const app = useApp(route)

@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
 import { blocks, chapter, read } from '../../docs/markdown.js'
-import { serve, type Server } from '../../http/server.js'
+import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
 /** What the README tells users of a version to write, and the output that is copied to where it serves. */
