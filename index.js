@@ -1,13 +1,13 @@
 'use strict'
 
-// The addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made here and in `fault.js`, so
+// The addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made here and in `lib/errors.js`, so
 // that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
 
-const native = require('./addon.js')
-const { onEvent, withEventDates } = require('./events.js')
-const { flushAtExit } = require('./exit.js')
-const { ApiKeyError, guarded, open } = require('./fault.js')
-const { freeze, verifyWarm } = require('./warm.js')
+const native = require('./lib/addon.js')
+const { onEvent, withEventDates } = require('./lib/events.js')
+const { flushAtExit } = require('./lib/exit.js')
+const { ApiKeyError, guarded, open } = require('./lib/errors.js')
+const { freeze, verifyWarm } = require('./lib/warm.js')
 
 const DATES = [
   'expiresAt',

@@ -53,7 +53,7 @@ async function buildAddon() {
 
 async function buildExample() {
   const sources = readdirSync(example).filter((name) => !generated.has(name))
-  const addon = ['addon.js', 'index.js', 'fault.js', 'native.js', 'next', 'next.js']
+  const addon = ['index.js', 'lib', 'native.js', 'next.js']
   addon.push(path.basename(addonFile()))
   if (isFresh(builtExample, [...inside(example, sources), ...inside(root, addon)])) return
   await step('Building the example', () =>

@@ -13,7 +13,7 @@ interface Command {
   options?: Record<string, { help: string }>
   examples: [string, string][]
 }
-const { commands } = createRequire(import.meta.url)(join(root, 'cli/commands.js')) as {
+const { commands } = createRequire(import.meta.url)(join(root, 'lib/cli/commands.js')) as {
   commands: Record<string, [string, () => Command]>
 }
 const names = Object.keys(commands)

@@ -46,7 +46,7 @@ test('no panic can cross an exported function', () => {
 })
 
 test('what a defect says is told to nobody', () => {
-  const { guarded } = createRequire(import.meta.url)('../../fault.js') as {
+  const { guarded } = createRequire(import.meta.url)('../../lib/errors.js') as {
     guarded(call: () => unknown): unknown
   }
   const fault = thrownBy(() =>

@@ -39,7 +39,7 @@ describe.each(['18', 'latest'] as const)('Node.js %s', (version) => {
   )
 
   test('the command line', async () => {
-    const command = 'node_modules/@sophra/api-keys/cli/main.js'
+    const command = 'node_modules/@sophra/api-keys/lib/cli/main.js'
     expect(await run(command, 'migrate')).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout, stderr } = await run(command, 'keys', 'list', '--json')
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })

@@ -1,6 +1,6 @@
 'use strict'
 
-const { listApiKeys } = require('../index.js')
+const { listApiKeys } = require('../../index.js')
 
 const MAX_LIMIT = 10_000
 const PAGE_LIMIT = 1_000

@@ -24,7 +24,7 @@ async function dispatch(args, output) {
   }
   if (args[0] === 'help') return dispatch([...args.slice(1), '--help'], output)
   if (args[0] === '--version') {
-    output.print(require('../package.json').version)
+    output.print(require('../../package.json').version)
     return Exit.done
   }
   const { name, command, rest, group } = find(args)

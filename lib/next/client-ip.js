@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../addon.js')
-const { open } = require('../fault.js')
+const { open } = require('../errors.js')
 
 /** `ip`: as far as proxies are declared, else `null`; `claimedIp`: what the header says, for operators. */
 const clientAddress = (request) =>

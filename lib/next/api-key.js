@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../addon.js')
-const { verifyApiKey } = require('../index.js')
+const { verifyApiKey } = require('../../index.js')
 const { clientOf } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
 const responses = require('./responses.js')

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The packages as users get them, installed in their own projects: `npm run consumers`, after `npm run build:portable`. */
+/** The packages as users get them, installed in projects of their own: `npm run consumers`, after `npm run build:portable`. */
 export default defineConfig({
   test: {
     include: ['__test__/package/consumers/**/*.test.ts'],

@@ -3,16 +3,16 @@
 // The addon. `native.js` is generated and tries every place where a binary may be; where it finds none, the platform and
 // what to do about it are named here.
 
-const { ApiKeyError } = require('./fault.js')
+const { ApiKeyError } = require('./errors.js')
 
 try {
-  module.exports = require('./native.js')
+  module.exports = require('../native.js')
 } catch (cause) {
   throw missing(cause)
 }
 
 function missing(cause) {
-  const { name, version, optionalDependencies = {} } = require('./package.json')
+  const { name, version, optionalDependencies = {} } = require('../package.json')
   const platform = thisPlatform()
   const wanted = `${name}-${platform}`
   const message = `${name} has no binary for ${platform} (Node.js ${process.versions.node}). ${

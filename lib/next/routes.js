@@ -2,7 +2,7 @@
 
 // `/api/keys`. What the fields of a request hold is for the addon to check, which names every bad one at once.
 
-const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../index.js')
+const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../../index.js')
 const { withAdminAuth } = require('./admin.js')
 const { readObject } = require('./body.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')

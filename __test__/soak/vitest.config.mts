@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes long: `npm run soak`, after `npm run build`. */
+/** The tests that take long: `npm run soak`, after `npm run build`. */
 export default defineConfig({
   test: {
     include: ['__test__/soak/**/*.test.ts'],

@@ -6,8 +6,8 @@
 process.env.API_KEYS_LOG ??= 'off'
 
 const { userInfo } = require('node:os')
-const { open } = require('../fault.js')
-const api = require('../index.js')
+const { open } = require('../errors.js')
+const api = require('../../index.js')
 const native = require('../addon.js')
 
 /** Who is named in the audit log. */

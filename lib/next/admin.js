@@ -1,6 +1,6 @@
 'use strict'
 
-const { verifyAdminToken } = require('../index.js')
+const { verifyAdminToken } = require('../../index.js')
 const { clientOf } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
 const responses = require('./responses.js')
