@@ -6,8 +6,8 @@ import { startServer, type Server } from './example-server.js'
 export const jwtSecret = 'the JWT secret of the HTTP tests, of 32 bytes or more'
 export const userJwtSecret = 'the secret of the users of the HTTP tests, as long'
 
-/** The route of the keys, by hand and by `apiKeyRoutes()`: they do the same. */
-export const KEY_ROUTES = ['/api/keys', '/api/keys-in-one-line']
+/** The route by which admins manage keys. */
+export const KEYS_ROUTE = '/api/keys'
 
 // Bodies are as the server sends them; a test says itself what it expects in them.
 export interface Answer {
@@ -31,10 +31,10 @@ export interface App {
 }
 
 /**
- * Serves the example for a test file, on a database of its own, and asks for keys by `route`. When the file is done, nothing of
+ * Serves the example for a test file, on a database of its own, so that tests can send requests to it. When the file is done, nothing of
  * the keys and tokens that went over the wire may be in what the server has printed.
  */
-export function useApp(route = '/api/keys'): App {
+export function useApp(): App {
   const database = useAddon({ jwtSecret })
   const secrets = new Set<string>()
   let server: Server
@@ -57,7 +57,7 @@ export function useApp(route = '/api/keys'): App {
     return answer
   }
   const keysText: App['keysText'] = (method, body, query = '') =>
-    request(`${route}${query}`, {
+    request(`${KEYS_ROUTE}${query}`, {
       method,
       headers: { 'x-admin-token': adminToken, 'content-type': 'application/json' },
       body,
