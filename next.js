@@ -1,7 +1,7 @@
 'use strict'
 
-// `@sophra/api-keys/next`: route handlers on the Web's `Request` and `Response`. Nothing of Next.js is imported, so they
-// serve in any fetch-style server.
+// `@sophra/api-keys/next`: route handlers on the Web's `Request` and `Response`. They import nothing from Next.js, so they work
+// in any server that uses these types.
 
 exports.withApiKey = require('./lib/next/api-key.js').withApiKey
 exports.withAdminAuth = require('./lib/next/admin.js').withAdminAuth

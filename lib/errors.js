@@ -1,7 +1,6 @@
 'use strict'
 
-// Answers of the addon that are JSON: `{"value": …}` or `{"fault": …}`. The error is made here, so that it belongs to the
-// caller's realm.
+// The addon answers `{"value": …}` or `{"fault": …}` in JSON. The error is made here, so that it belongs to the caller's realm.
 
 class ApiKeyError extends Error {
   constructor({ message, ...fields }) {
@@ -11,20 +10,23 @@ class ApiKeyError extends Error {
 }
 Object.defineProperty(ApiKeyError.prototype, 'name', { value: 'ApiKeyError' })
 
-/** The value of an answer; a fault is thrown. */
-exports.open = (answer) => {
+/** Returns the value of an answer, or throws its fault. */
+exports.unwrap = (answer) => {
   const { fault, value } = JSON.parse(answer)
   if (fault) throw new ApiKeyError(fault)
   return value ?? undefined
 }
 
-/** Calls the addon. What it throws by itself is a defect, whose text is told to nobody: it may quote a secret. */
+/**
+ * Calls the addon. The addon answers faults and throws only by a bug; the text of such an error may quote a secret, so it is
+ * replaced.
+ */
 exports.guarded = (call, ...args) => {
   try {
     return call(...args)
   } catch {
-    const message = 'A defect was met; the call was abandoned'
-    throw new ApiKeyError({ message, code: 'INTERNAL', status: 500 })
+    // Loaded late, since the addon itself needs this file.
+    throw new ApiKeyError(require('./constants.js').internal)
   }
 }
 

@@ -1,44 +1,29 @@
 'use strict'
 
-// `onEvent`: one native listener for all callbacks of this thread.
+// `onEvent`: one native listener serves all callbacks of this thread.
 
 const native = require('./addon.js')
+const { withEventDates } = require('./dates.js')
 const { freeze } = require('./warm.js')
 
-/** Calls of one listener that may be pending: as many as wait for a busy thread. What is more is dropped and counted. */
-const PENDING_MAX = 1_024
-/** Of these the most that are no alerts, so that a flood of the rest leaves room for them. */
-const REST_MAX = PENDING_MAX / 2
+/** Calls of one listener that may be pending at a time. Events beyond that are dropped and counted. */
+const MAX_PENDING = 1_024
+/** The share of it for events that are no alerts, so that a flood of them leaves room for alerts. */
+const MAX_PENDING_INFO = MAX_PENDING / 2
 
 const listeners = new Set()
 let registration
 
-const DATES = ['at', 'suspendedUntil']
-
-const CHANGED_DATES = ['expiresAt', 'suspendedUntil', 'previousKeyExpiresAt']
-
-function withDates(object, names) {
-  for (const name of names) {
-    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
-  }
-}
-
-function withEventDates(event) {
-  withDates(event, DATES)
-  for (const name of CHANGED_DATES) withDates(event.changes?.[name], ['before', 'after'])
-  return event
-}
-
-/** Whatever may have been thrown. */
+/** The text of anything that may have been thrown. */
 function textOf(error) {
   try {
     return String(error)
   } catch {
-    return 'with something that is no text'
+    return 'a value that cannot be converted to text'
   }
 }
 
-/** What goes wrong in one listener is nobody else's matter. */
+/** A listener that fails must not disturb the app or the other listeners. */
 function warn(error) {
   process.emitWarning(`A listener of onEvent failed: ${textOf(error)}`, 'ApiKeyWarning')
 }
@@ -54,21 +39,20 @@ async function call(listener, event) {
   }
 }
 
-/** What an admin wants to be told at once, the all-clear too. */
+/** The end of an outage is an alert too: operators wait for it. */
 const isAlert = ({ severity, type }) => severity !== 'info' || type === 'database.recovered'
 
 function deliver(json) {
   const event = freeze(withEventDates(JSON.parse(json)))
-  const room = isAlert(event) ? PENDING_MAX : REST_MAX
+  const most = isAlert(event) ? MAX_PENDING : MAX_PENDING_INFO
   for (const listener of [...listeners]) {
-    if (listener.pending < room) void call(listener, event)
+    if (listener.pending < most) void call(listener, event)
     else native.eventDropped()
   }
 }
 
-exports.withEventDates = withEventDates
 exports.onEvent = (callback) => {
-  // An object of its own: the same callback may be added twice.
+  // Each registration is an object of its own: the same callback may be registered twice.
   const listener = { callback, pending: 0 }
   listeners.add(listener)
   registration ??= native.addListener(deliver)

@@ -1,36 +1,37 @@
 'use strict'
 
-// By whatever road the process ends, the usage that was counted is stored first, in at most a second.
+// However the process ends, the usage counted so far is stored first, within a second at most.
 
 const { isMainThread } = require('node:worker_threads')
 const native = require('./addon.js')
 
-/** Their default action ends the process, and `exit` is not emitted. */
+/** By default these signals end the process without an `exit` event. */
 const SIGNALS = ['SIGTERM', 'SIGINT']
 
-const OURS = Symbol.for('@sophra/api-keys: stores usage')
+/** Marks the listener of every copy of this package in the process. */
+const STORES_USAGE = Symbol.for('@sophra/api-keys: stores usage')
 
-/** The app's listeners, not those of another copy of this package. */
-const listensToo = (signal) => process.rawListeners(signal).some((listener) => !listener[OURS])
+const appListens = (signal) =>
+  process.rawListeners(signal).some((listener) => !listener[STORES_USAGE])
 
-/** Flushes, and lets the default action follow unless the app listens too and decides by itself. */
+/** Stores the usage. Then the default action follows, unless the app listens to the signal and decides for itself. */
 function onSignal(signal) {
   native.flushBlocking()
-  if (listensToo(signal)) return
+  if (appListens(signal)) return
   process.removeListener(signal, onSignal)
   process.kill(process.pid, signal)
 }
-onSignal[OURS] = true
+onSignal[STORES_USAGE] = true
 
 let installed = false
 
-/** At the first use: an app that only imports the package is left alone. */
+/** Installed at the first use: a process that only imports the package stays as it is. */
 exports.flushAtExit = () => {
   if (installed) return
   installed = true
-  // In a thread that is terminated no JavaScript runs any more.
+  // No JavaScript runs any more in a thread that is terminated.
   if (!isMainThread) return native.flushAtTeardown()
   process.on('exit', native.flushBlocking)
-  // First in line: a `once` listener of the app counts as long as it has not been called.
+  // Ours runs first: a `once` listener of the app is still registered then, so that it counts.
   for (const signal of SIGNALS) process.prependListener(signal, onSignal)
 }

@@ -1,20 +1,27 @@
 'use strict'
 
-// The warm path of `verifyApiKey`: a key that memory can answer for is verified in one synchronous native call that takes
-// texts and answers numbers. What does not change of a key is fetched once, frozen, and shared by its results.
+// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and answers a number, verifies a key that is
+// cached. The parts of a result that stay the same from verify to verify are fetched once, frozen and shared.
 
 const native = require('./addon.js')
+const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
 
+/** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
 const numbers = native.warmNumbers()
-const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [0, 1, 2, 3]
-const MISS = -1
+const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [
+  'limit',
+  'remaining',
+  'resetMs',
+  'retryAfterMs',
+].map((name) => warm.numbers.indexOf(name))
+
+const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
+/** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
 const VALID = 0
-const OUTCOMES = 16
 const TEMPLATES_MAX = 100_000
+const UINT32_MAX = 2 ** 32 - 1
 
-const refusals = JSON.parse(native.refusals()).value
-
-/** By the serial of the native entry, which is never used twice. */
+/** The shared parts of results, by the serial number of the cache entry, which is never used twice. */
 const templates = new Map()
 
 function freeze(value) {
@@ -23,7 +30,7 @@ function freeze(value) {
   return value
 }
 
-/** Must follow the native call at once: the native side knows the last entry of this thread. */
+/** Must be called directly after the native verify, which remembers only the last entry of this thread. */
 function templateOf(serial) {
   let template = templates.get(serial)
   if (template === undefined) {
@@ -34,16 +41,15 @@ function templateOf(serial) {
   return template
 }
 
-const KNOWN = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
-const SCOPES_MAX = 100
-const COST_MAX = 1_000_000
+// The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
+// cold path then reads the whole context and reports what is wrong with it.
 
-// What a context says, as the native call takes it. `undefined`: not the usual, so it is judged by the other way.
+const FIELDS = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
 
-function isUsual(context) {
+function isPlain(context) {
   if (typeof context !== 'object' || Object.getPrototypeOf(context) !== Object.prototype)
     return false
-  for (const name in context) if (!KNOWN.has(name)) return false
+  for (const name in context) if (!FIELDS.has(name)) return false
   return true
 }
 
@@ -52,12 +58,13 @@ function textOf(value) {
   return typeof value === 'string' ? value : undefined
 }
 
+/** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
 function costOf(value) {
   if (value === undefined || value === null) return 1
-  return Number.isInteger(value) && value >= 1 && value <= COST_MAX ? value : undefined
+  return Number.isInteger(value) && value >= 0 && value <= UINT32_MAX ? value : undefined
 }
 
-/** A scope a line. What a scope may be is judged natively, so a line break in one must not make it two. */
+/** One scope a line. The native side checks each scope, so a line break inside one must not split it in two. */
 function scopesOf(list) {
   if (list === undefined || list === null) return ''
   if (!Array.isArray(list) || list.length > SCOPES_MAX) return undefined
@@ -76,11 +83,11 @@ const rateLimit = () => ({
   resetMs: numbers[RESET_MS],
 })
 
-function valid(template) {
+function accepted(template) {
   const { keyId, name, clientId, scopes, metadata, expiresAt } = template
   return {
     valid: true,
-    code: 'VALID',
+    code: VALID_CODE,
     keyId,
     name,
     clientId,
@@ -100,10 +107,10 @@ function refused(outcome, serial) {
   return result
 }
 
-function ask(key, context) {
+function verifyNatively(key, context) {
   if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '', '')
-  if (!isUsual(context)) return MISS
-  // Each field is read once: a getter may answer differently the next time, or verify by itself.
+  if (!isPlain(context)) return MISS
+  // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
   const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
@@ -114,19 +121,19 @@ function ask(key, context) {
   return native.verifyWarm(key, ip, scopes, cost, path, claimedIp)
 }
 
-/** The result, or `undefined` where memory alone cannot answer. */
+/** The result, or `undefined` where the cache alone cannot answer. */
 exports.verifyWarm = (key, context) => {
   let answer
   try {
-    answer = ask(key, context)
+    answer = verifyNatively(key, context)
   } catch {
-    // A getter or a proxy threw: the other way says what is wrong.
+    // A getter or a proxy threw: the cold path reports what is wrong.
     return undefined
   }
   if (answer === MISS) return undefined
   const outcome = answer % OUTCOMES
   const serial = (answer - outcome) / OUTCOMES
-  return outcome === VALID ? valid(templateOf(serial)) : refused(outcome, serial)
+  return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
 }
 
 exports.freeze = freeze

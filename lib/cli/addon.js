@@ -1,36 +1,36 @@
 'use strict'
 
-// The package, and what only the command line needs of the native part.
+// The package, with the native functions that only the command line uses.
 
-// Here a fault is told by the command itself, and nobody collects events.
+// The command reports errors itself, and no process collects its events.
 process.env.API_KEYS_LOG ??= 'off'
 
 const { userInfo } = require('node:os')
-const { open } = require('../errors.js')
 const api = require('../../index.js')
 const native = require('../addon.js')
+const { unwrap } = require('../errors.js')
 
-/** Who is named in the audit log. */
+/** The actor in the audit log. */
 function actor() {
   try {
     return `command line: ${userInfo().username}`
   } catch {
-    // An account without a name, as in some containers.
+    // The account has no name, as in some containers.
     return 'command line'
   }
 }
 
-const signed = (change) => (input) => change(input, { actor: actor() })
+const withActor = (change) => (input) => change(input, { actor: actor() })
 
 module.exports = {
   ...api,
-  createApiKey: signed(api.createApiKey),
-  updateApiKey: signed(api.updateApiKey),
-  patchApiKey: signed(api.patchApiKey),
-  deleteApiKey: signed(api.deleteApiKey),
-  createAdminToken: signed(api.createAdminToken),
-  revokeAdminToken: signed(api.revokeAdminToken),
-  doctor: async () => open(await native.doctor()),
-  inspectKey: (text) => open(native.inspectKey(text)),
+  createApiKey: withActor(api.createApiKey),
+  updateApiKey: withActor(api.updateApiKey),
+  patchApiKey: withActor(api.patchApiKey),
+  deleteApiKey: withActor(api.deleteApiKey),
+  createAdminToken: withActor(api.createAdminToken),
+  revokeAdminToken: withActor(api.revokeAdminToken),
+  doctor: async () => unwrap(await native.doctor()),
+  inspectKey: (text) => unwrap(native.inspectKey(text)),
   migrationScript: native.migrationScript,
 }

@@ -1,17 +1,16 @@
 'use strict'
 
-const { Exit } = require('./faults.js')
+const { Exit } = require('./errors.js')
 
 const marks = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], problem: ['red', 'problem'] }
 
 module.exports = {
-  summary:
-    'Looks for what is wrong with the configuration and the database, and tells how to mend it.',
-  details: `It changes nothing and migrates nothing. Run it with the environment of the app: what it examines is what the app
-would use. Exit code 0: no problem, perhaps warnings; 1: a problem.`,
-  options: { quiet: { type: 'boolean', help: 'Only warnings and problems' } },
+  summary: 'Looks for problems in the configuration and the database, and says how to solve them.',
+  details: `It changes nothing and migrates nothing. Run it with the environment of the app, so that it examines what the app
+uses. Exit code 0: no problem, possibly warnings; 1: at least one problem.`,
+  options: { quiet: { type: 'boolean', help: 'Show only warnings and problems' } },
   examples: [
-    ['npx sophra-api-keys doctor --env .env', 'Everything, with the variables of a file'],
+    ['npx sophra-api-keys doctor --env .env', 'All findings, with the variables of a file'],
     ['npx sophra-api-keys doctor --quiet || exit 1', 'In a deployment, before the app starts'],
     ['npx sophra-api-keys doctor --json | jq \'.[] | select(.status != "ok")\'', 'For a program'],
   ],
@@ -23,10 +22,10 @@ would use. Exit code 0: no problem, perhaps warnings; 1: a problem.`,
     const count = (status) => findings.filter((finding) => finding.status === status).length
     if (!output.json) {
       output.note(
-        `${findings.length} examined: ${count('problem')} problems, ${count('warning')} warnings`,
+        `${findings.length} checks: ${count('problem')} problems, ${count('warning')} warnings`,
       )
     }
-    return count('problem') > 0 ? Exit.no : Exit.done
+    return count('problem') > 0 ? Exit.negative : Exit.ok
   },
 }
 

@@ -1,19 +1,21 @@
 'use strict'
 
-/** What a program may rely on. */
+const { fields } = require('../key-fields.js')
+
+/** The exit codes, which scripts may rely on. */
 const Exit = {
-  done: 0,
-  /** Refused, not found, malformed, or a problem was found. */
-  no: 1,
-  /** The command line or a value in it is wrong. */
+  ok: 0,
+  /** The key was refused, not found or malformed, or a problem was found. */
+  negative: 1,
+  /** The command line, or a value in it, is wrong. */
   usage: 2,
-  /** The database or the configuration does not let it be done. */
+  /** The database or the configuration does not permit it. */
   unavailable: 3,
-  /** A defect. */
+  /** A bug in the package. */
   internal: 4,
 }
 
-/** Something that the reader of its message can put right on the command line. */
+/** An error that the user can correct on the command line. */
 class UsageError extends Error {
   constructor(message, command) {
     super(message)
@@ -22,46 +24,41 @@ class UsageError extends Error {
   }
 }
 
-const codes = {
+// The codes are those of the package's contract: this is a program that uses it.
+const exitCodes = {
   USAGE: Exit.usage,
   INVALID_INPUT: Exit.usage,
-  NOT_FOUND: Exit.no,
+  NOT_FOUND: Exit.negative,
   CONFIGURATION: Exit.unavailable,
   DATABASE_UNAVAILABLE: Exit.unavailable,
   OVERLOADED: Exit.unavailable,
 }
 
-/** How a field of an input is called on the command line. */
+const keyOptions = fields.filter(({ option }) => option)
+
+/** The option or argument that sets a field of an input. */
 const flags = {
-  clientId: '--client',
-  expiresAt: '--expires',
-  expiresInSeconds: '--expires',
-  rateLimitWindowSeconds: '--window',
-  rateLimit: '--rate-limit',
-  allowedIps: '--allow',
-  scopes: '--scope',
+  ...Object.fromEntries(keyOptions.map(({ name, option }) => [name, `--${option}`])),
+  id: '<id>',
   permissions: '--permission',
+  expiresInSeconds: '--expires',
   gracePeriodSeconds: '--grace',
   search: '--search',
   cursor: '--cursor',
   limit: '--limit',
   ip: '--ip',
   cost: '--cost',
-  name: '--name',
-  description: '--description',
-  metadata: '--metadata',
-  id: '<id>',
 }
 
-const hints = {
-  CONFIGURATION: 'npx sophra-api-keys doctor looks for the cause.',
-  DATABASE_UNAVAILABLE: 'npx sophra-api-keys doctor looks for the cause.',
-}
+const findCause = 'Run npx sophra-api-keys doctor to find the cause.'
+const hints = { CONFIGURATION: findCause, DATABASE_UNAVAILABLE: findCause }
 
-/** Tells what went wrong, on stderr; answers the exit code. */
+/** Prints an error to standard error, and returns the exit code. */
 function report(error, output) {
-  const code = codes[error?.code] ? error.code : 'INTERNAL'
-  const lines = error?.issues ? error.issues.map(shown) : [error?.message ?? 'unknown']
+  const code = exitCodes[error?.code] ? error.code : 'INTERNAL'
+  const lines = error?.issues
+    ? error.issues.map(issueText)
+    : [error?.message ?? 'An unknown error occurred']
   if (output.json) {
     const { message, issues, retryAfterMs } = error
     output.error({ error: { code, message, issues, retryAfterMs } })
@@ -69,16 +66,16 @@ function report(error, output) {
     for (const line of lines) output.fail(line)
     if (hints[code]) output.hint(hints[code])
     if (code === 'USAGE' && error.command) {
-      output.hint(`npx sophra-api-keys ${error.command} --help shows how it is used.`)
+      output.hint(`Run npx sophra-api-keys ${error.command} --help for its usage.`)
     }
   }
-  return codes[code] ?? Exit.internal
+  return exitCodes[code] ?? Exit.internal
 }
 
-function shown({ path, message }) {
-  const [, field, place] = /^(\w*)(?:\[(\d+)\])?/.exec(path)
+function issueText({ path, message }) {
+  const [, field, index] = /^(\w*)(?:\[(\d+)\])?/.exec(path)
   const name = flags[field] ?? path
-  const which = place === undefined ? '' : ` (value ${Number(place) + 1})`
+  const which = index === undefined ? '' : ` (value ${Number(index) + 1})`
   return `${name}${which} ${message}`.trim()
 }
 

@@ -4,29 +4,30 @@ const { common } = require('./parse.js')
 
 const program = 'sophra-api-keys'
 
-const codes = `Exit codes
-  0  done; a key that is valid
-  1  refused, not found, malformed; doctor found a problem
+const exitCodes = `Exit codes
+  0  done; the key is valid
+  1  refused, not found or malformed; doctor found a problem
   2  the command line is wrong
-  3  the database or the configuration does not let it be done
-  4  a defect
+  3  the database or the configuration does not permit it
+  4  internal error
 `
 
-/** All commands, or those of a group. */
+/** The overview of all commands, or of those of a group. */
 function overview(commands, group) {
   const rows = Object.entries(commands).map(([name, [summary]]) => [name, summary])
-  const shown = group ? `${group} <command>` : '<command>'
-  const text = `Usage: npx ${program} ${shown} [options]\n\nCommands\n${columns(rows)}`
-  if (group) return `${text}\nnpx ${program} ${group} <command> --help tells more.`
+  const command = group ? `${group} <command>` : '<command>'
+  const text = `Usage: npx ${program} ${command} [options]\n\nCommands\n${columns(rows)}`
+  const more = `Run npx ${program} ${command} --help for the options of a command.`
+  if (group) return `${text}\n${more}`
   return `${text}
-The database is the one of DATABASE_URL, as for the app; --env .env reads it from a file.
-Keys and tokens are read from standard input, and printed to standard output once, when they are made.
-npx ${program} <command> --help tells more.
+DATABASE_URL names the database, as for the app; --env .env reads it from a file.
+Keys and tokens are read from standard input. A new one is printed to standard output, only once.
+${more}
 
-${codes}`.trimEnd()
+${exitCodes}`.trimEnd()
 }
 
-/** What a command is for, what it takes, and how it is used. */
+/** The help of a command: its purpose, its arguments and options, and examples. */
 function helpOf(name, command) {
   const { summary, details, positionals = [], options = {}, examples } = command
   const usage = ['npx', program, name, ...positionals, '[options]'].join(' ')
@@ -43,7 +44,7 @@ function helpOf(name, command) {
 
 function row(name, { value, short, help, required, multiple, type }) {
   const flag = `${short ? `-${short}, ` : ''}--${name}${type === 'boolean' ? '' : ` ${value}`}`
-  const notes = [required && 'required', multiple && 'repeat it, or separate by commas']
+  const notes = [required && 'required', multiple && 'repeat it, or separate values by commas']
   const note = notes.filter(Boolean).join('; ')
   return [flag, note ? `${help} (${note})` : help]
 }

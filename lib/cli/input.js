@@ -1,15 +1,17 @@
 'use strict'
 
 const { createInterface } = require('node:readline')
-const { UsageError } = require('./faults.js')
+const { UsageError } = require('./errors.js')
 
-/** No key or token is longer; what is longer is still told from one. */
-const MOST = 64 * 1024
+/** Keys and tokens are far shorter. The bound leaves room to recognise a longer text as none, and keeps memory small. */
+const MAX_LENGTH = 64 * 1024
 
-/** One line from standard input: typed unseen at a terminal, else all that comes, without its last line end. */
+/** Reads a key or token: typed unseen at a terminal, otherwise all of standard input without its last line end. */
 async function readSecret(what) {
   const text = process.stdin.isTTY ? await typed(`${what}: `) : await piped()
-  if (text === '') throw new UsageError(`The ${what} is read from standard input, and nothing came`)
+  if (text === '') {
+    throw new UsageError(`The ${what} is read from standard input, which was empty`)
+  }
   return text
 }
 
@@ -19,19 +21,21 @@ async function piped() {
   for await (const chunk of process.stdin) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > MOST) throw new UsageError('Standard input holds more than a key or token')
+    if (length > MAX_LENGTH) {
+      throw new UsageError('Standard input is too long to be a key or token')
+    }
   }
   return Buffer.concat(chunks)
     .toString('utf8')
     .replace(/\r?\n$/, '')
 }
 
-/** Without an echo. */
+/** Reads a line from the terminal without showing it. */
 function typed(prompt) {
   return new Promise((resolve, reject) => {
     const { stdin } = process
     let text = ''
-    // Before the prompt: who types at once must not see it either.
+    // Set before the prompt, so that nothing typed at once is shown.
     stdin.setRawMode(true)
     process.stderr.write(prompt)
     stdin.setEncoding('utf8')
@@ -55,7 +59,7 @@ function typed(prompt) {
   })
 }
 
-/** Whether a person says yes. Where nobody is asked it is the caller's own decision. */
+/** Asks for confirmation at a terminal. Elsewhere there is no one to ask: the caller has decided. */
 async function confirmed(question, { yes }) {
   if (yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
   const lines = createInterface({ input: process.stdin, output: process.stderr })

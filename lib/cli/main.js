@@ -3,7 +3,7 @@
 
 const { run } = require('./run.js')
 
-// Who reads the output may go before its end (`… | head`): that is no fault.
+// A reader may close the pipe before the end of the output (`… | head`): that is no error.
 process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

@@ -1,31 +1,32 @@
 'use strict'
 
-const { Exit, UsageError } = require('./faults.js')
+const { Exit, UsageError } = require('./errors.js')
 const { number } = require('./values.js')
 
 module.exports = {
-  summary: 'Brings the database up to date: adds what is missing, and changes nothing else.',
-  details: `Safe to repeat, and while the app runs. With --adopt the plaintext of an older implementation is replaced by
-hashes: only when no instance of it runs any more, for there is no way back. It can be interrupted and repeated.
---sql prints what it would do, for tools that migrate themselves (API_KEYS_MIGRATE=manual), and needs no database.`,
+  summary: 'Brings the database schema up to date. It only adds what is missing.',
+  details: `It is safe to repeat, and to run while the app is running. --adopt also replaces the plaintext keys and tokens of
+an older implementation with hashes. There is no way back, so do this only after the last instance of the older
+implementation has stopped. It may be interrupted and repeated.
+--sql prints the statements instead, for migration tools (API_KEYS_MIGRATE=manual). It needs no database.`,
   options: {
-    adopt: { type: 'boolean', help: 'Also replace plaintext keys and tokens by hashes' },
+    adopt: { type: 'boolean', help: 'Also replace plaintext keys and tokens with hashes' },
     sql: { type: 'boolean', help: 'Print the SQL instead of running it' },
-    after: { ...number, help: 'With --sql: only what came after this migration, e.g. 3' },
+    after: { ...number, help: 'With --sql: print only the migrations after this one, e.g. 3' },
   },
   examples: [
     ['npx sophra-api-keys migrate', 'In a deployment, before the app starts'],
-    ['npx sophra-api-keys migrate --adopt', 'When no older instance runs any more'],
+    ['npx sophra-api-keys migrate --adopt', 'After the last older instance has stopped'],
     [
       'npx sophra-api-keys migrate --sql > prisma/migrations/20270101000000_api_keys/migration.sql',
-      'For those who migrate through Prisma',
+      'For a project that migrates with Prisma',
     ],
   ],
   async run({ options }, output, addon) {
     if (options.sql) {
-      if (options.adopt) throw new UsageError('--sql cannot adopt', 'migrate')
+      if (options.adopt) throw new UsageError('--sql and --adopt exclude each other', 'migrate')
       output.print(addon.migrationScript(options.after ?? 0).trimEnd())
-      return Exit.done
+      return Exit.ok
     }
     if (options.after !== undefined) throw new UsageError('--after needs --sql', 'migrate')
     const report = await addon.migrate()
@@ -33,20 +34,20 @@ hashes: only when no instance of it runs any more, for there is no way back. It 
       ? { ...(await adopt(report, output, addon)), applied: report.applied }
       : report
     if (output.json) output.value(result)
-    else tell(result, options, output)
-    return options.adopt && result.remaining > 0 ? Exit.no : Exit.done
+    else print(result, options, output)
+    return options.adopt && result.remaining > 0 ? Exit.negative : Exit.ok
   },
 }
 
-/** Rows a call: some seconds of hashing, so that it is seen how far it is. */
-const BATCH = 200
+/** Rows per call: a few seconds of hashing between two lines of progress. */
+const BATCH_SIZE = 200
 
-/** In bounded calls, until one finds nothing more to adopt. */
+/** Adopts rows in batches, until a batch finds none that it can adopt. */
 async function adopt({ remaining: total }, output, addon) {
   let adopted = 0
   const allPermissions = []
   for (;;) {
-    const part = await addon.migrate({ adopt: true, limit: BATCH })
+    const part = await addon.migrate({ adopt: true, limit: BATCH_SIZE })
     adopted += part.adopted
     allPermissions.push(...(part.allPermissions ?? []))
     if (part.remaining === 0 || part.adopted === 0) return { ...part, adopted, allPermissions }
@@ -54,16 +55,16 @@ async function adopt({ remaining: total }, output, addon) {
   }
 }
 
-function tell({ applied, adopted, remaining, allPermissions = [] }, options, output) {
+function print({ applied, adopted, remaining, allPermissions = [] }, options, output) {
   output.print(applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'The schema is up to date.')
   if (options.adopt) output.print(`Adopted: ${adopted}`)
   for (const { id, name } of allPermissions) {
-    output.warn(`by its name the admin token ${name} (${id}) got all permissions: *`)
+    output.warn(`the admin token ${name} (${id}) got every permission (*) because of its name`)
   }
   if (remaining === 0) return
   output.note(
     options.adopt
-      ? `${remaining} rows are still plaintext: they were changed meanwhile, or cannot be keys. Repeat it, then see doctor.`
-      : `${remaining} rows of an older implementation are plaintext: --adopt replaces them by hashes.`,
+      ? `${remaining} rows are still plaintext: they were changed in the meantime, or cannot be keys. Repeat the command, then run doctor.`
+      : `${remaining} rows of an older implementation are plaintext. --adopt replaces them with hashes.`,
   )
 }

@@ -1,14 +1,14 @@
 'use strict'
 
-// What is printed may come from a database that anybody wrote into: nothing of it may steer the terminal.
+// Printed text may come from a database that others write to, so no character of it may control the terminal.
 
-/** Control characters, those that end a line or turn the direction of text, invisible ones, and lone surrogates. */
-const steering = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+/** Control characters, line and paragraph separators, invisible and directional format characters, lone surrogates. */
+const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
-const escaped = (text) => String(text).replace(steering, inUnits)
+const escaped = (text) => String(text).replace(unsafe, escape)
 
-/** As JSON writes them. */
-const inUnits = (character) =>
+/** A character as JSON escapes it: one escape for each UTF-16 unit. */
+const escape = (character) =>
   character
     .split('')
     .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -25,31 +25,31 @@ function createOutput({ json }) {
   const err = style(process.stderr)
 
   const print = (text) => process.stdout.write(`${text}\n`)
-  const complain = (text) => process.stderr.write(`${text}\n`)
+  const printError = (text) => process.stderr.write(`${text}\n`)
 
   return {
     json,
     style: out,
-    /** Our own text. */
+    /** Text of the program itself, which is not escaped. */
     print,
-    /** The answer for a program. */
+    /** A result or an error as JSON, for programs. */
     value: (value) => print(asJson(value, 2)),
-    error: (value) => complain(asJson(value)),
-    fail: (text) => complain(`${err('red', 'error:')} ${escaped(text)}`),
-    warn: (text) => complain(`${err('yellow', 'warning:')} ${escaped(text)}`),
-    hint: (text) => complain(escaped(text)),
-    /** Progress and questions, which are no part of the answer. */
-    note: (text) => complain(escaped(text)),
+    error: (value) => printError(asJson(value)),
+    fail: (text) => printError(`${err('red', 'error:')} ${escaped(text)}`),
+    warn: (text) => printError(`${err('yellow', 'warning:')} ${escaped(text)}`),
+    hint: (text) => printError(escaped(text)),
+    /** Progress and remarks, which are no part of the result. */
+    note: (text) => printError(escaped(text)),
     line: ([colour, mark], text) => print(`${out(colour, mark)} ${escaped(text)}`),
     table: (headings, rows) => print(table(headings, rows, out)),
     record: (fields) => print(record(fields, out)),
   }
 }
 
-/** JSON escapes C0 alone; the rest is escaped as JSON permits. The line ends that are left are those of the indent. */
+/** JSON.stringify escapes only C0 controls: the others are escaped here. The remaining line ends are those of the indent. */
 function asJson(value, indent) {
-  return JSON.stringify(value, undefined, indent).replace(steering, (character) =>
-    character === '\n' ? character : inUnits(character),
+  return JSON.stringify(value, undefined, indent).replace(unsafe, (character) =>
+    character === '\n' ? character : escape(character),
   )
 }
 
@@ -73,10 +73,10 @@ function record(fields, style) {
     .join('\n')
 }
 
-/** A cell of a table; `show` tells all of it. */
+/** Cuts a cell of a table; `show` prints the whole value. */
 function shortened(cell) {
-  const most = 40
-  return cell.length > most ? `${cell.slice(0, most - 1)}…` : cell
+  const max = 40
+  return cell.length > max ? `${cell.slice(0, max - 1)}…` : cell
 }
 
 function text(value) {
@@ -86,7 +86,7 @@ function text(value) {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-/** A name in a question. */
+/** A name, quoted in a question. */
 const quoted = (text) => `"${shortened(escaped(text))}"`
 
 module.exports = { createOutput, quoted }

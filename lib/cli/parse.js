@@ -1,19 +1,19 @@
 'use strict'
 
 const { parseArgs } = require('node:util')
-const { UsageError } = require('./faults.js')
-const { nearest } = require('./nearest.js')
+const { UsageError } = require('./errors.js')
+const { suggestion } = require('./suggestion.js')
 
-/** Options that every command has. */
+/** The options of every command. */
 const common = {
   json: { type: 'boolean', help: 'Print JSON, for programs' },
   env: { value: '<path>', help: 'Read environment variables from this file first' },
-  help: { type: 'boolean', short: 'h', help: 'Show this' },
+  help: { type: 'boolean', short: 'h', help: 'Show this help' },
 }
 
 /**
- * The options and arguments of a command. An option is text unless its `type` is `boolean`; `multiple` ones take
- * several values, also separated by commas; `read` turns the text into what the command takes.
+ * Parses the options and arguments of a command. The value of an option is text unless its `type` is `boolean`. A `multiple`
+ * option takes several values, repeated or separated by commas. `read` converts the text for the command.
  */
 function parse(name, command, args) {
   const known = { ...command.options, ...common }
@@ -46,9 +46,9 @@ function parse(name, command, args) {
 function take(options, known, { name, value, inlineValue }, fail) {
   const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (!option) {
-    // Not repeated: what was typed may be a secret.
+    // The option is not repeated, since what was typed may be a secret.
     return fail(
-      `There is no such option${nearest(
+      `There is no such option${suggestion(
         `--${name}`,
         Object.keys(known).map((known) => `--${known}`),
       )}`,
@@ -70,7 +70,7 @@ function take(options, known, { name, value, inlineValue }, fail) {
     const parts = value.split(',').map((part) => part.trim())
     options[name] = [...(options[name] ?? []), ...parts.map(read)]
   } else {
-    if (options[name] !== undefined) fail(`--${name} is given twice`)
+    if (options[name] !== undefined) fail(`--${name} is given more than once`)
     options[name] = read(value)
   }
 }
@@ -78,11 +78,11 @@ function take(options, known, { name, value, inlineValue }, fail) {
 function check(command, options, positionals, fail) {
   const wanted = command.positionals ?? []
   if (positionals.length > wanted.length) {
-    // It may be a key: it must not be shown again.
+    // The argument is not repeated, since it may be a key.
     fail(
       command.secret
-        ? `The ${command.secret} is read from standard input, never from the command line, where others can see it`
-        : `There are more arguments than ${wanted.join(' ') || 'options'}`,
+        ? `The ${command.secret} is read from standard input, never from the command line, where other users can see it`
+        : `There are too many arguments: expected ${wanted.join(' ') || 'only options'}`,
     )
   }
   if (positionals.length < wanted.length) fail(`${wanted[positionals.length]} is missing`)

@@ -1,16 +1,22 @@
 'use strict'
 
-/** `: did you mean "…"?` for a typo, else the choice. What was typed is not repeated: it may be a secret. */
-function nearest(typed, known) {
-  const [best] = known
+/**
+ * The end of an error message: `: did you mean "…"?` for a typo, otherwise the choices. The typed text is not repeated, since
+ * it may be a secret.
+ */
+function suggestion(typed, choices) {
+  const [nearest] = choices
     .map((name) => ({ name, distance: distance(typed, name) }))
     .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
     .sort((a, b) => a.distance - b.distance)
-  if (best) return `: did you mean "${best.name}"?`
-  return known.length > 0 ? `. There are: ${known.join(', ')}` : ''
+  if (nearest) return `: did you mean "${nearest.name}"?`
+  return choices.length > 0 ? `. Choose from: ${choices.join(', ')}` : ''
 }
 
-/** How many characters must be changed, added, removed or swapped with their neighbour (Damerau–Levenshtein). */
+/**
+ * The number of characters to change, add, remove or swap with a neighbour to get from one text to the other
+ * (Damerau–Levenshtein).
+ */
 function distance(a, b) {
   if (a.length > 40) return Infinity
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
@@ -30,4 +36,4 @@ function distance(a, b) {
   return rows[a.length][b.length]
 }
 
-module.exports = { nearest }
+module.exports = { suggestion }

@@ -1,17 +1,16 @@
 'use strict'
 
-// How a text on the command line becomes a value; `undefined` where it cannot. What the value may be is the addon's
-// to say.
+// How text on the command line becomes a value, or `undefined` where it cannot. The addon checks which values are allowed.
 
 const units = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
-/** `90`, `90s`, `15m`, `12h`, `30d`, `2w`: seconds. */
+/** Seconds: `90`, `90s`, `15m`, `12h`, `30d`, `2w`. */
 function seconds(text) {
   const [, count, unit] = /^(\d{1,9})([smhdw]?)$/.exec(text) ?? []
   return count === undefined ? undefined : Number(count) * (units[unit] ?? 1)
 }
 
-/** An instant with its time zone, a day (its beginning in UTC), or a time from now. */
+/** An instant with a time zone, the beginning of a day in UTC, or a time from now. */
 function instant(text) {
   if (/^\d{4}-\d\d-\d\d$/.test(text)) return valid(`${text}T00:00:00Z`)
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$/.test(text)) return valid(text)
@@ -37,11 +36,13 @@ function object(text) {
   }
 }
 
+const text = { value: '<text>' }
+const list = { value: '<text>', multiple: true }
 const number = { value: '<number>', read: whole, rule: 'must be a whole number' }
 const duration = {
   value: '<time>',
   read: seconds,
-  rule: 'must be seconds, or like 15m, 12h, 30d, 2w',
+  rule: 'must be a number of seconds, or like 15m, 12h, 30d, 2w',
 }
 const date = {
   value: '<when>',
@@ -50,4 +51,4 @@ const date = {
 }
 const json = { value: '<json>', read: object, rule: 'must be a JSON object' }
 
-module.exports = { date, duration, json, number, seconds }
+module.exports = { date, duration, json, list, number, text }

@@ -1,6 +1,7 @@
 'use strict'
 
 const native = require('../addon.js')
+const { invalidKey } = require('../constants.js')
 const { verifyApiKey } = require('../../index.js')
 const { clientOf } = require('./client-ip.js')
 const { checkHandler, checkOptions } = require('./options.js')
@@ -9,7 +10,7 @@ const responses = require('./responses.js')
 const CHALLENGE = 'Bearer realm="API"'
 const POLICY = '"api-key"'
 
-/** Guards a route: the handler runs only for a valid API key, and learns whose it is by `context.apiKey`. */
+/** Guards a route: the handler runs only for a valid API key, and finds its verification in `context.apiKey`. */
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const { scopes, cost } = checkOptions('withApiKey', options, ['scopes', 'cost'])
@@ -18,7 +19,7 @@ exports.withApiKey = (handler, options = {}) => {
     if (!key) return missing()
     const { ip, claimedIp, path } = clientOf(request)
     const about = { ip, claimedIp, scopes, cost, path }
-    const apiKey = await responses.asked(verifyApiKey(key, about))
+    const apiKey = await responses.byGuard(verifyApiKey(key, about))
     if (!apiKey.valid) return refused(apiKey)
     const response = await handler(request, { ...context, apiKey })
     return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
@@ -32,7 +33,7 @@ function bearerToken(request) {
 
 function missing() {
   const message = 'Missing required header: x-api-key'
-  return responses.unauthorized(CHALLENGE, { code: 'INVALID_KEY', message })
+  return responses.unauthorized(CHALLENGE, { ...invalidKey, message })
 }
 
 function refused(refusal) {
@@ -41,15 +42,15 @@ function refused(refusal) {
   return responses.failure(refusal, rateLimitOf(refusal))
 }
 
-/** The headers of draft-ietf-httpapi-ratelimit-headers-11; none where the key has no limit, or is not told. */
+/** The headers of draft-ietf-httpapi-ratelimit-headers-11. There are none if the result has no rate limit. */
 function rateLimitOf({ keyId, rateLimit, retryAfterMs = Infinity }) {
   if (!rateLimit) return {}
   const { limit, remaining, resetMs } = rateLimit
   const window = native.rateLimitWindow(keyId)
-  // `Retry-After` must not be earlier than the end of the time for which `r` holds.
-  const holds = Math.ceil(Math.min(resetMs, retryAfterMs) / 1000)
+  // `Retry-After` must not be earlier than the reset that the header announces.
+  const resetSeconds = Math.ceil(Math.min(resetMs, retryAfterMs) / 1000)
   return {
     'RateLimit-Policy': `${POLICY};q=${limit}${window > 0 ? `;w=${window}` : ''}`,
-    RateLimit: `${POLICY};r=${remaining};t=${holds}`,
+    RateLimit: `${POLICY};r=${remaining};t=${resetSeconds}`,
   }
 }

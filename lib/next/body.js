@@ -4,7 +4,7 @@ const { failure, invalidInput } = require('./responses.js')
 
 const MAX_BYTES = 64 * 1024
 
-/** Reads a JSON object: `{ value }`, or `{ refusal }` with the response that says what is wrong. */
+/** Reads a JSON object from a request: `{ value }`, or `{ refusal }` with the response to send. */
 exports.readObject = async ({ body }) => {
   const bytes = await readBytes(body)
   if (!bytes) return { refusal: tooLarge() }
@@ -15,7 +15,7 @@ exports.readObject = async ({ body }) => {
   return { value }
 }
 
-/** Stops at the limit while reading, since `Content-Length` may be absent, or lie: `undefined`. */
+/** Reads the body, or returns `undefined` once it exceeds the limit: `Content-Length` may be absent or wrong. */
 async function readBytes(body) {
   const chunks = []
   let size = 0
@@ -29,7 +29,7 @@ async function readBytes(body) {
   return undefined
 }
 
-/** Throws the rest away as it comes: unread, it would block the client's next request. */
+/** Discards the rest as it arrives. Left unread, it would block the next request on the connection. */
 function discard(body) {
   body.pipeTo(new WritableStream()).catch(() => {})
 }

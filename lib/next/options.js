@@ -1,6 +1,6 @@
 'use strict'
 
-// A guard whose options are misspelt must not come up, since it would let in more than it should.
+// The options of a guard are checked when it is made: a misspelt option would let in requests that it should refuse.
 
 const checks = {
   scopes: (value) => Array.isArray(value) && value.every(isText),
@@ -17,7 +17,7 @@ exports.checkHandler = (name, handler) => {
   if (typeof handler !== 'function') throw new TypeError(`${name}: the handler must be a function`)
 }
 
-/** The options, none of them unknown, wrong, or there without a value. */
+/** Returns the options, unless one of them is unknown or has a wrong value; `undefined` is a wrong value too. */
 exports.checkOptions = (name, options, known) => {
   for (const [option, value] of Object.entries(options)) {
     if (!known.includes(option)) throw new TypeError(`${name}: '${option}' is not a known option`)

@@ -1,38 +1,39 @@
 'use strict'
 
-// What clients are answered, other than by the app's own handlers.
+// The responses that clients get from the guards and the routes, rather than from the app's own handlers.
+
+const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
 
 const CACHE_CONTROL = 'Cache-Control'
 
-/** JSON that nobody may store: it says who may do what, or holds a key. */
+/** A JSON response that must not be stored: it may hold a key, or say who holds which permission. */
 function json(body, status = 200, headers = {}) {
   return Response.json(body, { status, headers: { [CACHE_CONTROL]: 'no-store', ...headers } })
 }
 
-/** A refusal or a fault. */
+/** The response for a refusal or an error. */
 function failure({ status, code, message, issues, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
   return json({ error: message, code, issues }, status, { ...retryAfter, ...headers })
 }
 
-/** Whole seconds, rounded up, at least one: who comes back earlier is only refused again. */
+/** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
 const seconds = (ms) => String(Math.max(1, Math.ceil(ms / 1000)))
 
 /** A 401 with its challenge (RFC 9110, 11.6.1). */
-const unauthorized = (challenge, refusal) =>
-  failure({ status: 401, ...refusal }, { 'WWW-Authenticate': challenge })
+const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticate': challenge })
 
-/** A 400 that names the field which is wrong; the path of the whole body is ''. */
+/** A 400 that names the wrong field. The path of the body itself is ''. */
 const invalidInput = (message, path = '') =>
-  failure({ status: 400, code: 'INVALID_INPUT', message, issues: [{ path, message }] })
+  failure({ ...INVALID_INPUT, message, issues: [{ path, message }] })
 
-/** The cause is for the operator only. */
+/** A 500 that does not name the cause, which only the operator gets to see. */
 function internalError(error) {
   console.error(error)
-  return failure({ status: 500, code: 'INTERNAL', message: 'Internal server error' })
+  return failure({ ...internal, message: 'Internal server error' })
 }
 
-/** The response with these headers; one from `fetch` or `Response.redirect` cannot be changed, so it is made anew. */
+/** Sets headers of a response. A response from `fetch` or `Response.redirect` is immutable, so a copy is made. */
 function withHeaders(response, headers) {
   try {
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
@@ -45,28 +46,28 @@ function withHeaders(response, headers) {
 }
 
 /**
- * Makes a route handler of `answer`. Faults of the addon become responses; what else is thrown, like Next's `redirect()`, is
- * for the framework.
+ * Makes a route handler of `respond`. Errors of the addon become responses. Anything else that is thrown, such as the signal of
+ * `redirect()` in Next.js, goes on to the framework.
  */
-function routeHandler(answer) {
-  return async (request, context) => finished(request, await answered(answer, request, context))
+function routeHandler(respond) {
+  return async (request, context) => finished(request, await attempt(respond, request, context))
 }
 
-async function answered(answer, request, context) {
+async function attempt(respond, request, context) {
   try {
-    return await answer(request, context)
+    return await respond(request, context)
   } catch (error) {
     if (error?.name !== 'ApiKeyError') throw error
     return error.status === 500 ? internalError(error) : failure(error)
   }
 }
 
-/** A cache would hand an answer for one client to others: a key in `x-api-key` does not stop it. */
+/** Adds `no-store` where the handler has not decided: caches do not tell clients apart by `x-api-key`. */
 function finished(request, response) {
   if (!response?.headers) return response
-  const stored = response.headers.has(CACHE_CONTROL)
-  const guarded = stored ? response : withHeaders(response, { [CACHE_CONTROL]: 'no-store' })
-  return request.method === 'HEAD' && guarded.body ? withoutBody(guarded) : guarded
+  const decided = response.headers.has(CACHE_CONTROL)
+  const final = decided ? response : withHeaders(response, { [CACHE_CONTROL]: 'no-store' })
+  return request.method === 'HEAD' && final.body ? withoutBody(final) : final
 }
 
 function withoutBody(response) {
@@ -75,16 +76,16 @@ function withoutBody(response) {
   return new Response(null, { status, statusText, headers })
 }
 
-/** A fault for which the options of the guard are to blame is the server's, not the client's. */
-function asked(call) {
-  return call.catch((fault) => {
-    if (fault.code === 'INVALID_INPUT') fault.status = 500
-    throw fault
+/** Awaits a verify of a guard. Its only input besides the credential is the guard's options: if that is invalid, the server is at fault. */
+function byGuard(verify) {
+  return verify.catch((error) => {
+    if (error.code === INVALID_INPUT.code) error.status = 500
+    throw error
   })
 }
 
 module.exports = {
-  asked,
+  byGuard,
   failure,
   internalError,
   invalidInput,

@@ -1,6 +1,6 @@
 'use strict'
 
-// `/api/keys`. What the fields of a request hold is for the addon to check, which names every bad one at once.
+// `/api/keys`. The addon checks the values of the fields, and names every wrong one at once.
 
 const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../../index.js')
 const { withAdminAuth } = require('./admin.js')
@@ -9,46 +9,37 @@ const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
 const { invalidInput, json } = require('./responses.js')
 
-/** POST takes these and ignores what else there is. */
-const SETTABLE = [
-  'name',
-  'clientId',
-  'description',
-  'isActive',
-  'expiresAt',
-  'allowedIps',
-  'rateLimit',
-  'rateLimitWindowSeconds',
-  'scopes',
-  'metadata',
-]
-
-/** GET shows these and nobody may set them: they are ignored, so that a key can be sent back. */
-const READ_ONLY = ['start', 'usageCount', 'createdAt', 'updatedAt', 'lastUsedAt']
-
-/** Only PATCH may touch these, and only to clear them. */
-const CLEARABLE = ['suspendedUntil', 'previousKeyExpiresAt']
-
-const without = (fields) => (name) => !fields.includes(name)
-const forPost = (name) => SETTABLE.includes(name)
-const forPut = without([...READ_ONLY, ...CLEARABLE])
-const forPatch = without(READ_ONLY)
+/**
+ * Which fields of a body each method passes on; the others are ignored. POST takes those that may be set. PUT and PATCH leave
+ * out those that GET shows and nobody may set, so that a key can be sent back as it was read; PATCH may clear the clearable ones.
+ */
+function acceptedFields() {
+  // Loaded here, since an app that only guards its own routes does not need it.
+  const { clearable, readOnly, settable } = require('../key-fields.js')
+  const except = (names) => (name) => !names.includes(name)
+  return {
+    forPost: (name) => settable.includes(name),
+    forPut: except([...readOnly, ...clearable]),
+    forPatch: except(readOnly),
+  }
+}
 
 /** The handlers of `/api/keys`. */
 exports.apiKeyRoutes = (options = {}) => {
   const { authorize } = checkOptions('apiKeyRoutes', options, ['authorize'])
+  const { forPost, forPut, forPatch } = acceptedFields()
   const guarded = (permission, handler) =>
     withAdminAuth(handler, authorize ? { permission, authorize } : { permission })
   return {
     GET: guarded('keys:read', list),
-    POST: guarded('keys:write', create),
+    POST: guarded('keys:write', createFrom(forPost)),
     PUT: guarded('keys:write', changeBy(updateApiKey, forPut)),
     PATCH: guarded('keys:write', changeBy(patchApiKey, forPatch)),
     DELETE: guarded('keys:write', remove),
   }
 }
 
-/** The body stays an array, as it always was: a next page is announced in the `Link` header. */
+/** The body is an array, so the `Link` header announces the next page. */
 async function list(request) {
   const { limit, ...filters } = Object.fromEntries(new URL(request.url).searchParams)
   const wanted = readLimit(limit)
@@ -57,9 +48,11 @@ async function list(request) {
   return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }
 
-async function create(request, { admin }) {
-  const { value, refusal } = await readObject(request)
-  return refusal ?? json(await createApiKey(fields(value, forPost), by(admin)), 201)
+function createFrom(accepts) {
+  return async (request, { admin }) => {
+    const { value, refusal } = await readObject(request)
+    return refusal ?? json(await createApiKey(pick(value, accepts), by(admin)), 201)
+  }
 }
 
 function changeBy(change, accepts) {
@@ -67,7 +60,7 @@ function changeBy(change, accepts) {
     const { value, refusal } = await readObject(request)
     if (refusal) return refusal
     if (!value.id) return missingId()
-    return json(await change(fields(value, accepts), by(admin)))
+    return json(await change(pick(value, accepts), by(admin)))
   }
 }
 
@@ -78,11 +71,11 @@ async function remove(request, { admin }) {
   return json({ success: true })
 }
 
-function fields(body, accepts) {
+function pick(body, accepts) {
   return Object.fromEntries(Object.entries(body).filter(([name]) => accepts(name)))
 }
 
-/** Who it was, for the audit log: by the token where there is one. */
+/** The actor in the audit log: the id of the token, or the name of the user. */
 const by = ({ tokenId, name }) => ({ actor: tokenId ?? name })
 
 const missingId = () => invalidInput('API key ID is required', 'id')

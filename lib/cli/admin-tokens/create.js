@@ -1,26 +1,27 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
 const { duration } = require('../values.js')
 
 module.exports = {
   summary: 'Issues an admin token, signed with JWT_SECRET.',
-  details: `The token alone goes to standard output, once: only a digest of it is kept. Without --permission it may do
-nothing; * is everything. The routes of this package ask for keys:read, keys:write, metrics:read, audit:read.`,
+  details: `The token goes to standard output, alone and only this once: the database keeps a digest of it. A token without
+--permission may do nothing; * stands for every permission. The routes of this package require keys:read, keys:write,
+metrics:read and audit:read.`,
   options: {
-    name: { value: '<text>', required: true, help: 'What it is called' },
+    name: { value: '<text>', required: true, help: 'A name that people recognise the token by' },
     description: { value: '<text>', help: 'A note' },
-    permission: { value: '<text>', multiple: true, help: 'What it may do' },
-    expires: { ...duration, help: 'How long it is valid: 90d, 12h; by default 365d' },
+    permission: { value: '<text>', multiple: true, help: 'A permission that the token holds' },
+    expires: { ...duration, help: 'How long the token is valid: 90d, 12h; 365d by default' },
   },
   examples: [
     [
       'npx sophra-api-keys admin-tokens create --name Operations --permission keys:read,keys:write',
-      'Somebody who manages keys',
+      'A token for managing keys',
     ],
     [
       "npx sophra-api-keys admin-tokens create --name Root --permission '*' --expires 1d",
-      'All, for a day',
+      'A token with every permission, for one day',
     ],
   ],
   async run({ options }, output, addon) {
@@ -39,6 +40,6 @@ nothing; * is everything. The routes of this package ask for keys:read, keys:wri
       output.note('The token, which cannot be shown again:')
       output.print(issued.token)
     }
-    return Exit.done
+    return Exit.ok
   },
 }

@@ -1,14 +1,14 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
 
 module.exports = {
-  summary: 'Lists admin tokens, newest first, without anything secret.',
+  summary: 'Lists admin tokens, newest first. The list holds nothing secret.',
   examples: [
-    ['npx sophra-api-keys admin-tokens list', 'All of them'],
+    ['npx sophra-api-keys admin-tokens list', 'All admin tokens'],
     [
       'npx sophra-api-keys admin-tokens list --json | jq \'.[] | select(.permissions[] == "*") | .name\'',
-      'Who may do everything',
+      'The names of the tokens with every permission',
     ],
   ],
   async run(_given, output, addon) {
@@ -30,7 +30,7 @@ module.exports = {
         ]),
       )
     }
-    return Exit.done
+    return Exit.ok
   },
 }
 

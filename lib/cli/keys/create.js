@@ -1,27 +1,32 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
+const { fields } = require('../../key-fields.js')
 const { inputOf, options, record } = require('./fields.js')
+
+const required = fields.filter((field) => field.required).map(({ option }) => option)
+const requiredOptions = Object.fromEntries(
+  required.map((option) => [option, { ...options[option], required: true }]),
+)
 
 module.exports = {
   summary: 'Issues a key.',
-  details: `The key alone goes to standard output, once: only a hash of it is kept. What else there is to say goes to
-standard error, so the key can be sent on without being seen.`,
+  details: `The key goes to standard output, alone and only this once: the database keeps a hash of it. Everything else goes to
+standard error, so that the key can be piped into a file or another program unseen.`,
   options: {
     ...options,
-    name: { ...options.name, required: true },
-    client: { ...options.client, required: true },
-    disabled: { type: 'boolean', help: 'Refused until it is enabled' },
+    ...requiredOptions,
+    disabled: { type: 'boolean', help: 'Refuse the key until it is enabled' },
   },
   examples: [
     ['npx sophra-api-keys keys create --name Search --client acme', 'A key without limits'],
     [
       'npx sophra-api-keys keys create --name Search --client acme \\\n    --rate-limit 100 --scope docs:read,docs:list --allow 10.0.0.0/8 --expires 90d',
-      'A hundred requests a minute, from one network, for 90 days',
+      'At most 100 requests a minute, from one network, for 90 days',
     ],
     [
       'npx sophra-api-keys keys create --name CI --client acme > key.txt',
-      'The key into a file, everything else on the screen',
+      'The key goes into a file, the rest to the screen',
     ],
   ],
   async run({ options: given }, output, addon) {
@@ -36,6 +41,6 @@ standard error, so the key can be sent on without being seen.`,
       output.note('The key, which cannot be shown again:')
       output.print(key)
     }
-    return Exit.done
+    return Exit.ok
   },
 }

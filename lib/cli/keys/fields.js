@@ -1,45 +1,49 @@
 'use strict'
 
-const { date, duration, json, number } = require('../values.js')
+// The fields of a key on the command line, by the table that the whole package shares.
 
-/** What may be set of a key: option, and field of the input. */
-const options = {
-  name: { value: '<text>', help: 'What the key is called' },
-  client: { value: '<id>', help: 'Whom the key identifies' },
-  description: { value: '<text>', help: 'A note' },
-  expires: {
-    ...date,
-    help: 'From when it is refused: 30d, 2027-01-31 (UTC), 2027-01-31T12:00:00Z',
-  },
-  'rate-limit': { ...number, help: 'Requests per window, 1 to 1,000,000' },
-  window: { ...duration, help: 'The window of the rate limit: 60, 15m, 1h; at most a day' },
-  allow: { value: '<ip>', multiple: true, help: 'Address or network that may present it' },
-  scope: { value: '<scope>', multiple: true, help: 'What it may do, e.g. docs:read or docs:*' },
-  metadata: { ...json, help: 'A JSON object of the app' },
+const { fields } = require('../../key-fields.js')
+const { date, duration, json, list, number, text } = require('../values.js')
+
+const types = { date, duration, json, list, number, text }
+
+function optionFor({ type, value, help }) {
+  return { ...types[type], ...(value && { value }), help }
 }
 
-const fields = {
-  name: 'name',
-  client: 'clientId',
-  description: 'description',
-  expires: 'expiresAt',
-  'rate-limit': 'rateLimit',
-  window: 'rateLimitWindowSeconds',
-  allow: 'allowedIps',
-  scope: 'scopes',
-  metadata: 'metadata',
-}
+const settable = fields.filter(({ access, option }) => access === 'settable' && option)
+const filters = fields.filter(({ filter }) => filter)
+
+/** The options that set a field. */
+const options = Object.fromEntries(settable.map((field) => [field.option, optionFor(field)]))
+
+/** The options of `keys list` that select keys by a field. */
+const filterOptions = Object.fromEntries(
+  filters.map((field) => [field.option, { ...optionFor(field), help: field.filter }]),
+)
+
+/** The field that `--clear` sets to null, by the word for it. */
+const clearable = Object.fromEntries(
+  fields
+    .filter((field) => field.clear || (settable.includes(field) && !field.required))
+    .map(({ name, clear, option }) => [clear ?? option, name]),
+)
 
 /** The given options as fields of an input. */
-function inputOf(given) {
+const inputOf = (given) => valuesOf(settable, given)
+
+/** The given filters as fields of a query. */
+const queryOf = (given) => valuesOf(filters, given)
+
+function valuesOf(fields, given) {
   return Object.fromEntries(
-    Object.entries(fields)
-      .filter(([option]) => given[option] !== undefined)
-      .map(([option, field]) => [field, given[option]]),
+    fields
+      .filter(({ option }) => given[option] !== undefined)
+      .map(({ name, option }) => [name, given[option]]),
   )
 }
 
-/** In a word, as of now. */
+/** The state of a key in one word. */
 function stateOf(key, now = new Date()) {
   if (!key.isActive) return 'disabled'
   if (key.expiresAt && key.expiresAt <= now) return 'expired'
@@ -52,27 +56,30 @@ function limitOf({ rateLimit, rateLimitWindowSeconds: window }) {
   return window === null ? `${rateLimit} per window` : `${rateLimit} per ${window} s`
 }
 
-/** All of a key, for people. */
-function record(key) {
-  return [
-    ['id', key.id],
-    ['name', key.name],
-    ['client', key.clientId],
-    ['state', stateOf(key)],
-    ['begins with', key.start],
-    ['description', key.description],
-    ['expires', key.expiresAt ?? 'never'],
-    ['rate limit', limitOf(key)],
-    ['allowed from', key.allowedIps.length > 0 ? key.allowedIps : 'everywhere'],
-    ['scopes', key.scopes],
-    ['metadata', key.metadata],
-    ['used', key.usageCount],
-    ['last used', key.lastUsedAt ?? 'never'],
-    ['created', key.createdAt],
-    ['changed', key.updatedAt],
-    ...(key.suspendedUntil ? [['suspended until', key.suspendedUntil]] : []),
-    ...(key.previousKeyExpiresAt ? [['old key valid until', key.previousKeyExpiresAt]] : []),
-  ]
+/** How fields are shown that take more than their own value. */
+const shown = { isActive: (key) => stateOf(key), rateLimit: limitOf }
+
+function shownValue({ name, empty }, key) {
+  if (shown[name]) return shown[name](key)
+  const value = key[name]
+  const isEmpty = value === null || (Array.isArray(value) && value.length === 0)
+  return isEmpty && empty ? empty : value
 }
 
-module.exports = { fields, inputOf, limitOf, options, record, stateOf }
+/** All fields of a key, for people. */
+function record(key) {
+  return fields
+    .filter(({ name, label, hideEmpty }) => label && !(hideEmpty && key[name] === null))
+    .map((field) => [field.label, shownValue(field, key)])
+}
+
+module.exports = {
+  clearable,
+  filterOptions,
+  inputOf,
+  limitOf,
+  options,
+  queryOf,
+  record,
+  stateOf,
+}

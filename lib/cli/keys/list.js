@@ -1,33 +1,33 @@
 'use strict'
 
-const { Exit, UsageError } = require('../faults.js')
+const { Exit, UsageError } = require('../errors.js')
 const { number } = require('../values.js')
-const { limitOf, stateOf } = require('./fields.js')
+const { filterOptions, limitOf, queryOf, stateOf } = require('./fields.js')
 
-/** The most that one call answers. */
-const PAGE = 1_000
+/** The most keys that one call of `listApiKeys` returns. */
+const PAGE_LIMIT = 1_000
 
 module.exports = {
-  summary: 'Lists keys, newest first, without anything secret.',
+  summary: 'Lists keys, newest first. The list holds nothing secret.',
   options: {
-    client: { value: '<id>', help: 'Only those of this client' },
+    ...filterOptions,
     search: {
       value: '<text>',
-      help: 'Only those with this in name or description; 3 characters or more',
+      help: 'Only keys with this text in their name or description; at least 3 characters',
     },
-    active: { type: 'boolean', help: 'Only those that are not disabled' },
-    disabled: { type: 'boolean', help: 'Only those that are disabled' },
-    limit: { ...number, help: 'How many at most; by default 50' },
-    cursor: { value: '<text>', help: 'Go on where an answer ended' },
-    all: { type: 'boolean', help: 'All of them, however many' },
+    active: { type: 'boolean', help: 'Only keys that are not disabled' },
+    disabled: { type: 'boolean', help: 'Only keys that are disabled' },
+    limit: { ...number, help: 'The number of keys at most; 50 by default' },
+    cursor: { value: '<text>', help: 'Continue where an earlier list ended' },
+    all: { type: 'boolean', help: 'List all keys, however many there are' },
   },
   examples: [
     ['npx sophra-api-keys keys list --client acme', 'The keys of a client'],
     [
       'npx sophra-api-keys keys list --search staging --active',
-      'Usable keys with a word in their name',
+      'Enabled keys with a word in their name or description',
     ],
-    ["npx sophra-api-keys keys list --all --json | jq '.keys[].id'", 'All ids'],
+    ["npx sophra-api-keys keys list --all --json | jq '.keys[].id'", 'The ids of all keys'],
   ],
   async run({ options }, output, addon) {
     const { keys, nextCursor } = await read(options, addon)
@@ -48,16 +48,18 @@ module.exports = {
           key.lastUsedAt ?? 'never',
         ]),
       )
-      if (nextCursor) output.note(`There are more: --cursor ${nextCursor}, or --all`)
+      if (nextCursor) output.note(`There are more keys: use --cursor ${nextCursor}, or --all.`)
     }
-    return Exit.done
+    return Exit.ok
   },
 }
 
-async function read({ client, search, active, disabled, limit = 50, cursor = null, all }, addon) {
+async function read(options, addon) {
+  const { search, active, disabled, limit = 50, cursor = null, all } = options
   if (active && disabled)
     throw new UsageError('--active and --disabled exclude each other', 'keys list')
-  const query = { clientId: client, search, isActive: active ? true : disabled ? false : undefined }
+  const isActive = active ? true : disabled ? false : undefined
+  const query = { ...queryOf(options), search, isActive }
   const wanted = all ? Infinity : limit
   const keys = []
   let next = cursor
@@ -65,8 +67,8 @@ async function read({ client, search, active, disabled, limit = 50, cursor = nul
     const page = await addon.listApiKeys({
       ...query,
       cursor: next,
-      // What is left; 0 and other nonsense is the addon's to refuse.
-      limit: Math.min(PAGE, wanted - keys.length),
+      // The number that is still missing. The addon refuses 0 and other bad values.
+      limit: Math.min(PAGE_LIMIT, wanted - keys.length),
     })
     keys.push(...page.keys)
     next = page.nextCursor

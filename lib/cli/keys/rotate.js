@@ -1,19 +1,22 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
 const { duration } = require('../values.js')
 
 module.exports = {
-  summary: 'Replaces a key by a new one; its id and all else stays.',
-  details: `The new key alone goes to standard output, once. With --grace the old one is accepted that long, up to a year;
-without it the old one is refused at once. A second rotation ends the grace of the first.`,
+  summary: 'Replaces a key with a new one. The id and all other fields stay.',
+  details: `The new key goes to standard output, alone and only this once. With --grace the old key stays valid for that time, a
+year at most; without it, the old key is refused at once. Another rotation ends the grace period of the one before.`,
   positionals: ['<id>'],
   options: {
-    grace: { ...duration, help: 'How long the old key is still accepted: 15m, 12h, 30d' },
+    grace: { ...duration, help: 'How long the old key stays valid: 15m, 12h, 30d' },
   },
   examples: [
-    ['npx sophra-api-keys keys rotate 7c9e6679-… --grace 24h', 'A day to change over'],
-    ['npx sophra-api-keys keys rotate 7c9e6679-…', 'The old key has leaked'],
+    [
+      'npx sophra-api-keys keys rotate 7c9e6679-… --grace 24h',
+      'Leave a day to switch to the new key',
+    ],
+    ['npx sophra-api-keys keys rotate 7c9e6679-…', 'Replace a key that has leaked'],
   ],
   async run({ options, positionals: [id] }, output, addon) {
     const rotated = await addon.updateApiKey({
@@ -33,6 +36,6 @@ without it the old one is refused at once. A second rotation ends the grace of t
       output.note('The new key, which cannot be shown again:')
       output.print(rotated.key)
     }
-    return Exit.done
+    return Exit.ok
   },
 }

@@ -1,17 +1,17 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
 const { notFound } = require('../not-found.js')
 const { record } = require('./fields.js')
 
 module.exports = {
-  summary: 'Shows all about a key, without anything secret.',
+  summary: 'Shows all fields of a key. None of them is secret.',
   positionals: ['<id>'],
   examples: [
-    ['npx sophra-api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7', 'By its id'],
+    ['npx sophra-api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7', 'The key with this id'],
     [
       'npx sophra-api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --json',
-      'As getApiKey answers it',
+      'The same as JSON, as getApiKey returns it',
     ],
   ],
   async run({ positionals: [id] }, output, addon) {
@@ -19,6 +19,6 @@ module.exports = {
     if (!key) throw notFound('API key')
     if (output.json) output.value(key)
     else output.record(record(key))
-    return Exit.done
+    return Exit.ok
   },
 }

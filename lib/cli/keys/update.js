@@ -1,35 +1,26 @@
 'use strict'
 
-const { Exit, UsageError } = require('../faults.js')
-const { nearest } = require('../nearest.js')
-const { fields, inputOf, options, record } = require('./fields.js')
-
-/** What `--clear` takes, by the field that becomes null. */
-const clearable = {
-  ...Object.fromEntries(
-    Object.entries(fields).filter(([option]) => option !== 'name' && option !== 'client'),
-  ),
-  suspension: 'suspendedUntil',
-  'previous-key': 'previousKeyExpiresAt',
-}
+const { Exit, UsageError } = require('../errors.js')
+const { suggestion } = require('../suggestion.js')
+const { clearable, inputOf, options, record } = require('./fields.js')
 
 module.exports = {
-  summary: 'Changes what is given of a key, and keeps the rest.',
-  details: `--clear takes away: ${Object.keys(clearable).join(', ')}.
-Clearing the suspension also forgives what was used of the rate limit; clearing previous-key ends the time in which
-the key that was replaced is still accepted.`,
+  summary: 'Changes the given fields of a key, and keeps the others.',
+  details: `--clear removes a value: ${Object.keys(clearable).join(', ')}.
+Clearing the suspension also resets the rate limit. Clearing previous-key ends the grace period of the key that was
+replaced.`,
   positionals: ['<id>'],
   options: {
     ...options,
-    enable: { type: 'boolean', help: 'Accept it again' },
-    disable: { type: 'boolean', help: 'Refuse it until it is enabled' },
-    clear: { value: '<what>', multiple: true, help: 'Take away, see above' },
+    enable: { type: 'boolean', help: 'Accept the key again' },
+    disable: { type: 'boolean', help: 'Refuse the key until it is enabled' },
+    clear: { value: '<what>', multiple: true, help: 'Remove a value; see above' },
   },
   examples: [
     ['npx sophra-api-keys keys update 7c9e6679-… --rate-limit 500 --window 1h', 'Another limit'],
     [
       'npx sophra-api-keys keys update 7c9e6679-… --clear expires,allow',
-      'Never expires, from everywhere',
+      'Accept the key without expiry, and from every address',
     ],
     ['npx sophra-api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
   ],
@@ -41,7 +32,7 @@ the key that was replaced is still accepted.`,
     const key = await addon.patchApiKey({ id, ...changes })
     if (output.json) output.value(key)
     else output.record(record(key))
-    return Exit.done
+    return Exit.ok
   },
 }
 
@@ -52,13 +43,13 @@ function changesOf(given) {
   const changes = inputOf(given)
   if (given.enable) changes.isActive = true
   if (given.disable) changes.isActive = false
-  for (const what of given.clear ?? []) {
-    if (!Object.hasOwn(clearable, what)) {
-      const choice = nearest(what, Object.keys(clearable))
-      throw new UsageError(`--clear cannot take that away${choice}`, 'keys update')
+  for (const word of given.clear ?? []) {
+    if (!Object.hasOwn(clearable, word)) {
+      const choices = suggestion(word, Object.keys(clearable))
+      throw new UsageError(`--clear does not take this value${choices}`, 'keys update')
     }
-    const field = clearable[what]
-    if (field in changes) throw new UsageError(`--${what} is both set and cleared`, 'keys update')
+    const field = clearable[word]
+    if (field in changes) throw new UsageError(`--${word} is both set and cleared`, 'keys update')
     changes[field] = null
   }
   return changes

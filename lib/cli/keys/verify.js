@@ -1,25 +1,25 @@
 'use strict'
 
-const { Exit } = require('../faults.js')
+const { Exit } = require('../errors.js')
 const { readSecret } = require('../input.js')
 const { number } = require('../values.js')
 
 module.exports = {
   summary:
-    'Verifies a key as a request would: hash, expiry, suspension, address, scopes, rate limit.',
-  details: `The key is read from standard input; at a terminal it is typed unseen. An accepted verify counts as a use of the
-key. The rate limit counts from anew in each process. Exit code 0: accepted, 1: refused.`,
+    'Verifies a key as for a request: hash, expiry, suspension, address, scopes and rate limit.',
+  details: `The key is read from standard input; at a terminal it is not shown as you type. An accepted verify counts as a use of
+the key. Each process starts with the full rate limit. Exit code 0: accepted, 1: refused.`,
   secret: 'key',
   options: {
-    ip: { value: '<ip>', help: 'The address that it comes from; by default unknown' },
-    scope: { value: '<scope>', multiple: true, help: 'What it must be able to do' },
-    cost: { ...number, help: 'How much of the limit it uses; by default 1' },
+    ip: { value: '<ip>', help: 'The address of the client; unknown by default' },
+    scope: { value: '<scope>', multiple: true, help: 'A scope that the key must hold' },
+    cost: { ...number, help: 'The units of the rate limit to use; 1 by default' },
   },
   examples: [
-    ['npx sophra-api-keys keys verify < key.txt', 'From a file'],
+    ['npx sophra-api-keys keys verify < key.txt', 'Read the key from a file'],
     [
       'npx sophra-api-keys keys verify --scope docs:read --ip 10.1.2.3',
-      'Typed at the terminal, for a request like this',
+      'Type the key, for a request with this scope and address',
     ],
   ],
   async run({ options }, output, addon) {
@@ -32,7 +32,7 @@ key. The rate limit counts from anew in each process. Exit code 0: accepted, 1: 
     if (output.json) output.value(result)
     else if (result.valid) output.record(accepted(result))
     else output.record(refused(result))
-    return result.valid ? Exit.done : Exit.no
+    return result.valid ? Exit.ok : Exit.negative
   },
 }
 
