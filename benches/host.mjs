@@ -49,8 +49,8 @@ function cpuSeconds() {
 }
 
 /**
- * The number of calls that take SAMPLE_SECONDS, found by doubling, which also gives the compiler time to optimise. The faster of two
- * measurements counts, since a pause may distort one of them.
+ * The number of calls that take SAMPLE_SECONDS, found by doubling, which also gives the compiler time to optimise. The faster of
+ * two measurements counts, since a pause may distort one of them.
  */
 async function fittingCalls(time) {
   for (let calls = 64; ; calls *= 2) {

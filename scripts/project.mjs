@@ -20,7 +20,7 @@ export async function prepare() {
   await buildExample()
 }
 
-/** Also installs what only the tests need. Prisma's install scripts, which would download an engine, are disabled in its `.npmrc`. */
+/** Also installs what only the tests need. The `.npmrc` beside Prisma disables its install scripts, which download an engine. */
 export async function prepareTests() {
   await prepare()
   await install(prisma)

@@ -76,7 +76,10 @@ function withoutBody(response) {
   return new Response(null, { status, statusText, headers })
 }
 
-/** Awaits a verify of a guard. Its only input besides the credential is the guard's options: if that is invalid, the server is at fault. */
+/**
+ * Awaits a verify of a guard. Its input comes from the options of the guard, so an invalid input is a mistake of the server, not of
+ * the client.
+ */
 function byGuard(verify) {
   return verify.catch((error) => {
     if (error.code === INVALID_INPUT.code) error.status = 500
