@@ -5,8 +5,8 @@ import { runScript } from '../support/child.js'
 import { faultOf } from '../support/faults.js'
 import { claimsOf, encode, jwt } from '../support/jwt.js'
 import { dump, formsOf, occurring } from '../support/leaks.js'
-import { promptly } from '../warm/support/promptly.js'
-import { useSetting } from '../warm/support/setting.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting } from '../support/setting.js'
 import {
   changesLogged,
   digestOf,
@@ -14,7 +14,7 @@ import {
   insertOldToken,
   storedRows,
   type OldToken,
-} from './support/old-rows.js'
+} from '../support/old-rows.js'
 
 const { createAdminToken, flush, listAdminTokens, migrate, revokeAdminToken } = addon
 const { verifyAdminToken, verifyApiKey } = addon

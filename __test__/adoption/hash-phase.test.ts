@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { dump, formsOf, occurring } from '../support/leaks.js'
-import { promptly } from '../warm/support/promptly.js'
-import { useSetting } from '../warm/support/setting.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting } from '../support/setting.js'
 import {
   changesLogged,
   digestOf,
@@ -12,7 +12,7 @@ import {
   insertOldToken,
   oldKey,
   type OldKey,
-} from './support/old-rows.js'
+} from '../support/old-rows.js'
 
 const { flush, health, migrate, updateApiKey, verifyAdminToken, verifyApiKey } = addon
 

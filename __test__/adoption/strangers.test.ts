@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { useSetting } from '../warm/support/setting.js'
-import { oldKey } from './support/old-rows.js'
+import { useSetting } from '../support/setting.js'
+import { oldKey } from '../support/old-rows.js'
 
 const { verifyApiKey } = addon
 

@@ -4,8 +4,8 @@ import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { eventually } from '../support/eventually.js'
 import { dump, occurring } from '../support/leaks.js'
-import { useSetting } from '../warm/support/setting.js'
-import { insertOldKeys, oldKey, type OldKey } from './support/old-rows.js'
+import { useSetting } from '../support/setting.js'
+import { insertOldKeys, oldKey, type OldKey } from '../support/old-rows.js'
 
 const { migrate, verifyApiKey } = addon
 

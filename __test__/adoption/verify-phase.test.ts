@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { refusalOf } from '../warm/support/refusal.js'
-import { useSetting } from '../warm/support/setting.js'
-import { digestOf, insertOldKey, insertOldKeys, oldKey, storedRows } from './support/old-rows.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
+import { digestOf, insertOldKey, insertOldKeys, oldKey, storedRows } from '../support/old-rows.js'
 
 const { flush, getApiKey, health, patchApiKey, updateApiKey, verifyApiKey } = addon
 

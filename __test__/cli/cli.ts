@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { neutralEnvironment, root, type Finished } from '../support/child.js'
 
-export const bin = join(root, 'cli/main.js')
+export const bin = join(root, 'lib/cli/main.js')
 
 export interface CliOptions {
   env?: Record<string, string>

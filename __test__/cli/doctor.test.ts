@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
-import { pgbouncerVersion, startPgbouncer } from '../warm/support/pgbouncer.js'
+import { pgbouncerVersion, startPgbouncer } from '../support/pgbouncer.js'
 import { cli, json } from './cli.js'
 
 interface Finding {

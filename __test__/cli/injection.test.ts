@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { insertOldToken } from '../adoption/support/old-rows.js'
+import { insertOldToken } from '../support/old-rows.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import {

@@ -13,7 +13,7 @@ interface Command {
   options?: Record<string, { help: string }>
   examples: [string, string][]
 }
-const { commands } = createRequire(import.meta.url)(join(root, 'cli/commands.js')) as {
+const { commands } = createRequire(import.meta.url)(join(root, 'lib/cli/commands.js')) as {
   commands: Record<string, [string, () => Command]>
 }
 const names = Object.keys(commands)
@@ -67,13 +67,13 @@ test.each([
   [['migrat'], 'did you mean "migrate"?'],
   [['key', 'list'], 'did you mean "keys"?'],
   [['keys', 'craete'], 'did you mean "create"?'],
-  [['keys', 'frobnicate'], 'There are: create, list, show'],
+  [['keys', 'frobnicate'], 'Choose from: create, list, show'],
   [['keys', 'list', '--clinet', 'a'], 'did you mean "--client"?'],
   [['keys', 'list', '--limit'], '--limit needs a value'],
   [['keys', 'list', '--all=yes'], '--all takes no value'],
   [['keys', 'create', '--client', 'c'], '--name is missing'],
   [['keys', 'show'], '<id> is missing'],
-  [['keys', 'show', 'a', 'b'], 'more arguments than <id>'],
+  [['keys', 'show', 'a', 'b'], 'too many arguments: expected <id>'],
   [['migrate', '--after', '1'], '--after needs --sql'],
   [['keys', 'list', '--__proto__', 'x'], 'There is no such option'],
 ])('%j is answered with what helps', async (args, message) => {

@@ -8,8 +8,8 @@ import { eventually } from '../support/eventually.js'
 import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
 import { useAddon } from '../support/use-addon.js'
-import { environmentFor } from './app.js'
-import { startServer, type Server } from './server.js'
+import { environmentFor } from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 const database = useAddon()
 

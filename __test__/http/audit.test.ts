@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEYS_ROUTE, useApp } from '../support/example-app.js'
 
-describe.each(KEY_ROUTES)('the audit log of %s', (route) => {
-  const app = useApp(route)
+describe('the audit log', () => {
+  const app = useApp()
   const reader = async (permission: string): Promise<RequestInit> => {
     const { token } = await addon.createAdminToken({ name: 'Auditor', permissions: [permission] })
     return { headers: { 'x-admin-token': token } }

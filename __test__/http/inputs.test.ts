@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { KEY_ROUTES, useApp, type Answer } from './app.js'
+import { KEYS_ROUTE, useApp, type Answer } from '../support/example-app.js'
 
-describe.each(KEY_ROUTES)('%s', (route) => {
-  const app = useApp(route)
+describe(KEYS_ROUTE, () => {
+  const app = useApp()
   let id: string
   let keysBefore: unknown
 

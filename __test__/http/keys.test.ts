@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEYS_ROUTE, useApp } from '../support/example-app.js'
 
-describe.each(KEY_ROUTES)('%s', (route) => {
-  const app = useApp(route)
+describe(KEYS_ROUTE, () => {
+  const app = useApp()
 
   const KEY_FIELDS = [
     'allowedIps',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { samples } from '../support/prometheus.js'
-import { useApp } from './app.js'
+import { useApp } from '../support/example-app.js'
 
 const app = useApp()
 

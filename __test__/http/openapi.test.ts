@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { jwt } from '../support/jwt.js'
 import { schemathesis, schemathesisVersion, validate } from '../support/schemathesis.js'
-import { useApp, userJwtSecret } from './app.js'
+import { useApp, userJwtSecret } from '../support/example-app.js'
 import * as openapi from './openapi/document.js'
 
 const { file, operations, paths } = openapi

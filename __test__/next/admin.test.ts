@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, untyped } from './support/next.js'
+import { ask, expectFailure, hello, HOST, next, read, untyped } from '../support/next.js'
 
 const { createAdminToken, createApiKey, revokeAdminToken } = addon
 const { withAdminAuth } = next

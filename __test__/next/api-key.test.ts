@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from './support/next.js'
+import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from '../support/next.js'
 
 const { createApiKey, flush, getApiKey, patchApiKey } = addon
 const { withApiKey } = next

@@ -3,7 +3,7 @@ import { addon } from '../support/addon.js'
 import { fieldsOf } from '../support/declared.js'
 import { auditLog, expectHarmless, hostile, named, wellFormed } from '../support/hostile-texts.js'
 import { useAddon } from '../support/use-addon.js'
-import { hello, HOST, next, read, type Answer } from './support/next.js'
+import { hello, HOST, next, read, type Answer } from '../support/next.js'
 
 // Every text at every place of a request.
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, HOST, next, read, untyped, type Answer } from './support/next.js'
+import { ask, expectFailure, HOST, next, read, untyped, type Answer } from '../support/next.js'
 
 const { createAdminToken, createApiKey } = addon
 

@@ -2,8 +2,8 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { refusalOf } from '../warm/support/refusal.js'
-import { useSetting } from '../warm/support/setting.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
 
 const { verifyApiKey } = addon
 

@@ -2,10 +2,10 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { usageThroughCuts } from '../warm/cuts.js'
-import { startPeer, type Peer } from '../warm/support/peer.js'
-import { useSetting, type Issued } from '../warm/support/setting.js'
-import { printTimes } from '../warm/support/times.js'
+import { usageThroughCuts } from '../support/scenarios/cuts.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { printTimes } from '../support/times.js'
 
 const { flush, health, patchApiKey, verifyApiKey } = addon
 

@@ -2,8 +2,8 @@ import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { refusalOf } from './support/refusal.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, verifyApiKey } = addon
 

@@ -4,7 +4,7 @@ import { addon, untyped } from '../support/addon.js'
 import * as bad from '../support/bad-values.js'
 import { eventually } from '../support/eventually.js'
 import { invalidFields } from '../support/faults.js'
-import { useSetting, type NewKey } from './support/setting.js'
+import { useSetting, type NewKey } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { thrownBy } from '../support/faults.js'
-import { withWrongSecret } from './support/forge.js'
-import { startPeer, type Peer } from './support/peer.js'
-import { useSetting, type Issued, type Options } from './support/setting.js'
+import { withWrongSecret } from '../support/forge.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { useSetting, type Issued, type Options } from '../support/setting.js'
 
 const { close, configure, createApiKey, updateApiKey, verifyApiKey } = addon
 

@@ -2,8 +2,8 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import type { Fault } from '../support/faults.js'
-import { useSetting, type Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
-import { listeners } from './revalidated.js'
-import { refusalOf } from './support/refusal.js'
-import { useSetting } from './support/setting.js'
-import { printTimes } from './support/times.js'
+import { listeners } from '../support/scenarios/revalidated.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
+import { printTimes } from '../support/times.js'
 
 const { close, configure, createApiKey, verifyApiKey } = addon
 

@@ -3,7 +3,7 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { useSetting } from './support/setting.js'
+import { useSetting } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { remade, withWrongSecret } from './support/forge.js'
-import { promptly } from './support/promptly.js'
-import { useSetting, type Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
-import { printTimes } from './support/times.js'
+import { remade, withWrongSecret } from '../support/forge.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
+import { printTimes } from '../support/times.js'
 
 const { flush, getApiKey, verifyApiKey } = addon
 

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
-import { startPeer } from './support/peer.js'
-import { Server } from './support/server.js'
-import type { Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
-import { startTap, type Tap } from './support/tap.js'
+import { startPeer } from '../support/peer.js'
+import { Server } from '../support/postgres-server.js'
+import type { Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
+import { startTap, type Tap } from '../support/tap.js'
 
 const { close, configure, health, verifyApiKey } = addon
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { faultOf } from '../support/faults.js'
-import { useSetting, type NewKey } from './support/setting.js'
+import { useSetting, type NewKey } from '../support/setting.js'
 
 const { configure, close, verifyApiKey } = addon
 type Context = Parameters<typeof verifyApiKey>[1]

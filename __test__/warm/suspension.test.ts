@@ -3,8 +3,8 @@ import { Client } from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { forged, withWrongSecret } from './support/forge.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { forged, withWrongSecret } from '../support/forge.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, getApiKey, onEvent, patchApiKey, verifyApiKey } = addon
 

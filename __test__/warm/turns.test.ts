@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { faultOf } from '../support/faults.js'
-import { withWrongSecret } from './support/forge.js'
-import { startPeer } from './support/peer.js'
-import { useSetting } from './support/setting.js'
+import { withWrongSecret } from '../support/forge.js'
+import { startPeer } from '../support/peer.js'
+import { useSetting } from '../support/setting.js'
 
 const signingKey = randomBytes(32).toString('base64')
 const setting = useSetting({

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { Peer } from '../../warm/support/peer.js'
+import type { Peer } from '../../support/peer.js'
 
 export const permits = Math.max(1, availableParallelism() - 1)
 /** As configured by default. */
