@@ -1,3 +1,9 @@
+/**
+ * Guards for route handlers that take a `Request`: of Next.js, Hono, or any other server on Node.js.
+ *
+ * @module @sophra/api-keys/next
+ */
+
 import type {
   ApiKeyError,
   ValidAdminVerification,

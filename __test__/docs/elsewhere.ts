@@ -49,6 +49,24 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/cli/migrate.test.ts',
   },
   {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: '<prefix>_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_live_000000000000',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_(live|test)_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
     page: 'README.md',
     language: 'bash',
     begins: "curl 'http://localhost:3000/api/search?q=shoes'",
@@ -103,6 +121,11 @@ export const UNTRIED: Untried[] = [
     page: 'README.md',
     begins: 'npm start',
     because: 'It builds and serves until it is stopped; what it prints is tried by the tour.',
+  },
+  {
+    page: 'docs/benchmarks.md',
+    begins: 'npm run bench',
+    because: 'It takes minutes, and its figures are those of a machine that does nothing else.',
   },
   { page: 'README.md', begins: 'npm test', because: 'It is what runs this.' },
 ]
