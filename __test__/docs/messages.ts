@@ -108,7 +108,7 @@ function isMessage(file: string, text: string, frames: Frame[]): boolean {
 }
 
 const isSql = (text: string): boolean =>
-  /^(\\n)*-- /.test(text) ||
+  /^(\\n)*-- |\b(NOT NULL|DEFAULT [\w'])/.test(text) ||
   /^[\s\\n;]*(BEGIN|SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|TRUNCATE|LISTEN|NOTIFY|GRANT|SET|LOCK|WITH|FROM|ORDER BY|ADD COLUMN|UNIQUE|CONCURRENTLY|EXECUTE|END)\b/.test(
     text,
   ) ||
@@ -119,6 +119,8 @@ const isSql = (text: string): boolean =>
 /** On the command line there is more text than errors; these are its errors. */
 const COMPLAINTS = ['UsageError', 'Error', 'TypeError', 'ApiKeyError', 'fail', 'warn']
 const PROPERTIES = ['rule', 'message']
+/** What a table of fields says besides. */
+const DESCRIPTIONS = ['help', 'label', 'filter', 'value', 'empty', 'summary', 'details']
 
 export function messagesOfScript(file: string, source: string): Message[] {
   const parsed = ts.createSourceFile(file, source, ts.ScriptTarget.ES2022, true)
@@ -126,31 +128,53 @@ export function messagesOfScript(file: string, source: string): Message[] {
   const found: Message[] = []
   const visit = (node: ts.Node, complains: boolean): void => {
     const text = textOf(node)
-    if (text !== undefined) {
+    if (text !== undefined && isSentence(text) && !isAside(text, node)) {
       const line = parsed.getLineAndCharacterOfPosition(node.getStart()).line + 1
-      if (isSentence(text) && !isAside(text, node) && (complains || !isCommandLine))
-        found.push({ file, line, text: text.trim() })
+      if (complains || !isCommandLine) found.push({ file, line, text: text.trim() })
     }
-    const isComplaint =
-      complains ||
-      ((ts.isNewExpression(node) || ts.isCallExpression(node)) &&
-        COMPLAINTS.includes(calledName(node.expression))) ||
-      ((ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) &&
-        PROPERTIES.includes(node.name.getText()))
-    ts.forEachChild(node, (child) => visit(child, isComplaint))
+    for (const part of text === undefined ? childrenOf(node) : filledInto(node))
+      visit(part, complains || isComplaint(node))
   }
   visit(parsed, false)
   return found
 }
 
-/** A directive, and the command whose help a usage error recommends. */
+const isComplaint = (node: ts.Node): boolean =>
+  ts.isNewExpression(node) || ts.isCallExpression(node)
+    ? COMPLAINTS.includes(node.expression.getText().split('.').at(-1)!)
+    : isNamed(node, PROPERTIES)
+
+const isNamed = (node: ts.Node, names: string[]): boolean =>
+  (ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) &&
+  names.includes(node.name.getText())
+
+/** A directive, a description, or the command whose help a usage error recommends. */
 const isAside = (text: string, { parent }: ts.Node): boolean =>
-  ts.isExpressionStatement(parent) || /^(keys|admin-tokens) \w+$/.test(text)
+  ts.isExpressionStatement(parent) ||
+  isNamed(parent, DESCRIPTIONS) ||
+  /^(keys|admin-tokens) \w+$/.test(text)
 
-const calledName = (called: ts.Expression): string => called.getText().split('.').at(-1)!
-
+/** A literal, a template, or several of them added to each other. */
 function textOf(node: ts.Node): string | undefined {
   if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) return node.text
-  if (!ts.isTemplateExpression(node)) return undefined
-  return node.head.text + node.templateSpans.map(({ literal }) => `…${literal.text}`).join('')
+  if (ts.isTemplateExpression(node))
+    return node.head.text + node.templateSpans.map(({ literal }) => `…${literal.text}`).join('')
+  if (!isSum(node)) return undefined
+  const [left, right] = [textOf(node.left), textOf(node.right)]
+  return left === undefined || right === undefined ? undefined : left + right
+}
+
+const isSum = (node: ts.Node): node is ts.BinaryExpression =>
+  ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken
+
+/** What is filled into a text. */
+function filledInto(node: ts.Node): ts.Node[] {
+  if (ts.isTemplateExpression(node)) return node.templateSpans.map(({ expression }) => expression)
+  return isSum(node) ? [...filledInto(node.left), ...filledInto(node.right)] : []
+}
+
+function childrenOf(node: ts.Node): ts.Node[] {
+  const children: ts.Node[] = []
+  ts.forEachChild(node, (child) => void children.push(child))
+  return children
 }
