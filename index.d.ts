@@ -976,7 +976,8 @@ export declare function createApiKey(input: CreateApiKeyInput, options?: ChangeO
 export declare function deleteApiKey(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
- * Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests need this.
+ * Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests and
+ * serverless functions need this.
  *
  * Rejects with `DATABASE_UNAVAILABLE`; the counts are kept and stored later.
  *

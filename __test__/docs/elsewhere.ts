@@ -19,6 +19,24 @@ export interface Elsewhere {
 
 export const ELSEWHERE: Elsewhere[] = [
   {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: '<prefix>_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_live_000000000000',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_(live|test)_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
     page: 'docs/moving-over.md',
     language: 'bash',
     begins: 'npx sophra-api-keys doctor',
@@ -47,24 +65,6 @@ export const ELSEWHERE: Elsewhere[] = [
     language: 'bash',
     begins: 'mkdir -p prisma/migrations',
     test: '__test__/cli/migrate.test.ts',
-  },
-  {
-    page: 'docs/concepts/key-format.md',
-    language: 'text',
-    begins: '<prefix>_',
-    test: '__test__/docs/facts.test.ts',
-  },
-  {
-    page: 'docs/concepts/key-format.md',
-    language: 'text',
-    begins: 'sophra_live_000000000000',
-    test: '__test__/docs/facts.test.ts',
-  },
-  {
-    page: 'docs/concepts/key-format.md',
-    language: 'text',
-    begins: 'sophra_(live|test)_',
-    test: '__test__/docs/facts.test.ts',
   },
   {
     page: 'README.md',

@@ -78,7 +78,8 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     })
 }
 
-/// Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests need this.
+/// Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests and
+/// serverless functions need this.
 ///
 /// Rejects with `DATABASE_UNAVAILABLE`; the counts are kept and stored later.
 ///
