@@ -5,7 +5,7 @@ import { blocks, chapter, read } from '../../docs/markdown.js'
 import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
-/** What the README tells users of a version to write, and the output that is copied to where it serves. */
+/** The configuration that the documentation gives for a version, and the output that is copied to be served. */
 export function configOf(major: number): string {
   const install = chapter(read('README.md'), 'Use it in your app')
   const [for14] = blocks(install, 'js')
