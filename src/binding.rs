@@ -3,6 +3,7 @@
 //! Arguments are read on the JavaScript thread and judged in [`crate::input`]; the work runs on the runtime.
 
 mod admin;
+mod constants;
 mod events;
 mod exit;
 mod internal;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { blocks, read } from '../docs/markdown.js'
 import { run } from '../support/child.js'
 import { addon } from '../support/addon.js'
-import { useApp } from './app.js'
+import { useApp } from '../support/example-app.js'
 
 const app = useApp()
 const [, tour] = read('README.md').split('### A tour in 60 seconds')

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { thrownBy } from '../support/faults.js'
-import { HOST, next } from './support/next.js'
+import { HOST, next } from '../support/next.js'
 
 const { clientIp } = next
 const { close, configure } = addon

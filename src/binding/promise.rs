@@ -23,7 +23,7 @@ enum Outcome<T> {
 /// What `index.js` makes an `ApiKeyError` of.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Fault {
+pub(super) struct Fault {
     code: &'static str,
     status: u16,
     message: String,

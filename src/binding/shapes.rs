@@ -9,7 +9,7 @@ mod verification;
 pub(super) use admin::{AdminToken, AdminVerification};
 pub(super) use keys::{ApiKey, ApiKeyPage};
 pub(super) use operation::{AuditPage, Health, MigrationReport, Stats};
-pub(super) use verification::{ClientAddress, Reason, Template, Verification};
+pub(super) use verification::{ClientAddress, Reason, Template, VALID, Verification};
 
 use serde::{Serialize, Serializer};
 

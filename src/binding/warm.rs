@@ -15,14 +15,14 @@ use super::shapes::Template;
 use super::value::read_text;
 use crate::limit::RateLimit;
 use crate::metrics::TIMED_EVERY;
-use crate::model::{Refusal, Timestamp, parse_address};
+use crate::model::{Timestamp, parse_address};
 use crate::verify::{self, Context, Entry, Verification};
 use crate::{lifecycle, token};
 
 /// Memory cannot answer: ask the other way.
 pub(super) const MISS: f64 = -1.0;
 /// Outcomes fit below; the entry's serial is above.
-const OUTCOMES: f64 = 16.0;
+pub(super) const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
 
 /// Bytes of a character in UTF-8.
@@ -50,7 +50,10 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 4;
+    /// The fields of a result that the numbers stand for, in their order.
+    pub(super) const NAMES: [&'static str; Self::COUNT] =
+        ["limit", "remaining", "resetMs", "retryAfterMs"];
 
     /// The time, for one verify of [`TIMED_EVERY`].
     fn begin(&self) -> Option<Instant> {
@@ -203,11 +206,6 @@ pub(super) fn template() -> Option<Template> {
             .as_ref()
             .map(|entry| Template::from(&entry.value.grant))
     })
-}
-
-/// Every refusal, in the order of their numbers from 1 on.
-pub(super) fn refusals() -> Vec<super::shapes::Reason> {
-    Refusal::ALL.into_iter().map(Into::into).collect()
 }
 
 /// A text that fits; `None` for a longer one and for other values.

@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
 import { fileOf } from '../../docs/markdown.js'
-import { serve, type Server } from '../../http/server.js'
+import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
 const page = 'docs/quick-start/nextjs.md'

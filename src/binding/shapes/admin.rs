@@ -3,6 +3,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::VALID;
 use crate::admin;
 use crate::model::Timestamp;
 
@@ -86,7 +87,7 @@ impl From<admin::AdminVerification> for AdminVerification {
         match verification {
             admin::AdminVerification::Valid(row) => Self::Valid {
                 valid: true,
-                code: "VALID",
+                code: VALID,
                 token_id: row.id,
                 name: row.name,
                 permissions: row.permissions,

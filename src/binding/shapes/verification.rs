@@ -8,6 +8,9 @@ use crate::limit::RateLimit as Limit;
 use crate::model::{Grant, Refusal, Timestamp};
 use crate::{client_address, verify};
 
+/// The code of an accepted key or token.
+pub(in crate::binding) const VALID: &str = "VALID";
+
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub(in crate::binding) enum Verification {
@@ -105,7 +108,7 @@ impl From<verify::Verification> for Verification {
         match verification {
             verify::Verification::Valid { entry, rate_limit } => Self::Valid {
                 valid: true,
-                code: "VALID",
+                code: VALID,
                 template: Template::from(&entry.value.grant),
                 rate_limit: rate_limit.map(RateLimit::from),
             },
