@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { next } from '../next/support/next.js'
+import { next } from '../support/next.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { root, run, runScript } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
