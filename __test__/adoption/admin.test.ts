@@ -275,7 +275,7 @@ describe('adoption', () => {
     expect(occurring(texts.flatMap(formsOf), stored)).toEqual([])
     expect(occurring(texts.map(digestOf), stored)).toHaveLength(texts.length)
     expect(await changesLogged(setting.sql)).toBe(changes)
-    // As before: from memory here, by the digest in the other process.
+    // Like before: from the cache here, by the digest in the other process.
     for (const [index, { token }] of verified.entries()) {
       expect(before[index]!.valid).toBe(true)
       expect(await verifyAdminToken(token)).toEqual(before[index])

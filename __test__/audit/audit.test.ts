@@ -24,7 +24,7 @@ const entriesOf = async (keyId: string): Promise<Entry[]> => {
 const typesOf = (entries: Entry[]): string[] => entries.map(({ type }) => type)
 
 describe('administration', () => {
-  test('is kept with who did what, and what it was before', async () => {
+  test('is kept with its actor and the values before it', async () => {
     const actor = 'token-of-ops'
     const { id } = await createApiKey(
       { name: 'Audited', clientId: 'acme', scopes: ['a'], metadata: { private: 1 } },
@@ -93,7 +93,7 @@ describe('administration', () => {
     expect(JSON.stringify(events)).not.toContain(token)
   })
 
-  test('by a token that is refused is kept with who asked for what', async () => {
+  test('by a token that is refused is kept with the token and the permission that it lacks', async () => {
     const { id, token } = await addon.createAdminToken({ name: 'Ops' })
     const about = { ip: '::ffff:192.0.2.1', claimedIp: '10.9.9.9', path: '/api/\u202e\r\nkeys' }
     await addon.verifyAdminToken(token, { permission: 'x', ...about })
@@ -113,7 +113,7 @@ describe('administration', () => {
     )
   })
 
-  test('of somebody who is no text is refused, and nothing is done', async () => {
+  test('with an actor that is no text is refused, and nothing is changed', async () => {
     const input = { name: 'Nobody', clientId: 'c' }
     expect(await invalidFields(() => untyped.createApiKey!(input, { actor: 7 }))).toEqual(['actor'])
     expect(await database.sql(`SELECT FROM "ApiKey" WHERE "name" = 'Nobody'`)).toEqual([])
@@ -143,7 +143,7 @@ describe('refused attempts', () => {
     })
   })
 
-  test('of keys that nobody has are kept by their public part, without the rest', async () => {
+  test('of keys that do not exist are kept by their public part, without the rest', async () => {
     const { start, key } = await createApiKey({ name: 'n', clientId: 'c' })
     const forged = key.slice(0, -4) + (key.endsWith('0000') ? '1111' : '0000')
     expect((await verifyApiKey(forged, { path: '/\u202e\u0000\r\n' })).valid).toBe(false)
@@ -291,7 +291,7 @@ describe('the log', () => {
   })
 })
 
-test('a refused attempt is told and kept with one and the same instant', async () => {
+test('the event and the entry of a refused attempt have the same instant', async () => {
   const mine = (events: Iterable<{ ip?: unknown; at: Date }>): Date[] =>
     [...events].filter(({ ip }) => ip === '198.51.100.9').map(({ at }) => at)
   await verifyApiKey('nonsense', { ip: '198.51.100.9' })

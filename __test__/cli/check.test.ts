@@ -64,7 +64,7 @@ test.each<[string, string, Record<string, string>, number, RegExp]>([
 ])('%s is told', async (_what, input, more, code, message) => {
   const answer = await cli(['check'], { env: { ...env, ...more }, input })
   expect([answer.code, answer.stdout]).toEqual([code, expect.stringMatching(message)])
-  // What may be a secret with a typo is not shown.
+  // A text that may be a secret with a typo is not shown.
   if (code === 1) expect(answer.stdout + answer.stderr).not.toContain(key.slice(-20, -8))
 })
 

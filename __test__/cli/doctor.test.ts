@@ -27,7 +27,7 @@ afterEach(async () => {
 const examine = (env: Record<string, string> = {}): Promise<Finding[]> =>
   json(['doctor'], { env: { DATABASE_URL: database.url, JWT_SECRET, ...env } })
 
-/** What is not in order, by what it is about. */
+/** The findings that are not ok, by their subject. */
 async function faults(env?: Record<string, string>): Promise<Record<string, Finding>> {
   const findings = await examine(env)
   const bad = findings.filter(({ status }) => status !== 'ok')
@@ -157,7 +157,7 @@ describe('an unhealthy environment', () => {
 })
 
 describe('an unhealthy schema', () => {
-  test('is empty: it is not migrated, but told', async () => {
+  test('is empty: it is reported, and not migrated', async () => {
     const bad = await faults()
     expect(Object.keys(bad)).toEqual(['tables'])
     expect(bad.tables!.remedy).toContain('migrate')
@@ -205,7 +205,7 @@ describe('an unhealthy schema', () => {
     await migrated()
     const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
     await addon.close()
-    // What a `db push` does where the model lacks the column; CASCADE where a trigger looks at it.
+    // `db push` does this if the model lacks the column; CASCADE is needed if a trigger uses it.
     await database.sql(`ALTER TABLE "ApiKey" DROP COLUMN "${column}" CASCADE`)
     const bad = await faults()
     expect(bad.columns).toMatchObject({
@@ -295,7 +295,7 @@ describe('an unhealthy schema', () => {
       const shut = await faults({ DATABASE_URL: url })
       expect(shut.privileges!.message).toContain('UPDATE on "ApiKey"')
       await database.sql(shut.privileges!.sql!)
-      // What it cannot see before it may see the schema.
+      // The findings that need access to the schema.
       const rest = (await faults({ DATABASE_URL: url })).privileges!
       if (rest.sql) await database.sql(rest.sql)
       // All that is needed is granted, and no more.
@@ -348,7 +348,7 @@ describe('unhealthy rows', () => {
       VALUES ('t', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'old', now())`)
   })
 
-  test('have metadata that nobody can read', async () => {
+  test('have metadata that cannot be read', async () => {
     expect(await faults()).not.toHaveProperty('metadata')
     await database.sql(`UPDATE "ApiKey" SET "metadata" = CASE "id"
       WHEN 'a' THEN '{"n": 1e400}' WHEN 'b' THEN jsonb_build_object('text', repeat('x', 500)) ELSE 'null' END`)
@@ -365,7 +365,7 @@ describe('unhealthy rows', () => {
     await addon.close()
   })
 
-  test('are plaintext, have no real limit, or a list that nobody can read', async () => {
+  test('are plaintext, have no real limit, or an unreadable list', async () => {
     const bad = await faults()
     expect(bad).toMatchObject({
       plaintext: {

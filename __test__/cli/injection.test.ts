@@ -62,7 +62,7 @@ test('arguments', async () => {
     for (const text of [all, 'x'.repeat(100_000)]) await shown(args(text))
 })
 
-/** What a verify finds a row by. */
+/** The value by which a verify finds a row. */
 const FOUND_BY = ['id', 'key', 'lookup', 'previousKey', 'previousLookup', 'token']
 
 /** Rows of the table that have the text in all other columns, and one more that has it as its id. */

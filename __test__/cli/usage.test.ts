@@ -29,7 +29,7 @@ describe('help', () => {
     },
   )
 
-  test.each(names)('of %s tells what it takes, with examples', async (name) => {
+  test.each(names)('of %s lists its options, with examples', async (name) => {
     const command = commands[name]![1]()
     const { code, stdout, stderr } = await cli([...name.split(' '), '--help'])
     expect([code, stderr]).toEqual([0, ''])
@@ -57,7 +57,7 @@ describe('help', () => {
     })
   })
 
-  test('tells the version', async () => {
+  test('--version prints the version', async () => {
     const { version } = JSON.parse(read('package.json'))
     expect(await cli(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` })
   })
@@ -82,7 +82,7 @@ test.each([
   expect(stderr).toContain(message)
 })
 
-describe('what does not let it be done', () => {
+describe('an error of the environment', () => {
   test('is a missing configuration', async () => {
     const { code, stdout, stderr } = await cli(['keys', 'list'])
     expect([code, stdout]).toEqual([3, ''])
@@ -90,7 +90,7 @@ describe('what does not let it be done', () => {
     expect(stderr).toContain('doctor')
   })
 
-  test('is a database that is away, and no secret of its URL is told', async () => {
+  test('is a database that cannot be reached, without the secrets of its URL', async () => {
     const env = { DATABASE_URL: 'postgres://me:hush-hush@127.0.0.1:1/none' }
     const { code, stderr } = await cli(['keys', 'list', '--json'], { env })
     expect(code).toBe(3)

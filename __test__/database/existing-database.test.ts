@@ -43,7 +43,7 @@ const keyColumns = `"id", "key", "clientId", "name", "description", "isActive", 
 const tokenColumns = `"id", "token", "name", "description", "isActive", "createdAt", "updatedAt",
   "lastUsedAt"`
 
-/** What the app's own client sees of its rows, to the letter. */
+/** The rows exactly as the app's own client sees them. */
 async function prismaView(): Promise<Row[]> {
   const keys = `SELECT ROW(${keyColumns})::text AS row FROM "ApiKey" ORDER BY "id"`
   const tokens = `SELECT ROW(${tokenColumns})::text AS row FROM "AdminToken" ORDER BY "id"`

@@ -45,7 +45,7 @@ afterEach(() => stops.splice(0).forEach((stop) => stop()))
 const heard = (events: Event[], count: number): Promise<void> =>
   eventually(() => expect(events).toHaveLength(count))
 
-test('a suspension is told with who, when and until when', async () => {
+test('the event of a suspension has the key, the instant and the end', async () => {
   const before = Date.now()
   // The start has a warning of its own.
   const key = await create()
@@ -68,7 +68,7 @@ test('a suspension is told with who, when and until when', async () => {
   expect(Object.isFrozen(event)).toBe(true)
 })
 
-test('all who listen are told, until they stop; to stop twice is harmless', async () => {
+test('all listeners get the event until they are removed; removing one twice is harmless', async () => {
   const [one, two] = [listen(), listen()]
   await exceed(await create())
   await heard(one.events, 1)
@@ -80,7 +80,7 @@ test('all who listen are told, until they stop; to stop twice is harmless', asyn
   expect(one.events).toHaveLength(1)
 })
 
-test('the same callback twice is told twice, and stops one at a time', async () => {
+test('a callback that is registered twice is called twice, and removed one registration at a time', async () => {
   const told = vi.fn()
   const callback = (event: Event): void => void (event.type === 'key.suspended' && told())
   const [first, second] = [onEvent(callback), onEvent(callback)]
@@ -93,7 +93,7 @@ test('the same callback twice is told twice, and stops one at a time', async () 
   await eventually(() => expect(told).toHaveBeenCalledTimes(3))
 })
 
-test('who stops listening while it is told, or begins, harms nobody', async () => {
+test('a listener may remove itself, or add another one, while it is called', async () => {
   const last = listen()
   const once = listen(() => {
     once.stop()
@@ -104,7 +104,7 @@ test('who stops listening while it is told, or begins, harms nobody', async () =
   expect(once.events).toHaveLength(1)
 })
 
-test('what a listener throws or rejects with is a warning, and the others are told', async () => {
+test('an error of a listener becomes a warning, and the other listeners are called', async () => {
   const warnings: string[] = []
   const onWarning = (warning: Error): number => warnings.push(`${warning.name}: ${warning.message}`)
   process.on('warning', onWarning)
@@ -112,7 +112,7 @@ test('what a listener throws or rejects with is a warning, and the others are to
     throw new Error('Thrown')
   })
   listen(() => Promise.reject(new Error('Rejected')) as never)
-  // What cannot be made a text.
+  // A value that cannot be converted to text.
   listen(() => {
     throw Object.create(null)
   })
@@ -176,7 +176,7 @@ describe('a thread', () => {
     setInterval(() => {}, 1_000)
     parentPort.postMessage('listens')`
 
-  test('is told too, and when it is terminated the others still are', async () => {
+  test('is called too, and the others go on when the thread is terminated', async () => {
     const { events } = listen()
     for (let round = 1; round <= 3; round++) {
       const worker = new Worker(source, { eval: true })
@@ -246,7 +246,7 @@ describe('an async listener whose promises are pending', () => {
     expect(hung).toHaveLength(now + 300)
   })
 
-  /** What else was refused before is told in between. */
+  /** Events of earlier refusals may come in between. */
   const isJunk = (event: Event): boolean =>
     event.type === 'key.refused' && event.reason === 'INVALID_KEY'
 

@@ -32,7 +32,7 @@ test('a process is not kept alive by a listener', async () => {
   expect(unused).toMatchObject({ code: 0, signal: null, stdout: '', stderr: '' })
 })
 
-test('where nobody listens a suspension is as one line on stderr', async () => {
+test('without a listener a suspension is one line on stderr', async () => {
   const { code, stdout, stderr } = await child(`${suspend}; report(id)`)
   expect([code, stdout]).toEqual([0, ''])
   expect(stderr).toMatch(/^\{.*\}\n$/)
@@ -57,18 +57,18 @@ test('weak parameters are warned of once a start', async () => {
   expect(linesOf(two.stderr)).toHaveLength(2)
 })
 
-test('who wants no log gets none', async () => {
+test('the log can be turned off', async () => {
   const silent = await child(suspend, { ...weak, API_KEYS_LOG: 'off' })
   expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' })
 })
 
-test('who has stopped listening is told on stderr again', async () => {
+test('once the last listener is removed, events go to stderr again', async () => {
   const { stderr } = await child(`api.onEvent(() => {})(); ${suspend}`)
   expect(linesOf(stderr)).toHaveLength(1)
 })
 
-test('a hostile name is told in one line of printable ASCII', async () => {
-  // As no input of ours would permit it.
+test('a hostile name is logged in one line of printable ASCII', async () => {
+  // No input of ours would permit this name.
   const name = 'a\u001b[31m\r\n\u0085\u2028\u202e\u2066\u007f\u0007"\\é😀{"type":"forged"}'
   const script = `
     const { id, key } = await api.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })

@@ -60,7 +60,7 @@ describe(KEYS_ROUTE, () => {
       for (const permissions of [[], [other], ['keys'], ['keys:*']]) {
         expect(await ask(method, await tokenWith(permissions))).toEqual(insufficient)
       }
-      // What is asked is not right, but it is heard.
+      // The request is invalid, but it gets past the guard.
       const heard = method === 'GET' ? 200 : 400
       for (const permissions of [[wanted], ['*']]) {
         expect((await ask(method, await tokenWith(permissions))).status).toBe(heard)

@@ -10,7 +10,7 @@ describe('the audit log', () => {
     return { headers: { 'x-admin-token': token } }
   }
 
-  test('says who did what, to who may read it', async () => {
+  test('shows who did what, to admins with the permission', async () => {
     const auditor = await reader('audit:read')
     const { body: made } = await app.keys('POST', { name: 'Audited', clientId: 'acme' })
     await app.keys('PATCH', { id: made.id, isActive: false })

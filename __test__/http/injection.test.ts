@@ -13,7 +13,7 @@ beforeAll(async () => {
   token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
 })
 
-/** What a client can send; Node answers what is longer by itself. */
+/** The texts that a client can send; Node.js itself refuses longer ones. */
 const texts = named.map(([, text]) => wellFormed(text).slice(0, 1_000))
 
 function expectSound({ status, headers, body }: Answer, what: string): void {

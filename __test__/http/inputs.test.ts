@@ -94,7 +94,7 @@ describe(KEYS_ROUTE, () => {
       expect(body.issues[0].path).toMatch(/^metadata/)
     })
 
-    test('its own __proto__ is one that nobody knows', async () => {
+    test('an own __proto__ is an unknown field', async () => {
       const json = '{"name":"Search","clientId":"acme","__proto__":{"isActive":false}}'
       const { status, body } = await app.keysText('POST', json)
       expect(status).toBe(201)

@@ -219,7 +219,7 @@ describe(KEYS_ROUTE, () => {
     const { id, key } = await post({ name: 'Named', clientId: 'shop' })
     const { status, body } = await search(key)
     expect(status).toBe(200)
-    // What was in `x-authenticated-client` and `x-api-key-name`.
+    // The values that were in `x-authenticated-client` and `x-api-key-name`.
     expect(body).toMatchObject({ clientId: 'shop', keyName: 'Named' })
 
     expectError(await ask('/api/search'), 401, 'Missing required header: x-api-key')
@@ -238,7 +238,7 @@ describe(KEYS_ROUTE, () => {
     }
     expectError(await search(oldKey(25)), 401, 'Invalid API key')
     expectError(await search(oldKey(ROWS + 1)), 401, 'Invalid API key')
-    // What was not enforced: the list of addresses.
+    // The old app did not enforce the list of addresses.
     const { status, body } = await search(oldKey(24))
     expect({ status, body }).toMatchObject({ status: 403, body: { code: 'IP_NOT_ALLOWED' } })
   })

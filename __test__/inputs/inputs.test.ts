@@ -30,7 +30,7 @@ describe.each(Object.entries({ createApiKey, updateApiKey, patchApiKey, createAd
   },
 )
 
-/** Where the argument may be absent, it is still an object when it is there. */
+/** The argument may be absent, but if it is there, it must be an object. */
 describe.each<[string, (value: unknown) => unknown]>([
   ['listApiKeys', (value) => listApiKeys(value)],
   ['verifyApiKey', (value) => verifyApiKey('some key that is not one', value)],

@@ -251,7 +251,7 @@ test('numbers of metadata come back as they were, whatever their size', async ()
   const numbers = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 123456789.12345679, 1 / 3]
   // Their digits are what tells whether the last bit survives.
   for (let power = -300; power <= 300; power += 3) numbers.push(1.2345678901234567 * 10 ** power)
-  // As many as have room where they are written out.
+  // As many numbers a row as fit when they are written out.
   const rows = Array.from({ length: numbers.length / 20 + 1 }, (_, row) => ({
     numbers: numbers.slice(20 * row, 20 * (row + 1)),
   }))
@@ -264,7 +264,7 @@ test('numbers of metadata come back as they were, whatever their size', async ()
   expect(keys.map(({ metadata }) => metadata)).toEqual(expect.arrayContaining(rows))
 })
 
-describe('metadata that another writer has stored and nobody can read', () => {
+describe('unreadable metadata that another writer has stored', () => {
   const deep = `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`
 
   test.each([

@@ -23,7 +23,7 @@ test('concurrent costs never add up to more than the limit', async () => {
   const costs = Array.from({ length: 200 }, (_, index) => (index % 7) + 1)
   const answers = await Promise.all(costs.map((cost) => verifyApiKey(key, { cost })))
   const spent = costs.filter((_, index) => answers[index]!.valid).reduce((a, b) => a + b, 0)
-  // What is left is less than the cheapest request that was refused.
+  // The rest of the limit is less than the cheapest refused request.
   expect(spent).toBe(100)
 })
 

@@ -24,7 +24,7 @@ const storedSuspension = (id: string): Promise<number> =>
     return until.getTime()
   })
 
-test('who goes over the limit is suspended: told first when, then that', async () => {
+test('a key that exceeds its limit is suspended: the first refusal has the wait, later ones the code', async () => {
   const { id, key } = await create()
   const before = Date.now()
   expect(await exceed(key)).toMatchObject({

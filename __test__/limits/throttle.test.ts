@@ -65,14 +65,14 @@ describe('an address that keeps presenting wrong keys', () => {
     const cost = await setting.cost(async () => {
       const keys = [...times(1_000, oldKey), ...times(1_000, () => 'junk')]
       const codes = await codesOf(keys, ip)
-      // So many minutes it does not take that more than these were forgotten.
+      // This takes too little time for more attempts than these to expire.
       expect(codes.filter((code) => code !== 'THROTTLED').length).toBeLessThan(PER_MINUTE)
     })
     expect(cost.selects).toBeLessThan(PER_MINUTE)
     expect(cost.hashes).toBe(0)
   })
 
-  test('is not told which keys there are: a right one that is not in memory has to wait too', async () => {
+  test('cannot find out which keys exist: a valid key that is not cached has to wait too', async () => {
     const [cold] = await setting.coldKeys(1)
     const ip = await throttled()
     const { code, keyId, retryAfterMs } = (await verifyApiKey(cold!.key, { ip })) as {
@@ -103,7 +103,7 @@ describe('an address that keeps presenting wrong keys', () => {
     expect(await verifyApiKey(warm!.key, { ip })).toMatchObject({ valid: true, name: 'changed' })
   })
 
-  test('holds up nobody else', async () => {
+  test('does not hold up other addresses', async () => {
     const [elsewhere, unknown, unreadable] = await setting.coldKeys(3)
     await throttled()
     expect((await verifyApiKey(elsewhere!.key, { ip: freshIp() })).valid).toBe(true)
@@ -149,7 +149,7 @@ describe('an address that keeps presenting wrong keys', () => {
     })
   })
 
-  test('is told to wait by the route helpers', async () => {
+  test('gets a 429 from the route helpers', async () => {
     const route = next.withApiKey(() => new Response('ok'))
     const ip = await throttled()
     const answer = await ask(route, { 'x-api-key': oldKey(), 'x-forwarded-for': ip })
@@ -171,7 +171,7 @@ describe('right keys that are refused', () => {
   })
 })
 
-test('every attempt is told, and a throttled flood is one entry', async () => {
+test('every attempt emits an event, and a throttled flood is one entry', async () => {
   const told: { reason: string; count: number; lookup?: string }[] = []
   const ip = freshIp()
   afterAll(

@@ -23,12 +23,12 @@ const useOnce = async (clientId: string, times = 1): Promise<void> => {
 
 // In one order: clients that were told apart stay so for as long as the process lives.
 
-test('clients are not told apart by default', async () => {
+test('clients are not counted separately by default', async () => {
   await useOnce('first')
   expect(countsOfClients()).toEqual({})
 })
 
-test('the first clients are told apart, whatever their names, and the rest is counted together', async () => {
+test('the first clients are counted separately, whatever their names, and the others together', async () => {
   await startWith(3)
   const odd = String.raw`a "quoted" back\slash`
   await useOnce(odd, 3) // The third is refused.

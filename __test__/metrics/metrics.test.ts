@@ -14,7 +14,7 @@ const PREFIX = 'sophra_api_key_'
 const read = (): Map<string, number> => samples(metrics())
 const value = (series: string): number | undefined => read().get(PREFIX + series)
 
-/** What counts verifies and the work that they cause. */
+/** The metrics that count verifies and the work that they cause. */
 const COUNTED = /verifications_total|lookups|duration_seconds_count|hashes|key_reads|suspensions/
 
 /** By how much the counters of verifies rise through `action`, without those that stay. */
@@ -76,13 +76,13 @@ describe('verifies are counted', () => {
       [verified('INSUFFICIENT_SCOPE')]: 4,
       [verified('VALID')]: 1,
       [verified('RATE_LIMITED')]: 2,
-      // What cannot be a key is not looked for.
+      // A text that cannot be a key is not looked up.
       [verified('INVALID_KEY')]: 2,
       [looked('hit')]: 12,
     })
   })
 
-  test('that nobody holds a key for: once by the database, then from memory', async () => {
+  test('of a key that does not exist: first from the database, then from the cache', async () => {
     const unknown = 'A'.repeat(43)
     const unheld = { [verified('INVALID_KEY')]: 1 }
     expect(await rise(() => verifyApiKey(unknown))).toEqual({
@@ -122,7 +122,7 @@ describe('verifies are counted', () => {
   })
 })
 
-test('the state is told', async () => {
+test('the state of the service is shown', async () => {
   const [key] = await setting.warmKeys(1)
   await flush()
   await verifyApiKey(key!.key)

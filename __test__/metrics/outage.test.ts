@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.remove()
 })
 
-test('an outage and its end are told, and what is not stored meanwhile', async () => {
+test('an outage, its end and the usage that is not yet stored are shown', async () => {
   const { key } = await createApiKey({ name: 'n', clientId: 'c' })
   await eventually(async () => {
     const hits = value('cache_lookups_total{result="hit"}')

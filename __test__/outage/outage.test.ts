@@ -127,7 +127,7 @@ describe('a database that goes away and comes back', () => {
     expect((await getApiKey(id))!.usageCount).toBe(7)
   })
 
-  test('is told of at close(), with what is lost', async () => {
+  test('makes close() reject, with the number of lost counts', async () => {
     const { key } = await create()
     await flush()
     for (let time = 0; time < 3; time++) await verifyApiKey(key)
@@ -159,7 +159,7 @@ describe('a database that goes away and comes back', () => {
       expect(await verifyApiKey(key)).toMatchObject({ valid: true, keyId: id })
     })
 
-    test('leaves no key that nobody was told of', async () => {
+    test('leaves no key whose creation was not confirmed', async () => {
       await create()
       const swallowed = proxy.swallowAnswerTo('Orphan')
       const creation = faultOf(() => create('Orphan'))
@@ -194,7 +194,7 @@ test('a database that is not there at the start is unavailable, until it is ther
   await again.stop()
 })
 
-test('a database that is frozen is unavailable, and nobody hangs or is refused', async () => {
+test('a frozen database is unavailable, and no call hangs or is refused', async () => {
   const postgres = await startPostgres()
   configureWith(postgres.url)
   const { id, key } = await create()

@@ -7,7 +7,7 @@ import { platforms, usePacked } from './support/packed.js'
 const packed = usePacked()
 const KB = 1000
 
-/** What a user downloads. A new file is a decision: add it here. */
+/** The files that a user downloads. A new file is a decision: add it here. */
 const MAIN = [
   'LICENSE',
   'README.md',

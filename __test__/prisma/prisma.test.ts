@@ -7,9 +7,9 @@ import { eventually } from '../support/eventually.js'
 import { generate, type PrismaClient } from './client.js'
 
 const models = {
-  /** As the app has them, which knows nothing of this package. */
+  /** The models of an app that does not know this package. */
   app: readFileSync(new URL('app.prisma', import.meta.url), 'utf8'),
-  /** As the documentation says that they should be from now on. */
+  /** The models that the documentation recommends. */
   extended: [...read('docs/deploy/prisma.md').matchAll(/```prisma\n(.*?)```/gs)]
     .map(([, text]) => text!)
     .join(),

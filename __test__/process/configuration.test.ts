@@ -397,7 +397,7 @@ describe('a URL that no connection can be made with', () => {
   })
 })
 
-test('health() tells what is ok', async () => {
+test('health() reports that all is well', async () => {
   configureWith({ flushIntervalMs: 600_000 })
   await flush()
   expect(await health()).toEqual({
@@ -412,7 +412,7 @@ test('health() tells what is ok', async () => {
   expect((await health()).usagePending).toBeGreaterThan(0)
 })
 
-test('health() tells that the database is away, and does not reject', async () => {
+test('health() reports an unreachable database, and does not reject', async () => {
   configure({ databaseUrl: 'postgres://user:hidden@127.0.0.1:1/none' })
   const answer = await health()
   expect(answer.status).toBe('down')

@@ -101,7 +101,7 @@ describe('a database that does not answer', () => {
         process.once('SIGUSR2', () => { clearInterval(waiting); (async () => { ${verify()} report('now'); ${end} })() })
         const waiting = setInterval(() => {}, 1_000)
         ${verify(1)} await api.flush(); report('ready')`
-      // As the key was hashed, so that nothing renews its hash and makes its row read again.
+      // The parameters that the key was hashed with, so that its hash is not renewed and its row is not read again.
       const hashing = { API_KEYS_ARGON2_MEMORY_KIB: '8', API_KEYS_ARGON2_ITERATIONS: '1' }
       const env = envFor(key, { DATABASE_URL: tap.url, API_KEYS_LOG: 'off', ...hashing })
       const child = await started(source, env)

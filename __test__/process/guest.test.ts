@@ -45,7 +45,7 @@ test('no panic can cross an exported function', () => {
   for (const [attribute] of exports) expect(attribute).toContain('catch_unwind')
 })
 
-test('what a defect says is told to nobody', () => {
+test('the text of an unexpected native error is not passed on', () => {
   const { guarded } = createRequire(import.meta.url)('../../lib/errors.js') as {
     guarded(call: () => unknown): unknown
   }

@@ -56,7 +56,7 @@ test('there is no column that is not attacked', async () => {
   await addon.migrate()
   const found = (await textColumns(sql)).map(({ table, column }) => `${table}.${column}`)
   const attacked = tampered.map(({ table, column }) => `${table}.${column}`)
-  // What sqlx remembers of migrations is compared with theirs and nothing else.
+  // The record of migrations is only compared with the embedded ones.
   const ours = found.filter((name) => !name.startsWith('migrations.'))
   expect(ours.sort()).toEqual([...attacked, ...Object.keys(inserts)].sort())
 })
@@ -118,7 +118,7 @@ test('tables of our own are no way in', async () => {
   await sql(`UPDATE sophra_api_keys.audit SET event = $1 WHERE event ? 'x'`, [flood])
 })
 
-test('what was told, and what is kept, is harmless', async () => {
+test('events and audit entries are harmless', async () => {
   const kept = await auditLog()
   expect((await addon.health()).status).toBe('ok')
   for (const event of [...told, ...kept]) expectHarmless(event, 'an event')
@@ -204,7 +204,7 @@ describe('on stderr', () => {
     expect(unreadable.length).toBeGreaterThanOrEqual(12)
   })
 
-  test('a signing key that nobody has is named harmlessly', async () => {
+  test('an unknown signing key is named with escapes', async () => {
     const script = `await api.getApiKey('x').catch(({ message, code }) => report({ message, code }))`
     for (const [, text] of named) {
       const fingerprint = text.slice(0, 800)

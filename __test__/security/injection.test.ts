@@ -54,7 +54,7 @@ function valuesOf(type: string, text: string): unknown[] {
   return [text]
 }
 
-/** What is attacked, and the arguments made of those that are accepted. */
+/** The attacked argument, and a function that makes all arguments from accepted ones. */
 type Attack = [string, (args: unknown[]) => unknown[]]
 
 /** The text at every place of a function's arguments where one can be, one after the other. */
@@ -126,10 +126,10 @@ test('a flood of bad fields is a fault of a bounded size', async () => {
   }
 })
 
-test('what was told, and what is kept, is harmless', async () => {
+test('events and audit entries are harmless', async () => {
   const kept = await auditLog()
   for (const event of [...told, ...kept]) expectHarmless(event, 'an event')
-  // Where a text was accepted it is told, as escapes.
+  // A text that was accepted appears with escapes.
   for (const events of [told, kept]) {
     const all = JSON.stringify(events)
     for (const type of ['key.issued', 'key.changed', 'key.refused', 'admin.issued'])

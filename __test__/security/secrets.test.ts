@@ -61,7 +61,7 @@ const program = `
   await logFault(api.createApiKey({ name: 'x', clientId: 'c' }))
   log(await api.health())
   log(api)
-  // What the process was given is Node's own to show.
+  // Node.js reports the environment by design.
   const { environmentVariables, ...diagnostic } = process.report.getReport()
   log(diagnostic)
   log(process.report.getReport(new Error('Diagnosed')).javascriptStack)

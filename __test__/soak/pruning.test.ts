@@ -9,7 +9,7 @@ const { verifyApiKey } = addon
 
 const setting = useSetting()
 
-/** What is older than ten minutes is forgotten, once a minute. */
+/** Entries older than ten minutes are pruned once a minute. */
 const FORGOTTEN_MS = 14 * 60_000
 
 test('old changes are forgotten, and those of a transaction that is still open are not', async () => {

@@ -88,7 +88,7 @@ test('a million verifies while Postgres is away take no more memory than there a
   const KEYS = 1_000
   const keys = (await setting.coldKeys(KEYS)).map(({ key }) => key)
   const peer: Peer = await startPeer({ ...setting.options, stalenessSeconds: 3_600 })
-  /** So many rounds over all keys; MiB after it. */
+  /** Makes the given number of rounds over all keys, and returns the memory afterwards, in MiB. */
   const rounds = (count: number): Promise<number> =>
     peer.run(
       async ({ api }, keys, count) => {

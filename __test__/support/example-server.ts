@@ -61,7 +61,7 @@ export async function serve(
   return { url: `http://127.0.0.1:${port}`, output: () => printed, stop }
 }
 
-/** Of our own environment only what running a program needs: nothing that configures the addon. */
+/** The part of our environment that any program needs, without the variables that configure the addon. */
 function inherited(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, SystemRoot } = process.env
   return { PATH, HOME, TMPDIR, SystemRoot, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' }

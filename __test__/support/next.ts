@@ -14,7 +14,7 @@ export const HOST = 'http://localhost:3000'
 export interface Answer {
   status: number
   headers: Record<string, string>
-  /** As the handler sent it: a test says itself what it expects. */
+  /** The body as the handler sent it. Each test states what it expects. */
   body: any
 }
 

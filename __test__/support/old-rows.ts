@@ -4,13 +4,13 @@ import { jwt, type Claims } from './jwt.js'
 
 type Sql = Database['sql']
 
-/** What an old instance made: its row holds the plaintext. */
+/** A key that an old instance made: its row holds the plaintext. */
 export interface OldKey {
   id: string
   key: string
 }
 
-/** As the old app made them. */
+/** A key in the format of the old app. */
 export const oldKey = (): string => randomBytes(32).toString('base64url')
 
 /** Rows as an old instance wrote them, each with some usage of its own. */

@@ -6,7 +6,7 @@ import type { Stats } from './stats.js'
 
 type Api = typeof addon
 
-/** What a function finds in the other process. */
+/** The scope of a function that runs in the other process. */
 export interface Here {
   api: Api
   stats(): Stats

@@ -8,7 +8,7 @@ import { Client } from 'pg'
 import { serverAccount } from '../../scripts/account.mjs'
 import { eventually } from './eventually.js'
 
-/** What `pgbouncer --version` says; undefined where there is none. */
+/** The output of `pgbouncer --version`; undefined if it is not installed. */
 export function pgbouncerVersion(): string | undefined {
   const { status, stdout } = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8' })
   return status === 0 ? stdout.split('\n')[0] : undefined
@@ -17,7 +17,7 @@ export function pgbouncerVersion(): string | undefined {
 export interface Pgbouncer {
   /** The database's URL by way of the pooler, with Prisma's parameter that says so. */
   url: string
-  /** What the pooler's console answers. */
+  /** The rows that the pooler's console returns. */
   console(command: string): Promise<Record<string, any>[]>
   stop(): Promise<void>
 }

@@ -22,7 +22,7 @@ export interface Setting {
   coldKeys(count: number, fields?: Partial<NewKey>): Promise<Issued[]>
   /** The same, each verified once. */
   warmKeys(count: number, fields?: Partial<NewKey>): Promise<Issued[]>
-  /** What `action` costs this process. */
+  /** The work that `action` causes in this process. */
   cost(action: () => Promise<unknown>): Promise<Cost>
   /** Settles when this process knows of everything that was committed before. */
   caughtUp(): Promise<void>

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** What this process has done since the addon was started. No part of the package's contract: for tests. */
+/** The work of this process since the addon was started. Only for tests, not part of the package's contract. */
 export interface Stats {
   /** Computations of argon2id, those that only take as long as one included. */
   hashes: number

@@ -1,4 +1,4 @@
-// As much of Postgres's protocol as it takes to see which statements a client executes.
+// The part of the Postgres protocol that shows which statements a client executes.
 
 const START_UP = 3 << 16
 

@@ -32,7 +32,7 @@ const absurd: [string, string][] = [
 ]
 
 test.each(absurd)(
-  'a stored hash with %s is refused, told once, and nothing computed',
+  'a stored hash with %s is refused without computing anything, and reported once',
   async (_, stored) => {
     const [issued] = await setting.coldKeys(1)
     const { id, key } = issued!

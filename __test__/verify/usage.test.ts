@@ -87,7 +87,7 @@ test('lastUsedAt is the last use, and never goes back', async () => {
   expect((await getApiKey(key!.id))!.usageCount).toBe(3)
 })
 
-test('of a key that was deleted, or replaced by one with its id, is nobody else’s', async () => {
+test('of a deleted key, or of one whose id was used again, is not counted for another key', async () => {
   const [gone, stays] = await setting.warmKeys(2)
   await setting.sql(`DELETE FROM "ApiKey" WHERE "id" = $1`, [gone!.id])
   await flush()

@@ -19,7 +19,7 @@ const typo = (text: string, place: number): string =>
   text.slice(0, place) + (text[place] === 'x' ? 'y' : 'x') + text.slice(place + 1)
 
 describe('an accepted key', () => {
-  test('answers who the client is', async () => {
+  test('returns the client of the key', async () => {
     const expiresAt = new Date(Date.now() + 60_000)
     const metadata = { plan: 'pro', tags: ['a'] }
     const { id, key } = await create({ scopes: ['docs:read'], metadata, expiresAt })
@@ -375,7 +375,7 @@ describe('usage', () => {
     await eventually(async () => expect((await getApiKey(id))!.usageCount).toBe(1))
   })
 
-  test('of a deleted key disturbs nobody', async () => {
+  test('of a deleted key disturbs no other key', async () => {
     const [gone, kept] = await Promise.all([create(), create()])
     await Promise.all([verifyApiKey(gone.key), verifyApiKey(kept.key)])
     await addon.deleteApiKey(gone.id)

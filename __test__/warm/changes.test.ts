@@ -32,7 +32,7 @@ const changesOf = async ({ id }: Issued): Promise<number> => {
 
 const DISABLE = `UPDATE public."ApiKey" SET "isActive" = false WHERE "id" = $1`
 
-describe('a change is told of', () => {
+describe('a change is noticed', () => {
   test('by a session that fires no ordinary triggers', async () => {
     const [updated, deleted] = await setting.warmKeys(2)
     const replica = await session(`SET session_replication_role = replica`)

@@ -79,7 +79,7 @@ test.each([
     expect(await codeOf(kept.key)).toBe('VALID')
     await immediate()
   }
-  // What is as it was needs no proof.
+  // A key whose row is unchanged needs no hash.
   expect(stats().hashes).toBe(hashes)
 
   // And the changes are followed from there.

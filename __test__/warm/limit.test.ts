@@ -40,7 +40,7 @@ async function accepted(hot: Issued, others: Issued[], count: number): Promise<n
 
 async function expectUses({ id }: Issued, uses: number): Promise<void> {
   await flush()
-  // What was refused is no usage.
+  // Refused verifies do not count as usage.
   expect((await getApiKey(id))!.usageCount).toBe(uses)
   const [row] = await setting.sql(
     `SELECT spent::int FROM sophra_api_keys.spent WHERE key_id = $1`,

@@ -49,7 +49,7 @@ afterEach(async () => {
 
 const context = { scopes: ['a'] }
 
-/** What a verify answers: its code, or that of its fault. */
+/** The code of a verify, or that of its error. */
 const outcomeOf = async ({ key }: Issued): Promise<string> =>
   verifyApiKey(key, context).then(
     ({ code }) => code,
@@ -85,7 +85,7 @@ async function expectServedWithinBound(since: number): Promise<void> {
 
 async function expectRecovery(hashes: number): Promise<void> {
   await eventually(async () => expect(await outcomeOf(warm)).toBe('VALID'))
-  // What was proved stays proved.
+  // A cached key stays cached.
   expect(stats().hashes).toBe(hashes)
   expect(await outcomeOf(cold)).toBe('VALID')
   await eventually(async () => expect((await health()).status).toBe('ok'))

@@ -143,12 +143,12 @@ test('what a thread does to an answer stays there', async () => {
   }
 })
 
-test('threads that come and go, in the middle of it too, disturb nobody', async () => {
+test('threads that start and end, even in the middle of a verify, disturb no other thread', async () => {
   const keys = await setting.warmKeys(100)
   for (let time = 0; time < 5; time++) {
     const brief = new Thread()
     expect(await brief.run(mixedUp, keys)).toEqual([])
-    // Nobody waits for its answer.
+    // The result is not awaited.
     brief.run(mixedUp, keys).catch(() => {})
     await brief.end()
   }

@@ -22,7 +22,7 @@ test('the packed addon runs on glibc 2.17', () => {
   expect(needed.filter(isNewer)).toEqual([])
 })
 
-test('this test tells versions apart', () => {
+test('this test distinguishes versions', () => {
   expect(['GLIBC_2.17', 'GLIBC_2.2.5', 'GLIBC_2.18', 'GLIBC_2.34'].filter(isNewer)).toEqual([
     'GLIBC_2.18',
     'GLIBC_2.34',

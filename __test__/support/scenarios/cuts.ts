@@ -17,7 +17,7 @@ export interface Cuts {
 /** A statement that stores usage, or that makes it last. */
 const STORES = /sophra_api_keys\.usage_batches/
 
-/** What was rejected must be an outage. */
+/** Every rejection must be an outage. */
 const outage = (fault: Fault): false => {
   expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   return false

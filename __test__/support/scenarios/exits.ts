@@ -5,7 +5,7 @@ import { BUSY } from './terminations.js'
 
 type Env = (key: Awaited<ReturnType<typeof newKey>>) => Record<string, string>
 
-/** What ends a process that is in the middle of verifies, and how it should have ended. */
+/** The ways to end a process in the middle of verifies, and the expected ends. */
 const roads: [string, NodeJS.Signals | undefined, Partial<Ended>][] = [
   ['stopped = true', undefined, { code: 0, signal: null }],
   ['process.exit(3)', undefined, { code: 3, signal: null }],

@@ -29,7 +29,7 @@ const HUGE = [
   '\ud800'.repeat(9_999),
 ]
 
-/** What is put in the place of some characters. */
+/** The key with a random change. */
 function mutated(key: string): string {
   const at = randomInt(key.length + 1)
   const piece = randomInt(2) === 0 ? pick(PIECES) : String.fromCharCode(randomInt(0x10000))
@@ -70,7 +70,7 @@ export async function hostileKeys(key: string, count: number): Promise<void> {
       .verifyApiKey(made as string)
       .catch((fault: { code: string }) => fault)
     const expected = typeof made === 'string' ? 'INVALID_KEY' : 'INVALID_INPUT'
-    // Not expect(): a million of them are slow.
+    // expect() is too slow for a million calls.
     if (answer.code !== expected) throw new Error(`${JSON.stringify(made)}: ${answer.code}`)
   }
   const BATCH = 100

@@ -97,7 +97,7 @@ async function eachRound(
   }
 }
 
-/** Not always the same one. */
+/** Not the same one each time. */
 async function aMoment(round: number): Promise<void> {
   for (let turn = 0; turn < (round * 7) % 11; turn++) await immediate()
 }

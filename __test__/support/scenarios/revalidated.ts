@@ -21,7 +21,7 @@ export async function changesWithoutHashes(setting: Setting, count: number): Pro
     })
   }
 
-  // As many statements as rows that changed, and none afterwards.
+  // One statement for each changed row, and none afterwards.
   const rounds: [string, object][] = [
     [`"name" = 'Renamed'`, { name: 'Renamed' }],
     [`"rateLimit" = 7777`, { rateLimit: { limit: 7_777 } }],
