@@ -1,32 +1,20 @@
 'use strict'
 
-// The addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made here and in `fault.js`, so
-// that they belong to the caller's realm (`instanceof` holds in jest's sandboxes and in vm contexts).
+// The native addon answers in JSON, with instants in milliseconds. Objects, dates and errors are made in JavaScript, so that
+// they belong to the caller's realm: `instanceof` then holds in jest's sandboxes and in vm contexts.
 
-const native = require('./addon.js')
-const { onEvent, withEventDates } = require('./events.js')
-const { flushAtExit } = require('./exit.js')
-const { ApiKeyError, guarded, open } = require('./fault.js')
-const { freeze, verifyWarm } = require('./warm.js')
+const native = require('./lib/addon.js')
+const { invalidInput } = require('./lib/constants.js')
+const { ApiKeyError, guarded, unwrap } = require('./lib/errors.js')
+const { flushAtExit } = require('./lib/exit.js')
+const { freeze, verifyWarm } = require('./lib/warm.js')
 
-const DATES = [
-  'expiresAt',
-  'createdAt',
-  'updatedAt',
-  'lastUsedAt',
-  'suspendedUntil',
-  'previousKeyExpiresAt',
-]
+// Both are loaded when they are first needed, so that importing the package stays quick.
+const withDates = (object) => require('./lib/dates.js').withDates(object)
+const withEventDates = (event) => require('./lib/dates.js').withEventDates(event)
 
-function withDates(object) {
-  for (const name of DATES) {
-    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
-  }
-  return object
-}
-
-/** As the results of the warm path are. */
-function withSharedFrozen(verification) {
+/** Freezes what the results of the warm path share, so that cold results behave the same. */
+function withFrozenParts(verification) {
   freeze(verification.scopes)
   freeze(verification.metadata)
   return withDates(verification)
@@ -35,22 +23,22 @@ function withSharedFrozen(verification) {
 const same = (value) => value
 const orNull = (value) => value ?? null
 
-/** An exported function: async, so that nothing is ever thrown synchronously. */
+/** Makes an exported function of a native one. It is async, so that it never throws synchronously. */
 function exported(call, revive = same) {
   return async (...args) => {
     flushAtExit()
-    return revive(open(await guarded(call, ...args)))
+    return revive(unwrap(await guarded(call, ...args)))
   }
 }
 
-// One assignment a name: so Node finds the names for `import { createApiKey } from '@sophra/api-keys'`.
+// One assignment for each name: Node.js then finds the names for `import { createApiKey } from '@sophra/api-keys'`.
 exports.createApiKey = exported(native.createApiKey, withDates)
 exports.getApiKey = exported(native.getApiKey, (key) => orNull(withDates(key)))
 exports.listApiKeys = exported(native.listApiKeys, (page) => (page.keys.forEach(withDates), page))
 exports.updateApiKey = exported(native.updateApiKey, withDates)
 exports.patchApiKey = exported(native.patchApiKey, withDates)
 exports.deleteApiKey = exported(native.deleteApiKey)
-const verifyCold = exported(native.verifyApiKey, withSharedFrozen)
+const verifyCold = exported(native.verifyApiKey, withFrozenParts)
 exports.verifyApiKey = async (key, context) => verifyWarm(key, context) ?? verifyCold(key, context)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
@@ -65,14 +53,13 @@ exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)
 exports.metrics = () => guarded(native.metrics)
-exports.configure = (options) => open(guarded(native.configure, options))
+exports.configure = (options) => unwrap(guarded(native.configure, options))
 exports.onEvent = (callback) => {
-  if (typeof callback === 'function') return onEvent(callback)
+  if (typeof callback === 'function') return require('./lib/events.js').onEvent(callback)
   const message = 'must be a function'
   throw new ApiKeyError({
+    ...invalidInput,
     message: `Invalid input: callback ${message}`,
-    code: 'INVALID_INPUT',
-    status: 400,
     issues: [{ path: 'callback', message }],
   })
 }

@@ -1,3 +1,9 @@
+/**
+ * Guards for route handlers that take a `Request`: of Next.js, Hono, or any other server on Node.js.
+ *
+ * @module @sophra/api-keys/next
+ */
+
 import type {
   ApiKeyError,
   ValidAdminVerification,
@@ -5,25 +11,25 @@ import type {
   VerifyContext,
 } from './index.js'
 
-/** What a route answers. */
+/** The response of a route handler. */
 export type RouteResponse = Response | Promise<Response>
 
-/** A route handler that a framework may call with a context of its own, or with none. */
+/** A route handler, which a framework may call with a context of its own or without one. */
 export type RouteHandler<Req extends Request = Request> = (
   request: Req,
   context?: any,
 ) => Promise<Response>
 
-/** What `withApiKey` adds to the context of a handler. */
+/** The property that `withApiKey` adds to the context of a handler. */
 export interface ApiKeyRouteContext {
-  /** Whose key the request presented: `clientId`, `name`, `scopes`, `metadata` and the rest. */
+  /** The verification of the request's key: `clientId`, `name`, `scopes`, `metadata` and more. */
   apiKey: ValidVerification
 }
 
-/** What a key has to bring. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
+/** The requirements for a key. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
 export interface ApiKeyOptions {
   /**
-   * All of them must be held by the key.
+   * Scopes that the key must hold, all of them.
    * @default []
    */
   scopes?: string[]
@@ -35,15 +41,16 @@ export interface ApiKeyOptions {
 }
 
 /**
- * Guards a route handler: it runs only for a valid API key, in `x-api-key` or as `Authorization: Bearer`. It is called with
- * the request and the context of the framework, which gets `apiKey` added; `params` stay as they are, a promise in Next 15.
+ * Guards a route handler: the handler runs only for a valid API key, sent in `x-api-key` or as `Authorization: Bearer`. The
+ * handler gets the request, and the context of the framework with `apiKey` added. `params` stay as they are: a promise from
+ * Next.js 15 on.
  *
- * A refused key is answered 401, 403 or 429, a fault 503 or 500, as `{ error, code }`. Answers tell what is left of a rate limit
- * (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), refusals when to come back (`Retry-After`).
- * A response that sets no `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler throws becomes its response;
- * whatever else it throws goes on to the framework.
+ * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`. Responses
+ * announce the remaining rate limit (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals
+ * announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
+ * throws becomes a response; anything else that it throws goes on to the framework.
  *
- * All methods are guarded alike, `OPTIONS` too: answer preflights by a handler of their own.
+ * The guard treats all methods alike, including `OPTIONS`: handle preflight requests in a separate handler.
  *
  * @example
  * ```ts
@@ -67,45 +74,46 @@ export declare function withApiKey<Context extends object, Req extends Request =
   options?: ApiKeyOptions,
 ): (request: Req, context: Omit<Context, 'apiKey'>) => Promise<Response>
 
-/** Who may manage keys, by the app's own sessions. */
+/** A user of the app who may manage keys, identified by the app's own session. */
 export interface AdminUser {
-  /** For the app itself. */
+  /** The name of the user: the actor in the audit log. */
   name: string
-  /** Matched exactly, as those of admin tokens; `*` is all. */
+  /** The permissions that the user holds. As with admin tokens, they match exactly, and `*` stands for all. */
   permissions: string[]
 }
 
-/** What `withAdminAuth` adds to the context of a handler. */
+/** The property that `withAdminAuth` adds to the context of a handler. */
 export interface AdminRouteContext {
-  /** The admin token that the request presented, or what `authorize` answered. */
+  /** The verification of the request's admin token, or the user that `authorize` returned. */
   admin: ValidAdminVerification | AdminUser
 }
 
-/** Whom `authorize` lets in; anything falsy is nobody. */
+/** The result of `authorize`: the user to let in, or a falsy value for none. */
 export type Authorized = AdminUser | null | undefined | false
 
-/** What an admin has to bring. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
+/** The requirements for an admin. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
 export interface AdminOptions {
   /**
-   * The permission that the request needs: `keys:read`, or whatever the app has given to its tokens.
-   * @default none: every valid admin may
+   * The permission that the admin must hold: `keys:read`, or one that the app has given to its tokens.
+   * @default none: every valid admin is let in
    */
   permission?: string
   /**
-   * Lets the app accept its own user sessions. It is asked only about requests without `x-admin-token`, and answers the user, who
-   * then must hold `permission` like a token, or something falsy: 401.
+   * Lets the app accept its own user sessions. The guard calls it only for requests without `x-admin-token`. It returns the user,
+   * who must hold `permission` as a token must, or a falsy value for a 401.
    *
-   * Nothing else is a yes. Any other answer, and whatever it throws, is logged and answered 500; only an `ApiKeyError` becomes
-   * its own response, and signals of Next (`redirect()`) go on to it. The handler runs in none of these cases.
+   * Any other return value is an error, which is logged and becomes a 500, as is anything that the function throws. There are two
+   * exceptions: an `ApiKeyError` becomes its own response, and signals of Next.js (`redirect()`) go on to Next.js. The handler
+   * does not run in any of these cases.
    *
-   * A session in a cookie is sent along by the browser whoever asks: check the origin of requests that change something.
+   * Browsers send a session cookie with requests from other sites too: check the origin of requests that change data.
    */
   authorize?: (request: Request) => Authorized | Promise<Authorized>
 }
 
 /**
- * Guards a route handler: it runs only for an admin who holds the permission. Like `withApiKey`, with the admin as
- * `context.admin`; the token is in the header `x-admin-token`.
+ * Guards a route handler: the handler runs only for an admin who holds the permission. The admin token is sent in
+ * `x-admin-token`, and the handler finds the admin in `context.admin`. Otherwise it works like `withApiKey`.
  *
  * @example
  * ```ts
@@ -125,20 +133,21 @@ export declare function withAdminAuth<Context extends object, Req extends Reques
 
 /** The handlers of `/api/keys`. */
 export interface ApiKeyRoutes {
-  /** An array of keys, newest first; needs `keys:read`. */
+  /** Lists keys as an array, newest first. Requires `keys:read`. */
   GET: RouteHandler
-  /** Creates a key; needs `keys:write`, as all that follow. */
+  /** Creates a key. Requires `keys:write`, as do the methods below. */
   POST: RouteHandler
-  /** Changes a key, or replaces it with `regenerateKey: true`. */
+  /** Changes a key. With `regenerateKey: true`, it replaces the key with a new one. */
   PUT: RouteHandler
   /** Changes a key. */
   PATCH: RouteHandler
-  /** Deletes the key `?id=`. */
+  /** Deletes the key whose id is in `?id=`. */
   DELETE: RouteHandler
 }
 
 /**
- * The routes by which admins manage keys, for an `app/api/keys/route.ts`. Bodies over 64 KiB are 413, before they are parsed.
+ * Makes the route handlers with which admins manage keys, for a file `app/api/keys/route.ts`. A body of more than 64 KiB is
+ * refused with 413 before it is parsed.
  *
  * @example
  * ```ts
@@ -148,10 +157,11 @@ export interface ApiKeyRoutes {
 export declare function apiKeyRoutes(options?: Pick<AdminOptions, 'authorize'>): ApiKeyRoutes
 
 /**
- * The client's address, read from `X-Forwarded-For` as far as `trustedProxies` or `trustedHops` declare proxies: the rightmost
- * hop that is not one of them. `null`: unknown, as it always is where nothing is declared. For `ip` of `verifyApiKey`.
+ * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of
+ * the proxies declared by `trustedProxies` or `trustedHops`. The result is `null` if the address is unknown, which it always is
+ * without such a declaration.
  *
- * Throws an {@link ApiKeyError} with the code `CONFIGURATION` where the declaration is wrong.
+ * Throws an {@link ApiKeyError} with the code `CONFIGURATION` if the declaration is wrong.
  *
  * @example
  * ```ts

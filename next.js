@@ -1,9 +1,9 @@
 'use strict'
 
-// `@sophra/api-keys/next`: route handlers on the Web's `Request` and `Response`. Nothing of Next.js is imported, so they
-// serve in any fetch-style server.
+// `@sophra/api-keys/next`: route handlers on the Web's `Request` and `Response`. They import nothing from Next.js, so they work
+// in any server that uses these types.
 
-exports.withApiKey = require('./next/api-key.js').withApiKey
-exports.withAdminAuth = require('./next/admin.js').withAdminAuth
-exports.apiKeyRoutes = require('./next/routes.js').apiKeyRoutes
-exports.clientIp = require('./next/client-ip.js').clientIp
+exports.withApiKey = require('./lib/next/api-key.js').withApiKey
+exports.withAdminAuth = require('./lib/next/admin.js').withAdminAuth
+exports.apiKeyRoutes = require('./lib/next/routes.js').apiKeyRoutes
+exports.clientIp = require('./lib/next/client-ip.js').clientIp

@@ -1,16 +1,15 @@
 /**
- * Holds one subject, in a process of its own so that no row pays for the garbage and the compiled code
- * of another.
+ * Runs one subject in a process of its own, so that no row pays for the garbage and the compiled code of another.
  *
- * A subject exports `open({ databaseUrl, rounds })`, which answers rows:
- *   title     what is called
- *   call      calls once; its argument counts the calls
- *   accepts   whether an answer is as expected; the first other one ends the run
- *   sync      `call` answers a value, not a promise
- *   calls     calls per sample; by default as many as take SAMPLE_SECONDS
- *   together  also measured with many calls at a time
+ * A subject exports `open({ databaseUrl, rounds })`, which returns rows:
+ *   title     what the row measures
+ *   call      makes one call; its argument is the number of the call
+ *   accepts   whether a result is as expected; the first unexpected one ends the run
+ *   sync      true if `call` returns a value rather than a promise
+ *   calls     the calls per sample; by default as many as take SAMPLE_SECONDS
+ *   together  true if the row is also measured with many calls at a time
  *   load      instead of `call`: options of autocannon, which sends requests to a server in this process
- * and `close()`, where it leaves something behind.
+ * It also exports `close()` if it has something to clean up.
  */
 import { inspect } from 'node:util'
 
@@ -28,7 +27,7 @@ process.on('message', async ({ done, index, concurrency }) => {
   if (done) return end()
   process.send(await sample(rows[index], concurrency))
 })
-// What is left of a row without its functions.
+// The serialisable part of each row.
 process.send(JSON.parse(JSON.stringify(rows)))
 
 async function end() {
@@ -36,7 +35,7 @@ async function end() {
   process.exit()
 }
 
-/** Seconds per call; of a server, the seconds of CPU time that it has used. */
+/** Seconds per call; for a server, the CPU time that it has used, in seconds. */
 async function sample(row, concurrency) {
   if (row.load) return cpuSeconds()
   const time = timing(row, concurrency)
@@ -49,7 +48,10 @@ function cpuSeconds() {
   return (user + system) / 1e6
 }
 
-/** How many calls take SAMPLE_SECONDS, found by doubling; that also lets the code be compiled. One pause is no measure. */
+/**
+ * The number of calls that take SAMPLE_SECONDS, found by doubling, which also gives the compiler time to optimise. The faster of
+ * two measurements counts, since a pause may distort one of them.
+ */
 async function fittingCalls(time) {
   for (let calls = 64; ; calls *= 2) {
     const seconds = Math.min(await time(calls), await time(calls))
@@ -57,7 +59,7 @@ async function fittingCalls(time) {
   }
 }
 
-/** A function that makes so many calls and answers how many seconds they took. */
+/** Makes a function that makes the given number of calls, and returns the seconds that they took. */
 function timing(row, concurrency) {
   const work = row.sync ? oneByOne : concurrency > 1 ? manyAtATime : awaited
   return async (calls) => {

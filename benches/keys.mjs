@@ -1,10 +1,10 @@
-/** Keys of the addon, and what is presented with them. */
+/** The keys of the addon, and the contexts that they are verified with. */
 import addon from '../index.js'
 
-/** So many keys take turns, as in a service with clients: no row lives on one hot key. */
+/** The number of keys that take turns, as in a service with many clients, so that no row profits from a single hot key. */
 export const KEYS = 1024
 
-/** Everything that can be checked: a limit that is never reached, an allow-list, scopes. */
+/** Keys with every kind of check: a limit that is never reached, an allow-list and scopes. */
 export const GUARDED = {
   rateLimit: 1_000_000,
   allowedIps: ['203.0.113.0/24', '2001:db8::/32'],
@@ -13,10 +13,10 @@ export const GUARDED = {
 export const IP = '203.0.113.7'
 export const SCOPES = ['documents:read']
 
-/** A warm verify never hashes, so its keys may be made fast. */
+/** Cheap hashing to make keys quickly: a warm verify never hashes. */
 export const FAST_HASH = { argon2MemoryKib: 8, argon2Iterations: 1 }
 
-/** Issues keys under these options, then starts the addon anew: it has seen none of them. */
+/** Issues keys with these options, then restarts the addon, so that none of them is cached. */
 export async function issueKeys(options, count, fields) {
   addon.configure(options)
   const keys = await inBatches(count, async (index) => {
@@ -35,13 +35,13 @@ export async function warmUp(keys, context) {
   })
 }
 
-/** What the process knew of keys is gone. */
+/** Restarts the addon, which empties its cache. */
 export async function restart(options) {
   await addon.close()
   addon.configure(options)
 }
 
-/** Not all at once: the hashing pool refuses what it cannot do in about two seconds. */
+/** Works through the keys in parts: the hashing pool rejects work that would wait for more than about two seconds. */
 async function inBatches(count, work) {
   const results = []
   while (results.length < count) {

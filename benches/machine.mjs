@@ -1,4 +1,4 @@
-/** Where, when and with what a run was made. */
+/** Describes the machine, the time and the versions of a run. */
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import pg from 'pg'

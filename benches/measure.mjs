@@ -1,8 +1,8 @@
 /** Rounds and their statistics. */
 
 /**
- * One sample of each row after the other, round by round: what slows the machine for a while slows all
- * of them. The first round only warms up. Answers the samples of each row.
+ * Takes one sample of each row in turn, round by round, so that anything that slows the machine for a while affects all rows. The
+ * first round only warms up. Returns the samples of each row.
  */
 export async function interleave(rounds, rows, sample) {
   for (const row of rows) await sample(row)
@@ -22,7 +22,7 @@ export function quantile(values, fraction) {
 
 export const median = (values) => quantile(values, 0.5)
 
-/** What `combine` makes of the two samples of each round. */
+/** Combines the two samples of each round. */
 export function paired(samples, others, combine) {
   return samples.map((sample, round) => combine(sample, others[round]))
 }

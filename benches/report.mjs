@@ -1,4 +1,4 @@
-/** Tables in Markdown, of seconds per call. */
+/** Writes Markdown tables from seconds per call. */
 import { median, paired, quantile } from './measure.mjs'
 
 export function directTable(rows, samples) {
@@ -13,7 +13,7 @@ export function directTable(rows, samples) {
   return [table(head, lines), aboveConstant(rows, samples)].filter(Boolean).join('\n\n')
 }
 
-/** What a verify adds to the call itself. */
+/** The cost of a verify beyond that of the call itself. */
 function aboveConstant(rows, samples) {
   const [constant, verify] = ['a', 'b'].map((letter) => rows.find((row) => row.letter === letter))
   if (!constant || !verify) return undefined
@@ -32,7 +32,7 @@ export function throughputTable(rows, samples, concurrency) {
   return table(head, lines)
 }
 
-/** Rows come in pairs: a route, and the same with the check. */
+/** Rows come in pairs: a route, and the same route with the check. */
 export function httpTable(rows, samples) {
   const lines = []
   for (let index = 0; index < rows.length; index += 2) {
@@ -68,7 +68,7 @@ function duration(seconds) {
 
 const perSecond = (seconds) => digits(1 / seconds)
 
-/** Three digits that count. */
+/** A number with three significant digits. */
 function digits(number) {
   return Number(number.toPrecision(3)).toLocaleString('en', { maximumSignificantDigits: 3 })
 }

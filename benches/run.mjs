@@ -1,9 +1,9 @@
 /**
- * `npm run bench`: what a verify costs, beside what else one could do. Prints Markdown.
+ * `npm run bench`: measures what a verify costs, beside the alternatives. Prints Markdown.
  *
  *   --rounds N    interleaved rounds, at least 10 (default 20)
  *   --only b,e,g  only these rows, by letter
- *   --as-is       with the addon and the example that are there, built or not
+ *   --as-is       use the addon and the example as they are, without building them
  */
 import { statSync } from 'node:fs'
 import path from 'node:path'
@@ -31,13 +31,13 @@ main(async (defer) => {
   const { rounds, letters, asIs } = options()
   if (!asIs) await prepare()
   await installPeers()
-  // Loaded late: these need packages.
+  // Loaded late, since these files need packages that may have to be installed first.
   const { startPostgres } = await import('../scripts/postgres.mjs')
   const { machine } = await import('./machine.mjs')
   const { openSubjects } = await import('./subject.mjs')
   const { requests } = await import('./load.mjs')
 
-  // Peers wait for the disk at each verify: it is as durable here as Postgres is by default.
+  // The alternatives write to disk at each verify, so this Postgres is durable, as it is by default.
   const postgres = await step('Starting Postgres', () => startPostgres({ durable: true }))
   defer(() => postgres.stop())
   const subjects = SUBJECTS.filter(([letter]) => letters.includes(letter))
@@ -86,7 +86,8 @@ function options() {
     },
   })
   const rounds = Number(values.rounds)
-  if (!Number.isInteger(rounds) || rounds < 10) throw new Failure('--rounds: 10 or more')
+  if (!Number.isInteger(rounds) || rounds < 10)
+    throw new Failure('--rounds must be a whole number of at least 10')
   const known = new Set(SUBJECTS.map(([letter]) => letter))
   const letters = values.only?.split(',') ?? [...known]
   const unknown = letters.find((letter) => !known.has(letter))
@@ -94,12 +95,12 @@ function options() {
   return { rounds, letters, asIs: values['as-is'] }
 }
 
-/** What the rows are compared with has a lock file of its own: nothing else needs it. */
+/** Installs the alternatives. They have a lock file of their own, since nothing else needs them. */
 async function installPeers() {
   const cwd = path.join(root, 'benches')
   const modified = (file) => statSync(path.join(cwd, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
   if (modified('node_modules/.package-lock.json') >= modified('package-lock.json')) return
-  await step('Installing what is compared', () =>
+  await step('Installing the alternatives', () =>
     run('npm', ['ci', '--ignore-scripts', '--loglevel=error'], { cwd }),
   )
 }

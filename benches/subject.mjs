@@ -1,4 +1,4 @@
-/** Subjects, each in a process of its own. */
+/** Runs subjects, each in a process of its own. */
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
@@ -6,7 +6,7 @@ import { Failure, exitCode, launch, step } from '../scripts/processes.mjs'
 
 const host = fileURLToPath(new URL('host.mjs', import.meta.url))
 
-/** Opens subjects, given as letter and file name; `rows` are the rows of all of them. */
+/** Opens subjects, given as letter and file name. `rows` holds the rows of all of them. */
 export async function openSubjects(list, { postgres, rounds }) {
   const subjects = []
   for (const [letter, file] of list) {
@@ -48,7 +48,7 @@ async function openSubject(letter, file, options) {
     sample: (concurrency = 1) => ask({ index, concurrency }),
   }))
   const close = async () => {
-    // Not `disconnect()`: after that Node never says that the child is closed.
+    // `disconnect()` would not do: after it, Node.js never reports that the child has closed.
     child.send({ done: true })
     await exited
   }
@@ -64,7 +64,7 @@ async function createDatabase(url, file) {
   return Object.assign(new URL(url), { pathname: name }).href
 }
 
-/** Nothing that configures the addon or a peer comes from the shell. */
+/** The environment without the variables that configure the addon or an alternative. */
 function environment() {
   const foreign =
     /^(API_KEYS_|BETTER_AUTH_|PG|DATABASE_URL|DIRECT_DATABASE_URL|POSTGRESQL_URL|JWT_)/

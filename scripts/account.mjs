@@ -2,8 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 
 /**
- * Postgres refuses to run as root. Root's server runs as the owner of its data, or else as the account
- * that every system has; anybody else's needs no other account: undefined.
+ * The account that the server runs as, if it must be another one than ours. Postgres refuses to run as root: for root, it runs
+ * as the owner of its data folder, or as `nobody`, which every system has.
  */
 export function serverAccount(dataDir) {
   if (process.getuid?.() !== 0) return undefined
@@ -13,7 +13,7 @@ export function serverAccount(dataDir) {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-/** Whether an account can enter a folder, or run a program. */
+/** Whether an account can enter a folder or run a program. */
 export function canEnter(account, target) {
   return !account || spawnSync('test', ['-x', target], { ...account, cwd: '/' }).status === 0
 }

@@ -1,6 +1,6 @@
 /**
- * Builds the addon, `native.js` and `index.d.ts`. As it is published: `npm run build`; sooner, and slower in use:
- * `npm run build:debug`. Other arguments go to `napi build`.
+ * Builds the addon, `native.js` and `index.d.ts`. `npm run build` builds what is published. `npm run build:debug` takes less
+ * time, and its addon is slower. Other arguments go to `napi build`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -33,12 +33,12 @@ main(async () => {
   removeBindingTarget(path.join(values['output-dir'], 'index.d.ts'))
 })
 
-/** A shell script is no program to Windows: there cargo itself builds, and the addon is larger. */
+/** Windows cannot run a shell script as a program: there, cargo is called directly, and the addon is larger. */
 function environment() {
   return process.platform === 'win32' ? process.env : { ...process.env, CARGO: cargo }
 }
 
-/** napi declares what its loader exports besides, and the package does not. */
+/** Removes the declaration of a constant that the generated loader exports and the package does not. */
 function removeBindingTarget(file) {
   const types = readFileSync(file, 'utf8')
   const rest = types.replace(

@@ -1,5 +1,5 @@
 /**
- * Packs what is published: the main package, and those of the platforms whose addon is there.
+ * Packs the packages that are published: the main one, and one for each platform whose addon exists.
  * `npm run pack` writes the tarballs to `dist/`; `npm run pack -- --all` fails unless every platform has its addon.
  */
 import { execFileSync } from 'node:child_process'
@@ -18,20 +18,20 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** Where the addons are: those of other platforms are built elsewhere. */
+/** The folder of the addons. Those of other platforms are built elsewhere. */
 const addons = path.resolve(root, process.env.ADDONS ?? '.')
 
 /**
  * @typedef {object} Packed
  * @property {string} name
- * @property {string} file the tarball
+ * @property {string} file the path of the tarball
  * @property {Record<string, any>} manifest its package.json
- * @property {string[]} files what is in it
- * @property {number} size of the tarball, in bytes
+ * @property {string[]} files the paths of the files in it
+ * @property {number} size the size of the tarball, in bytes
  */
 
 /**
- * @param {string} into a folder
+ * @param {string} into the folder to write to
  * @param {{ all?: boolean }} [options]
  * @returns {Packed[]} the main package first
  */
@@ -46,7 +46,7 @@ export function pack(into, { all = false } = {}) {
   }
 }
 
-/** Copies, so that what is filled in for the packages changes nothing in the checkout. */
+/** Copies the packages to a folder, where their manifests are completed, and returns the folders of the platforms. */
 function stagePackages(stage, all) {
   const { files } = read(root)
   for (const name of [...files, 'package.json', 'README.md', 'LICENSE', 'npm']) {
@@ -73,7 +73,7 @@ function placeAddon(folder, all) {
   return true
 }
 
-/** npm compares it with where a release says that it was built. */
+/** The repository of a release. npm compares it with the repository that the provenance of the release names. */
 function repository() {
   const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: name } = process.env
   return server && name ? { repository: { type: 'git', url: `git+${server}/${name}.git` } } : {}

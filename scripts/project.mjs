@@ -1,4 +1,4 @@
-/** What must be in place before anything can run: packages, the addon, the example. */
+/** Prepares the checkout: installs packages, and builds the addon and the example. */
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
@@ -7,11 +7,11 @@ import { Failure, run, step } from './processes.mjs'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const example = path.join(root, 'examples/nextjs')
-/** Prisma is large: it is installed where it is tested, and not in the root. */
+/** Prisma is large, so it is installed only where it is tested. */
 const prisma = path.join(root, '__test__/prisma')
 const builtExample = path.join(example, '.next/complete')
 
-/** Each step is skipped when its result is newer than what it is made of. */
+/** Skips each step whose result is newer than its sources. */
 export async function prepare() {
   checkNode()
   await install(root)
@@ -20,7 +20,7 @@ export async function prepare() {
   await buildExample()
 }
 
-/** What only the tests need. Prisma's scripts would download an engine, which nothing here uses: see its `.npmrc`. */
+/** Also installs what only the tests need. The `.npmrc` beside Prisma disables its install scripts, which download an engine. */
 export async function prepareTests() {
   await prepare()
   await install(prisma)
@@ -53,7 +53,7 @@ async function buildAddon() {
 
 async function buildExample() {
   const sources = readdirSync(example).filter((name) => !generated.has(name))
-  const addon = ['addon.js', 'index.js', 'fault.js', 'native.js', 'next', 'next.js']
+  const addon = ['index.js', 'lib', 'native.js', 'next.js']
   addon.push(path.basename(addonFile()))
   if (isFresh(builtExample, [...inside(example, sources), ...inside(root, addon)])) return
   await step('Building the example', () =>
@@ -62,13 +62,13 @@ async function buildExample() {
       env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' },
     }),
   )
-  // `next build` clears its folder first: this file stands for a build that came to its end.
+  // `next build` first clears its folder, so this file exists only after a complete build.
   writeFileSync(builtExample, '')
 }
 
 const generated = new Set(['.next', 'node_modules', 'next-env.d.ts', 'tsconfig.tsbuildinfo'])
 
-/** rustup's folder is not on the PATH of a shell that is older than rustup. */
+/** A shell that was started before rustup was installed does not have its folder on the PATH. */
 export function cargoEnv() {
   const folders = [process.env.PATH, path.join(homedir(), '.cargo/bin')]
   return { ...process.env, PATH: folders.join(path.delimiter) }
@@ -80,7 +80,7 @@ function addonFile() {
   return path.join(root, name ?? `${prefix}.node`)
 }
 
-/** `npm run build:debug` leaves its addon in the same place: a release is what cargo has as one. */
+/** Whether the addon is the release that cargo has built: `npm run build:debug` writes to the same place. */
 function isReleaseAddon() {
   const target = path.join(root, 'target')
   if (!existsSync(target) || !existsSync(addonFile())) return false
@@ -100,7 +100,7 @@ function isFresh(result, sources) {
   return existsSync(result) && sources.every((source) => newest(source) <= modified(result))
 }
 
-/** A folder counts as well: it changes when one of its files is removed. */
+/** The time of the newest file. Folders count too: theirs changes when a file is removed. */
 function newest(file) {
   const stats = statSync(file, { throwIfNoEntry: false })
   if (!stats?.isDirectory()) return stats?.mtimeMs ?? 0

@@ -1,4 +1,4 @@
-/** What npm asks a registry about the packages of this repository, before they are published. */
+/** A registry for npm that serves the packages of this repository before they are published. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -9,19 +9,19 @@ import { fileURLToPath } from 'node:url'
 const npm = fileURLToPath(new URL('../npm', import.meta.url))
 
 /**
- * All platforms are there, as they will be published, so that npm chooses among them; the tarball of one that is not given
- * cannot be had.
+ * Starts the registry. It lists the packages of all platforms, so that npm chooses among them as it will after publication. It
+ * serves only the given tarballs.
  *
- * @param {string[]} tarballs files
+ * @param {string[]} tarballs the paths of the tarballs
  * @returns {Promise<{ url: string, stop(): Promise<void> }>}
  */
 export async function startRegistry(tarballs) {
   const packages = new Map([...platforms(), ...tarballs.map(published)])
   const files = new Map(tarballs.map((file) => [path.basename(file), file]))
   const server = createServer((request, response) => {
-    const asked = decodeURIComponent(request.url.slice(1))
-    if (files.has(asked)) return response.end(readFileSync(files.get(asked)))
-    const found = packages.get(asked)
+    const name = decodeURIComponent(request.url.slice(1))
+    if (files.has(name)) return response.end(readFileSync(files.get(name)))
+    const found = packages.get(name)
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
     return response.end(JSON.stringify(found ? packument(found, url()) : {}))
   })

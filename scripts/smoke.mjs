@@ -1,6 +1,6 @@
 /**
- * Installs tarballs as a user does, where there is nothing but Node.js, and runs the recipe for jest with them:
- * `node scripts/smoke.mjs dist`. On the Postgres of TEST_SERVER_URL, or else on one from npm.
+ * Installs tarballs as a user would, on a machine with nothing but Node.js, and runs the tests of the jest recipe with them:
+ * `node scripts/smoke.mjs dist`. They use the Postgres of TEST_SERVER_URL, or one from npm.
  */
 import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ main(async (defer) => {
 
   const cwd = mkdtempSync(path.join(tmpdir(), 'smoke-'))
   defer(() => rmSync(cwd, { recursive: true, force: true }))
-  // Root's Postgres runs as another user.
+  // If root starts Postgres, it runs as another user, who must be able to enter the folder.
   chmodSync(cwd, 0o755)
   const filter = (file) => !file.includes('node_modules')
   cpSync(recipes, cwd, { recursive: true, filter })

@@ -1,6 +1,6 @@
 /**
- * Renews (`prepare`) or compares (`check`) the data in `.sqlx`, with which the macro-checked queries are
- * built where there is no database.
+ * Renews (`prepare`) or checks (`check`) the data in `.sqlx`. The compiler checks queries against it, so that a build needs no
+ * database.
  */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,7 +26,7 @@ main(async (defer) => {
   command(fresh)
 })
 
-/** With no more than a client: the migrator of the crate needs the data that is being made. */
+/** Migrates with a plain client: to build the migrator of the crate, the data in `.sqlx` would have to exist already. */
 async function migrate(url) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -37,9 +37,9 @@ async function migrate(url) {
   await client.end()
 }
 
-/** The macros ask the database, and leave its answers in `folder`. */
+/** Compiles the queries: the macros of sqlx write the descriptions from the database to `folder`. */
 async function describeQueries(url, folder) {
-  // cargo runs them only where something has changed; afterwards nothing has.
+  // cargo compiles only what has changed, so the crate is marked as changed for the time of the build.
   const { atime, mtime } = fs.statSync(crate)
   const now = new Date()
   fs.utimesSync(crate, now, now)
@@ -54,7 +54,7 @@ async function describeQueries(url, folder) {
 function prepare(fresh) {
   fs.rmSync(kept, { recursive: true, force: true })
   fs.cpSync(fresh, kept, { recursive: true })
-  console.log(`${fs.readdirSync(kept).length} queries are in .sqlx`)
+  console.log(`.sqlx now describes ${fs.readdirSync(kept).length} queries`)
 }
 
 function check(fresh) {

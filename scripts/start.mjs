@@ -1,6 +1,6 @@
 /**
- * Serves the example with everything that it needs. What outlives a start is in `.data/`: the
- * database, the secret that signs admin tokens, an admin token and a demo key.
+ * Serves the example with everything that it needs: `npm start`. The database, the secret that signs admin tokens, an admin token
+ * and a demo key are kept in `.data/` for the next start.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ main(start, { interrupted: 0 })
 async function start(defer) {
   await prepare()
   mkdirSync(data, { recursive: true })
-  // Others may pass through, to the database's own folder; the secrets are readable by their owner only.
+  // Other accounts may pass through to the folder of the database. The secrets are readable only by their owner.
   chmodSync(data, 0o711)
   const env = {
     ...process.env,
@@ -38,11 +38,11 @@ async function start(defer) {
   const app = await step('Starting the app', () => serve(port, env))
   console.log(tour(`http://localhost:${port}`, demoKey))
   await exitCode(app)
-  throw new Failure('The app ended by itself')
+  throw new Failure('The app ended unexpectedly')
 }
 
 async function database(defer) {
-  // Loaded late: this module is read before any package is installed.
+  // Loaded late, since no package is installed yet when this file is loaded.
   const { startPostgres } = await import('./postgres.mjs')
   const postgres = await step('Starting Postgres', () =>
     startPostgres({ dataDir: databaseFolder() }).catch(explain('Postgres could not be started')),
@@ -52,17 +52,17 @@ async function database(defer) {
   return postgres.url
 }
 
-/** Root's Postgres does not run as root, and so cannot enter every folder that root works in. */
+/** The folder of the database. Postgres does not run as root, so it cannot enter every folder that root works in. */
 function databaseFolder() {
   const folder = path.join(data, 'postgres')
   if (canEnter(serverAccount(folder), data)) return folder
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16)
   const elsewhere = path.join('/var/lib/sophra-api-keys', name, 'postgres')
-  console.log(`  Postgres cannot enter ${data}; the database is in ${elsewhere}`)
+  console.log(`  Postgres cannot enter ${data}, so the database is in ${elsewhere}`)
   return elsewhere
 }
 
-/** Migrates, and makes what the tour needs and the database lacks. */
+/** Migrates the database, and makes the admin token and the demo key if they are missing. Returns the demo key. */
 async function seed({ DATABASE_URL, JWT_SECRET }) {
   const { default: addon } = await import('../index.js')
   addon.configure({ databaseUrl: DATABASE_URL, jwtSecret: JWT_SECRET })
@@ -86,7 +86,7 @@ async function ensureAdminToken(addon) {
   keep(files.adminToken, token)
 }
 
-/** The demo key, when this database has it and we still know its plaintext. */
+/** Returns the demo key if the database has it and its plaintext is still known. Otherwise makes one in an empty database. */
 async function ensureDemoKey(addon) {
   const { keys } = await addon.listApiKeys({ clientId: 'demo' })
   const known = existsSync(files.demoKey) ? readFileSync(files.demoKey, 'utf8') : ''
@@ -99,7 +99,7 @@ async function ensureDemoKey(addon) {
 }
 
 async function serve(port, env) {
-  // Should we be killed, the app must not go on without its database.
+  // If we are killed, the app must not go on without its database.
   const endWithParent =
     'data:text/javascript,process.on("disconnect",()=>process.kill(process.pid))'
   const next = ['node_modules/next/dist/bin/next', 'start', '-p', String(port)]
@@ -122,10 +122,10 @@ async function answers(url) {
   )
 }
 
-/** The first port from `first` on that nobody listens on. */
+/** The first free port from `first` on. */
 async function freePort(first) {
   for (let port = first; port < first + 100; port += 1) if (await isFree(port)) return port
-  throw new Failure(`The ports from ${first} on are taken: set PORT`)
+  throw new Failure(`The ports from ${first} to ${first + 99} are taken: set PORT to a free one`)
 }
 
 function isFree(port) {
@@ -140,7 +140,7 @@ function keptSecret(file) {
   return readFileSync(file, 'utf8')
 }
 
-/** Written anew, so that nobody but the owner can read it whatever was there before. */
+/** Replaces the file, so that only its owner can read it, whatever the permissions of an older file were. */
 function keep(file, text) {
   rmSync(file, { force: true })
   writeFileSync(file, text, { mode: 0o600, flag: 'wx' })
@@ -149,7 +149,7 @@ function keep(file, text) {
 function tour(url, demoKey) {
   const shown = (file) => path.relative(process.env.INIT_CWD ?? process.cwd(), file)
   const admin = `-H "x-admin-token: $(cat ${shown(files.adminToken)})"`
-  const key = demoKey ? `$(cat ${shown(files.demoKey)})` : '<a key of yours>'
+  const key = demoKey ? `$(cat ${shown(files.demoKey)})` : '<your key>'
   const json = `-H 'content-type: application/json'`
   const change = JSON.stringify({ id: demoKey?.id ?? '<an id>', rateLimit: 5 })
   return `
@@ -163,6 +163,6 @@ function tour(url, demoKey) {
   curl -X POST '${url}/api/keys' ${admin} ${json} -d '{"name":"Search","clientId":"acme"}'
   curl -X PATCH '${url}/api/keys' ${admin} ${json} -d '${change}'
 
-  Ctrl-C stops everything.
+  Press Ctrl-C to stop everything.
 `
 }

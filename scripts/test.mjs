@@ -1,6 +1,5 @@
 /**
- * Runs every test: `npm test`. `npm test -- <filter>` hands its arguments to vitest and leaves the Rust
- * tests out.
+ * Runs all tests: `npm test`. `npm test -- <filter>` passes its arguments to vitest, and skips the Rust tests.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -61,17 +60,17 @@ async function vitest(filters, defer) {
   })
 }
 
-/** A file that could not even be loaded has failed, though it has no test that did. */
+/** A test file that cannot be loaded counts as a failed test. */
 function counts(report) {
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))
-  const unloaded = testResults.filter(
+  const notLoaded = testResults.filter(
     ({ status, assertionResults }) =>
       status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
   )
-  return { passed: numPassedTests, failed: numFailedTests + unloaded.length }
+  return { passed: numPassedTests, failed: numFailedTests + notLoaded.length }
 }
 
-/** The tests set what they need: nothing of the caller's own database or secrets may reach them. */
+/** The environment without the caller's own database and secrets: the tests set what they need. */
 function ownEnv() {
   const foreign =
     /^(DATABASE_URL|DIRECT_DATABASE_URL|POSTGRESQL_URL|(USER_)?JWT_SECRET|API_KEYS_.*)$/

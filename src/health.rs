@@ -24,11 +24,11 @@ pub enum HealthStatus {
     Down,
 }
 
-const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. The table is too large to \
-     be widened by itself: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
+const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops at 2147483647. At a quiet time, since it rewrites the \
+     table, run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
-const PLAINTEXT_LEFT: &str = "Rows that still hold the plaintext of an old instance (they are being adopted, or \
-     cannot be): ";
+const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older implementation (they are being adopted, or cannot be \
+     adopted): ";
 
 /// Longer without the change log, and something is wrong: it is read once a second.
 const STALE_MS: u64 = 5_000;
@@ -44,7 +44,7 @@ pub async fn check(service: &Service) -> Health {
         Err(error) => vec![error.to_string()],
     };
     if stale_for_ms > STALE_MS {
-        problems.push("Changes of keys cannot be read from the database".to_owned());
+        problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());
     }
     let status = match condition {
         Err(_) => HealthStatus::Down,

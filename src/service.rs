@@ -76,7 +76,7 @@ impl Service {
         clock: Clock,
     ) -> Result<Self, Error> {
         let format = KeyFormat::new(config.prefixes.clone(), config.environment)
-            .ok_or_else(|| Error::configuration("prefixes cannot be used"))?;
+            .ok_or_else(|| Error::configuration("The configured prefixes are invalid"))?;
         let mut rng = random::generator()?;
         let (key_secret, token_secret) = (random::bytes(&mut rng), random::bytes(&mut rng));
         let now = Instant::now();

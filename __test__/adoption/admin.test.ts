@@ -5,8 +5,8 @@ import { runScript } from '../support/child.js'
 import { faultOf } from '../support/faults.js'
 import { claimsOf, encode, jwt } from '../support/jwt.js'
 import { dump, formsOf, occurring } from '../support/leaks.js'
-import { promptly } from '../warm/support/promptly.js'
-import { useSetting } from '../warm/support/setting.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting } from '../support/setting.js'
 import {
   changesLogged,
   digestOf,
@@ -14,7 +14,7 @@ import {
   insertOldToken,
   storedRows,
   type OldToken,
-} from './support/old-rows.js'
+} from '../support/old-rows.js'
 
 const { createAdminToken, flush, listAdminTokens, migrate, revokeAdminToken } = addon
 const { verifyAdminToken, verifyApiKey } = addon
@@ -275,7 +275,7 @@ describe('adoption', () => {
     expect(occurring(texts.flatMap(formsOf), stored)).toEqual([])
     expect(occurring(texts.map(digestOf), stored)).toHaveLength(texts.length)
     expect(await changesLogged(setting.sql)).toBe(changes)
-    // As before: from memory here, by the digest in the other process.
+    // Like before: from the cache here, by the digest in the other process.
     for (const [index, { token }] of verified.entries()) {
       expect(before[index]!.valid).toBe(true)
       expect(await verifyAdminToken(token)).toEqual(before[index])

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { dump, formsOf, occurring } from '../support/leaks.js'
-import { promptly } from '../warm/support/promptly.js'
-import { useSetting } from '../warm/support/setting.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting } from '../support/setting.js'
 import {
   changesLogged,
   digestOf,
@@ -12,14 +12,14 @@ import {
   insertOldToken,
   oldKey,
   type OldKey,
-} from './support/old-rows.js'
+} from '../support/old-rows.js'
 
 const { flush, health, migrate, updateApiKey, verifyAdminToken, verifyApiKey } = addon
 
 const jwtSecret = 'the JWT secret of this test, of 32 bytes or more'
 const setting = useSetting({ jwtSecret })
 
-/** What adoption must leave as it is. */
+/** The columns that adoption must not change. */
 const kept = `SELECT to_jsonb(t) - 'key' - 'lookup' AS row FROM "ApiKey" AS t ORDER BY "id"`
 
 describe('migrate({ adopt: true })', () => {
@@ -135,7 +135,7 @@ describe('migrate({ adopt: true })', () => {
     }
   })
 
-  test('adopts so many rows as it is told, and says how many are left', async () => {
+  test('adopts up to the given number of rows, and returns how many are left', async () => {
     await insertOldKeys(setting.sql, 25)
     await insertOldToken(setting.sql, jwtSecret)
     const reports = []

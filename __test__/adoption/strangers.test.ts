@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { useSetting } from '../warm/support/setting.js'
-import { oldKey } from './support/old-rows.js'
+import { useSetting } from '../support/setting.js'
+import { oldKey } from '../support/old-rows.js'
 
 const { verifyApiKey } = addon
 
 // Hashing as by default: so many hashes would be more than the queue takes.
 const setting = useSetting({ argon2MemoryKib: 7_168, argon2Iterations: 5 })
 
-test('a crowd of strings of the shape of old keys keeps nobody from the hash', async () => {
+test('many strings in the shape of old keys do not keep valid keys from being hashed', async () => {
   const [cold] = await setting.coldKeys(1)
   const strangers = Array.from({ length: 1_000 }, () => verifyApiKey(oldKey()))
   expect(await verifyApiKey(cold!.key)).toMatchObject({ valid: true })

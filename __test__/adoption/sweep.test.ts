@@ -4,8 +4,8 @@ import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { eventually } from '../support/eventually.js'
 import { dump, occurring } from '../support/leaks.js'
-import { useSetting } from '../warm/support/setting.js'
-import { insertOldKeys, oldKey, type OldKey } from './support/old-rows.js'
+import { useSetting } from '../support/setting.js'
+import { insertOldKeys, oldKey, type OldKey } from '../support/old-rows.js'
 
 const { migrate, verifyApiKey } = addon
 
@@ -48,7 +48,7 @@ test('several processes share the work, each row is adopted once', async () => {
 })
 
 test('keys that are changed by hand in the middle are not overwritten', async () => {
-  // So many that whatever part of them a sweep reads first is not empty.
+  // So many that the first part that a sweep reads cannot be empty.
   const keys = await insertOldKeys(setting.sql, 2_000)
   const [deleted, ...changed] = keys.slice(0, 100) as [OldKey, ...OldKey[]]
   const held = setting.tap.hold(/SELECT "id", "key", sha256/)
@@ -93,7 +93,7 @@ test('a key that is changed by hand while it is regenerated gets no grace period
   expect((await verifyApiKey(fresh!)).valid).toBe(true)
 })
 
-test('a row that somebody has locked is left for later, and nobody waits', async () => {
+test('a locked row is left for later, and nothing waits for it', async () => {
   const [locked, ...others] = await insertOldKeys(setting.sql, 20)
   const client = new Client({ connectionString: setting.database.url })
   await client.connect()

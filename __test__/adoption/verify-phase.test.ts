@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { refusalOf } from '../warm/support/refusal.js'
-import { useSetting } from '../warm/support/setting.js'
-import { digestOf, insertOldKey, insertOldKeys, oldKey, storedRows } from './support/old-rows.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
+import { digestOf, insertOldKey, insertOldKeys, oldKey, storedRows } from '../support/old-rows.js'
 
 const { flush, getApiKey, health, patchApiKey, updateApiKey, verifyApiKey } = addon
 
@@ -60,7 +60,7 @@ describe('a row that holds plaintext', () => {
     expect(await verifyApiKey(key)).toEqual(invalid)
   })
 
-  test('keeps its expiry; a limit below 1 is none, and a broken list lets nobody in', async () => {
+  test('keeps its expiry; a limit below 1 is none, and with an unreadable list it is refused everywhere', async () => {
     const expired = await insertOldKey(setting.sql, { expiresAt: '1999-01-01' })
     const unlimited = [
       await insertOldKey(setting.sql, { rateLimit: 0 }),

@@ -46,7 +46,7 @@ test('migrate alone says what is left, migrate --adopt shows how far it is, and 
   expect(code, stderr).toBe(0)
   expect(stdout).toBe(`The schema is up to date.\nAdopted: ${KEYS + 1}\n`)
   expect(stderr).toMatch(new RegExp(`^\\d+ of ${KEYS + 1} adopted, \\d+ left$`, 'm'))
-  expect(stderr).toContain('prod-api-1 (t) got all permissions: *')
+  expect(stderr).toContain('prod-api-1 (t) got every permission (*) because of its name')
   expect(await json(['migrate', '--adopt'], { env })).toMatchObject({ adopted: 0, remaining: 0 })
 
   const stored = await dump(database.sql)

@@ -38,13 +38,13 @@ const env = environmentOf({ key, ...vector })
 const other = Buffer.alloc(32, 1).toString('base64')
 
 test.each<[string, string, Record<string, string>, number, RegExp]>([
-  ['a typo', key.slice(0, -1) + (key.endsWith('0') ? '1' : '0'), {}, 1, /checksum does not hold/],
+  ['a typo', key.slice(0, -1) + (key.endsWith('0') ? '1' : '0'), {}, 1, /checksum does not match/],
   ['a part', key.slice(0, -3), {}, 1, /cut off/],
-  ['two keys', key + key.slice(-20), {}, 1, /joined/],
+  ['two keys', key + key.slice(-20), {}, 1, /appended/],
   ['a word', 'short', {}, 1, /16 to 255 characters/],
   ['a line of words', 'not a key but a sentence', {}, 1, /visible ASCII/],
   ['two lines', `${key}\nmore`, {}, 1, /visible ASCII/],
-  ['its prefix alone', `${vector.prefix}_something_else`, {}, 1, /goes on with/],
+  ['its prefix alone', `${vector.prefix}_something_else`, {}, 1, /continues with/],
   [
     'an old key',
     'Zm9vYmFyYmF6cXV4LTAxMjM0NTY3ODlfYWJjZGVmZ2g',
@@ -53,18 +53,18 @@ test.each<[string, string, Record<string, string>, number, RegExp]>([
     /only the database can tell/,
   ],
   ['another prefix', key, { API_KEYS_PREFIXES: 'elsewhere' }, 0, /prefix is not accepted here/],
-  ['a stranger', key, { API_KEYS_SIGNING_KEYS: other }, 1, /none of the signing keys/],
+  ['a stranger', key, { API_KEYS_SIGNING_KEYS: other }, 1, /any signing key/],
   [
     'the other side',
     key,
     { API_KEYS_ENVIRONMENT: vector.environment === 'live' ? 'test' : 'live' },
     1,
-    /this environment is/,
+    /environment here is/,
   ],
 ])('%s is told', async (_what, input, more, code, message) => {
   const answer = await cli(['check'], { env: { ...env, ...more }, input })
   expect([answer.code, answer.stdout]).toEqual([code, expect.stringMatching(message)])
-  // What may be a secret with a typo is not shown.
+  // A text that may be a secret with a typo is not shown.
   if (code === 1) expect(answer.stdout + answer.stderr).not.toContain(key.slice(-20, -8))
 })
 

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { neutralEnvironment, root, type Finished } from '../support/child.js'
 
-export const bin = join(root, 'cli/main.js')
+export const bin = join(root, 'lib/cli/main.js')
 
 export interface CliOptions {
   env?: Record<string, string>
-  /** What it reads from standard input. */
+  /** The standard input of the command. */
   input?: string
 }
 
@@ -34,7 +34,7 @@ export async function cli(args: string[], { env, input = '' }: CliOptions = {}):
   return { ...end, stdout, stderr }
 }
 
-/** What a program reads of it. */
+/** Runs the command with `--json`, and parses its output. */
 export async function json<T = any>(args: string[], options: CliOptions = {}): Promise<T> {
   const { code, stdout, stderr } = await cli([...args, '--json'], options)
   if (stdout === '') throw new Error(`nothing was printed; code ${code}: ${stderr}`)

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
-import { pgbouncerVersion, startPgbouncer } from '../warm/support/pgbouncer.js'
+import { pgbouncerVersion, startPgbouncer } from '../support/pgbouncer.js'
 import { cli, json } from './cli.js'
 
 interface Finding {
@@ -27,7 +27,7 @@ afterEach(async () => {
 const examine = (env: Record<string, string> = {}): Promise<Finding[]> =>
   json(['doctor'], { env: { DATABASE_URL: database.url, JWT_SECRET, ...env } })
 
-/** What is not in order, by what it is about. */
+/** The findings that are not ok, by their subject. */
 async function faults(env?: Record<string, string>): Promise<Record<string, Finding>> {
   const findings = await examine(env)
   const bad = findings.filter(({ status }) => status !== 'ok')
@@ -100,14 +100,14 @@ describe('an unhealthy environment', () => {
   })
 
   test.each([
-    ['nobody listens', () => withUrl({ port: '1' }), 'nobody listens there'],
-    ['no such database', () => withUrl({ pathname: '/absent' }), 'no such database'],
+    ['nobody listens', () => withUrl({ port: '1' }), 'the connection was refused'],
+    ['no such database', () => withUrl({ pathname: '/absent' }), 'the database does not exist'],
     [
       'a wrong password',
       () => withUrl({ password: 'hush-hush' }),
-      'refuses the user or the password',
+      'rejected the user or the password',
     ],
-    ['a password of two lines', () => withUrl({ password: 'hush%0Ahush' }), 'no server takes'],
+    ['a password of two lines', () => withUrl({ password: 'hush%0Ahush' }), 'no server accepts'],
     ['no encryption', () => `${database.url}?sslmode=require`, 'encryption'],
   ])('cannot connect: %s', async (_what, url, message) => {
     const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: url(), JWT_SECRET } })
@@ -157,7 +157,7 @@ describe('an unhealthy environment', () => {
 })
 
 describe('an unhealthy schema', () => {
-  test('is empty: it is not migrated, but told', async () => {
+  test('is empty: it is reported, and not migrated', async () => {
     const bad = await faults()
     expect(Object.keys(bad)).toEqual(['tables'])
     expect(bad.tables!.remedy).toContain('migrate')
@@ -205,12 +205,12 @@ describe('an unhealthy schema', () => {
     await migrated()
     const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
     await addon.close()
-    // What a `db push` does where the model lacks the column; CASCADE where a trigger looks at it.
+    // `db push` does this if the model lacks the column; CASCADE is needed if a trigger uses it.
     await database.sql(`ALTER TABLE "ApiKey" DROP COLUMN "${column}" CASCADE`)
     const bad = await faults()
     expect(bad.columns).toMatchObject({
       status: 'problem',
-      message: `Missing: "ApiKey"."${column}"`,
+      message: `Columns are missing: "ApiKey"."${column}"`,
     })
     addon.configure({ databaseUrl: database.url, ...cheapHashing })
     await heal(bad.columns!)
@@ -295,7 +295,7 @@ describe('an unhealthy schema', () => {
       const shut = await faults({ DATABASE_URL: url })
       expect(shut.privileges!.message).toContain('UPDATE on "ApiKey"')
       await database.sql(shut.privileges!.sql!)
-      // What it cannot see before it may see the schema.
+      // The findings that need access to the schema.
       const rest = (await faults({ DATABASE_URL: url })).privileges!
       if (rest.sql) await database.sql(rest.sql)
       // All that is needed is granted, and no more.
@@ -348,33 +348,33 @@ describe('unhealthy rows', () => {
       VALUES ('t', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'old', now())`)
   })
 
-  test('have metadata that nobody can read', async () => {
+  test('have metadata that cannot be read', async () => {
     expect(await faults()).not.toHaveProperty('metadata')
     await database.sql(`UPDATE "ApiKey" SET "metadata" = CASE "id"
       WHEN 'a' THEN '{"n": 1e400}' WHEN 'b' THEN jsonb_build_object('text', repeat('x', 500)) ELSE 'null' END`)
     expect((await faults()).metadata).toMatchObject({
       status: 'warning',
-      message: expect.stringMatching(/^1 key .*: a$/),
+      message: expect.stringMatching(/for 1 key: a$/),
     })
     await database.sql(`UPDATE "ApiKey" SET "metadata" = $1`, [
       `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`,
     ])
-    expect((await faults()).metadata!.message).toMatch(/^3 keys .*: a, b, c$/)
+    expect((await faults()).metadata!.message).toMatch(/for 3 keys: a, b, c$/)
     const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
     expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
     await addon.close()
   })
 
-  test('are plaintext, have no real limit, or a list that nobody can read', async () => {
+  test('are plaintext, have no real limit, or an unreadable list', async () => {
     const bad = await faults()
     expect(bad).toMatchObject({
       plaintext: {
         status: 'warning',
         message: expect.stringContaining('3 keys and 1 admin token'),
       },
-      'rate-limits': { status: 'warning', message: expect.stringMatching(/^2 keys/) },
-      'trusted-proxies': { status: 'warning', message: expect.stringMatching(/^3 keys/) },
-      'allow-lists': { status: 'problem', message: expect.stringMatching(/^2 keys.*: b, c$/) },
+      'rate-limits': { status: 'warning', message: expect.stringMatching(/for 2 keys$/) },
+      'trusted-proxies': { status: 'warning', message: expect.stringMatching(/for 3 keys:/) },
+      'allow-lists': { status: 'problem', message: expect.stringMatching(/for 2 keys: b, c$/) },
     })
     expect(JSON.stringify(bad)).not.toContain(OLD_KEY)
     const declarations: Record<string, string>[] = [

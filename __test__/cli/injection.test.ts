@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { insertOldToken } from '../adoption/support/old-rows.js'
+import { insertOldToken } from '../support/old-rows.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import {
@@ -62,7 +62,7 @@ test('arguments', async () => {
     for (const text of [all, 'x'.repeat(100_000)]) await shown(args(text))
 })
 
-/** What a verify finds a row by. */
+/** The value by which a verify finds a row. */
 const FOUND_BY = ['id', 'key', 'lookup', 'previousKey', 'previousLookup', 'token']
 
 /** Rows of the table that have the text in all other columns, and one more that has it as its id. */
@@ -109,6 +109,6 @@ describe('rows', () => {
       await insertInto(database.sql, 'signing_keys.fingerprint', fingerprint)
       await tamperedRows(database.sql, signingKey, fingerprint)
     }
-    expect(await shown(['doctor'])).toMatch(/signed by signing keys that are not at hand/)
+    expect(await shown(['doctor'])).toMatch(/signing keys that signed them are missing/)
   })
 })

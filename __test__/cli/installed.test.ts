@@ -13,14 +13,15 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { blocks, chapter, read } from '../docs/markdown.js'
+import { blocks, fileOf, read } from '../docs/markdown.js'
 import { neutralEnvironment, root, run } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 
-// A new user's path: the packed package in an empty folder, and then what the README says, to the letter.
+// A new user's path: the packed package in an empty folder, and then what the quick start says, to the letter.
 
-const quickStart = chapter(read('README.md'), 'Quick start')
+const page = 'docs/quick-start/node-http.md'
+const quickStart = read(page)
 
 let database: Database
 let folder: string
@@ -57,7 +58,7 @@ async function shell(command: string): Promise<{ stdout: string; stderr: string 
   return child
 }
 
-test('from the packed package to a verified request, by the README', async () => {
+test('from the packed package to a verified request, by the quick start', async () => {
   for (const source of [root, platformPackage()]) {
     const packed = await run(['npm', 'pack', source, '--pack-destination', folder], { cwd: folder })
     expect(packed.code, packed.stderr).toBe(0)
@@ -74,20 +75,27 @@ test('from the packed package to a verified request, by the README', async () =>
     '@sophra',
   ])
 
-  const [prepare, ask] = blocks(quickStart, 'sh') as [string, string]
-  await shell(prepare)
+  const [install, prepare, start, ask] = blocks(quickStart, 'bash') as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  expect(install).toBe('npm install @sophra/api-keys\n')
+  // The database is the one of the test.
+  await shell(prepare.replace(/^export DATABASE_URL=.*\n/, ''))
   expect(readFileSync(join(app, 'key.txt'), 'utf8')).toMatch(/^sophra_live_/)
 
-  const [source] = blocks(quickStart, 'js')
-  const port = await serve(source!)
-  const { stdout } = await shell(`${ask.trim().replace(':3000', `:${port}`)} --silent`)
-  expect(stdout).toBe('{"hello":"acme"}')
-  expect(quickStart).toContain(stdout)
+  expect(start).toBe('node server.mjs\n')
+  const port = await serve(fileOf(page, 'server.mjs'))
+  const [command, answer] = ask.split('\n') as [string, string]
+  const { stdout } = await shell(`${command.replace(':3000', `:${port}`)} --silent`)
+  expect(answer).toBe(`# => ${stdout}`)
   const anonymous = await fetch(`http://localhost:${port}`)
   expect(anonymous.status).toBe(401)
 }, 180_000)
 
-/** Runs the server of the README on a free port, and waits until it listens. */
+/** Runs the server of the quick start on a free port, and waits until it listens. */
 async function serve(source: string): Promise<number> {
   writeFileSync(join(app, 'server.mjs'), source)
   const port = await freePort()

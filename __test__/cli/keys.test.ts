@@ -60,9 +60,9 @@ describe('keys create', () => {
     [['--allow', 'localhost'], '--allow (value 1) must be'],
     [['--scope', 'docs read'], '--scope (value 1)'],
     [['--expires', 'tomorrow'], '--expires must be like 30d'],
-    [['--window', '2 days'], '--window must be seconds'],
+    [['--window', '2 days'], '--window must be a number of seconds'],
     [['--metadata', '{'], '--metadata must be a JSON object'],
-    [['--name', 'twice'], '--name is given twice'],
+    [['--name', 'twice'], '--name is given more than once'],
   ])('refuses %j', async (options, message) => {
     const { code, stdout, stderr } = await run([
       'keys',
@@ -169,7 +169,7 @@ describe('one key', () => {
 
   test.each([
     [[], 'nothing to change'],
-    [['--clear', 'client'], '--clear cannot take that away'],
+    [['--clear', 'client'], '--clear does not take this value'],
     [['--clear', 'scopes'], 'did you mean "scope"'],
     [['--clear', 'scope', '--scope', 'a'], 'both set and cleared'],
     [['--enable', '--disable'], 'exclude each other'],
@@ -204,17 +204,14 @@ describe('one key', () => {
     expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'INVALID_KEY' })
   })
 
-  test.each(['show', 'revoke', 'rotate'])(
-    'that is not there cannot be told to %s',
-    async (verb) => {
-      const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
-      expect([code, stdout]).toEqual([1, ''])
-      expect(stderr).toContain('API key not found')
-    },
-  )
+  test.each(['show', 'revoke', 'rotate'])('that does not exist: %s reports it', async (verb) => {
+    const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toContain('API key not found')
+  })
 })
 
-test('the audit log tells who did it', async () => {
+test('the audit log names the account', async () => {
   const { id } = await create()
   await run(['keys', 'update', id, '--name', 'Renamed'])
   await run(['keys', 'revoke', id, '--delete'])

@@ -1,20 +1,21 @@
 import { join } from 'node:path'
 import ts from 'typescript'
 import { root } from '../support/child.js'
+import { blocksOf } from './markdown.js'
 
 /**
- * The `ts` blocks of a document as one module, each line where it is in the document. A line
+ * The `ts` blocks of a page as one module, each line where it is in the page; blocks that are files are left out. A line
  * `value // => expected` becomes a check; the other lines stay as they are.
  */
 export function moduleOf(text: string): string {
-  let inside = false
-  const lines = text.split('\n').map((line, index) => {
-    if (line.startsWith('```')) {
-      inside = line === '```ts'
-      return ''
+  const lines = text.split('\n').map(() => '')
+  for (const block of blocksOf('', text)) {
+    if (block.language !== 'ts' || block.file) continue
+    for (const [index, line] of block.text.trimEnd().split('\n').entries()) {
+      const at = block.line + index
+      lines[at - 1] = line.replace(CHECK, `$1;checked(${at}, $2, $3)`)
     }
-    return inside ? line.replace(CHECK, `$1;checked(${index + 1}, $2, $3)`) : ''
-  })
+  }
   return `${lines.join('\n')}\n${CHECKER}`
 }
 
@@ -24,7 +25,7 @@ const CHECK = /^(\s*)(\S.*) \/\/ => (.+)$/
 export const checkedLines = (source: string): number[] =>
   [...source.matchAll(/^\s*;checked\((\d+),/gm)].map(([, line]) => Number(line))
 
-/** Reports each check by file descriptor 3; an object needs no more fields than are expected. */
+/** Reports each check through file descriptor 3. An object may have more fields than are expected. */
 const CHECKER = `
 import { writeSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
@@ -41,9 +42,12 @@ function matches(actual: any, expected: any): boolean {
 }
 `
 
-/** Compiles a module that stands in the root of the repository, as strictly as an app may. */
+/** The declarations that modules import, parsed once for all of them. */
+const declarations = new Map<string, ts.SourceFile | undefined>()
+
+/** Compiles a module in the root of the repository, as strictly as an app may. */
 export function compile(source: string): { problems: string[]; code: string } {
-  // In a package of CommonJS the extension makes it a module, in which `await` may stand alone.
+  // The extension makes it an ES module, which may use `await` at its top level.
   const file = join(root, 'document.mts')
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
@@ -58,10 +62,11 @@ export function compile(source: string): { problems: string[]; code: string } {
   const host = ts.createCompilerHost(options)
   const { getSourceFile, fileExists } = host
   host.fileExists = (name) => name === file || fileExists(name)
-  host.getSourceFile = (name, ...rest) =>
-    name === file
-      ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2022)
-      : getSourceFile(name, ...rest)
+  host.getSourceFile = (name, ...rest) => {
+    if (name === file) return ts.createSourceFile(name, source, ts.ScriptTarget.ES2022)
+    if (!declarations.has(name)) declarations.set(name, getSourceFile(name, ...rest))
+    return declarations.get(name)
+  }
   let code = ''
   host.writeFile = (_name, text) => (code = text)
 

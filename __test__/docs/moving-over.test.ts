@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { cli } from '../cli/cli.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database, type Row } from '../support/database.js'
 import { prismaTables } from '../support/prisma-tables.js'
@@ -44,6 +45,10 @@ async function everything(): Promise<Row[]> {
 test('the looks of step 1 can be taken', async () => {
   const [looks] = sqlOf('1. Look')
   await database.sql(looks!)
+  const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: database.url } })
+  expect(code).toBe(1)
+  const problems = [...stdout.matchAll(/^problem (\S+):/gm)].map(([, check]) => check)
+  expect(problems.sort()).toEqual(['columns', 'indexes', 'migrations', 'triggers'])
 })
 
 test('the way back of step 2 leaves what the app had', async () => {

@@ -8,12 +8,12 @@ import { eventually } from '../support/eventually.js'
 import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
 import { useAddon } from '../support/use-addon.js'
-import { environmentFor } from './app.js'
-import { startServer, type Server } from './server.js'
+import { environmentFor } from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 const database = useAddon()
 
-/** What came in, and how the next ones are answered; 200 when there is nothing left. */
+/** The received alerts, and the statuses of the next responses; 200 when none is left. */
 const received: Record<string, unknown>[] = []
 const answers: number[] = []
 let webhook: HttpServer
@@ -43,7 +43,7 @@ const ask = (key: string): Promise<Response> =>
 
 const alerts = (type: string): unknown[] => received.filter((event) => event.type === type)
 
-test('a suspension is told to the webhook, again until it is taken', async () => {
+test('a suspension is sent to the webhook, and sent again until it is accepted', async () => {
   const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
   // The cheap hashing of the tests is the first alert.
   expect((await ask('nonsense')).status).toBe(401)
@@ -57,7 +57,7 @@ test('a suspension is told to the webhook, again until it is taken', async () =>
   )
 })
 
-test('what another writer put into a name is told harmlessly', async () => {
+test('a name that another writer has stored is sent escaped', async () => {
   const before = alerts('key.suspended').length
   const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
   const texts = named.filter(([what]) => what !== 'NUL').map(([, text]) => wellFormed(text))

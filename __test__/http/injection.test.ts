@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { fieldsOf } from '../support/declared.js'
 import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
-import { KEY_ROUTES, useApp, type Answer } from './app.js'
+import { KEYS_ROUTE, useApp, type Answer } from '../support/example-app.js'
 
 // Every text at the places of a request that the example hands on; `__test__/next/injection.test.ts` has the rest.
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
   token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
 })
 
-/** What a client can send; Node answers what is longer by itself. */
+/** The texts that a client can send; Node.js itself refuses longer ones. */
 const texts = named.map(([, text]) => wellFormed(text).slice(0, 1_000))
 
 function expectSound({ status, headers, body }: Answer, what: string): void {
@@ -37,13 +37,13 @@ test.each(['/api/keys', '/api/keys/audit', '/api/search', '/api/documents/x'])(
   },
 )
 
-test.each(KEY_ROUTES)('the body for %s', async (route) => {
+test(`the body for ${KEYS_ROUTE}`, async () => {
   for (const text of texts) {
     for (const field of [...Object.keys(fieldsOf('CreateApiKeyInput')), 'id', text]) {
       for (const method of ['POST', 'PUT', 'PATCH']) {
         const body = JSON.stringify({ id: 'nobody', name: 'n', clientId: 'c', [field]: text })
         const headers = { 'x-admin-token': token, 'content-type': 'application/json' }
-        expectSound(await app.request(route, { method, headers, body }), `${method} ${field}`)
+        expectSound(await app.request(KEYS_ROUTE, { method, headers, body }), `${method} ${field}`)
       }
     }
   }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEYS_ROUTE, useApp } from '../support/example-app.js'
 
-describe.each(KEY_ROUTES)('%s', (route) => {
-  const app = useApp(route)
+describe(KEYS_ROUTE, () => {
+  const app = useApp()
 
   const KEY_FIELDS = [
     'allowedIps',
@@ -27,7 +27,7 @@ describe.each(KEY_ROUTES)('%s', (route) => {
   const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   const unknownId = '00000000-0000-4000-8000-000000000000'
 
-  /** What the list shows of one key. */
+  /** The entry of one key in the list. */
   async function shown(id: string): Promise<any> {
     const { status, body } = await app.keys('GET')
     expect(status).toBe(200)

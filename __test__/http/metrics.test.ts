@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { samples } from '../support/prometheus.js'
-import { useApp } from './app.js'
+import { useApp } from '../support/example-app.js'
 
 const app = useApp()
 
@@ -15,7 +15,7 @@ const ask = async (permissions?: string[]): Promise<Response> => {
 }
 
 describe('/api/metrics', () => {
-  test('tells who may read them', async () => {
+  test('shows the metrics to admins with the permission', async () => {
     const { key } = await app.create()
     await app.request('/api/search', { headers: { 'x-api-key': key } })
     const answer = await ask(['metrics:read'])
@@ -27,7 +27,7 @@ describe('/api/metrics', () => {
     expect(told.get('sophra_api_key_database_up')).toBe(1)
   })
 
-  test('tells nobody else', async () => {
+  test('shows nothing to other callers', async () => {
     expect((await ask()).status).toBe(401)
     expect((await ask(['keys:read', 'keys:write'])).status).toBe(403)
   })

@@ -4,8 +4,8 @@ import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { jwt } from '../support/jwt.js'
 import { prismaTables } from '../support/prisma-tables.js'
-import { environmentFor, jwtSecret, KEY_ROUTES, send, type Answer } from './app.js'
-import { startServer, type Server } from './server.js'
+import { environmentFor, jwtSecret, KEYS_ROUTE, send, type Answer } from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 // What clients of the old app sent, against a database that it has left behind: they get the statuses and shapes that
 // they got, and where they do not, the difference is one that the README lists.
@@ -87,9 +87,9 @@ function expectKey(body: Record<string, unknown>, fields: object): void {
   expect(body).toMatchObject({ createdAt: iso, updatedAt: iso, ...fields })
 }
 
-describe.each(KEY_ROUTES)('%s', (route) => {
+describe(KEYS_ROUTE, () => {
   const asAdmin = (method: string, body?: object, query = ''): Promise<Answer> =>
-    ask(route + query, method, { 'x-admin-token': token }, body && JSON.stringify(body))
+    ask(KEYS_ROUTE + query, method, { 'x-admin-token': token }, body && JSON.stringify(body))
   const post = async (fields: object = {}): Promise<any> =>
     (await asAdmin('POST', { name: 'Search', clientId: 'acme', ...fields })).body
   const search = (key: string): Promise<Answer> => ask('/api/search', 'GET', { 'x-api-key': key })
@@ -167,7 +167,7 @@ describe.each(KEY_ROUTES)('%s', (route) => {
   })
 
   test('DELETE answers success', async () => {
-    for (const id of [`clq${KEY_ROUTES.indexOf(route) + 101}`, (await post()).id]) {
+    for (const id of ['clq101', (await post()).id]) {
       const { status, body } = await asAdmin('DELETE', undefined, `?id=${id}`)
       expect({ status, body }).toEqual({ status: 200, body: { success: true } })
     }
@@ -187,9 +187,13 @@ describe.each(KEY_ROUTES)('%s', (route) => {
   test('the admin middleware: the same 401', async () => {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       const body = method === 'GET' || method === 'DELETE' ? undefined : '{}'
-      expectError(await ask(route, method, {}, body), 401, 'Missing required header: x-admin-token')
+      expectError(
+        await ask(KEYS_ROUTE, method, {}, body),
+        401,
+        'Missing required header: x-admin-token',
+      )
       const wrong = { 'x-admin-token': 'invalid-token' }
-      expectError(await ask(route, method, wrong, body), 401, 'Invalid admin token')
+      expectError(await ask(KEYS_ROUTE, method, wrong, body), 401, 'Invalid admin token')
     }
   })
 
@@ -205,7 +209,7 @@ describe.each(KEY_ROUTES)('%s', (route) => {
       await asAdmin('POST', { name: 'n', clientId: 'c', rateLimit: 'many' }),
       await asAdmin('PATCH', { id: 'clq3', colour: 'red' }),
       await asAdmin('PUT', { id: 'clq3', key: 'my own' }),
-      await ask(route, 'POST', { 'x-admin-token': token }, '{"name":'),
+      await ask(KEYS_ROUTE, 'POST', { 'x-admin-token': token }, '{"name":'),
     ]
     for (const { status, body } of bad)
       expect({ status, body }).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } })
@@ -215,7 +219,7 @@ describe.each(KEY_ROUTES)('%s', (route) => {
     const { id, key } = await post({ name: 'Named', clientId: 'shop' })
     const { status, body } = await search(key)
     expect(status).toBe(200)
-    // What was in `x-authenticated-client` and `x-api-key-name`.
+    // The values that were in `x-authenticated-client` and `x-api-key-name`.
     expect(body).toMatchObject({ clientId: 'shop', keyName: 'Named' })
 
     expectError(await ask('/api/search'), 401, 'Missing required header: x-api-key')
@@ -234,15 +238,19 @@ describe.each(KEY_ROUTES)('%s', (route) => {
     }
     expectError(await search(oldKey(25)), 401, 'Invalid API key')
     expectError(await search(oldKey(ROWS + 1)), 401, 'Invalid API key')
-    // What was not enforced: the list of addresses.
+    // The old app did not enforce the list of addresses.
     const { status, body } = await search(oldKey(24))
     expect({ status, body }).toMatchObject({ status: 403, body: { code: 'IP_NOT_ALLOWED' } })
   })
 
   test('an old admin token is one if its signature verifies', async () => {
-    const asked = await ask(`${route}?limit=1`, 'GET', { 'x-admin-token': signed })
+    const asked = await ask(`${KEYS_ROUTE}?limit=1`, 'GET', { 'x-admin-token': signed })
     expect(asked).toMatchObject({ status: 200 })
-    expectError(await ask(route, 'GET', { 'x-admin-token': unsigned }), 401, 'Invalid admin token')
+    expectError(
+      await ask(KEYS_ROUTE, 'GET', { 'x-admin-token': unsigned }),
+      401,
+      'Invalid admin token',
+    )
   })
 
   test('a used key counts its uses', async () => {

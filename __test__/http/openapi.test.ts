@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { jwt } from '../support/jwt.js'
 import { schemathesis, schemathesisVersion, validate } from '../support/schemathesis.js'
-import { useApp, userJwtSecret } from './app.js'
+import { useApp, userJwtSecret } from '../support/example-app.js'
 import * as openapi from './openapi/document.js'
 
 const { file, operations, paths } = openapi
@@ -29,7 +29,7 @@ describe('openapi.yaml', () => {
   })
 })
 
-/** What schemathesis needs, as an admin with these permissions and by a key like this. */
+/** The variables for schemathesis: a token with these permissions, and a key like this. */
 async function variables(permissions: string[], fields: object) {
   const tokenFor = async (permissions: string[]) =>
     (await addon.createAdminToken({ name: 'Schemathesis', permissions })).token
@@ -94,7 +94,7 @@ describe.skipIf(!version)('schemathesis (needs it in target/tools or on the PATH
       ({ components }) => (components.schemas.KeyFields.properties.usageCount.type = 'string'),
     ],
     [
-      'a field that is not told',
+      'a field that is not documented',
       'JsonSchemaError',
       ({ components }) => delete components.schemas.KeyFields.properties.start,
     ],
@@ -109,7 +109,7 @@ describe.skipIf(!version)('schemathesis (needs it in target/tools or on the PATH
       ({ components }) => (components.schemas.RateLimitInput.maximum -= 1),
     ],
     [
-      'a status that is not told',
+      'a status that is not documented',
       'UndefinedStatusCode',
       ({ paths }) => delete paths['/api/keys'].post.responses['400'],
     ],

@@ -2,8 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startPostgres } from '../../scripts/postgres.mjs'
 import { addon, cheapHashing } from '../support/addon.js'
 import { jwt } from '../support/jwt.js'
-import { environmentFor, expectRetryAfter, jwtSecret, send, userJwtSecret } from './app.js'
-import { startServer, type Server } from './server.js'
+import {
+  environmentFor,
+  expectRetryAfter,
+  jwtSecret,
+  send,
+  userJwtSecret,
+} from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 let server: Server
 let adminToken: string

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { KEY_ROUTES, useApp } from './app.js'
+import { KEYS_ROUTE, useApp } from '../support/example-app.js'
 
-describe.each(KEY_ROUTES)('%s', (route) => {
-  const app = useApp(route)
+describe(KEYS_ROUTE, () => {
+  const app = useApp()
 
   /** Follows the `Link` headers from a query to the end; answers the ids of each page. */
   async function walk(query: string): Promise<string[][]> {
@@ -15,8 +15,8 @@ describe.each(KEY_ROUTES)('%s', (route) => {
       const link = headers.get('link')
       if (link === null) break
       const [, target] = /^<([^>]+)>; rel="next"$/.exec(link)!
-      const url: URL = new URL(target!, `${app.url()}${route}${next}`)
-      expect(url.origin + url.pathname).toBe(`${app.url()}${route}`)
+      const url: URL = new URL(target!, `${app.url()}${KEYS_ROUTE}${next}`)
+      expect(url.origin + url.pathname).toBe(`${app.url()}${KEYS_ROUTE}`)
       next = url.search
     }
     return pages
@@ -54,7 +54,7 @@ describe.each(KEY_ROUTES)('%s', (route) => {
 
   test('a Host header does not decide where the next page is', async () => {
     const { headers } = await app.keys('GET', undefined, '?limit=1')
-    expect(headers.get('link')).toMatch(new RegExp(`^<${route}\\?`))
+    expect(headers.get('link')).toMatch(new RegExp(`^<${KEYS_ROUTE}\\?`))
   })
 
   test('ten thousand keys come without a limit, and a link when there are more', async () => {

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { jwt } from '../support/jwt.js'
-import { expectRetryAfter, jwtSecret, send, useApp, userJwtSecret, type Answer } from './app.js'
-import { startServer, type Server } from './server.js'
+import {
+  expectRetryAfter,
+  jwtSecret,
+  send,
+  useApp,
+  userJwtSecret,
+  type Answer,
+} from '../support/example-app.js'
+import { startServer, type Server } from '../support/example-server.js'
 
 const app = useApp()
 

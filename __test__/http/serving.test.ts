@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { environmentFor, jwtSecret, send } from './app.js'
-import { startServer, startStandalone, type Server } from './server.js'
+import { environmentFor, jwtSecret, send } from '../support/example-app.js'
+import { startServer, startStandalone, type Server } from '../support/example-server.js'
 
 const database = useAddon({ jwtSecret })
 const servers: Server[] = []

@@ -2,14 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { blocks, chapter, read } from '../docs/markdown.js'
+import { blocks, read } from '../docs/markdown.js'
 import { run } from '../support/child.js'
 import { addon } from '../support/addon.js'
-import { useApp } from './app.js'
+import { useApp } from '../support/example-app.js'
 
 const app = useApp()
-const [tour] = blocks(chapter(read('README.md'), 'A tour in 60 seconds'), 'sh')
-const [search, whoami, list, make, limit, ...others] = tour!.trim().split('\n')
+const [, tour] = read('README.md').split('### A tour in 60 seconds')
+const [commands] = blocks(tour!, 'bash')
+const [search, whoami, list, make, limit, ...others] = commands!.trim().split('\n')
 
 let folder: string
 let demo: { id: string; key: string }

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, untyped } from './support/next.js'
+import { ask, expectFailure, hello, HOST, next, read, untyped } from '../support/next.js'
 
 const { createAdminToken, createApiKey, revokeAdminToken } = addon
 const { withAdminAuth } = next
@@ -97,7 +97,7 @@ describe('authorize', () => {
   const options = (authorize: unknown) => ({ permission: 'keys:read', authorize })
   const guardedBy = (authorize: unknown) => untyped.withAdminAuth!(handler, options(authorize))
 
-  test('lets a user in who holds the permission', async () => {
+  test('lets in a user who holds the permission', async () => {
     for (const permissions of [['keys:read'], ['other', '*']]) {
       const user = { name: 'Ann', permissions, userId: 7 }
       for (const authorize of [() => user, () => Promise.resolve(user)])
@@ -132,7 +132,7 @@ describe('authorize', () => {
     expect(handler).not.toHaveBeenCalled()
   })
 
-  test.each([null, undefined, false, 0, '', NaN])('answers %s: nobody', async (nobody) => {
+  test.each([null, undefined, false, 0, '', NaN])('returns %s: no user', async (nobody) => {
     for (const authorize of [() => nobody, async () => nobody])
       expectFailure(await ask(guardedBy(authorize)), 401, 'INVALID_TOKEN', MISSING)
     expect(handler).not.toHaveBeenCalled()

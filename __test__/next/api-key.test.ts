@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from './support/next.js'
+import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from '../support/next.js'
 
 const { createApiKey, flush, getApiKey, patchApiKey } = addon
 const { withApiKey } = next
@@ -62,7 +62,7 @@ describe('a valid key', () => {
     expect(context).not.toHaveProperty('apiKey')
   })
 
-  test('without a limit no limit is told', async () => {
+  test('a key without a limit gets no headers about one', async () => {
     const { key } = await create()
     const { headers } = await ask(route, { 'x-api-key': key })
     expect(Object.keys(headers).filter((name) => name.startsWith('ratelimit'))).toEqual([])
@@ -281,7 +281,7 @@ describe('a guard that is put up wrongly', () => {
     expect(() => untyped.withApiKey!(...args)).toThrow(TypeError)
   })
 
-  test('is a fault of the server where only the addon can tell', async () => {
+  test('is an error of the server where only the addon can find it', async () => {
     const { key } = await create()
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     for (const options of [{ scopes: ['no scope'] }, { cost: 1_000_001 }]) {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { thrownBy } from '../support/faults.js'
-import { HOST, next } from './support/next.js'
+import { HOST, next } from '../support/next.js'
 
 const { clientIp } = next
 const { close, configure } = addon
@@ -63,11 +63,11 @@ describe('a wrong declaration', () => {
   test('is refused by configure(), with its name', () => {
     const table: [object, string][] = [
       [{ trustedProxies: ['nginx'] }, 'trustedProxies (API_KEYS_TRUSTED_PROXIES)'],
-      [{ trustedProxies: ['::/0'] }, 'must not have networks wider than'],
+      [{ trustedProxies: ['::/0'] }, 'must not contain networks wider than'],
       [{ trustedProxies: '10.0.0.1' }, 'must be an array of strings'],
       [{ trustedHops: 0 }, 'trustedHops (API_KEYS_TRUSTED_HOPS)'],
       [{ trustedHops: '1' }, 'trustedHops (API_KEYS_TRUSTED_HOPS)'],
-      [{ trustedHops: 1, trustedProxies: ['10.0.0.1'] }, 'must not be set beside trustedHops'],
+      [{ trustedHops: 1, trustedProxies: ['10.0.0.1'] }, 'must not be combined with trustedHops'],
     ]
     for (const [options, problem] of table) {
       const fault = thrownBy(() => configure(options as never))

@@ -13,7 +13,7 @@ import {
   read,
   secondsIn,
   type Answer,
-} from './support/next.js'
+} from '../support/next.js'
 
 const { apiKeyRoutes, withAdminAuth, withApiKey } = next
 const jwtSecret = 'the secret of the faults, of 32 bytes or more'

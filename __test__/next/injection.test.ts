@@ -3,7 +3,7 @@ import { addon } from '../support/addon.js'
 import { fieldsOf } from '../support/declared.js'
 import { auditLog, expectHarmless, hostile, named, wellFormed } from '../support/hostile-texts.js'
 import { useAddon } from '../support/use-addon.js'
-import { hello, HOST, next, read, type Answer } from './support/next.js'
+import { hello, HOST, next, read, type Answer } from '../support/next.js'
 
 // Every text at every place of a request.
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   key = made.key
 })
 
-/** As the header of a request carries it: a byte a character. Some texts no client can send. */
+/** The text as a header carries it, one byte a character. Some texts cannot be sent by any client. */
 const asHeader = (text: string): string => Buffer.from(text).toString('latin1')
 const canBeSent = (text: string): boolean => {
   try {
@@ -67,7 +67,7 @@ describe('withApiKey', () => {
     for (const [, text] of named) {
       const encoded = encodeURIComponent(wellFormed(text))
       const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
-      // As it is typed, as it is encoded, and as a server hands it over that does not parse it.
+      // The text as it is typed, as it is encoded, and as a server passes it on that does not parse it.
       const urls = [`/${text}`, `/${encoded}`, `/?q=${text}`, `/a?${encoded}=${encoded}`]
       for (const url of urls) {
         const headers = new Headers({ 'x-api-key': key })
@@ -136,7 +136,7 @@ describe('the routes', () => {
     expect((await ask('POST', '', hostile['1 MiB'])).status).toBe(413)
   })
 
-  test('the link to the next page leads to nobody else', async () => {
+  test('the link to the next page leads to no other host', async () => {
     for (let more = 0; more < 2; more++) await addon.createApiKey({ name: 'n', clientId: 'c' })
     for (const path of [
       '//evil.example/api',
@@ -157,7 +157,7 @@ describe('the routes', () => {
   })
 })
 
-test('what was told, and what is kept, is harmless', async () => {
+test('events and audit entries are harmless', async () => {
   const kept = await auditLog()
   for (const event of [...told, ...kept]) expectHarmless(event, 'an event')
   expect(JSON.stringify(told)).toMatch(/"path":"\/a\\\\u\{202a\}/)

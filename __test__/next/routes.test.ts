@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, HOST, next, read, untyped, type Answer } from './support/next.js'
+import { ask, expectFailure, HOST, next, read, untyped, type Answer } from '../support/next.js'
 
 const { createAdminToken, createApiKey } = addon
 
@@ -103,7 +103,7 @@ describe('a body', () => {
     expect(chunks).toBeLessThan(100)
   })
 
-  test('is not read of somebody who is nobody', async () => {
+  test('is not read without a valid token', async () => {
     let pulls = 0
     const body = new ReadableStream({ pull: () => void pulls++ }, { highWaterMark: 0 })
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
+import { read } from '../docs/markdown.js'
 import { useAddon } from '../support/use-addon.js'
-import { environmentFor, jwtSecret, send } from '../http/app.js'
-import type { Server } from '../http/server.js'
+import { environmentFor, jwtSecret, send } from '../support/example-app.js'
+import type { Server } from '../support/example-server.js'
 import { useConsumers, type Consumer } from './support/consumer.js'
-import { build, configOf, serveStandalone } from './support/next-app.js'
+import { build, configOf, serveStandalone, writeFromPage } from './support/next-app.js'
 
 const MINUTES = 60_000
 const consumer = useConsumers()
@@ -19,6 +20,7 @@ beforeAll(async () => {
   const manifest = readFileSync(path.join(app.folder, 'package.json'), 'utf8')
   app.write('package.json', manifest.replace('file:../..', '*'))
   app.write('next.config.mjs', configOf(14))
+  writeFromPage(app, 'app/api/hello/route.ts')
   await app.install()
   await build(app)
 }, 10 * MINUTES)
@@ -35,4 +37,21 @@ test('the example, with the package from npm, is served by its standalone output
   expect(used).toMatchObject({ status: 200, body: { clientId: 'acme', keyName: 'Search' } })
   const refused = await send(`${server.url}/api/search`, { headers: { 'x-api-key': 'no key' } })
   expect(refused.status).toBe(401)
+})
+
+test('the quick start does what it says', async () => {
+  const { key } = await addon.createApiKey({
+    name: 'Search',
+    clientId: 'acme',
+    scopes: ['docs:read'],
+    rateLimit: 100,
+  })
+  const hello = `${server!.url}/api/hello`
+  const said = await send(hello, { headers: { 'x-api-key': key } })
+  expect(said).toMatchObject({ status: 200, body: { hello: 'acme' } })
+  const { status, body } = await send(hello)
+  expect(status).toBe(401)
+  for (const answer of [said.body, body]) {
+    expect(read('docs/quick-start/nextjs.md')).toContain(`# => ${JSON.stringify(answer)}\n`)
+  }
 })

@@ -25,7 +25,7 @@ interface Told {
   message: string
 }
 
-/** What a program is told that loads the package, on a machine that calls itself so. */
+/** The error of a program that loads the package on a machine with this platform. */
 async function told(platform = process.platform as string, arch = process.arch as string) {
   const { stdout, stderr } = await app.node([
     '--eval',

@@ -7,10 +7,10 @@ import { eventually } from '../support/eventually.js'
 import { generate, type PrismaClient } from './client.js'
 
 const models = {
-  /** As the app has them, which knows nothing of this package. */
+  /** The models of an app that does not know this package. */
   app: readFileSync(new URL('app.prisma', import.meta.url), 'utf8'),
-  /** As the README says that they should be from now on. */
-  extended: [...read('README.md').matchAll(/```prisma\n(.*?)```/gs)]
+  /** The models that the documentation recommends. */
+  extended: [...read('docs/deploy/prisma.md').matchAll(/```prisma\n(.*?)```/gs)]
     .map(([, text]) => text!)
     .join(),
 }
@@ -53,7 +53,7 @@ async function warm(): Promise<{ id: string; key: string }> {
   return issued
 }
 
-test('the model of the README has every column, and nothing else', async () => {
+test('the documented model has every column, and nothing else', async () => {
   for (const table of ['ApiKey', 'AdminToken']) {
     const columns = await database.sql(
       `SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1`,

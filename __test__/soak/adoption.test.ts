@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { insertOldKeys, type OldKey } from '../adoption/support/old-rows.js'
+import { insertOldKeys, type OldKey } from '../support/old-rows.js'
 import { cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { dump, occurring } from '../support/leaks.js'
-import { startPeer, type Peer } from '../warm/support/peer.js'
+import { startPeer, type Peer } from '../support/peer.js'
 
 let database: Database
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../support/database.js'
-import { startPeer, type Peer } from '../warm/support/peer.js'
+import { startPeer, type Peer } from '../support/peer.js'
 import {
   coldVerifyMs,
   makeKeys,

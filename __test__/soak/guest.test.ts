@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { exits } from '../guest/exits.js'
-import { hostileKeys } from '../guest/hostile.js'
-import { loads, terminations } from '../guest/terminations.js'
+import { exits } from '../support/scenarios/exits.js'
+import { hostileKeys } from '../support/scenarios/hostile.js'
+import { loads, terminations } from '../support/scenarios/terminations.js'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { forged, withAnotherLookup, withWrongSecret } from '../warm/support/forge.js'
-import { useSetting, type Issued } from '../warm/support/setting.js'
-import { stats } from '../warm/support/stats.js'
+import { forged, withAnotherLookup, withWrongSecret } from '../support/forge.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
 
 const { flush, verifyApiKey } = addon
 
@@ -67,7 +67,7 @@ test('ten million verifies with churn, evictions and outages: exact counts, and 
       if (n === VERIFIES / 2) setting.tap.cut()
     }
     setting.tap.mend()
-    // As many as memory holds, so that others have to go.
+    // As many as the cache holds, so that others are evicted.
     const passing = await eventually(() => setting.coldKeys(CAPACITY), 60_000)
     for (const key of passing) await counted(key)
     used.push(memoryMiB())
@@ -112,7 +112,7 @@ describe('the time of a refusal', () => {
     return longer
   }
 
-  test('does not tell whether there is such a key, and the test can fail', async () => {
+  test('does not reveal whether a key exists, and the test can fail', async () => {
     const [real] = await setting.warmKeys(1)
     const wrong = (): string => withWrongSecret(real!.key, signingKey)
     const unknown = (): string => withAnotherLookup(real!.key, signingKey)

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { refusalOf } from '../warm/support/refusal.js'
-import { useSetting, type Issued } from '../warm/support/setting.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { createApiKey, verifyApiKey } = addon
 

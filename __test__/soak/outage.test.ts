@@ -2,10 +2,10 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { startPeer } from '../warm/support/peer.js'
-import { Server } from '../warm/support/server.js'
-import { startTap, type Tap } from '../warm/support/tap.js'
-import type { Issued } from '../warm/support/setting.js'
+import { startPeer } from '../support/peer.js'
+import { Server } from '../support/postgres-server.js'
+import { startTap, type Tap } from '../support/tap.js'
+import type { Issued } from '../support/setting.js'
 
 const { close, configure, createApiKey, getApiKey, onEvent, verifyApiKey } = addon
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../support/database.js'
-import { startPeer, type Peer } from '../warm/support/peer.js'
+import { startPeer, type Peer } from '../support/peer.js'
 import { explain, type Query } from './support/explain.js'
 import { fillTable, MATCHES } from './support/rows.js'
 

@@ -2,14 +2,14 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { refusalOf } from '../warm/support/refusal.js'
-import { useSetting } from '../warm/support/setting.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
 
 const { verifyApiKey } = addon
 
 const setting = useSetting()
 
-/** What is older than ten minutes is forgotten, once a minute. */
+/** Entries older than ten minutes are pruned once a minute. */
 const FORGOTTEN_MS = 14 * 60_000
 
 test('old changes are forgotten, and those of a transaction that is still open are not', async () => {

@@ -5,7 +5,7 @@ import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, flush, verifyApiKey } = addon
 
-/** Of addresses that present wrong keys without end, none is held up: each attempt is to be counted as itself. */
+/** Throttling is off, so that every attempt with a wrong key is counted by itself. */
 const database = useAddon({ throttle: 0 })
 
 const PER_SECOND = 50_000

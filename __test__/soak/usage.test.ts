@@ -2,10 +2,10 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { usageThroughCuts } from '../warm/cuts.js'
-import { startPeer, type Peer } from '../warm/support/peer.js'
-import { useSetting, type Issued } from '../warm/support/setting.js'
-import { printTimes } from '../warm/support/times.js'
+import { usageThroughCuts } from '../support/scenarios/cuts.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { printTimes } from '../support/times.js'
 
 const { flush, health, patchApiKey, verifyApiKey } = addon
 
@@ -88,7 +88,7 @@ test('a million verifies while Postgres is away take no more memory than there a
   const KEYS = 1_000
   const keys = (await setting.coldKeys(KEYS)).map(({ key }) => key)
   const peer: Peer = await startPeer({ ...setting.options, stalenessSeconds: 3_600 })
-  /** So many rounds over all keys; MiB after it. */
+  /** Makes the given number of rounds over all keys, and returns the memory afterwards, in MiB. */
   const rounds = (count: number): Promise<number> =>
     peer.run(
       async ({ api }, keys, count) => {

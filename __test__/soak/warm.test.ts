@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { dump } from '../support/leaks.js'
-import { forgedKeys } from '../warm/forged.js'
-import { othersRevocations, ownRevocations } from '../warm/interleavings.js'
-import { changesWithoutHashes } from '../warm/revalidated.js'
-import { withWrongSecret } from '../warm/support/forge.js'
-import { useSetting } from '../warm/support/setting.js'
+import { forgedKeys } from '../support/scenarios/forged.js'
+import { othersRevocations, ownRevocations } from '../support/scenarios/interleavings.js'
+import { changesWithoutHashes } from '../support/scenarios/revalidated.js'
+import { withWrongSecret } from '../support/forge.js'
+import { useSetting } from '../support/setting.js'
 
 const { updateApiKey, verifyApiKey } = addon
 

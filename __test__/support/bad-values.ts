@@ -1,6 +1,6 @@
-// What JavaScript and JSON can hand over, by the kind of field that must refuse it.
+// Values that JavaScript and JSON can pass, by the kind of field that must refuse them.
 
-/** What it is, and the value. */
+/** A description, and the value. */
 export type Case = [string, unknown]
 
 export const chars = (length: number, character = 'x'): string => character.repeat(length)
@@ -34,7 +34,7 @@ export const revokedProxy = ((): object => {
   return proxy
 })()
 
-/** What no field of text, number, date, list or flag accepts. */
+/** Values that no field of text, number, date, list or flag accepts. */
 export const alien: Case[] = [
   ['an object', {}],
   ['a symbol', Symbol('s')],
@@ -141,7 +141,7 @@ export const badScopes = [
   '{}',
 ]
 
-/** Not an object at all. */
+/** Values that are no objects. */
 export const noObject: Case[] = [
   ['undefined', undefined],
   ['null', null],

@@ -77,7 +77,7 @@ function start(command: string[], options: ChildOptions = {}): Running {
     return { ...how, stdout, stderr, reports }
   }
   const ended = end().finally(() => clearTimeout(killer))
-  // Who waits for a report is told by it.
+  // Ignored here: a caller that waits for a report gets the failure.
   ended.catch(() => {})
   return {
     signal: (signal) => void child.kill(signal),

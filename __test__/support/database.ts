@@ -14,7 +14,7 @@ export interface Database {
 /** An empty database of its own on the shared server, or on the server of `serverUrl`. */
 export async function freshDatabase(serverUrl = inject('postgresUrl')): Promise<Database> {
   const name = `test_${randomBytes(8).toString('hex')}`
-  // Nobody can be connected to template0, so that files may create databases at the same time.
+  // No one can connect to template0, so files may create databases at the same time.
   await once(serverUrl, `CREATE DATABASE ${name} TEMPLATE template0`)
   const url = withDatabase(serverUrl, name)
   const pool = new Pool({ connectionString: url, max: 4 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import ts from 'typescript'
 import { root } from './child.js'
 
-/** What a function takes at one place: a text itself, or an object with these fields. */
+/** A parameter of a function: a text, or an object with these fields. */
 export interface Parameter {
   name: string
   /** By name, as TypeScript writes their types; `undefined` where the parameter is no object. */

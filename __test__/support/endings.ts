@@ -23,7 +23,7 @@ export const verify = (times = USES): string =>
 /** Keeps a script alive until the test ends it. */
 export const STAY = `const staying = setInterval(() => {}, 1_000);`
 
-/** What a process should print. */
+/** The expected output of a process. */
 export const silent = { stdout: '', stderr: '' }
 
 /** A process that has done what it does first, and waits. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 
-/** What the addon rejects with. */
+/** The error that the addon rejects with. */
 export interface Fault extends Error {
   name: 'ApiKeyError'
   code: string

@@ -67,7 +67,7 @@ export async function tamperedRows(sql: Sql, at: Column, text: string): Promise<
     const update = `UPDATE "${at.table}" SET "${at.column}" = $1 WHERE "id" = $2`
     if (await stored(() => sql(update, [value, row.id])))
       return [at.column === 'id' ? { ...row, id: text } : row]
-    // What an index can hold of it.
+    // An index can hold only this much of it.
     if (text.length < 1_000 || !(await stored(() => sql(update, [text.slice(0, 800), row.id]))))
       return []
     return [at.column === 'id' ? { ...row, id: text.slice(0, 800) } : row]

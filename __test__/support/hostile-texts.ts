@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { addon } from './addon.js'
 
-/** What readers of logs, terminals and parsers might act upon. */
+/** Texts that log readers, terminals and parsers might act upon. */
 export const hostile: Record<string, string> = {
   CR: 'a\rb',
   LF: 'a\n{"type":"forged"}\nb',
@@ -22,7 +22,7 @@ export const hostile: Record<string, string> = {
 
 export const named = Object.entries(hostile)
 
-/** As it is in UTF-8, which has no lone surrogates. */
+/** The text as UTF-8, which has no lone surrogates. */
 export const wellFormed = (text: string): string => Buffer.from(text).toString()
 
 /** Control, format and separating characters, and lone surrogates. */

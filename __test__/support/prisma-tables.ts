@@ -1,4 +1,4 @@
-/** What Prisma made for the implementation that was before this one. */
+/** The tables that Prisma made for the earlier implementation. */
 export const prismaTables = `
   CREATE TABLE "ApiKey" (
     "id" TEXT NOT NULL,

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { root } from './child.js'
 
 const settings = join(root, '__test__/http/openapi')
-/** Where `.ci/run` installs it. */
+/** The place where `.ci/run` installs it. */
 const tools = join(root, 'target/tools/bin')
 
 const environment = (): NodeJS.ProcessEnv => {
@@ -17,7 +17,7 @@ const environment = (): NodeJS.ProcessEnv => {
 export const schemathesisVersion = (): string | undefined =>
   /version \S+/.exec(spawnSync('schemathesis', ['--version'], options()).stdout ?? '')?.[0]
 
-/** What is wrong with a document, by the specification of OpenAPI. */
+/** The errors of a document by the specification of OpenAPI. */
 export function validate(file: string): { code: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync('openapi-spec-validator', [file], options())
   return { code: status, output: `${stdout}${stderr}` }
@@ -29,7 +29,7 @@ function options(): { env: NodeJS.ProcessEnv; encoding: 'utf8' } {
 
 export interface Run {
   code: number
-  /** What it has printed, for people. */
+  /** Its output, for people. */
   output: string
   report: {
     operations: { total: number; tested: number; errored: number; skipped: number }
@@ -89,7 +89,7 @@ function run(
   })
 }
 
-/** Of the events of a run, what was answered. */
+/** The responses among the events of a run. */
 function told(events: string): Pick<Run, 'answers' | 'linked'> {
   const answers: Run['answers'] = new Map()
   const linked: Run['linked'] = new Set()

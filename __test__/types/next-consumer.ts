@@ -9,7 +9,7 @@ import {
   type AdminUser,
 } from '@sophra/api-keys/next'
 
-/** What Next.js checks of the exports of a route, since version 15. */
+/** The check of a route's exports that Next.js makes from version 15 on. */
 type Route = (request: Request, context: { params: Promise<{ id: string }> }) => unknown
 const routes: Route[] = []
 

@@ -2,8 +2,8 @@ import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { refusalOf } from './support/refusal.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, verifyApiKey } = addon
 
@@ -32,7 +32,7 @@ const changesOf = async ({ id }: Issued): Promise<number> => {
 
 const DISABLE = `UPDATE public."ApiKey" SET "isActive" = false WHERE "id" = $1`
 
-describe('a change is told of', () => {
+describe('a change is noticed', () => {
   test('by a session that fires no ordinary triggers', async () => {
     const [updated, deleted] = await setting.warmKeys(2)
     const replica = await session(`SET session_replication_role = replica`)

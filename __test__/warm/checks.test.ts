@@ -4,7 +4,7 @@ import { addon, untyped } from '../support/addon.js'
 import * as bad from '../support/bad-values.js'
 import { eventually } from '../support/eventually.js'
 import { invalidFields } from '../support/faults.js'
-import { useSetting, type NewKey } from './support/setting.js'
+import { useSetting, type NewKey } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 
@@ -204,14 +204,14 @@ describe('what is wrong with the context', () => {
     ['everything', { ip: 5, scopes: 'a', cost: 0, path: 1, more: 1 }],
   ]
 
-  test.each(wrong)('is told warm as it is cold: %s', async (_what, context) => {
+  test.each(wrong)('is the same error warm as cold: %s', async (_what, context) => {
     const { key } = await warmKey({ scopes: ['a'] })
     const verify = (key: string) => (): unknown => untyped.verifyApiKey!(key, context)
     const cold = await invalidFields(verify('no key at all, but long enough for one'))
     expect(await invalidFields(verify(key))).toEqual(cold)
   })
 
-  test('is told however often', async () => {
+  test('is reported each time', async () => {
     const { key } = await warmKey()
     for (let time = 0; time < 1_000; time++) {
       expect(await invalidFields(() => untyped.verifyApiKey!(key, { cost: 0 }))).toEqual(['cost'])
@@ -219,7 +219,7 @@ describe('what is wrong with the context', () => {
     expect(await codeOf(key)).toBe('VALID')
   })
 
-  test('is told with what is wrong with the key', async () => {
+  test('is reported together with what is wrong with the key', async () => {
     await warmKey()
     const fields = await invalidFields(() => untyped.verifyApiKey!(5, { cost: 0, x: 1 }))
     expect(fields).toEqual(['cost', 'key', 'x'])

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { thrownBy } from '../support/faults.js'
-import { withWrongSecret } from './support/forge.js'
-import { startPeer, type Peer } from './support/peer.js'
-import { useSetting, type Issued, type Options } from './support/setting.js'
+import { withWrongSecret } from '../support/forge.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { useSetting, type Issued, type Options } from '../support/setting.js'
 
 const { close, configure, createApiKey, updateApiKey, verifyApiKey } = addon
 
@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => fresh.stop())
 
-/** What a verify over there answers, and how many hashes it costs. */
+/** The result of a verify in the other process, and the number of hashes that it costs. */
 const verifyBy = (peer: Peer, key: string): Promise<{ code: string; hashes: number }> =>
   peer.run(async ({ api, stats }, key) => {
     const before = stats().hashes
@@ -82,7 +82,7 @@ describe('a key that was proved once', () => {
     expect(await verifyBy(fresh, issued.key)).toEqual({ code: 'DISABLED', hashes: 0 })
   })
 
-  test('is refused when its hash is replaced by whoever knows nothing of digests', async () => {
+  test('is refused when a writer that does not know digests replaces the hash', async () => {
     const [issued, other] = [await proved(), await proved()]
     const { key: otherHash } = await row(other)
     await setting.sql(`DELETE FROM "ApiKey" WHERE "id" = $1`, [other.id])
@@ -125,7 +125,7 @@ describe('a key that was proved once', () => {
     const { key: next } = await updateApiKey(regenerated)
     expect((await verifyBy(fresh, issued.key)).code).toBe('VALID')
     expect((await verifyBy(fresh, next!)).code).toBe('VALID')
-    // What the old key has proved is no digest of the new one.
+    // The digest of the old key is not valid for the new one.
     const unseen = await stranger()
     expect((await verifyBy(unseen, next!)).code).toBe('VALID')
     expect((await verifyBy(unseen, issued.key)).code).toBe('VALID')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { useSetting } from './support/setting.js'
-import { stats } from './support/stats.js'
+import { useSetting } from '../support/setting.js'
+import { stats } from '../support/stats.js'
 
 const { flush, verifyApiKey } = addon
 

@@ -3,9 +3,9 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { Server } from './support/server.js'
-import { stats } from './support/stats.js'
-import { startTap, type Tap } from './support/tap.js'
+import { Server } from '../support/postgres-server.js'
+import { stats } from '../support/stats.js'
+import { startTap, type Tap } from '../support/tap.js'
 
 const { close, configure, createApiKey, patchApiKey, verifyApiKey } = addon
 
@@ -79,7 +79,7 @@ test.each([
     expect(await codeOf(kept.key)).toBe('VALID')
     await immediate()
   }
-  // What is as it was needs no proof.
+  // A key whose row is unchanged needs no hash.
   expect(stats().hashes).toBe(hashes)
 
   // And the changes are followed from there.

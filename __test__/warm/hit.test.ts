@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { forgedKeys } from './forged.js'
-import { useSetting } from './support/setting.js'
+import { forgedKeys } from '../support/scenarios/forged.js'
+import { useSetting } from '../support/setting.js'
 
 const { flush, getApiKey, verifyApiKey } = addon
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { othersRevocations, ownRevocations } from './interleavings.js'
-import { startPeer, type Peer } from './support/peer.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { othersRevocations, ownRevocations } from '../support/scenarios/interleavings.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { deleteApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 

@@ -2,8 +2,8 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import type { Fault } from '../support/faults.js'
-import { useSetting, type Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 
@@ -40,7 +40,7 @@ async function accepted(hot: Issued, others: Issued[], count: number): Promise<n
 
 async function expectUses({ id }: Issued, uses: number): Promise<void> {
   await flush()
-  // What was refused is no usage.
+  // Refused verifies do not count as usage.
   expect((await getApiKey(id))!.usageCount).toBe(uses)
   const [row] = await setting.sql(
     `SELECT spent::int FROM sophra_api_keys.spent WHERE key_id = $1`,

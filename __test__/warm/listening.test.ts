@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
-import { listeners } from './revalidated.js'
-import { refusalOf } from './support/refusal.js'
-import { useSetting } from './support/setting.js'
-import { printTimes } from './support/times.js'
+import { listeners } from '../support/scenarios/revalidated.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting } from '../support/setting.js'
+import { printTimes } from '../support/times.js'
 
 const { close, configure, createApiKey, verifyApiKey } = addon
 
@@ -25,7 +25,7 @@ async function revocations(meanwhile: () => Promise<unknown>): Promise<number[]>
     expect((await verifyApiKey(key)).valid).toBe(true)
     times.push(refusalOf(key, performance.now()))
     await setting.sql(`UPDATE "ApiKey" SET "isActive" = false WHERE "id" = $1`, [id])
-    // So that they do not all fall between the same two reads.
+    // They must not all fall between the same two reads.
     const next = performance.now() + 20
     while (performance.now() < next) await immediate()
   }
@@ -77,7 +77,7 @@ test('a primary that has become read-only is left, by the listener too', async (
     )
   const stood = await listeners(setting)
   await setReadOnly('on')
-  // What connects from here on can only read.
+  // New connections are read-only from here on.
   await setting.sql(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND application_name = 'sophra-api-keys'`,

@@ -3,7 +3,7 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { useSetting } from './support/setting.js'
+import { useSetting } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 
@@ -12,7 +12,7 @@ const setting = useSetting({ flushIntervalMs: 50, statementTimeoutMs: 1_000, poo
 /** Many flushes, and many deadlines of a statement. */
 const ROUNDS = 40
 
-test('a row that somebody keeps locked holds up nobody else, and loses no usage', async () => {
+test('a locked row holds up no other key, and loses no usage', async () => {
   const [locked, free, changed] = await setting.warmKeys(3)
   const cold = await setting.coldKeys(ROUNDS)
   await flush()

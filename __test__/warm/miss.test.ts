@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { remade, withWrongSecret } from './support/forge.js'
-import { promptly } from './support/promptly.js'
-import { useSetting, type Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
-import { printTimes } from './support/times.js'
+import { remade, withWrongSecret } from '../support/forge.js'
+import { promptly } from '../support/promptly.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
+import { printTimes } from '../support/times.js'
 
 const { flush, getApiKey, verifyApiKey } = addon
 
@@ -60,7 +60,7 @@ describe('a cold key', () => {
     expect(cost).toMatchObject({ selects: 1, hashes: 1 })
   })
 
-  test('holds its limit among all who ask at once', async () => {
+  test('holds its limit across simultaneous verifies', async () => {
     const perDay = { rateLimit: 100, rateLimitWindowSeconds: 86_400 }
     const [cold] = await setting.coldKeys(1, perDay)
     const answers = await Promise.all(Array.from({ length: 500 }, () => verifyApiKey(cold!.key)))

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
-import { startPeer } from './support/peer.js'
-import { Server } from './support/server.js'
-import type { Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
-import { startTap, type Tap } from './support/tap.js'
+import { startPeer } from '../support/peer.js'
+import { Server } from '../support/postgres-server.js'
+import type { Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
+import { startTap, type Tap } from '../support/tap.js'
 
 const { close, configure, health, verifyApiKey } = addon
 
@@ -49,7 +49,7 @@ afterEach(async () => {
 
 const context = { scopes: ['a'] }
 
-/** What a verify answers: its code, or that of its fault. */
+/** The code of a verify, or that of its error. */
 const outcomeOf = async ({ key }: Issued): Promise<string> =>
   verifyApiKey(key, context).then(
     ({ code }) => code,
@@ -85,7 +85,7 @@ async function expectServedWithinBound(since: number): Promise<void> {
 
 async function expectRecovery(hashes: number): Promise<void> {
   await eventually(async () => expect(await outcomeOf(warm)).toBe('VALID'))
-  // What was proved stays proved.
+  // A cached key stays cached.
   expect(stats().hashes).toBe(hashes)
   expect(await outcomeOf(cold)).toBe('VALID')
   await eventually(async () => expect((await health()).status).toBe('ok'))

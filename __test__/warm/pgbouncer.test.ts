@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { faultOf } from '../support/faults.js'
-import { startPeer, type Peer } from './support/peer.js'
-import { pgbouncerVersion, startPgbouncer, type Pgbouncer } from './support/pgbouncer.js'
-import { refusalOf } from './support/refusal.js'
-import type { Issued } from './support/setting.js'
-import { stats } from './support/stats.js'
-import { printTimes } from './support/times.js'
+import { startPeer, type Peer } from '../support/peer.js'
+import { pgbouncerVersion, startPgbouncer, type Pgbouncer } from '../support/pgbouncer.js'
+import { refusalOf } from '../support/refusal.js'
+import type { Issued } from '../support/setting.js'
+import { stats } from '../support/stats.js'
+import { printTimes } from '../support/times.js'
 
 const { close, configure, createApiKey, deleteApiKey, flush, getApiKey, health } = addon
 const { listApiKeys, migrate, patchApiKey, updateApiKey, verifyApiKey } = addon

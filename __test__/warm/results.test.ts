@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { faultOf } from '../support/faults.js'
-import { useSetting, type NewKey } from './support/setting.js'
+import { useSetting, type NewKey } from '../support/setting.js'
 
 const { configure, close, verifyApiKey } = addon
 type Context = Parameters<typeof verifyApiKey>[1]
@@ -108,7 +108,7 @@ test('a new start forgets what was warm, and whose it was', async () => {
 
 type Answer = Awaited<ReturnType<typeof verifyApiKey>>
 
-/** What a limit has left differs from one verify to the next, and is not this file's matter. */
+/** The rest of a limit differs from one verify to the next, and is tested elsewhere. */
 function withRateLimitOf(warm: Answer, cold: Answer): Answer {
   const { rateLimit } = warm
   return rateLimit === undefined ? cold : ({ ...cold, rateLimit } as Answer)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { changesWithoutHashes } from './revalidated.js'
-import { useSetting } from './support/setting.js'
+import { changesWithoutHashes } from '../support/scenarios/revalidated.js'
+import { useSetting } from '../support/setting.js'
 
 const { createApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 

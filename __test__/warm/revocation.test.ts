@@ -2,9 +2,9 @@ import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { refusalOf } from './support/refusal.js'
-import { useSetting, type Issued } from './support/setting.js'
-import { printTimes, sum } from './support/times.js'
+import { refusalOf } from '../support/refusal.js'
+import { useSetting, type Issued } from '../support/setting.js'
+import { printTimes, sum } from '../support/times.js'
 
 const { deleteApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 

@@ -3,8 +3,8 @@ import { Client } from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { forged, withWrongSecret } from './support/forge.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { forged, withWrongSecret } from '../support/forge.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, getApiKey, onEvent, patchApiKey, verifyApiKey } = addon
 
@@ -115,7 +115,7 @@ test('attempts that are refused for another reason never suspend', async () => {
   expect((await getApiKey(id))!.suspendedUntil).toBeNull()
 })
 
-test('while Postgres is away it holds here at once, and is stored and told once it is back', async () => {
+test('during an outage it takes effect here at once, and is stored and announced afterwards', async () => {
   const { id, key } = await newKey()
   const events = listen(id)
   expect(await codeOf(key, { cost: LIMIT })).toBe('VALID')
@@ -136,7 +136,7 @@ test('while Postgres is away it holds here at once, and is stored and told once 
   expect(events).toHaveLength(1)
 })
 
-test('is told once also when the answer to its UPDATE is lost', async () => {
+test('is announced once, even if the answer to its UPDATE is lost', async () => {
   const { id, key } = await newKey()
   const events = listen(id)
   await exceed(key, 2)
@@ -174,7 +174,7 @@ test.each([
   }
 })
 
-test('lifted by another process while this one could not store it, it is forgiven and never told', async () => {
+test('is dropped without an event if another process lifts it before this one can store it', async () => {
   const { id, key } = await newKey()
   const events = listen(id)
   expect(await codeOf(key, { cost: LIMIT })).toBe('VALID')
@@ -191,7 +191,7 @@ test('lifted by another process while this one could not store it, it is forgive
   expect(events).toEqual([])
 })
 
-test('a row that somebody keeps locked holds up no other suspension, and no usage', async () => {
+test('a locked row holds up no other suspension, and no usage', async () => {
   const [locked, other] = [await newKey(), await newKey()]
   const used = await newKey({})
   await exceed(locked.key, 2)

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { faultOf } from '../support/faults.js'
-import { withWrongSecret } from './support/forge.js'
-import { startPeer } from './support/peer.js'
-import { useSetting } from './support/setting.js'
+import { withWrongSecret } from '../support/forge.js'
+import { startPeer } from '../support/peer.js'
+import { useSetting } from '../support/setting.js'
 
 const signingKey = randomBytes(32).toString('base64')
 const setting = useSetting({
@@ -13,7 +13,7 @@ const setting = useSetting({
   statementTimeoutMs: 1_000,
 })
 
-test('who waits for a turn while the database answers nobody hears of an outage', async () => {
+test('a verify that waits for a connection while the database answers none reports an outage', async () => {
   const [held, ...waiting] = await setting.coldKeys(20)
   const answer = setting.tap.hold(/"lookup" = \$1/)
   const first = faultOf(() => addon.verifyApiKey(held!.key))
@@ -28,7 +28,7 @@ test('who waits for a turn while the database answers nobody hears of an outage'
   }
 })
 
-test('who waits in vain while others are answered hears how long that would take', async () => {
+test('a verify that waits in vain while others are answered is overloaded, with the time to wait', async () => {
   const [issued] = await setting.coldKeys(1)
   const wrong = Array.from({ length: 30_000 }, () => withWrongSecret(issued!.key, signingKey))
   const busy = await startPeer({
@@ -51,7 +51,7 @@ test('who waits in vain while others are answered hears how long that would take
     return codes
   }, wrong)
   await busy.stop()
-  // Whose turn came and whose statement took too long all the same, on a machine that is busy, hears of an outage.
+  // On a busy machine, a verify may get its connection and its statement still takes too long: that is an outage.
   const { DATABASE_UNAVAILABLE = 0, ...others } = codes
   expect(Object.keys(others).sort()).toEqual(['INVALID_KEY', 'OVERLOADED'])
   expect(DATABASE_UNAVAILABLE).toBeLessThan(codes.OVERLOADED! / 10)

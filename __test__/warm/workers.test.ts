@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { useSetting, type Issued } from './support/setting.js'
+import { useSetting, type Issued } from '../support/setting.js'
 
 const { flush, getApiKey, patchApiKey, verifyApiKey } = addon
 
@@ -143,12 +143,12 @@ test('what a thread does to an answer stays there', async () => {
   }
 })
 
-test('threads that come and go, in the middle of it too, disturb nobody', async () => {
+test('threads that start and end, even in the middle of a verify, disturb no other thread', async () => {
   const keys = await setting.warmKeys(100)
   for (let time = 0; time < 5; time++) {
     const brief = new Thread()
     expect(await brief.run(mixedUp, keys)).toEqual([])
-    // Nobody waits for its answer.
+    // The result is not awaited.
     brief.run(mixedUp, keys).catch(() => {})
     await brief.end()
   }

@@ -1,7 +1,7 @@
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
 
-/** Answers what `/api/search` answers, to anybody. */
+/** Responds as `/api/search` does, to every caller. */
 export function GET(request: Request): Response {
   const query = new URL(request.url).searchParams.get('q')
   return Response.json(

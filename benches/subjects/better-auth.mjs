@@ -1,4 +1,4 @@
-/** (f) The API key plugin of better-auth, on the same Postgres and in a secondary storage in memory. */
+/** (f) The API key plugin of better-auth, on the same Postgres, and with a secondary storage in memory. */
 import { apiKey } from '@better-auth/api-key'
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
@@ -40,7 +40,7 @@ async function row(title, database, storage, secondaryStorage) {
   await runMigrations()
   const keys = []
   for (let index = 0; index < KEYS; index += 1) {
-    // A user for each: the storage in memory rewrites a user's whole list of keys at each verify.
+    // Each key has a user of its own: the storage in memory rewrites the user's whole list of keys at each verify.
     const body = { userId: `user-${index}`, name: `Key ${index}`, permissions: PERMISSIONS }
     keys.push((await auth.api.createApiKey({ body })).key)
   }

@@ -1,4 +1,4 @@
-/** (c) The first verify of a key in a process: one SELECT and one argon2id, as by default. */
+/** (c) The first verify of a key in a process, by default: one SELECT and one argon2id. */
 import addon from '../../index.js'
 import { issueKeys } from '../keys.mjs'
 

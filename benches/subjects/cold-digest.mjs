@@ -1,4 +1,4 @@
-/** (c) The first verify in a process of a key that was proved before, where its row may keep a digest. */
+/** (c) The first verify of a key in a process, if the row of the key holds a cold digest. */
 import { randomBytes } from 'node:crypto'
 import addon from '../../index.js'
 import { FAST_HASH, issueKeys, restart, warmUp } from '../keys.mjs'

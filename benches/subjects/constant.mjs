@@ -1,6 +1,6 @@
 /**
- * (a) The call itself, answering a constant: an async function over the native call of a warm verify. In a process
- * that has not started the addon, that call takes its arguments and answers -1, whatever they are.
+ * (a) The call alone: an async function that makes the native call of a warm verify. In a process that has not started the
+ * addon, the native call reads its arguments and always returns -1.
  */
 import native from '../../native.js'
 import { IP, SCOPES } from '../keys.mjs'

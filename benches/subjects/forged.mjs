@@ -1,4 +1,4 @@
-/** (d) Keys of the right shape, with the lookup of a real one and the right CRC, that we never signed. */
+/** (d) Forged keys: they have the right shape, the lookup of a real key and the right CRC, but no valid tag. */
 import { randomInt } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import addon from '../../index.js'

@@ -1,4 +1,4 @@
-/** (h) The example's protected route, beside the same route without the check, in a copy of the example. */
+/** (h) The protected route of the example, beside the same route without the check, in a copy of the example. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
@@ -8,7 +8,7 @@ import path from 'node:path'
 import { example, root } from '../../scripts/project.mjs'
 import { FAST_HASH, GUARDED, IP, issueKeys } from '../keys.mjs'
 
-// As deep below the root as the example itself, whose configuration counts on that.
+// As deep below the root as the example itself: its configuration relies on that.
 const app = path.join(root, 'target/bench-nextjs')
 const bareRoute = path.join(root, 'benches/servers/bare-route.ts')
 let building
@@ -49,7 +49,7 @@ async function build() {
   if (code !== 0) throw new Error('The copy of the example does not build')
 }
 
-/** In this process, where the addon is configured. */
+/** Serves the app in this process, where the addon is configured. */
 async function serve() {
   process.env.API_KEYS_TRUSTED_HOPS = '1'
   const next = createRequire(path.join(app, 'package.json'))('next')

@@ -1,4 +1,4 @@
-/** (h) A small server of Node's own, which does little else: the check weighs the most here. */
+/** (h) A small `node:http` server that does little else, so that the share of the check is at its largest. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import addon from '../../index.js'

@@ -1,4 +1,4 @@
-/** (e) What one would write for keys in memory. It checks nothing but that the key exists, and calls nothing. */
+/** (e) The simplest code for keys in memory. It only checks that the key exists. */
 import { createHash, randomBytes } from 'node:crypto'
 import { KEYS } from '../keys.mjs'
 

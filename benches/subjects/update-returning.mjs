@@ -1,4 +1,4 @@
-/** (g) The best that an app could write by hand: one prepared statement finds, checks and counts. */
+/** (g) The best hand-written alternative: one prepared statement finds the key, checks it and counts the use. */
 import { createHash, randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { KEYS } from '../keys.mjs'

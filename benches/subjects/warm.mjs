@@ -1,4 +1,4 @@
-/** (b) The call that a route makes: everything on, and a key with nothing to check. */
+/** (b) The call that a route makes, for a key with every check and for one without any. */
 import addon from '../../index.js'
 import { FAST_HASH, GUARDED, IP, KEYS, SCOPES, issueKeys, warmUp } from '../keys.mjs'
 

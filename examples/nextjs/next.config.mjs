@@ -8,26 +8,26 @@ const standalone = fileURLToPath(new URL('.next/standalone', import.meta.url))
 
 export default function config(phase) {
   const building = phase === PHASE_PRODUCTION_BUILD
-  // The addon is linked from the root of this repository, so the last build's output holds a link
-  // to its own root: a circle in which Next, which follows links to clean up, would lose its way.
+  // The package is linked to the root of this repository, so the output of the last build holds a link to a folder that holds
+  // it. Next.js follows links when it cleans up, and would never come to an end.
   if (building || phase === PHASE_DEVELOPMENT_SERVER) {
     rmSync(standalone, { recursive: true, force: true })
   }
 
   /** @type {import('next').NextConfig} */
   return {
-    // Also written by `next build`, and not for `next start`, which warns when it sees it.
+    // Only for `next build`: `next start` warns about this setting.
     output: building ? 'standalone' : undefined,
     poweredByHeader: false,
     experimental: {
       serverComponentsExternalPackages: [addon],
       outputFileTracingRoot: repository,
-      // `instrumentation.ts`; from Next 15 on without this line.
+      // Enables `instrumentation.ts`. Next.js 15 and newer do not need this line.
       instrumentationHook: true,
     },
     webpack(webpack, { isServer }) {
-      // Next 14 bundles a linked package, external or not, and no bundler can load a native binary.
-      // An app that installs the addon from npm needs only the line above.
+      // Next.js 14 bundles a linked package even if it is declared external, and no bundler can load a native binary. An app
+      // that installs the package from npm needs only `serverComponentsExternalPackages`.
       const external = (name) => ({ [name]: `commonjs ${name}` })
       if (isServer) webpack.externals.push(external(addon), external(`${addon}/next`))
       return webpack

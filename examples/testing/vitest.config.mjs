@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['vitest/**/*.test.mjs'],
     globalSetup: 'vitest/setup.mjs',
-    // A process for each file: files that run at the same time in one process would share the addon's state.
+    // Each file gets a process: files that run in one process at the same time would share the addon's state.
     pool: 'forks',
   },
 })

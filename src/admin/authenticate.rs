@@ -72,6 +72,6 @@ async fn read(
         }
     }
     Err(Error::unavailable(
-        "The admin token changes faster than it can be read",
+        "The row of the admin token keeps changing while it is being read: try again",
     ))
 }

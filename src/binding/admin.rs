@@ -1,4 +1,4 @@
-//! Admin tokens.
+//! The functions for admin tokens.
 
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
@@ -12,15 +12,16 @@ use crate::input::actor;
 use crate::model::Plaintext;
 use crate::{admin, process};
 
-/// Issues an admin token: a JWT (HS256, signed with `JWT_SECRET`), answered once; only a digest is kept.
+/// Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` missing or shorter than
-/// 32 bytes).
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
 /// ```ts
 /// const { token } = await createAdminToken({ name: 'ops', permissions: ['keys:read', 'keys:write'] })
 /// ```
+///
+/// @category Admin tokens
 #[napi(
     catch_unwind,
     ts_args_type = "input: CreateAdminTokenInput, options?: ChangeOptions | null",
@@ -40,17 +41,19 @@ pub(crate) fn create_admin_token<'e>(
     })
 }
 
-/// Verifies an admin token: signature, claims, then its row, whose permissions are the authority. Every token
-/// that is not valid gets one and the same answer.
+/// Verifies an admin token: its signature, its claims, then its row, which holds the permissions. Every token that is not valid
+/// gets the same answer, `INVALID_TOKEN`.
 ///
-/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`,
-/// `CONFIGURATION` (`JWT_SECRET` missing or shorter than 32 bytes).
+/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `CONFIGURATION`
+/// (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
 /// ```ts
 /// const admin = await verifyAdminToken(token, { permission: 'keys:write' })
 /// if (!admin.valid) return Response.json({ error: admin.message }, { status: admin.status })
 /// ```
+///
+/// @category Admin tokens
 #[napi(
     catch_unwind,
     ts_args_type = "token: string, context?: AdminContext | null",
@@ -75,7 +78,7 @@ pub(crate) fn verify_admin_token<'e>(
     })
 }
 
-/// All admin tokens, newest first, without anything secret.
+/// Lists all admin tokens, newest first, without their secrets.
 ///
 /// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
@@ -83,6 +86,8 @@ pub(crate) fn verify_admin_token<'e>(
 /// ```ts
 /// const tokens = await listAdminTokens()
 /// ```
+///
+/// @category Admin tokens
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
     call(
@@ -91,14 +96,16 @@ pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
     )
 }
 
-/// Revokes an admin token for good; its row stays, with `isActive: false`.
+/// Revokes an admin token for good. Its row stays, with `isActive: false`.
 ///
 /// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
-/// await revokeAdminToken(id)
+/// await revokeAdminToken(id, { actor: 'ann@example.com' })
 /// ```
+///
+/// @category Admin tokens
 #[napi(
     catch_unwind,
     ts_args_type = "id: string, options?: ChangeOptions | null",

@@ -1,4 +1,4 @@
-//! Events on their way to JavaScript.
+//! Delivers events to JavaScript.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,16 +13,16 @@ use napi_derive::napi;
 use crate::events::{Delivery, Urgency};
 use crate::process;
 
-/// Events that wait for a busy JavaScript thread; what does not fit is dropped and counted.
+/// Events that may wait for a busy JavaScript thread. Further events are dropped and counted.
 const QUEUE_MAX: usize = 1_024;
-/// Of these the most that are no alerts, so that a flood of refused attempts cannot crowd out a suspension or an outage.
+/// How many of these may be other than alerts, so that a flood of refused attempts cannot displace a suspension or an outage.
 const REST_MAX: usize = QUEUE_MAX / 2;
 
-/// Weak: who listens does not keep the process alive.
+/// Weak: a listener does not keep the process alive.
 type Callback = ThreadsafeFunction<String, (), String, Status, false, true, QUEUE_MAX>;
 
-#[allow(clippy::needless_pass_by_value)] // napi hands functions over by value.
-/// Calls back with each event as JSON; answers the number by which that ends. For `events.js`.
+#[allow(clippy::needless_pass_by_value)] // napi passes functions by value.
+/// Calls back with each event as JSON, and returns the number that removes the listener again. For `events.js`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f64> {
     let waiting = Arc::new(AtomicUsize::new(0));
@@ -39,7 +39,7 @@ pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f
         match status {
             Status::Ok => Delivery::Taken,
             Status::QueueFull => Delivery::Dropped,
-            // Its environment is going away.
+            // The environment of the listener is shutting down.
             _ => Delivery::Gone,
         }
     }));
@@ -47,7 +47,7 @@ pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f
     Ok(number as f64)
 }
 
-/// Counts down what waits as it is taken out of the queue.
+/// A callback that counts an event as no longer waiting when it is taken out of the queue.
 fn listener(
     callback: &Function<'_, String, ()>,
     waiting: Arc<AtomicUsize>,
@@ -62,14 +62,15 @@ fn listener(
         })
 }
 
-/// Ends what `add_listener` began.
+/// Removes the listener that `add_listener` added.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn remove_listener(number: f64) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // As it was given out.
+    // The number is one that `add_listener` returned.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     process::events().remove(number as u64);
 }
 
-/// Counts an event that `events.js` did not hand to a listener.
+/// Counts an event that `events.js` dropped.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn event_dropped() {
     process::events().count_dropped();

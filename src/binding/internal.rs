@@ -5,6 +5,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::call::with_text;
+use super::constants::Constants;
 use super::promise::{Answer, promise};
 use super::value::{read, read_text};
 use super::views::{ClientAddressView, StatsView};
@@ -42,10 +43,10 @@ pub(crate) fn warm_template() -> Answer {
     Answer::of(Ok(warm::template()))
 }
 
-/// Code, status and message of each refusal, by its number less one.
+/// The constants that both sides share.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn refusals() -> Answer {
-    Answer::of(Ok(warm::refusals()))
+pub(crate) fn constants() -> String {
+    serde_json::to_string(&Constants::new()).unwrap_or_default()
 }
 
 /// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Starts nothing.

@@ -1,4 +1,4 @@
-//! Keys: issue, read, change, delete, verify.
+//! The functions for keys: create, read, change, delete, verify.
 
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
@@ -13,17 +13,19 @@ use crate::model::Plaintext;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
-/// Issues a key. The answer is the only time that its plaintext (`key`) is known: only an argon2id hash is kept.
+/// Creates a key. The plaintext is in `key` of the result, and nowhere else: only an argon2id hash of it is stored.
 ///
-/// Safe to retry inside: a creation whose outcome the database did not confirm rejects with
-/// `DATABASE_UNAVAILABLE`, and the row, if there is one, is deleted when the database is back.
+/// A creation that the database did not confirm rejects with `DATABASE_UNAVAILABLE`. If the row exists after all, it is deleted
+/// as soon as the database answers, so a retry never leaves a second valid key behind.
 ///
-/// Rejects with `INVALID_INPUT` (all bad fields in `issues`), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT` (`issues` names every bad field), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
 /// const { id, key } = await createApiKey({ name: 'Search', clientId: 'acme', rateLimit: 100 })
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "input: CreateApiKeyInput, options?: ChangeOptions | null",
@@ -43,7 +45,7 @@ pub(crate) fn create_api_key<'e>(
     })
 }
 
-/// The key with this id, or `null`.
+/// Reads the key with this id. Resolves with `null` if there is none.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
@@ -51,6 +53,8 @@ pub(crate) fn create_api_key<'e>(
 /// ```ts
 /// const apiKey = await getApiKey(id)
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "id: string",
@@ -63,7 +67,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
     })
 }
 
-/// A page of keys, newest first. Pages are keyset pages: keys made meanwhile neither shift nor repeat rows.
+/// Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
@@ -71,6 +75,8 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 /// ```ts
 /// const { keys, nextCursor } = await listApiKeys({ clientId: 'acme', limit: 50 })
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "query?: ListApiKeysQuery | null",
@@ -84,9 +90,10 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
     })
 }
 
-/// Changes the given fields and keeps the others. With `regenerateKey: true` the key is replaced too: its id
-/// stays, the new plaintext is answered once as `key`, and the old one stays valid for `gracePeriodSeconds`.
-/// A second regeneration replaces the previous key.
+/// Changes the given fields of a key and keeps the others; `null` clears a field.
+///
+/// With `regenerateKey: true` the key is also rotated: the id stays, the new plaintext is in `key` of the result, and the old key
+/// stays valid for `gracePeriodSeconds`. A second rotation ends the grace period of the first.
 ///
 /// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
@@ -94,6 +101,8 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
 /// ```ts
 /// const { key } = await updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 3600 })
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "input: UpdateApiKeyInput, options?: ChangeOptions | null",
@@ -115,8 +124,10 @@ pub(crate) fn update_api_key<'e>(
     })
 }
 
-/// Changes the given fields: absent keeps, `null` clears. `suspendedUntil: null` lifts a suspension and forgives
-/// what was used of the rate limit; `previousKeyExpiresAt: null` ends the grace period of a replaced key.
+/// Changes the given fields of a key and keeps the others; `null` clears a field.
+///
+/// `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
+/// replaced key.
 ///
 /// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
@@ -124,6 +135,8 @@ pub(crate) fn update_api_key<'e>(
 /// ```ts
 /// await patchApiKey({ id, isActive: false })
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "input: PatchApiKeyInput, options?: ChangeOptions | null",
@@ -149,8 +162,10 @@ pub(crate) fn patch_api_key<'e>(
 ///
 /// @example
 /// ```ts
-/// await deleteApiKey(id)
+/// await deleteApiKey(id, { actor: 'ann@example.com' })
 /// ```
+///
+/// @category Keys
 #[napi(
     catch_unwind,
     ts_args_type = "id: string, options?: ChangeOptions | null",
@@ -168,11 +183,12 @@ pub(crate) fn delete_api_key<'e>(
     })
 }
 
-/// Verifies a presented key: format, hash, active, expiry, suspension, address, scopes, rate limit. A refusal is
-/// a value with the HTTP status that fits, never an error. Only an accepted verify counts as usage.
+/// Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limit.
 ///
-/// Rejects with `INVALID_INPUT` (the key is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`,
-/// `OVERLOADED`, `CONFIGURATION`.
+/// A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key.
+///
+/// Rejects with `INVALID_INPUT` (the key is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`,
+/// `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -180,6 +196,8 @@ pub(crate) fn delete_api_key<'e>(
 /// if (!result.valid) return Response.json({ error: result.message }, { status: result.status })
 /// console.log(result.clientId)
 /// ```
+///
+/// @category Verifying
 #[napi(
     catch_unwind,
     ts_args_type = "key: string, context?: VerifyContext | null",

@@ -1,4 +1,4 @@
-//! Operation: configure, migrate, watch, stop.
+//! The functions for operation: configure, migrate, observe, stop.
 
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
@@ -10,8 +10,8 @@ use super::value::read;
 use super::views::{AuditPageView, HealthView, MigrationReportView};
 use crate::{audit_log, health as service_health, process};
 
-/// A page of the audit log, newest first: refused attempts, administration, suspensions. What was refused since the
-/// last flush, and what an outage holds up, is not in it yet.
+/// Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
+/// written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
 ///
@@ -19,6 +19,8 @@ use crate::{audit_log, health as service_health, process};
 /// ```ts
 /// const { events, nextCursor } = await listAuditEvents({ type: 'key.refused', from: new Date('2026-01-01') })
 /// ```
+///
+/// @category Events and audit log
 #[napi(
     catch_unwind,
     ts_args_type = "query?: ListAuditEventsQuery | null",
@@ -32,15 +34,14 @@ pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<
     })
 }
 
-/// Brings the database schema up to date: additive, idempotent, safe when several processes start at once.
-/// Runs by itself at first use unless `API_KEYS_MIGRATE=manual`.
+/// Brings the database schema up to date. It only adds, can be repeated, and may run in several processes at once. Without
+/// `API_KEYS_MIGRATE=manual` it also runs at the first use.
 ///
-/// With `adopt: true` the plaintext that old instances have left in the tables is replaced by hashes, after which no old
-/// instance can use it, and there is no way back. It may be cut off at any time and called again, in several processes
-/// at once; hashes that somebody waits for go first. It takes about one hash per key: `limit` makes it answer in
-/// between, so that progress can be shown. `close()` ends it after the row that it is at.
+/// With `adopt: true` it then replaces the plaintext of legacy rows with hashes. No old instance can use a hashed row, and there is
+/// no way back. It takes about one hash per key; `limit` bounds the rows of one call, so that you can show the progress. It may be
+/// interrupted and called again, also in several processes at once. `close()` ends it after the current row.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE` (what was adopted stays adopted), `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE` (what was hashed stays hashed), `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -51,6 +52,8 @@ pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<
 ///   if (adopted === 0) break
 /// }
 /// ```
+///
+/// @category Operation
 #[napi(
     catch_unwind,
     ts_args_type = "options?: MigrateOptions | null",
@@ -65,14 +68,17 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     })
 }
 
-/// Stores all usage counted so far. Not needed for usage to be stored: that happens once an interval.
+/// Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests and
+/// serverless functions need this.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`; the counts are kept.
+/// Rejects with `DATABASE_UNAVAILABLE`; the counts are kept and stored later.
 ///
 /// @example
 /// ```ts
 /// await flush()
 /// ```
+///
+/// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
     let entered = process::enter();
@@ -82,26 +88,30 @@ pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
     })
 }
 
-/// Lets running calls finish, stores usage (in at most 5 s) and closes the connections, for all worker threads.
-/// Calls made meanwhile reject with `CONFIGURATION`; the next one after it starts anew.
+/// Lets running calls finish, stores usage counts (for at most 5 s) and closes the connections, for all worker threads. Calls that
+/// arrive meanwhile reject with `CONFIGURATION`. The next call after it starts anew.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, saying what was lost.
+/// Rejects with `DATABASE_UNAVAILABLE`, with a message that says what was lost.
 ///
 /// @example
 /// ```ts
 /// process.once('SIGTERM', async () => { await close() })
 /// ```
+///
+/// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
     promise(env, process::begin_close().finish())
 }
 
-/// How the addon is doing. Never rejects.
+/// Reports whether the package works, and what is wrong. Never rejects.
 ///
 /// @example
 /// ```ts
 /// const { status, problems } = await health()
 /// ```
+///
+/// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<Health>")]
 pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
     let entered = process::enter();
@@ -114,8 +124,8 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
     })
 }
 
-/// Sets options in code; they override the environment. Call it before the first use: later, other options need
-/// a `close()` first. An equal call again does nothing.
+/// Sets options in code. They take precedence over the environment. Call it before the first use; after that, other options need
+/// a `close()` first. A second call with equal options does nothing.
 ///
 /// Throws an `ApiKeyError` with the code `CONFIGURATION` that names every problem.
 ///
@@ -123,6 +133,8 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
 /// ```ts
 /// configure({ databaseUrl: process.env.MY_DATABASE_URL })
 /// ```
+///
+/// @category Operation
 #[napi(
     catch_unwind,
     ts_args_type = "options: Options",
@@ -132,17 +144,18 @@ pub(crate) fn configure(options: Unknown<'_>) -> Answer {
     Answer::of(process::configure(read(options)))
 }
 
-/// What this process has counted, and how the addon is doing, in the text format of Prometheus (0.0.4). Every name begins
-/// with `sophra_api_key_`; times are in seconds, and counters never go back, also not across `close()` and `configure()`.
-/// There are fewer than 200 time series, however many keys there are, and no label has a key's id.
+/// Returns the metrics of this process in the text format of Prometheus (0.0.4). It starts nothing and does not ask the database.
 ///
-/// Answers what there is: before the first call there is nothing to say of the database, the cache and the pools. Nothing is
-/// started.
+/// Every name begins with `sophra_api_key_`, and times are in seconds. Counters never go back, also not across `close()` and
+/// `configure()`. There are fewer than 200 time series, however many keys there are, and no label contains the id of a key. Before
+/// the first call, the metrics of the database, the cache and the pools are absent.
 ///
 /// @example
 /// ```ts
 /// const body = metrics() // Content-Type: text/plain; version=0.0.4; charset=utf-8
 /// ```
+///
+/// @category Operation
 #[napi(catch_unwind)]
 pub(crate) fn metrics() -> String {
     process::metrics_text()

@@ -22,7 +22,7 @@ enum Outcome<T> {
 /// What `index.js` makes an `ApiKeyError` of.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Fault {
+pub(super) struct Fault {
     code: &'static str,
     status: u16,
     message: String,
@@ -62,7 +62,7 @@ impl Answer {
         let mut json = Zeroizing::new(Vec::with_capacity(size.0));
         // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
-            return Self::of::<()>(Err(Error::internal("The answer could not be written")));
+            return Self::of::<()>(Err(Error::internal("The result could not be serialised")));
         }
         Self(Zeroizing::new(
             String::from_utf8(std::mem::take(&mut *json)).unwrap_or_default(),

@@ -71,7 +71,7 @@ impl Reader {
             ),
             sys::ValueType::napi_string => self.text(value)?,
             sys::ValueType::napi_object => self.object(value, depth)?,
-            _ => Value::Unreadable("has a type that is not accepted"),
+            _ => Value::Unreadable("has an unsupported type"),
         })
     }
 
@@ -127,7 +127,7 @@ impl Reader {
                 .value(|env, out| unsafe { sys::napi_get_property(env, value, name, out) })
             {
                 Some(field) if sound => self.read(field, depth + 1),
-                Some(_) => Value::Unreadable("has a name that is not well-formed"),
+                Some(_) => Value::Unreadable("has a name with lone surrogates"),
                 None => CANNOT_READ,
             };
             fields.push((text, field));

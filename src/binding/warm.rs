@@ -11,15 +11,15 @@ use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
 use super::value::read_text;
-use super::views::{RefusalView, TemplateView};
-use crate::model::{RateLimit, Refusal, parse_address};
+use super::views::TemplateView;
+use crate::model::{RateLimit, parse_address};
 use crate::process;
 use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
 /// Memory cannot answer: ask the other way.
 pub(super) const MISS: f64 = -1.0;
 /// Outcomes fit below; the entry's serial is above.
-const OUTCOMES: f64 = 16.0;
+pub(super) const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
 
 /// Bytes of a character in UTF-8.
@@ -46,7 +46,10 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 4;
+    /// The fields of a result that the numbers stand for, in their order.
+    pub(super) const NAMES: [&'static str; Self::COUNT] =
+        ["limit", "remaining", "resetMs", "retryAfterMs"];
 
     fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -190,11 +193,6 @@ pub(super) fn template() -> Option<TemplateView> {
             .as_ref()
             .map(|entry| TemplateView::from(&entry.value.policy))
     })
-}
-
-/// Every refusal, in the order of their numbers from 1 on.
-pub(super) fn refusals() -> Vec<RefusalView> {
-    Refusal::ALL.into_iter().map(Into::into).collect()
 }
 
 /// A text that fits; `None` for a longer one and for other values.

@@ -119,7 +119,7 @@ fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
     match reader.text("jwtSecret") {
         None => Err("JWT_SECRET is missing: admin tokens cannot be used".into()),
         Some(text) if text.len() < JWT_SECRET_MIN => Err(format!(
-            "JWT_SECRET needs at least {JWT_SECRET_MIN} bytes: admin tokens cannot be used"
+            "JWT_SECRET must have at least {JWT_SECRET_MIN} bytes: admin tokens cannot be used"
         )),
         Some(text) => Ok(Secret::new(text)),
     }
@@ -139,7 +139,7 @@ pub(super) fn prefixes(reader: &mut Reader<'_>) -> Vec<String> {
     if prefixes.is_empty() || !prefixes.iter().all(|prefix| is_prefix(prefix)) {
         reader.fail_option(
             "prefixes",
-            "must each have 1 to 20 letters and digits and begin with a letter",
+            "must each consist of 1 to 20 letters and digits and begin with a letter",
         );
     }
     prefixes.iter().map(|prefix| prefix.to_string()).collect()
@@ -166,7 +166,7 @@ pub(super) fn signing_keys(reader: &mut Reader<'_>) -> Option<Keyring> {
 fn cold_digest(reader: &mut Reader<'_>, signing_keys: bool) -> bool {
     let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
     if on && !signing_keys {
-        reader.fail_option("coldDigest", "needs signingKeys (API_KEYS_SIGNING_KEYS)");
+        reader.fail_option("coldDigest", "requires signingKeys (API_KEYS_SIGNING_KEYS)");
     }
     on
 }
@@ -200,7 +200,7 @@ fn ttl(reader: &mut Reader<'_>) -> Ttl {
     if let (Some(default), Some(max)) = (ttl.default_days, ttl.max_days)
         && default > max
     {
-        reader.fail_option("defaultTtlDays", "must not be above maxTtlDays");
+        reader.fail_option("defaultTtlDays", "must not be greater than maxTtlDays");
     }
     ttl
 }

@@ -33,7 +33,7 @@ impl DatabaseUrl {
         };
         let schema = parameter("schema").filter(|schema| !schema.is_empty());
         let connect = PgConnectOptions::from_str(without_prisma_parameters(&url).as_str())
-            .map_err(|_| "has a parameter that cannot be read")?
+            .map_err(|_| "has an invalid parameter")?
             .application_name("sophra-api-keys")
             .disable_statement_logging();
         Ok(Self {

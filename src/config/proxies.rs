@@ -19,7 +19,7 @@ pub(super) fn trust(reader: &mut Reader<'_>) -> ProxyTrust {
         (Some(_), Some(_)) => {
             reader.fail_option(
                 "trustedProxies",
-                "must not be set beside trustedHops (API_KEYS_TRUSTED_HOPS): they may name different clients",
+                "must not be combined with trustedHops (API_KEYS_TRUSTED_HOPS): set only one of the two",
             );
             ProxyTrust::Nobody
         }
@@ -51,8 +51,8 @@ fn networks(reader: &mut Reader<'_>, entries: &[&str]) -> Box<[IpNet]> {
         reader.fail_option(
             "trustedProxies",
             &format!(
-                "must not have networks wider than /{SHORTEST_V4} (IPv4) or /{SHORTEST_V6} (IPv6): \
-                name your proxies only, or no client is ever told from a proxy"
+                "must not contain networks wider than /{SHORTEST_V4} (IPv4) or /{SHORTEST_V6} (IPv6): list your own \
+                 proxies only, so that no client is taken for a proxy"
             ),
         );
     }

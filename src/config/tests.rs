@@ -110,7 +110,7 @@ fn a_wrong_declaration_of_proxies_is_named() {
     ] {
         let text = problems(&[("trustedProxies", list(&["10.0.0.1", wide]))]);
         assert!(
-            text.contains("must not have networks wider than"),
+            text.contains("must not contain networks wider than"),
             "{wide}: {text}"
         );
     }
@@ -125,5 +125,5 @@ fn a_wrong_declaration_of_proxies_is_named() {
         ("trustedProxies", list(&["10.0.0.1"])),
         ("trustedHops", Value::Number(1.0)),
     ];
-    assert!(problems(&both).contains("must not be set beside trustedHops"));
+    assert!(problems(&both).contains("must not be combined with trustedHops"));
 }

@@ -34,16 +34,16 @@ pub(super) async fn examine(findings: &mut Findings, config: &Config) -> bool {
         if url.pooled {
             findings.warning(
                 "direct-connection",
-                "DIRECT_DATABASE_URL says pgbouncer=true: it is there to go around the pooler",
-                "Give it the address of the server itself, without pgbouncer=true",
+                "DIRECT_DATABASE_URL has pgbouncer=true, but its purpose is to bypass the pooler",
+                "Set it to the address of the server itself, without pgbouncer=true",
             );
         }
     }
     if reached && config.database_url.pooled && direct.is_none() {
         findings.warning(
             "pooler",
-            "DATABASE_URL goes through a pooler and there is no DIRECT_DATABASE_URL: no migration can run, and \
-             changes by other processes are seen after a second instead of at once",
+            "DATABASE_URL goes through a pooler and DIRECT_DATABASE_URL is not set: migrations cannot run, and \
+             changes by other processes take effect after a second instead of at once",
             "Set DIRECT_DATABASE_URL to the address of the server itself",
         );
     }
@@ -58,7 +58,7 @@ async fn reach(
     config: &Config,
 ) -> bool {
     let place = format!(
-        "{}:{}/{} of {variable}",
+        "{}:{}/{} ({variable})",
         url.connect.get_host(),
         url.connect.get_port(),
         url.connect.get_database().unwrap_or_default(),
@@ -71,7 +71,7 @@ async fn reach(
         Ok(_) => {
             findings.problem(
                 "pooler",
-                format!("{place} is a pooler that ignores the settings of a session"),
+                format!("{place} is a pooler that ignores session settings"),
                 POOLER_REMEDY,
             );
             true
@@ -84,50 +84,54 @@ async fn reach(
     }
 }
 
-const POOLER_REMEDY: &str = "Add pgbouncer=true to the query of DATABASE_URL, and set DIRECT_DATABASE_URL to the address of the server itself";
+const POOLER_REMEDY: &str = "Add pgbouncer=true to the query string of DATABASE_URL, and set DIRECT_DATABASE_URL to \
+    the address of the server itself";
 
 fn explain(reason: &NoAccess) -> (String, &'static str) {
     const CREDENTIALS: &str =
-        "Check the user and the password in the URL, and pg_hba.conf of the server";
+        "Check the user and the password in the URL, and the server's pg_hba.conf";
     let (message, remedy) = match reason {
         NoAccess::Unreachable(why) => (
             *why,
-            "Check host and port of the URL, that the server runs, and the firewall in between",
+            "Check the host and port in the URL, that the server is running, and any firewall in between",
         ),
         NoAccess::Tls => (
-            "the server's certificate or encryption is not accepted",
-            "Check sslmode and sslrootcert in the query of the URL",
+            "the TLS connection failed: the server's certificate or its encryption is not accepted",
+            "Check sslmode and sslrootcert in the query string of the URL",
         ),
         NoAccess::Unprintable => (
-            "the user or the password has characters that no server takes",
-            "Check the user and the password in the URL, for control characters too",
+            "the user or the password contains characters that no server accepts",
+            "Check the user and the password in the URL, including for control characters",
         ),
         NoAccess::Silent => (
-            "it did not answer in time",
-            "Look at the load of the server, or raise API_KEYS_STATEMENT_TIMEOUT_MS",
+            "the server did not answer in time",
+            "Check the load of the server, or raise API_KEYS_STATEMENT_TIMEOUT_MS",
         ),
         NoAccess::Unknown => (
-            "what answers does not speak the protocol of Postgres as expected",
-            "Check host and port of the URL",
+            "the response does not follow the Postgres protocol",
+            "Check the host and port in the URL",
         ),
         NoAccess::Refused(code) => match code.as_str() {
-            "28P01" | "28000" => ("it refuses the user or the password", CREDENTIALS),
+            "28P01" | "28000" => ("the server rejected the user or the password", CREDENTIALS),
             "3D000" => (
-                "there is no such database",
+                "the database does not exist",
                 "Create the database, or check its name in the URL",
             ),
             "53300" => (
-                "it has no connection left",
-                "Lower connection_limit or API_KEYS_POOL_MAX of the processes, or raise max_connections",
+                "the server has no connection left",
+                "Lower connection_limit or API_KEYS_POOL_MAX in your processes, or raise max_connections on the server",
             ),
-            "57P03" => ("it is starting up or shutting down", "Wait, and look again"),
-            "08P01" => ("a pooler refuses the settings of a session", POOLER_REMEDY),
+            "57P03" => (
+                "the server is starting up or shutting down",
+                "Wait, then run doctor again",
+            ),
+            "08P01" => ("a pooler rejected the session settings", POOLER_REMEDY),
             "42501" => (
-                "the user may not connect",
-                "GRANT CONNECT ON DATABASE to the user of the URL",
+                "the user is not allowed to connect",
+                "Run GRANT CONNECT ON DATABASE for the user in the URL",
             ),
             code => {
-                let message = format!("it refuses the connection (SQLSTATE {code})");
+                let message = format!("the server refused the connection (SQLSTATE {code})");
                 return (
                     message,
                     "Check the user, the password, schema and options in the URL",
@@ -155,8 +159,8 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
     } else if server.is_standby || server.is_read_only {
         findings.problem(
             "server",
-            "It takes no writes: a standby, or read-only by default",
-            "Point DATABASE_URL at the primary (several hosts: target_session_attrs is not read), or set \
+            "The server accepts no writes: it is a standby, or read-only by default",
+            "Point DATABASE_URL at the primary (target_session_attrs is not supported), or set \
              default_transaction_read_only to off",
         );
     } else {
@@ -167,14 +171,18 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
         .now
         .millis_after(after)
         .max(before.millis_after(server.now));
-    let message = format!("The clocks of this machine and the server differ by {difference} ms");
-    let remedy = "Let both follow a time server: keys expire by the clock of each process";
+    let message =
+        format!("The clocks of this machine and the database server differ by {difference} ms");
+    let remedy = "Synchronise both with a time server: each process checks expiry by its own clock";
     if difference > CLOCK_PROBLEM_MS {
         findings.problem("clock", message, remedy);
     } else if difference > CLOCK_WARNING_MS {
         findings.warning("clock", message, remedy);
     } else {
-        findings.ok("clock", "The clocks of this machine and the server agree");
+        findings.ok(
+            "clock",
+            "The clocks of this machine and the database server agree",
+        );
     }
 }
 
@@ -183,13 +191,13 @@ pub(super) async fn notifications(findings: &mut Findings, store: &Store) {
     match store.notifications_arrive().await {
         None => findings.ok(
             "notifications",
-            "Nothing is listened for behind a pooler: changes are read from the log once a second",
+            "LISTEN is not used behind a pooler: the change log is read once a second instead",
         ),
-        Some(Ok(true)) => findings.ok("notifications", "A notification came back"),
+        Some(Ok(true)) => findings.ok("notifications", "A test notification arrived"),
         Some(Ok(false) | Err(_)) => findings.warning(
             "notifications",
-            "No notification comes through: changes by other processes are seen after a second instead of at once",
-            "Where a pooler is in between, set DIRECT_DATABASE_URL to the address of the server itself",
+            "Notifications do not arrive: changes by other processes take effect after a second instead of at once",
+            "If there is a pooler in between, set DIRECT_DATABASE_URL to the address of the server itself",
         ),
     }
 }

@@ -14,7 +14,7 @@ pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding
         Err(error) => findings.problem(
             "configuration",
             error.to_string(),
-            "Set the named variables. Nothing else was examined.",
+            "Correct these settings. Nothing else was examined.",
         ),
         Ok(config) => {
             configuration(&mut findings, &config);
@@ -27,13 +27,13 @@ pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding
 }
 
 fn configuration(findings: &mut Findings, config: &Config) {
-    findings.ok("configuration", "Every option can be used");
+    findings.ok("configuration", "All options are valid");
     match &config.jwt_secret {
         Ok(_) => findings.ok("jwt-secret", "JWT_SECRET is long enough"),
         Err(why) => findings.warning(
             "jwt-secret",
             why.clone(),
-            "Set JWT_SECRET to the secret that signed the admin tokens; a new one: openssl rand -base64 48",
+            "Set JWT_SECRET to the secret that signed your admin tokens, or to a new one: openssl rand -base64 48",
         ),
     }
 }

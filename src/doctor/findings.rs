@@ -73,8 +73,8 @@ impl Findings {
             .map_err(|error| {
                 self.problem(
                     check,
-                    format!("It could not be examined: {error}"),
-                    "Mend what the other findings name, and look again",
+                    format!("This could not be examined: {error}"),
+                    "Fix the other findings, then run doctor again",
                 );
             })
             .ok()

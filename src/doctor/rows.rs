@@ -51,30 +51,33 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
         findings.problem(
             "signing-keys",
             format!(
-                "Usable keys were signed by signing keys that are not at hand, so they are refused: {}. At hand, from \
-                 {place}: {}",
+                "Active API keys are refused because the signing keys that signed them are missing: {}. Available \
+                     from {place}: {}",
                 shown.join(", "),
                 if held.is_empty() { "none".to_owned() } else { join_escaped(&held) }
             ),
-            "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the one that signs. Where they \
-             are lost, regenerate the keys.",
+            "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the first one. If they \
+                 are lost, regenerate the API keys.",
         );
     } else if held.is_empty() {
         findings.ok(
             "signing-keys",
-            "None yet: one is made at first use and kept in the database",
+            "There is no signing key yet: one is made at first use and stored in the database",
         );
     } else {
         findings.ok(
             "signing-keys",
-            format!("From {place}, and cover all keys: {}", join_escaped(&held)),
+            format!(
+                "Signing keys from {place} cover all active API keys: {}",
+                join_escaped(&held)
+            ),
         );
     }
     let signer = configured.map(|keyring| keyring.signer().fingerprint());
     if config.cold_digest && signer.is_some_and(|signer| kept.iter().any(|kept| kept == signer)) {
         findings.problem(
             "cold-digest",
-            "API_KEYS_COLD_DIGEST is on, and the first signing key lies in the database too",
+            "API_KEYS_COLD_DIGEST is on, but the first signing key is stored in the database too",
             "Put a new signing key first in API_KEYS_SIGNING_KEYS, and keep the old one after it",
         );
     }
@@ -88,29 +91,29 @@ async fn counts(findings: &mut Findings, store: &Store) {
     if rows.plaintext_keys == 0 && rows.plaintext_tokens == 0 {
         findings.ok(
             "plaintext",
-            format!("None among {}", counted(rows.keys, "key")),
+            format!("No plaintext is stored among {}", counted(rows.keys, "key")),
         );
     } else {
         findings.warning(
             "plaintext",
             format!(
-                "{} and {} of an older implementation are stored as they are",
+                "Plaintext of an older implementation is stored: {} and {}",
                 counted(rows.plaintext_keys, "key"),
                 counted(rows.plaintext_tokens, "admin token")
             ),
-            "When no older instance runs any more: npx sophra-api-keys migrate --adopt. There is no way back from that.",
+            "Once no instance of it is running, run npx sophra-api-keys migrate --adopt. This cannot be undone.",
         );
     }
     if rows.odd_rate_limits == 0 {
-        findings.ok("rate-limits", "Every stored limit is a limit");
+        findings.ok("rate-limits", "All stored rate limits are valid");
     } else {
         findings.warning(
             "rate-limits",
             format!(
-                "{} with a \"rateLimit\" below 1, which counts as no limit",
+                "A \"rateLimit\" below 1, which means no limit, is stored for {}",
                 counted(rows.odd_rate_limits, "key")
             ),
-            "Give them a limit, or NULL, which says that there is none. The statement below lists them",
+            "Set a limit, or NULL for no limit. The statement below lists these keys",
         );
         findings.with_sql(&[
             "SELECT \"id\", \"rateLimit\" FROM \"ApiKey\" WHERE \"rateLimit\" < 1;".to_owned(),
@@ -129,12 +132,12 @@ async fn metadata(findings: &mut Findings, store: &Store) {
         findings.warning(
             "metadata",
             format!(
-                "{} with metadata that cannot be read, which counts as none: {}",
+                "Unreadable metadata, which is treated as none, is stored for {}: {}",
                 many(found.keys),
                 examples(&found)
             ),
-            "It holds a number beyond a double, or is more than 100 levels deep. Set another: npx sophra-api-keys keys \
-             update <id> --metadata '{}', or --clear metadata",
+            "The metadata contains a number that is too large for a double, or is nested more than 100 levels \
+                 deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }
 }
@@ -163,27 +166,29 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
         findings.problem(
             "allow-lists",
             format!(
-                "{} with an allow-list that cannot be read, which refuses everyone: {}",
+                "An unreadable allow-list, which refuses every address, is stored for {}: {}",
                 many(found.unreadable.keys),
                 examples(&found.unreadable)
             ),
-            "Set addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",
+            "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or \
+                 --clear allow",
         );
     }
     if found.lists > 0 && config.trust == ProxyTrust::Nobody {
         findings.warning(
             "trusted-proxies",
             format!(
-                "{} with an allow-list, and no reverse proxy is declared: where the address comes from \
-                 X-Forwarded-For it is unknown, so they are refused",
+                "No reverse proxy is declared, but an allow-list is stored for {}: where the client's address comes \
+                     from X-Forwarded-For, it is unknown, and these keys are refused",
                 many(found.lists)
             ),
-            "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to how many there are",
+            "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to their \
+                 number",
         );
     } else {
         findings.ok(
             "trusted-proxies",
-            "No key with an allow-list waits for a declared proxy",
+            "No key with an allow-list depends on a proxy that is not declared",
         );
     }
 }

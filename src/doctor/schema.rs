@@ -15,7 +15,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
         missing_tables(findings, &tables, config);
         return false;
     }
-    findings.ok("tables", "\"ApiKey\" and \"AdminToken\" are there");
+    findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
     triggers(findings, store).await;
@@ -32,14 +32,15 @@ fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
         .as_deref()
         .or(config.database_url.schema.as_deref());
     let message = format!(
-        "The schema {} lacks the tables \"ApiKey\" and \"AdminToken\", or one of them",
+        "The schema {} lacks \"ApiKey\", \"AdminToken\" or both",
         schema.unwrap_or("(none)")
     );
     if tables.elsewhere.is_empty() {
         findings.problem("tables", message, MIGRATE);
     } else {
         let remedy = format!(
-            "There is an \"ApiKey\" in {}: name its schema in DATABASE_URL (?schema=…), or make new tables: {MIGRATE}",
+            "There is an \"ApiKey\" in {}: name that schema in DATABASE_URL (?schema=…), or create new tables: \
+             {MIGRATE}",
             tables.elsewhere.join(", ")
         );
         findings.problem("tables", message, remedy);
@@ -59,7 +60,7 @@ async fn privileges(findings: &mut Findings, store: &Store) {
                 privileges.role,
                 privileges.missing.join(", ")
             ),
-            "Use the role that owns the tables, or run the statements below as that one",
+            "Use the role that owns the tables, or run the statements below as that role",
         );
         let role = quoted(&privileges.role);
         let grant = |missing: &String| format!("GRANT {missing} TO {role};");
@@ -67,14 +68,17 @@ async fn privileges(findings: &mut Findings, store: &Store) {
     } else if !privileges.may_migrate {
         findings.warning(
             "privileges",
-            format!("The role {} may use the tables, but not migrate them", privileges.role),
-            "Migrate by a role that owns the tables (DIRECT_DATABASE_URL, or in the deployment), with \
-             API_KEYS_MIGRATE=manual",
+            format!("The role {} can use the tables, but cannot migrate them", privileges.role),
+            "Migrate with a role that owns the tables: set DIRECT_DATABASE_URL, or migrate in a deployment step and \
+             set API_KEYS_MIGRATE=manual",
         );
     } else {
         findings.ok(
             "privileges",
-            format!("The role {} has all that is needed", privileges.role),
+            format!(
+                "The role {} has all privileges that are needed",
+                privileges.role
+            ),
         );
     }
 }
@@ -83,10 +87,12 @@ async fn migrations(findings: &mut Findings, store: &Store) {
     let answer = store.pending_migrations().await;
     match findings.answer("migrations", answer) {
         None => {}
-        Some(pending) if pending.is_empty() => findings.ok("migrations", "All have been applied"),
+        Some(pending) if pending.is_empty() => {
+            findings.ok("migrations", "All migrations have been applied")
+        }
         Some(pending) => findings.problem(
             "migrations",
-            format!("Not applied yet: {}", pending.join(", ")),
+            format!("Migrations are pending: {}", pending.join(", ")),
             MIGRATE,
         ),
     }
@@ -109,21 +115,25 @@ async fn columns(findings: &mut Findings, store: &Store) -> bool {
         .filter(|column| type_of(&column.table, &column.name).is_none())
         .collect();
     if missing.is_empty() {
-        findings.ok("columns", "None is missing");
+        findings.ok("columns", "No column is missing");
     } else {
         let names: Vec<_> = missing
             .iter()
             .map(|column| format!("\"{}\".\"{}\"", column.table, column.name))
             .collect();
         let (remedy, sql) = remedy_of(&missing);
-        findings.problem("columns", format!("Missing: {}", names.join(", ")), remedy);
+        findings.problem(
+            "columns",
+            format!("Columns are missing: {}", names.join(", ")),
+            remedy,
+        );
         findings.with_sql(&sql);
     }
     if type_of("ApiKey", "usageCount") == Some("integer") {
         findings.warning(
             "usage-count",
-            "\"usageCount\" is INTEGER: counting stops at 2147483647",
-            "In a quiet hour, since it rewrites the table, run the statement below",
+            "\"usageCount\" is INTEGER, so counting stops at 2147483647",
+            "At a quiet time, since it rewrites the table, run the statement below",
         );
         findings.with_sql(&[
             "ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT;".to_owned(),
@@ -140,10 +150,11 @@ fn remedy_of(missing: &[Column]) -> (String, Vec<String>) {
     const LOOKUP: &str =
         "UPDATE \"ApiKey\" SET \"lookup\" = right(\"start\", 12) WHERE \"start\" IS NOT NULL;";
     let mut remedy = String::from(
-        "Stop what drops them: add them to the Prisma model. What they held is in a backup only. ",
+        "Add the columns to the Prisma model, so that they are not dropped again. Their contents exist only in a \
+         backup. ",
     );
     if missing.iter().any(|column| !column.added) {
-        remedy.push_str("Restore the columns that the table had at first. ");
+        remedy.push_str("Restore the columns of the original table. ");
     }
     let mut sql = Vec::new();
     for column in missing.iter().filter(|column| column.added) {
@@ -161,7 +172,7 @@ fn remedy_of(missing: &[Column]) -> (String, Vec<String>) {
         }
     }
     if !sql.is_empty() {
-        remedy.push_str("Run the statements below, then: ");
+        remedy.push_str("Run the statements below, then ");
         remedy.push_str(MIGRATE);
     }
     (remedy, sql)
@@ -186,7 +197,7 @@ async fn triggers(findings: &mut Findings, store: &Store) {
             .find(|trigger| trigger.table == table && trigger.name == name);
         match state.map(|trigger| trigger.enabled.as_str()) {
             Some("A") => continue,
-            Some(_) => faults.push(format!("{name} on \"{table}\" is not enabled always")),
+            Some(_) => faults.push(format!("{name} on \"{table}\" is not ENABLE ALWAYS")),
             None => {
                 faults.push(format!("{name} on \"{table}\" is missing"));
                 sql.push(definition);
@@ -197,15 +208,15 @@ async fn triggers(findings: &mut Findings, store: &Store) {
         ));
     }
     if faults.is_empty() {
-        findings.ok("triggers", "All are there and always enabled");
+        findings.ok("triggers", "All triggers exist and are always enabled");
     } else {
         findings.problem(
             "triggers",
             format!(
-                "{}: a key that somebody else disables or deletes may be accepted still",
+                "{}: a key that another program disables or deletes may still be accepted",
                 faults.join(", ")
             ),
-            format!("Where migrations are pending: {MIGRATE}. Else run the statements below"),
+            format!("If migrations are pending: {MIGRATE}. Otherwise, run the statements below"),
         );
         findings.with_sql(&sql);
     }
@@ -215,26 +226,28 @@ async fn indexes(findings: &mut Findings, store: &Store) {
     let answer = store.faulty_indexes().await;
     match findings.answer("indexes", answer) {
         None => {}
-        Some(faulty) if faulty.is_empty() => findings.ok("indexes", "All stand and are valid"),
+        Some(faulty) if faulty.is_empty() => {
+            findings.ok("indexes", "All indexes exist and are valid")
+        }
         Some(faulty) => findings.problem(
             "indexes",
-            format!("Missing or invalid: {}", faulty.join(", ")),
+            format!("Indexes are missing or invalid: {}", faulty.join(", ")),
             MIGRATE,
         ),
     }
     let answer = store.trigrams().await;
     match findings.answer("pg_trgm", answer) {
         None => {}
-        Some((true, _)) => findings.ok("pg_trgm", "It is installed"),
+        Some((true, _)) => findings.ok("pg_trgm", "The extension is installed"),
         Some((false, true)) => findings.warning(
             "pg_trgm",
-            "It is not installed: a search of keys reads the whole table",
-            format!("As a role that may: CREATE EXTENSION pg_trgm; then {MIGRATE}"),
+            "The extension is not installed: searching for keys reads the whole table",
+            format!("Run CREATE EXTENSION pg_trgm with a role that is allowed to, then {MIGRATE}"),
         ),
         Some((false, false)) => findings.warning(
             "pg_trgm",
-            "The server does not have it: a search of keys reads the whole table",
-            "Install the contrib package of PostgreSQL, if searches are slow",
+            "The server does not offer the extension: searching for keys reads the whole table",
+            "If searches are slow, install the contrib package of PostgreSQL",
         ),
     }
 }
@@ -242,6 +255,6 @@ async fn indexes(findings: &mut Findings, store: &Store) {
 async fn change_log(findings: &mut Findings, store: &Store) {
     let answer = store.read_changes(None).await;
     if findings.answer("change-log", answer).is_some() {
-        findings.ok("change-log", "It can be read");
+        findings.ok("change-log", "The change log can be read");
     }
 }

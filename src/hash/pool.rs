@@ -90,7 +90,7 @@ impl HashPool {
     {
         let slot = QueueSlot::take(pool)?;
         let permit = Arc::clone(&pool.semaphore).acquire_owned().await;
-        let permit = permit.map_err(|_| Error::internal("the hashing pool is closed"))?;
+        let permit = permit.map_err(|_| Error::internal("The hashing pool is closed"))?;
         let work = move || {
             let _permit = permit;
             slot.0.measure(params, job)
@@ -98,7 +98,7 @@ impl HashPool {
         // The text of a panic may quote what was hashed, so it is left out.
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::internal("hashing was aborted"))
+            .map_err(|_| Error::internal("Hashing was aborted"))
     }
 
     /// Runs a background `job` while no caller has a hash waiting or running. Where there are several permits, one is
@@ -113,7 +113,7 @@ impl HashPool {
         F: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
         let background = Arc::clone(&pool.background_permits).acquire_owned().await;
-        let background = background.map_err(|_| Error::internal("the hashing pool is closed"))?;
+        let background = background.map_err(|_| Error::internal("The hashing pool is closed"))?;
         let permit = loop {
             let mut idle = std::pin::pin!(pool.idle.notified());
             // Enabled before the check, so that no notification is missed between the check and the wait.
@@ -133,7 +133,7 @@ impl HashPool {
         };
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::internal("hashing was aborted"))
+            .map_err(|_| Error::internal("Hashing was aborted"))
     }
 
     pub(super) fn stats(&self) -> HashStats {

@@ -20,5 +20,5 @@ pub fn cursor(fields: &mut Fields) -> Option<Cursor> {
 }
 
 fn read_cursor(value: Value) -> Parsed<Cursor> {
-    Cursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a cursor".into())
+    Cursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
 }

@@ -190,7 +190,7 @@ pub fn metadata(value: Value) -> Parsed<Metadata> {
     }
     if json.to_string().len() + digits_of_exponents(&json) > METADATA_MAX {
         return Err(format!(
-            "must have at most {METADATA_MAX} bytes as JSON with its numbers written out"
+            "must have at most {METADATA_MAX} bytes of JSON, with its numbers written out in full"
         )
         .into());
     }
@@ -250,7 +250,7 @@ fn json(value: Value, path: &str, issues: &mut Vec<Issue>) -> serde_json::Value 
             Json::Object(object)
         }
         Value::Unreadable(why) | Value::BadText(why) => fail(why),
-        Value::Undefined | Value::Number(_) | Value::Date(_) => fail("must be JSON"),
+        Value::Undefined | Value::Number(_) | Value::Date(_) => fail("must be a JSON value"),
     }
 }
 

@@ -41,7 +41,8 @@ pub async fn create(
             service.unconfirmed_keys.add(key.id, credential.hash, now);
             Err(Error::DatabaseUnavailable {
                 message:
-                    "The database did not confirm the new key: if it was stored, it will be deleted"
+                    "The database did not confirm the new key: if it was stored, it will be deleted, so create the key \
+                         again"
                         .into(),
                 retry_after_ms,
                 origin,

@@ -72,7 +72,10 @@ impl NewKey {
 fn enforce_max_ttl(fields: &mut Fields, expires_at: Option<Timestamp>, now: Timestamp, ttl: Ttl) {
     let Some(days) = ttl.max_days else { return };
     if expires_at.is_none_or(|at| at > after_days(now, days)) {
-        fields.fail("expiresAt", &format!("must be at most {days} days ahead"));
+        fields.fail(
+            "expiresAt",
+            &format!("must be set, to at most {days} days in the future"),
+        );
     }
 }
 
@@ -131,7 +134,7 @@ impl UpdateKey {
             .unwrap_or(false);
         let grace = fields.optional("gracePeriodSeconds", rules::integer(GRACE_SECONDS));
         if grace.is_some() && !regenerate {
-            fields.fail("gracePeriodSeconds", "needs regenerateKey: true");
+            fields.fail("gracePeriodSeconds", "requires regenerateKey: true");
         }
         let regenerate = regenerate.then(|| grace.unwrap_or(0));
         fields.finish(id.map(|id| Self {

@@ -18,7 +18,7 @@ impl BackfillRequest {
         let adopt = fields.optional("adopt", rules::boolean).unwrap_or(false);
         let limit = fields.optional("limit", rules::integer(LIMIT));
         if limit.is_some() && !adopt {
-            fields.fail("limit", "needs adopt: true");
+            fields.fail("limit", "requires adopt: true");
         }
         let request = adopt.then(|| Self {
             limit: limit.and_then(|limit| usize::try_from(limit).ok()),

@@ -28,12 +28,12 @@ impl Metrics {
         text.family(
             MetricKind::Counter,
             "admin_verifications_total",
-            "Verifies of admin tokens by their result: VALID, the code of a refusal or the code of a fault.",
+            "Verifications of admin tokens by result: VALID, the code of a refusal or the code of an error.",
         )
         .by("result", self.admin_verifies.iter());
         text.counter(
             "suspensions_total",
-            "Keys suspended for exceeding their rate limit, counted by the process that stored it.",
+            "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",
             self.suspensions.get(),
         );
         self.flushes(&mut text);
@@ -41,7 +41,7 @@ impl Metrics {
         if let Some(up) = state.database_up {
             text.gauge(
                 "database_up",
-                "Whether the database answers, as far as this process knows: 1 or 0.",
+                "1 if the database answers as far as this process knows, else 0.",
                 u8::from(up),
             );
         }
@@ -51,7 +51,7 @@ impl Metrics {
         text.family(
             MetricKind::Gauge,
             "build_info",
-            "1, with the version of the package.",
+            "Always 1; the label is the version of the package.",
         )
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         text.finish()
@@ -66,14 +66,15 @@ impl Metrics {
         text.family(
             MetricKind::Counter,
             "verifications_total",
-            "Verifies of keys by their result: VALID, the code of a refusal or the code of a fault.",
+            "Verifications of API keys by result: VALID, the code of a refusal or the code of an error.",
         )
         .by("result", results.map(|((result, others), hits)| (result, others + hits)));
         let looks = self.lookups.iter();
         text.family(
             MetricKind::Counter,
             "cache_lookups_total",
-            "Looks for a presented key in memory: hit, stale (known, but its row may have changed) or miss.",
+            "Cache lookups of presented keys by result: hit, stale (cached, but the row may have changed) or \
+                 miss.",
         )
         .by(
             "result",
@@ -85,8 +86,8 @@ impl Metrics {
         let mut family = text.family(
             MetricKind::Histogram,
             "verification_duration_seconds",
-            "How long verifies took inside the addon. path=cache: what needed no I/O, of which only every 64th is timed; \
-             path=database: all that asked the database, with the hash where there was one.",
+            "Duration of verifications inside the addon. path=cache: those without I/O, every 64th of which is \
+                 timed; path=database: those that queried the database, hashing included.",
         );
         family.histogram("cache", &self.warm);
         family.histogram("database", &self.cold);
@@ -100,7 +101,8 @@ impl Metrics {
         let mut family = text.family(
             MetricKind::Counter,
             "client_verifications_total",
-            "Accepted verifies by client, for as many clients as metricsClients says; the rest is the client other.",
+            "Accepted verifications by client, for the first metricsClients clients; all others are counted as \
+                 client other.",
         );
         for (client, uses) in clients {
             family.sample(&[("client", &client)], uses);
@@ -111,14 +113,14 @@ impl Metrics {
         let mut family = text.family(
             MetricKind::Summary,
             "flush_duration_seconds",
-            "How long it took to store usage, suspensions and the audit log, failures included.",
+            "Time taken to store usage, suspensions and the audit log, failed flushes included.",
         );
         let taken = Duration::from_nanos(self.flushes.nanos.get());
         family.part("_sum", &[], taken.as_secs_f64());
         family.part("_count", &[], self.flushes.count.get());
         text.counter(
             "flush_failures_total",
-            "Flushes that could not store everything; what is left is stored later.",
+            "Flushes that could not store everything; the rest is stored later.",
             self.flush_failures.get(),
         );
         text.family(
@@ -141,36 +143,36 @@ fn totals(text: &mut Exposition, state: &Snapshot) {
     text.counter("argon2_hashes_total", "argon2id hashes computed.", hashes);
     text.counter(
         "argon2_seconds_total",
-        "Time spent computing argon2id hashes, by all threads together.",
+        "Time spent computing argon2id hashes, summed over all threads.",
         Duration::from_nanos(hash_nanos).as_secs_f64(),
     );
     text.counter(
         "database_key_reads_total",
-        "Rows asked for to verify a presented key.",
+        "Database reads of key rows to verify presented keys.",
         rows_read,
     );
     text.counter(
         "database_retries_total",
-        "Statements that were repeated after a transient fault.",
+        "Statements retried after a transient error.",
         retries,
     );
     text.counter(
         "events_dropped_total",
-        "Events that a listener with a full queue did not get.",
+        "Events dropped because the queue of a listener was full.",
         state.events_dropped,
     );
     text.counter(
         "audit_dropped_total",
-        "Refused attempts and changes that the audit log could not keep.",
+        "Refused attempts and changes that could not be kept for the audit log.",
         audit_dropped,
     );
 }
 
 fn running(text: &mut Exposition, gauges: &Gauges) {
-    text.gauge("cache_entries", "Keys in memory.", gauges.cached);
+    text.gauge("cache_entries", "Keys in the cache.", gauges.cached);
     text.gauge(
         "cache_capacity",
-        "Keys that memory may hold.",
+        "Maximum number of keys in the cache.",
         gauges.cache_capacity,
     );
     text.gauge(
@@ -180,7 +182,7 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
     );
     text.gauge(
         "argon2_permits",
-        "argon2id hashes that may be computed at the same time.",
+        "Maximum number of argon2id hashes computed at the same time.",
         gauges.hash_permits,
     );
     let connections = [
@@ -190,22 +192,22 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
     text.family(
         MetricKind::Gauge,
         "database_connections",
-        "Open connections of the pool; one more listens for changes.",
+        "Open connections of the pool; one more connection listens for changes.",
     )
     .by("state", connections);
     text.gauge(
         "database_connections_max",
-        "Connections that the pool may open.",
+        "Maximum number of connections in the pool.",
         gauges.connections_max,
     );
     text.gauge(
         "change_log_age_seconds",
-        "How long ago changes of keys were last known.",
+        "Seconds since the change log was last read.",
         gauges.changes_read_ago_seconds,
     );
     text.gauge(
         "usage_pending",
-        "Accepted verifies that are not stored yet.",
+        "Accepted verifications that are not stored yet.",
         gauges.usage_pending,
     );
 }

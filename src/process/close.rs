@@ -61,8 +61,8 @@ async fn stop(service: &Service) -> Result<(), Error> {
     match flushed {
         Ok(Ok(())) => Ok(()),
         _ => Err(Error::unavailable(format!(
-            "The database did not take what was counted last: {uses} uses of keys and {entries} attempts and \
-             changes of the audit log are lost"
+            "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and \
+                 changes for the audit log are lost"
         ))),
     }
 }

@@ -30,15 +30,15 @@ pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Resul
         return Ok(keyring);
     }
     Err(Error::configuration(format!(
-        "Keys in use were signed by signing keys that are not configured (fingerprints {}): add them to \
-         API_KEYS_SIGNING_KEYS, after the one that signs",
+        "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these \
+             signing keys to API_KEYS_SIGNING_KEYS, after the first one",
         join_escaped(&missing)
     )))
 }
 
 async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
     const BYTES: usize = 32;
-    let unusable = || Error::internal("The signing key in the database cannot be used");
+    let unusable = || Error::internal("The signing key stored in the database is invalid");
     let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
     let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
     let kept = store

@@ -13,6 +13,8 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
             .thread_name("api-keys")
             .enable_all()
             .build()
-            .map_err(|error| Error::internal(format!("No threads could be started: {error}")))
+            .map_err(|error| {
+                Error::internal(format!("Worker threads could not be started: {error}"))
+            })
     })
 }

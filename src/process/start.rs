@@ -144,7 +144,7 @@ fn warn_of_weak_settings(service: &Service) {
         service.emit(&Event::ConfigurationWarning {
                 message: format!(
                     "argon2id with {} KiB and {} iterations is weaker than the OWASP Password Storage Cheat Sheet \
-                     asks for: see argon2MemoryKib and argon2Iterations",
+                         recommends: raise argon2MemoryKib or argon2Iterations",
                     params.memory_kib(),
                     params.iterations()
                 ),

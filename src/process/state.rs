@@ -101,7 +101,7 @@ pub fn configure(options: Value) -> Result<(), Error> {
     }
     if in_force || state.running.is_closing() {
         return Err(Error::configuration(
-            "The addon is configured already, with other options: call close() before configure()",
+            "The addon is already configured with different options: call close() before configure()",
         ));
     }
     state.options = options;
@@ -126,7 +126,7 @@ pub fn enter() -> Result<Call, Error> {
     let state = state();
     if state.running.is_closing() {
         return Err(Error::configuration(
-            "The addon is closing: no new calls are taken",
+            "The addon is closing and accepts no new calls: wait for close() to finish",
         ));
     }
     Ok(Call {

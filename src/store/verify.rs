@@ -162,7 +162,7 @@ impl TryFrom<CandidateRow> for Candidate {
             Some(digest) => StoredKey::Plaintext(CredentialDigest::from_bytes(
                 digest
                     .try_into()
-                    .map_err(|_| Error::internal("A digest has another length"))?,
+                    .map_err(|_| Error::internal("A stored digest has the wrong length"))?,
             )),
         };
         Ok(Self {

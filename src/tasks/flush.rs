@@ -110,7 +110,7 @@ async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
         tries += 1;
         if tries == TRIES {
             return Err(Error::unavailable(
-                "Rows of used keys are locked in the database: their usage is kept",
+                "Rows of used keys are locked in the database: their usage is kept and stored later",
             ));
         }
         sleep(PAUSE).await;

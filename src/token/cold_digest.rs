@@ -11,8 +11,8 @@ use crate::model::{Plaintext, StoredHash};
 /// HMAC-SHA-256 (RFC 2104) under keys derived from the signing keys of the environment.
 pub struct ColdDigests(Vec<Hmac<Sha256>>);
 
-const KEPT: &str = "coldDigest (API_KEYS_COLD_DIGEST) needs a first signing key that the database does not keep: put \
-     a new one first in API_KEYS_SIGNING_KEYS";
+const KEPT: &str = "coldDigest (API_KEYS_COLD_DIGEST) requires a first signing key that is not stored in the database: \
+     put a new signing key first in API_KEYS_SIGNING_KEYS";
 
 const PURPOSE: &[u8] = b"sophra-api-keys cold digest v1";
 

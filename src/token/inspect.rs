@@ -87,7 +87,7 @@ fn presentable(text: &str) -> Result<(), String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err("A key has visible ASCII characters only: no spaces, no line ends".into())
+        Err("A key has visible ASCII characters only: no spaces and no line breaks".into())
     }
 }
 
@@ -100,13 +100,13 @@ fn issued(
     let (environment, digits) = shape(after_prefix)?;
     if environment != format.environment() {
         return Err(format!(
-            "It is a {} key, and this environment is {} (API_KEYS_ENVIRONMENT)",
+            "This is a {} key, but the environment here is {} (API_KEYS_ENVIRONMENT)",
             environment.as_str(),
             format.environment().as_str()
         ));
     }
     if !checksum_holds(text) {
-        return Err("The checksum does not hold: a character is wrong or missing".into());
+        return Err("The checksum does not match: a character is wrong or missing".into());
     }
     let start = text[..text.len() - digits.len() - 1].to_owned();
     let author = keyring.map(|keyring| {
@@ -118,7 +118,7 @@ fn issued(
         Some(Some(_)) => (TagCheck::Valid, None),
         Some(None) => (
             TagCheck::Unknown,
-            Some("None of the signing keys of this environment made its tag".into()),
+            Some("The tag was not made by any signing key of this environment".into()),
         ),
     };
     Ok(Inspection {
@@ -133,7 +133,8 @@ fn issued(
 
 /// The environment and the digits of `<live|test>_<lookup>_<digits>`.
 fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
-    const SHAPE: &str = "After its prefix a key goes on with live_ or test_, 12 digits, _ and 46 digits (0-9A-Za-z)";
+    const SHAPE: &str = "After its prefix, a key continues with live_ or test_, 12 characters, _ and 46 characters \
+         (0-9A-Za-z)";
     let parts = || {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;
@@ -148,7 +149,8 @@ fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
     }
     if lookup.len() != LOOKUP_DIGITS || digits.len() != DIGITS {
         return Err(format!(
-            "It has {} and {} digits where a key has {LOOKUP_DIGITS} and {DIGITS}: it was cut off, or joined to something",
+            "This text has {} and {} characters where a key has {LOOKUP_DIGITS} and {DIGITS}: it was cut off, or \
+                 something was appended",
             lookup.len(),
             digits.len()
         ));
@@ -166,8 +168,8 @@ fn adopted_note(text: &str) -> &'static str {
         .split_once('_')
         .is_some_and(|(prefix, rest)| is_prefix(prefix) && shape(rest).is_ok());
     if other && checksum_holds(text) {
-        "It has the form of an issued key whose prefix is not accepted here (API_KEYS_PREFIXES)"
+        "This looks like an issued key, but its prefix is not accepted here (API_KEYS_PREFIXES)"
     } else {
-        "It has the shape of an adopted key, which has no checksum: only the database can tell"
+        "This looks like an adopted key, which has no checksum: only the database can tell whether it exists"
     }
 }

@@ -7,8 +7,8 @@ use crate::model::{Refusal, Timestamp};
 use crate::service::Service;
 
 /// The hint where a key with an allow-list is refused because the client's address is unknown.
-const ADDRESS_UNKNOWN: &str = "The address of the client is unknown: declare your proxies with trustedProxies or \
-     trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or hand it over as `ip`";
+const ADDRESS_UNKNOWN: &str = "The client's address is unknown: declare your proxies with trustedProxies or trustedHops \
+     (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or pass the address as `ip`";
 
 /// Counts a refused attempt, for operators and the audit log.
 pub(super) fn note_refusal(

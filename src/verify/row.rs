@@ -56,6 +56,6 @@ pub(super) async fn read_row(
         }
     }
     Err(Error::unavailable(
-        "The key changes faster than it can be read",
+        "The row of the key keeps changing while it is being read: try again",
     ))
 }

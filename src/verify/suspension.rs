@@ -53,7 +53,7 @@ pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
         tries += 1;
         if tries == TRIES {
             return Err(Error::unavailable(
-                "Rows of suspended keys are locked in the database: their suspension is kept",
+                "Rows of suspended keys are locked in the database: their suspensions are kept and stored later",
             ));
         }
         sleep(PAUSE).await;

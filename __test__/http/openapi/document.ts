@@ -16,7 +16,7 @@ export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 export const paths = Object.keys(document.paths)
 
-/** What can be asked of the app, by names as `GET /api/keys`. */
+/** The operations of the app, by names such as `GET /api/keys`. */
 export const operations = new Map<string, any>(
   paths.flatMap((path) =>
     methodsOf(path).map((method) => [

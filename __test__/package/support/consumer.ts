@@ -46,7 +46,7 @@ export function useConsumers(): (source?: string) => Consumer {
   })
   afterAll(async () => {
     await registry.stop()
-    // What a server started may be about to end.
+    // A program that a server started may still be ending.
     rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   })
   return (source) => {
@@ -66,7 +66,7 @@ export function useConsumers(): (source?: string) => Consumer {
   }
 }
 
-/** What is on the PATH of a user. */
+/** The PATH of a user. */
 function onlyNode(home: string, executable: string): string {
   const bin = mkdtempSync(path.join(home, 'bin-'))
   symlinkSync(executable, path.join(bin, 'node'))
@@ -74,7 +74,7 @@ function onlyNode(home: string, executable: string): string {
   return bin
 }
 
-/** What the system has, but for the folders with a Rust toolchain. */
+/** The PATH of the system without the folders that hold a Rust toolchain. */
 function withoutRust(bin: string): string {
   const hasRust = (folder: string) =>
     ['cargo', 'rustc'].some((name) => existsSync(path.join(folder, name)))

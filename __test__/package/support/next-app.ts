@@ -1,18 +1,21 @@
 import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
-import { blocks, chapter, read } from '../../docs/markdown.js'
-import { serve, type Server } from '../../http/server.js'
+import { fileOf } from '../../docs/markdown.js'
+import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
-/** What the README tells users of a version to write, and the output that is copied to where it serves. */
+const page = 'docs/quick-start/nextjs.md'
+
+/** What the quick start says to write for a version, with an output that is complete in itself. */
 export function configOf(major: number): string {
-  const install = chapter(read('README.md'), 'Use it in your app')
-  const [for14] = blocks(install, 'js')
-  const [, option] = /From Next\.js 15 on that is `(.+?)`/.exec(install)!
-  const config = major === 14 ? for14! : `export default { ${option} }\n`
-  return config.replace('{', "{ output: 'standalone',")
+  const config = fileOf(page, 'next.config.mjs', major === 14 ? 1 : 0)
+  return config.replace('{', "{\n  output: 'standalone',")
 }
+
+/** Writes a file of the quick start. */
+export const writeFromPage = (app: Consumer, file: string): void =>
+  app.write(file, fileOf(page, file))
 
 export async function build(app: Consumer): Promise<void> {
   const done = await app.node(['node_modules/next/dist/bin/next', 'build'])

@@ -23,7 +23,7 @@ export const platforms: Manifest[] = readdirSync(path.join(root, 'npm')).map((na
   manifest(`npm/${name}`),
 )
 
-/** What is published, packed for the tests of a file: the main package first. */
+/** The published packages, packed for the tests of a file; the main package comes first. */
 export function usePacked(): () => Packed[] {
   const folder = mkdtempSync(path.join(tmpdir(), 'packed-'))
   let packed: Packed[]

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Consumer } from './consumer.js'
 
-/** What every program does with the package, and prints. */
+/** The code that every program runs with the package, and prints the results of. */
 const USE = `
   const { key } = await createApiKey({ name: 'Program', clientId: 'acme' })
   const verification = await verifyApiKey(key)

@@ -1,7 +1,7 @@
 import type { Database } from '../../support/database.js'
-import { startPeer } from '../../warm/support/peer.js'
+import { startPeer } from '../../support/peer.js'
 import type { addon } from '../../support/addon.js'
-import { startTap } from '../../warm/support/tap.js'
+import { startTap } from '../../support/tap.js'
 
 export type Query = NonNullable<Parameters<typeof addon.listApiKeys>[0]>
 

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
-import type { Peer } from '../../warm/support/peer.js'
+import type { Peer } from '../../support/peer.js'
 
 export const permits = Math.max(1, availableParallelism() - 1)
-/** As configured by default. */
+/** The default configuration. */
 const HASH_MEMORY_MIB = 7
 
 export interface Storm {
@@ -87,7 +87,7 @@ export const storm = (peer: Peer, keys: string[]): Promise<Storm> =>
     loop.disable()
     clearInterval(watch)
 
-    // What is recorded is the time from one timer to the next.
+    // Records the time from one timer to the next.
     const delayMs = (nanoseconds: number): number => nanoseconds / 1e6 - resolution
     const after = stats()
     await api.flush()

@@ -1,38 +1,38 @@
 export const dynamic = 'force-dynamic'
 
-/** The port is known only while the server runs. */
+/** The port is known only when the server runs. */
 const setUp = () => `URL=http://localhost:${process.env.PORT ?? 3000}
-ADMIN_TOKEN=…   # npm start prints where it is`
+ADMIN_TOKEN=…   # npm start prints the file that holds it`
 
 const STEPS = [
   {
-    title: 'Create a key: the answer shows it this once',
+    title: 'Create a key. The response shows it only once.',
     curl: `curl -X POST "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
   -d '{"name": "Search", "clientId": "acme", "rateLimit": 100}'
-KEY=…           # the "key" of the answer
-ID=…            # its "id"`,
+KEY=…           # the "key" in the response
+ID=…            # the "id" in the response`,
   },
   {
-    title: 'Use it',
+    title: 'Use it.',
     curl: `curl "$URL/api/search?q=shoes" -H "x-api-key: $KEY"
 curl "$URL/api/whoami" -H "Authorization: Bearer $KEY"`,
   },
   {
-    title: 'List the keys',
+    title: 'List the keys.',
     curl: `curl "$URL/api/keys?limit=10" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
   {
-    title: 'Replace it: the old one stays valid for an hour',
+    title: 'Rotate it. The old key stays valid for an hour.',
     curl: `curl -X PUT "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
   -d '{"id": "'$ID'", "regenerateKey": true, "gracePeriodSeconds": 3600}'`,
   },
   {
-    title: 'Disable it',
+    title: 'Disable it.',
     curl: `curl -X PATCH "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
   -d '{"id": "'$ID'", "isActive": false}'`,
   },
   {
-    title: 'Delete it',
+    title: 'Delete it.',
     curl: `curl -X DELETE "$URL/api/keys?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
 ]

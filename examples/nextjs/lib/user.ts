@@ -4,7 +4,7 @@ export interface User {
   id: string
 }
 
-/** The signed-in user whose token (HS256, `USER_JWT_SECRET`) the request bears, if it does. */
+/** The signed-in user, if the request carries a valid JWT (HS256, `USER_JWT_SECRET`). */
 export async function signedInUser(request: Request): Promise<User | undefined> {
   const secret = process.env.USER_JWT_SECRET
   const token = bearerToken(request)

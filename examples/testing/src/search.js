@@ -2,7 +2,7 @@
 
 const { withApiKey } = require('@sophra/api-keys/next')
 
-/** What is tested here: a protected route handler. */
+/** The subject of the tests: a protected route handler. */
 exports.GET = withApiKey(
   (request, { apiKey }) => Response.json({ clientId: apiKey.clientId, results: [] }),
   { scopes: ['search:read'] },

@@ -5,8 +5,8 @@ const { close, configure } = require('@sophra/api-keys')
 const { Client } = require('pg')
 
 /**
- * An empty database for one test file, with the addon on it. The addon makes its tables at the first call.
- * Call `drop()` after the tests: it closes the addon, whose state belongs to the process and not to a test file.
+ * Creates an empty database for one test file, and configures the addon for it. The addon makes its tables at the first call.
+ * Call `drop()` after the tests: it closes the addon, whose state belongs to the process, not to a test file.
  */
 exports.useDatabase = async (serverUrl) => {
   const name = `test_${randomUUID().replaceAll('-', '')}`
@@ -14,7 +14,7 @@ exports.useDatabase = async (serverUrl) => {
   await query(serverUrl, `CREATE DATABASE ${name}`)
   configure({
     databaseUrl: url,
-    // Hashing as cheap as is permitted: a key has 190 random bits, and tests have other things to do.
+    // The cheapest hashing that is permitted makes tests fast. It is safe here: a key has 190 random bits.
     argon2MemoryKib: 8,
     argon2Iterations: 1,
     log: 'off',

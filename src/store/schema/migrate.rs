@@ -23,7 +23,8 @@ const LOCK_TIMEOUT: &str = "2s";
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
-const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL, or call migrate() with it";
+const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL \
+    to the address of the server itself";
 
 /// What a migration did.
 #[derive(Debug)]

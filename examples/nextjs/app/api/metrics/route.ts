@@ -4,7 +4,7 @@ import { withAdminAuth } from '@sophra/api-keys/next'
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
 
-/** For Prometheus: what this process has counted, and how its keys are doing. */
+/** The metrics of this process, for Prometheus. */
 export const GET = withAdminAuth(
   () =>
     new Response(metrics(), {

@@ -4,7 +4,7 @@ import { signedInUser } from '@/lib/user'
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
 
-/** A route of the app's own for admins: by an admin token, or by a session of one of `ADMIN_USERS`. */
+/** A route of the app's own for admins. An admin token opens it, and so does the session of a user in `ADMIN_USERS`. */
 export const GET = withAdminAuth((_request, { admin }) => Response.json({ name: admin.name }), {
   permission: 'keys:read',
   async authorize(request) {

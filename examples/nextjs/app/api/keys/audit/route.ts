@@ -4,17 +4,17 @@ import { withAdminAuth } from '@sophra/api-keys/next'
 export const runtime = 'nodejs'
 export const dynamic = 'force-dynamic'
 
-/** What has happened to keys: `?keyId=&type=&from=&to=&limit=&cursor=`, all of them optional. */
+/** The audit log. All parameters are optional: `?keyId=&type=&from=&to=&limit=&cursor=`. */
 export const GET = withAdminAuth(
   async (request) => {
     const { limit, ...query } = Object.fromEntries(new URL(request.url).searchParams)
-    const page = { ...query, limit: readWhole(limit) } as ListAuditEventsQuery
+    const page = { ...query, limit: readLimit(limit) } as ListAuditEventsQuery
     return Response.json(await listAuditEvents(page))
   },
   { permission: 'audit:read' },
 )
 
-/** What is no whole number goes on as it is, for the addon to refuse. */
-function readWhole(text?: string): unknown {
+/** A limit that is not a whole number is passed on as it is: the addon refuses it. */
+function readLimit(text?: string): unknown {
   return /^\d+$/.test(text ?? '') ? Number(text) : text
 }

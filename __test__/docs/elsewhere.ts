@@ -1,0 +1,131 @@
+// What `examples.test.ts` does not try itself. Each entry must fit exactly one block, or one command.
+
+import { prismaTables } from '../support/prisma-tables.js'
+
+/** SQL that prepares the database for the commands of a page: for example the tables of an app that moves over. */
+export const PREPARED: Record<string, string> = {
+  'docs/moving-over.md': prismaTables,
+}
+
+/** Blocks that a test of their own tries. */
+export interface Elsewhere {
+  page: string
+  language: string
+  /** How the block begins. */
+  begins: string
+  /** The test that tries it. */
+  test: string
+}
+
+export const ELSEWHERE: Elsewhere[] = [
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: '<prefix>_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_live_000000000000',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/concepts/key-format.md',
+    language: 'text',
+    begins: 'sophra_(live|test)_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/moving-over.md',
+    language: 'bash',
+    begins: 'npx sophra-api-keys doctor',
+    test: '__test__/docs/moving-over.test.ts',
+  },
+  {
+    page: 'docs/deploy/managed-postgres.md',
+    language: 'sql',
+    begins: '-- As an administrator.',
+    test: '__test__/docs/grants.test.ts',
+  },
+  {
+    page: 'docs/deploy/managed-postgres.md',
+    language: 'sql',
+    begins: '-- As the owner, after the migration.',
+    test: '__test__/docs/grants.test.ts',
+  },
+  {
+    page: 'docs/deploy/prisma.md',
+    language: 'prisma',
+    begins: 'model ApiKey {',
+    test: '__test__/prisma/prisma.test.ts',
+  },
+  {
+    page: 'docs/deploy/prisma.md',
+    language: 'bash',
+    begins: 'mkdir -p prisma/migrations',
+    test: '__test__/cli/migrate.test.ts',
+  },
+  {
+    page: 'README.md',
+    language: 'bash',
+    begins: "curl 'http://localhost:3000/api/search?q=shoes'",
+    test: '__test__/http/tour.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'bash',
+    begins: 'npx next dev',
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'bash',
+    begins: 'curl -H "x-api-key: $(cat key.txt)" http://localhost:3000/api/hello',
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'js',
+    begins: 'export default {\n  serverExternalPackages',
+    test: '__test__/package/consumers/next.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'js',
+    begins: 'export default {\n  experimental',
+    test: '__test__/package/next-14.test.ts',
+  },
+]
+
+/** Blocks and commands that no test can try, and why. */
+export interface Untried {
+  page: string
+  /** A block: how it begins. A command: its line. */
+  begins: string
+  because: string
+}
+
+export const UNTRIED: Untried[] = [
+  {
+    page: 'docs/deploy/docker.md',
+    begins: 'FROM node:',
+    because: 'There is no Docker where the tests run.',
+  },
+  {
+    page: 'docs/deploy/docker.md',
+    begins: 'node_modules\n.env',
+    because: 'There is no Docker where the tests run.',
+  },
+  {
+    page: 'README.md',
+    begins: 'npm start',
+    because: 'It builds and serves until it is stopped; what it prints is tried by the tour.',
+  },
+  {
+    page: 'docs/benchmarks.md',
+    begins: 'npm run bench',
+    because: 'It takes minutes, and its figures are those of a machine that does nothing else.',
+  },
+  { page: 'README.md', begins: 'npm test', because: 'It is what runs this.' },
+]

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { json } from '../cli/cli.js'
+import { addon, cheapHashing } from '../support/addon.js'
+import { freshDatabase, type Database } from '../support/database.js'
+import { blocks, read } from './markdown.js'
+
+// The two roles of the page on managed Postgres: an owner who migrates, and an app with few rights.
+
+const [make, grant] = blocks(read('docs/deploy/managed-postgres.md'), 'sql') as [string, string]
+const passwords = { api_keys_owner: 'change-me-1', api_keys_app: 'change-me-2' }
+type Role = keyof typeof passwords
+
+let database: Database
+let suffix: string
+beforeEach(async () => {
+  database = await freshDatabase()
+  suffix = new URL(database.url).pathname.slice('/test_'.length)
+})
+afterEach(async () => {
+  await addon.close()
+  for (const role of Object.keys(passwords))
+    await database.sql(`DROP OWNED BY ${role}_${suffix} CASCADE; DROP ROLE ${role}_${suffix}`)
+  await database.drop()
+})
+
+/** Roles belong to the whole server, so those of a test have names of their own. */
+const own = (sql: string): string =>
+  sql
+    .replace(/\bapi_keys_(owner|app)\b/g, `$&_${suffix}`)
+    .replaceAll('DATABASE app', `DATABASE test_${suffix}`)
+
+const urlOf = (role: Role): string =>
+  Object.assign(new URL(database.url), {
+    username: `${role}_${suffix}`,
+    password: passwords[role],
+  }).href
+
+test('an owner migrates, and the app works with the rights that are granted', async () => {
+  await database.sql(own(make))
+  addon.configure({ databaseUrl: urlOf('api_keys_owner') })
+  await addon.migrate()
+  await addon.close()
+  await database.sql(own(`SET ROLE api_keys_owner; ${grant}; RESET ROLE`))
+
+  const env = {
+    DATABASE_URL: urlOf('api_keys_app'),
+    JWT_SECRET: 'a secret of 32 bytes or more, here',
+  }
+  const findings = await json<{ check: string; status: string }[]>(['doctor'], { env })
+  expect(findings.filter(({ status }) => status !== 'ok')).toEqual([
+    expect.objectContaining({ check: 'privileges', status: 'warning' }),
+  ])
+
+  addon.configure({
+    databaseUrl: env.DATABASE_URL,
+    jwtSecret: env.JWT_SECRET,
+    migrate: 'manual',
+    ...cheapHashing,
+  })
+  const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
+  expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
+  expect(await addon.verifyApiKey(key)).toMatchObject({ code: 'RATE_LIMITED' })
+  await addon.updateApiKey({ id, regenerateKey: true })
+  const { token } = await addon.createAdminToken({ name: 'n' })
+  expect(await addon.verifyAdminToken(token)).toMatchObject({ valid: true })
+  await addon.flush()
+  expect((await addon.listAuditEvents({ keyId: id })).events.length).toBeGreaterThan(1)
+  await addon.deleteApiKey(id)
+  expect(await addon.health()).toMatchObject({ status: 'ok' })
+})

@@ -1,0 +1,126 @@
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { serve, type Server } from '../../support/example-server.js'
+import { useConsumers, type Consumer } from '../support/consumer.js'
+import { build, configOf, serveStandalone } from '../support/next-app.js'
+import { useNodes } from '../support/nodes.js'
+import { freshDatabase, type Database } from '../../support/database.js'
+import { eventually } from '../../support/eventually.js'
+
+const consumer = useConsumers()
+const nodeOf = useNodes('18', 'latest')
+const MINUTES = 60_000
+
+/** An app with the configuration of the quick start. */
+function write(app: Consumer, major: number): void {
+  const react = major === 14 ? '18' : '19'
+  const dependencies = {
+    '@sophra/api-keys': '*',
+    next: String(major),
+    react,
+    'react-dom': react,
+  }
+  app.write('package.json', JSON.stringify({ private: true, dependencies }))
+  app.write('next.config.mjs', configOf(major))
+  app.write(
+    'app/layout.js',
+    'export default ({ children }) => <html><body>{children}</body></html>',
+  )
+  app.write('app/page.js', 'export default () => <p>hello</p>')
+  app.write('app/api/issue/route.js', ISSUE)
+}
+
+const ISSUE = `
+  import { createApiKey } from '@sophra/api-keys'
+  export const runtime = 'nodejs'
+  export const dynamic = 'force-dynamic'
+  export const POST = async () => Response.json(await createApiKey({ name: 'Next', clientId: 'acme' }))`
+
+const searchSaying = (word: string): string => `
+  import { withApiKey } from '@sophra/api-keys/next'
+  export const runtime = 'nodejs'
+  export const dynamic = 'force-dynamic'
+  export const GET = withApiKey((_request, { apiKey }) =>
+    Response.json({ clientId: apiKey.clientId, says: '${word}' }))`
+
+/** Next.js 16 does not run on Node.js 18. */
+const VERSIONS = [
+  { major: 14, nodes: ['this', '18', 'latest'] },
+  { major: 15, nodes: ['this', '18', 'latest'] },
+  { major: 16, nodes: ['this', 'latest'] },
+]
+
+describe.each(VERSIONS)('Next.js $major', ({ major, nodes }) => {
+  let installed: Consumer
+  let database: Database
+
+  beforeAll(async () => {
+    database = await freshDatabase()
+    installed = consumer()
+    write(installed, major)
+    await installed.install()
+  })
+  afterAll(() => database.drop())
+
+  describe.each(nodes)('on Node.js %s', (version) => {
+    let app: Consumer
+    let server: Server | undefined
+
+    beforeAll(() => {
+      app = installed.with(version === 'this' ? process.execPath : nodeOf(version))
+      rmSync(path.join(app.folder, '.next'), { recursive: true, force: true })
+      app.write('app/api/search/route.js', searchSaying('hello'))
+    })
+    afterAll(() => server?.stop())
+
+    const ask = async (route: string, init: RequestInit) => {
+      const response = await fetch(`${server!.url}/api/${route}`, init)
+      return { status: response.status, body: (await response.json()) as Record<string, string> }
+    }
+    const search = (key: string) => ask('search', { headers: { 'x-api-key': key } })
+    const issue = async () => (await ask('issue', { method: 'POST' })).body.key!
+    const next = (command: string, env: Record<string, string> = {}) => {
+      const args = (port: string) => [command, '-H', '127.0.0.1', '-p', port]
+      return serve(
+        (port) => [`${app.folder}/node_modules/next/dist/bin/next`, ...args(port)],
+        app.folder,
+        { DATABASE_URL: database.url, ...env },
+        app.executable,
+      )
+    }
+    const expectService = async () => {
+      expect(await search(await issue())).toMatchObject({
+        status: 200,
+        body: { clientId: 'acme', says: 'hello' },
+      })
+      expect((await search('no key')).status).toBe(401)
+      await server!.stop()
+    }
+
+    test('in development, also after a route has changed', async () => {
+      server = await next('dev', { NODE_ENV: 'development' })
+      const key = await issue()
+      expect(await search(key)).toMatchObject({ status: 200, body: { says: 'hello' } })
+      app.write('app/api/search/route.js', searchSaying('welcome'))
+      await eventually(
+        async () =>
+          expect(await search(key)).toMatchObject({ status: 200, body: { says: 'welcome' } }),
+        2 * MINUTES,
+      )
+      app.write('app/api/search/route.js', searchSaying('hello'))
+      await server.stop()
+    })
+
+    test('built and started', async () => {
+      await build(app)
+      server = await next('start')
+      await expectService()
+    })
+
+    test('by its standalone output', async () => {
+      server = await serveStandalone(app, { DATABASE_URL: database.url })
+      await expectService()
+    })
+  })
+})

@@ -1,0 +1,153 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { addon, untyped } from '../support/addon.js'
+import { declaredFunctions } from '../support/declared.js'
+import { auditLog, expectHarmless, hostile, named } from '../support/hostile-texts.js'
+import { samples } from '../support/prometheus.js'
+import { useAddon } from '../support/use-addon.js'
+
+// Every text in every field of every function that is exported.
+
+useAddon({ jwtSecret: 'a secret that is long enough to be one', metricsClients: 50, throttle: 0 })
+
+const told: unknown[] = []
+const stop = addon.onEvent((event) => void told.push(event))
+afterAll(() => stop())
+
+const key = (fields: object = {}): Promise<{ id: string; key: string }> =>
+  addon.createApiKey({ name: 'n', clientId: 'c', ...fields })
+const adminToken = (): Promise<{ id: string; token: string }> =>
+  addon.createAdminToken({ name: 'n', permissions: ['a'] })
+
+/** Arguments that each function accepts: an attack replaces or adds one field. */
+const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
+  createApiKey: () => [{ name: 'n', clientId: 'c' }, {}],
+  getApiKey: () => ['nobody'],
+  listApiKeys: () => [{ limit: 1 }],
+  updateApiKey: async () => [{ id: (await key()).id, regenerateKey: true }, {}],
+  patchApiKey: async () => [{ id: (await key()).id }, {}],
+  deleteApiKey: async () => [(await key()).id, {}],
+  verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
+  createAdminToken: () => [{ name: 'n' }, {}],
+  verifyAdminToken: async () => [(await adminToken()).token, {}],
+  listAdminTokens: () => [],
+  revokeAdminToken: async () => [(await adminToken()).id, {}],
+  listAuditEvents: () => [{ limit: 1 }],
+  migrate: () => [{}],
+  flush: () => [],
+  health: () => [],
+  metrics: () => [],
+  configure: () => [{}],
+  onEvent: () => [() => {}],
+  // Last of all, since it ends what the others use.
+  close: () => [],
+}
+
+test('there is no function that is not attacked', () => {
+  expect(Object.keys(accepted).sort()).toEqual(Object.keys(declaredFunctions).sort())
+  expect(Object.keys(addon).sort()).toEqual(Object.keys(declaredFunctions).sort())
+})
+
+/** The shapes in which a text gets into a field of this type. */
+function valuesOf(type: string, text: string): unknown[] {
+  if (type.includes('[]')) return [text, [text], ['ok', text]]
+  if (type.includes('Record')) return [{ [text]: 1 }, { field: text }, { a: { [text]: [text] } }]
+  return [text]
+}
+
+/** The attacked argument, and a function that makes all arguments from accepted ones. */
+type Attack = [string, (args: unknown[]) => unknown[]]
+
+/** The text at every place of a function's arguments where one can be, one after the other. */
+function attacks(name: string, text: string): Attack[] {
+  return declaredFunctions[name]!.flatMap(({ name: parameter, fields }, place) => {
+    const instead = (value: unknown): Attack => [parameter, (args) => args.with(place, value)]
+    if (!fields) return [instead(text)]
+    const set = (field: string, value: unknown, what = field): Attack => [
+      `${parameter}.${what}`,
+      (args) => args.with(place, { ...(args[place] as object), [field]: value }),
+    ]
+    const known = Object.entries(fields).flatMap(([field, type]) =>
+      valuesOf(type, text).map((value) => set(field, value)),
+    )
+    return [instead(text), instead([text]), set(text, 1, 'an unknown field'), ...known]
+  })
+}
+
+/** Calls; what it rejects with or throws. */
+async function faultOf(name: string, args: unknown[]): Promise<unknown> {
+  try {
+    await untyped[name]!(...args)
+    return undefined
+  } catch (fault) {
+    return fault
+  }
+}
+
+const FAULTS = ['INVALID_INPUT', 'NOT_FOUND', 'CONFIGURATION']
+
+async function attack(name: string, text: string): Promise<void> {
+  await Promise.all(
+    attacks(name, text).map(async ([what, attacked]) => {
+      const args = attacked(await accepted[name]!())
+      const [first, second] = [await faultOf(name, args), await faultOf(name, args)]
+      for (const fault of [first, second].filter(Boolean)) {
+        const { message, code, issues } = fault as {
+          message: string
+          code: string
+          issues: unknown
+        }
+        expect(FAULTS).toContain(code)
+        expectHarmless({ message, issues }, what)
+      }
+    }),
+  )
+}
+
+const attacked = Object.keys(accepted).filter((name) => declaredFunctions[name]!.length > 0)
+
+describe.each(attacked)('%s', (name) => {
+  test.each(named)('%s', async (_what, text) => attack(name, text))
+})
+
+test('a flood of bad fields is a fault of a bounded size', async () => {
+  const many = Object.fromEntries(Array.from({ length: 9_000 }, (_, at) => [`${at}\u202e`, at]))
+  const nested = (value: unknown): object =>
+    Array.from({ length: 28 }).reduce<object>((inner) => ({ ['n'.repeat(64)]: inner }), {
+      list: Array.from({ length: 5_000 }, () => value),
+    })
+  for (const input of [
+    { name: 'n', clientId: 'c', ...many },
+    { name: 'n', clientId: 'c', metadata: nested('\u0000') },
+    { name: 'n', clientId: 'c', scopes: Array.from({ length: 100 }, () => '\u202e') },
+  ]) {
+    const { code, message, issues } = (await faultOf('createApiKey', [input])) as any
+    expect(code).toBe('INVALID_INPUT')
+    expectHarmless({ message, issues }, 'the fault')
+  }
+})
+
+test('events and audit entries are harmless', async () => {
+  const kept = await auditLog()
+  for (const event of [...told, ...kept]) expectHarmless(event, 'an event')
+  // A text that was accepted appears with escapes.
+  for (const events of [told, kept]) {
+    const all = JSON.stringify(events)
+    for (const type of ['key.issued', 'key.changed', 'key.refused', 'admin.issued'])
+      expect(all).toContain(`"type":"${type}"`)
+    for (const field of ['name', 'clientId', 'actor', 'path'])
+      expect(all).toMatch(new RegExp(`"${field}":"a\\\\\\\\u\\{202a\\}`))
+  }
+})
+
+test('the metrics are still metrics', async () => {
+  const text = addon.metrics()
+  expect(samples(text).size).toBeLessThan(200)
+  for (const line of text.split('\n')) expectHarmless(line, 'a line of the metrics')
+  expectHarmless(text.replaceAll('\n', ''), 'the metrics')
+})
+
+test('the next plain verify still works', async () => {
+  expect(Object.keys(hostile)).toHaveLength(15)
+  const { key: plain } = await key()
+  expect(await addon.verifyApiKey(plain)).toMatchObject({ valid: true })
+})

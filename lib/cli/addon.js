@@ -1,0 +1,36 @@
+'use strict'
+
+// The package, with the native functions that only the command line uses.
+
+// The command reports errors itself, and no process collects its events.
+process.env.API_KEYS_LOG ??= 'off'
+
+const { userInfo } = require('node:os')
+const api = require('../../index.js')
+const native = require('../addon.js')
+const { unwrap } = require('../errors.js')
+
+/** The actor in the audit log. */
+function actor() {
+  try {
+    return `command line: ${userInfo().username}`
+  } catch {
+    // The account has no name, as in some containers.
+    return 'command line'
+  }
+}
+
+const withActor = (change) => (input) => change(input, { actor: actor() })
+
+module.exports = {
+  ...api,
+  createApiKey: withActor(api.createApiKey),
+  updateApiKey: withActor(api.updateApiKey),
+  patchApiKey: withActor(api.patchApiKey),
+  deleteApiKey: withActor(api.deleteApiKey),
+  createAdminToken: withActor(api.createAdminToken),
+  revokeAdminToken: withActor(api.revokeAdminToken),
+  doctor: async () => unwrap(await native.doctor()),
+  inspectKey: (text) => unwrap(native.inspectKey(text)),
+  migrationScript: native.migrationScript,
+}

@@ -1,0 +1,48 @@
+'use strict'
+
+const { UsageError } = require('./errors.js')
+const { suggestion } = require('./suggestion.js')
+
+/** The summary of each command in the overview, and a function that loads it. */
+const commands = {
+  migrate: [
+    'Bring the database schema up to date, and adopt old keys',
+    () => require('./migrate.js'),
+  ],
+  doctor: ['Find problems, and say how to solve them', () => require('./doctor.js')],
+  check: ['Check whether a text is a well-formed key; no database', () => require('./check.js')],
+  'keys create': ['Issue a key', () => require('./keys/create.js')],
+  'keys list': ['List and search keys', () => require('./keys/list.js')],
+  'keys show': ['Show all about a key', () => require('./keys/show.js')],
+  'keys update': ['Change a key', () => require('./keys/update.js')],
+  'keys rotate': ['Replace a key with a new one', () => require('./keys/rotate.js')],
+  'keys revoke': ['Disable or delete a key', () => require('./keys/revoke.js')],
+  'keys verify': ['Check whether a key would be accepted', () => require('./keys/verify.js')],
+  'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
+  'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
+  'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
+}
+
+const groups = ['keys', 'admin-tokens']
+
+/** The command that the arguments begin with, and the remaining arguments. */
+function find(args) {
+  const words = groups.includes(args[0]) ? 2 : 1
+  const name = args.slice(0, words).join(' ')
+  if (commands[name]) return { name, command: commands[name][1](), rest: args.slice(words) }
+  if (words === 2) return { group: groupOf(args[0], args[1]) }
+  const firstWords = [...new Set(Object.keys(commands).map((name) => name.split(' ')[0]))]
+  throw new UsageError(`There is no such command${suggestion(args[0], firstWords)}`)
+}
+
+function groupOf(group, verb) {
+  const helpWanted = verb === '--help' || verb === '-h'
+  const members = Object.entries(commands).filter(([name]) => name.startsWith(`${group} `))
+  if (verb !== undefined && !helpWanted) {
+    const verbs = members.map(([name]) => name.split(' ')[1])
+    throw new UsageError(`There is no such command of ${group}${suggestion(verb, verbs)}`)
+  }
+  return { name: group, helpWanted, commands: Object.fromEntries(members) }
+}
+
+module.exports = { commands, find }

@@ -1,0 +1,38 @@
+'use strict'
+
+const { Exit } = require('./errors.js')
+
+const marks = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], problem: ['red', 'problem'] }
+
+module.exports = {
+  summary: 'Looks for problems in the configuration and the database, and says how to solve them.',
+  details: `It changes nothing and migrates nothing. Run it with the environment of the app, so that it examines what the app
+uses. Exit code 0: no problem, possibly warnings; 1: at least one problem.`,
+  options: { quiet: { type: 'boolean', help: 'Show only warnings and problems' } },
+  examples: [
+    ['npx sophra-api-keys doctor --env .env', 'All findings, with the variables of a file'],
+    ['npx sophra-api-keys doctor --quiet || exit 1', 'In a deployment, before the app starts'],
+    ['npx sophra-api-keys doctor --json | jq \'.[] | select(.status != "ok")\'', 'For a program'],
+  ],
+  async run({ options }, output, addon) {
+    const findings = await addon.doctor()
+    const shown = options.quiet ? findings.filter(({ status }) => status !== 'ok') : findings
+    if (output.json) output.value(shown)
+    else for (const finding of shown) print(finding, output)
+    const count = (status) => findings.filter((finding) => finding.status === status).length
+    if (!output.json) {
+      output.note(
+        `${findings.length} checks: ${count('problem')} problems, ${count('warning')} warnings`,
+      )
+    }
+    return count('problem') > 0 ? Exit.negative : Exit.ok
+  },
+}
+
+function print({ check, status, message, remedy, sql }, output) {
+  const [colour, mark] = marks[status]
+  output.line([colour, mark.padEnd(7)], `${check}: ${message}`)
+  const indent = ['dim', '       ']
+  if (remedy) output.line(indent, remedy)
+  for (const line of sql?.split('\n') ?? []) output.line(indent, `  ${line}`)
+}

@@ -1,0 +1,82 @@
+'use strict'
+
+const { fields } = require('../key-fields.js')
+
+/** The exit codes, which scripts may rely on. */
+const Exit = {
+  ok: 0,
+  /** The key was refused, not found or malformed, or a problem was found. */
+  negative: 1,
+  /** The command line, or a value in it, is wrong. */
+  usage: 2,
+  /** The database or the configuration does not permit it. */
+  unavailable: 3,
+  /** A bug in the package. */
+  internal: 4,
+}
+
+/** An error that the user can correct on the command line. */
+class UsageError extends Error {
+  constructor(message, command) {
+    super(message)
+    this.code = 'USAGE'
+    this.command = command
+  }
+}
+
+// The codes are those of the package's contract: this is a program that uses it.
+const exitCodes = {
+  USAGE: Exit.usage,
+  INVALID_INPUT: Exit.usage,
+  NOT_FOUND: Exit.negative,
+  CONFIGURATION: Exit.unavailable,
+  DATABASE_UNAVAILABLE: Exit.unavailable,
+  OVERLOADED: Exit.unavailable,
+}
+
+const keyOptions = fields.filter(({ option }) => option)
+
+/** The option or argument that sets a field of an input. */
+const flags = {
+  ...Object.fromEntries(keyOptions.map(({ name, option }) => [name, `--${option}`])),
+  id: '<id>',
+  permissions: '--permission',
+  expiresInSeconds: '--expires',
+  gracePeriodSeconds: '--grace',
+  search: '--search',
+  cursor: '--cursor',
+  limit: '--limit',
+  ip: '--ip',
+  cost: '--cost',
+}
+
+const findCause = 'Run npx sophra-api-keys doctor to find the cause.'
+const hints = { CONFIGURATION: findCause, DATABASE_UNAVAILABLE: findCause }
+
+/** Prints an error to standard error, and returns the exit code. */
+function report(error, output) {
+  const code = exitCodes[error?.code] ? error.code : 'INTERNAL'
+  const lines = error?.issues
+    ? error.issues.map(issueText)
+    : [error?.message ?? 'An unknown error occurred']
+  if (output.json) {
+    const { message, issues, retryAfterMs } = error
+    output.error({ error: { code, message, issues, retryAfterMs } })
+  } else {
+    for (const line of lines) output.fail(line)
+    if (hints[code]) output.hint(hints[code])
+    if (code === 'USAGE' && error.command) {
+      output.hint(`Run npx sophra-api-keys ${error.command} --help for its usage.`)
+    }
+  }
+  return exitCodes[code] ?? Exit.internal
+}
+
+function issueText({ path, message }) {
+  const [, field, index] = /^(\w*)(?:\[(\d+)\])?/.exec(path)
+  const name = flags[field] ?? path
+  const which = index === undefined ? '' : ` (value ${Number(index) + 1})`
+  return `${name}${which} ${message}`.trim()
+}
+
+module.exports = { Exit, UsageError, report }

@@ -1,0 +1,77 @@
+'use strict'
+
+const { createInterface } = require('node:readline')
+const { UsageError } = require('./errors.js')
+
+/** Keys and tokens are far shorter. The bound leaves room to recognise a longer text as none, and keeps memory small. */
+const MAX_LENGTH = 64 * 1024
+
+/** Reads a key or token: typed unseen at a terminal, otherwise all of standard input without its last line end. */
+async function readSecret(what) {
+  const text = process.stdin.isTTY ? await typed(`${what}: `) : await piped()
+  if (text === '') {
+    throw new UsageError(`The ${what} is read from standard input, which was empty`)
+  }
+  return text
+}
+
+async function piped() {
+  const chunks = []
+  let length = 0
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > MAX_LENGTH) {
+      throw new UsageError('Standard input is too long to be a key or token')
+    }
+  }
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
+}
+
+/** Reads a line from the terminal without showing it. */
+function typed(prompt) {
+  return new Promise((resolve, reject) => {
+    const { stdin } = process
+    let text = ''
+    // Set before the prompt, so that nothing typed at once is shown.
+    stdin.setRawMode(true)
+    process.stderr.write(prompt)
+    stdin.setEncoding('utf8')
+    const end = (settle) => {
+      stdin.setRawMode(false)
+      stdin.pause()
+      stdin.off('data', take)
+      process.stderr.write('\n')
+      settle()
+    }
+    const take = (chunk) => {
+      for (const character of chunk) {
+        if (character === '\r' || character === '\n') return end(() => resolve(text))
+        if (character === '\u0004') return end(() => resolve(text))
+        if (character === '\u0003') return end(() => reject(new UsageError('Interrupted')))
+        text = character === '\u007f' ? text.slice(0, -1) : text + character
+      }
+    }
+    stdin.on('data', take)
+    stdin.resume()
+  })
+}
+
+/** Asks for confirmation at a terminal. Elsewhere there is no one to ask: the caller has decided. */
+async function confirmed(question, { yes }) {
+  if (yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await new Promise((resolve) => {
+      lines.once('close', () => resolve(''))
+      lines.question(`${question} [y/N] `, resolve)
+    })
+    return /^y(es)?$/i.test(answer.trim())
+  } finally {
+    lines.close()
+  }
+}
+
+module.exports = { confirmed, readSecret }

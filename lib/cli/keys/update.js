@@ -1,0 +1,56 @@
+'use strict'
+
+const { Exit, UsageError } = require('../errors.js')
+const { suggestion } = require('../suggestion.js')
+const { clearable, inputOf, options, record } = require('./fields.js')
+
+module.exports = {
+  summary: 'Changes the given fields of a key, and keeps the others.',
+  details: `--clear removes a value: ${Object.keys(clearable).join(', ')}.
+Clearing the suspension also resets the rate limit. Clearing previous-key ends the grace period of the key that was
+replaced.`,
+  positionals: ['<id>'],
+  options: {
+    ...options,
+    enable: { type: 'boolean', help: 'Accept the key again' },
+    disable: { type: 'boolean', help: 'Refuse the key until it is enabled' },
+    clear: { value: '<what>', multiple: true, help: 'Remove a value; see above' },
+  },
+  examples: [
+    ['npx sophra-api-keys keys update 7c9e6679-… --rate-limit 500 --window 1h', 'Another limit'],
+    [
+      'npx sophra-api-keys keys update 7c9e6679-… --clear expires,allow',
+      'Accept the key without expiry, and from every address',
+    ],
+    ['npx sophra-api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
+  ],
+  async run({ options: given, positionals: [id] }, output, addon) {
+    const changes = changesOf(given)
+    if (Object.keys(changes).length === 0) {
+      throw new UsageError('There is nothing to change', 'keys update')
+    }
+    const key = await addon.patchApiKey({ id, ...changes })
+    if (output.json) output.value(key)
+    else output.record(record(key))
+    return Exit.ok
+  },
+}
+
+function changesOf(given) {
+  if (given.enable && given.disable) {
+    throw new UsageError('--enable and --disable exclude each other', 'keys update')
+  }
+  const changes = inputOf(given)
+  if (given.enable) changes.isActive = true
+  if (given.disable) changes.isActive = false
+  for (const word of given.clear ?? []) {
+    if (!Object.hasOwn(clearable, word)) {
+      const choices = suggestion(word, Object.keys(clearable))
+      throw new UsageError(`--clear does not take this value${choices}`, 'keys update')
+    }
+    const field = clearable[word]
+    if (field in changes) throw new UsageError(`--${word} is both set and cleared`, 'keys update')
+    changes[field] = null
+  }
+  return changes
+}

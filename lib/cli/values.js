@@ -1,0 +1,54 @@
+'use strict'
+
+// How text on the command line becomes a value, or `undefined` where it cannot. The addon checks which values are allowed.
+
+const units = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+
+/** Seconds: `90`, `90s`, `15m`, `12h`, `30d`, `2w`. */
+function seconds(text) {
+  const [, count, unit] = /^(\d{1,9})([smhdw]?)$/.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) * (units[unit] ?? 1)
+}
+
+/** An instant with a time zone, the beginning of a day in UTC, or a time from now. */
+function instant(text) {
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return valid(`${text}T00:00:00Z`)
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$/.test(text)) return valid(text)
+  const ahead = /[smhdw]$/.test(text) ? seconds(text) : undefined
+  return ahead === undefined ? undefined : valid(Date.now() + ahead * 1000)
+}
+
+function valid(time) {
+  const date = new Date(time)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+function whole(text) {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+function object(text) {
+  try {
+    const value = JSON.parse(text)
+    return value !== null && typeof value === 'object' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const text = { value: '<text>' }
+const list = { value: '<text>', multiple: true }
+const number = { value: '<number>', read: whole, rule: 'must be a whole number' }
+const duration = {
+  value: '<time>',
+  read: seconds,
+  rule: 'must be a number of seconds, or like 15m, 12h, 30d, 2w',
+}
+const date = {
+  value: '<when>',
+  read: instant,
+  rule: 'must be like 30d, 2027-01-31 (UTC) or 2027-01-31T12:00:00Z',
+}
+const json = { value: '<json>', read: object, rule: 'must be a JSON object' }
+
+module.exports = { date, duration, json, list, number, text }

@@ -1,0 +1,22 @@
+'use strict'
+
+// The addon answers with instants in milliseconds. They become dates here, in the realm of the caller.
+
+const { dates } = require('./key-fields.js')
+
+function withDates(object, names) {
+  for (const name of names) {
+    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
+  }
+  return object
+}
+
+/** A key, an admin token or a verification: their dates have the names that those of a key have. */
+exports.withDates = (object) => withDates(object, dates)
+
+/** An event, whose `changes` hold each changed field of a key before and after. */
+exports.withEventDates = (event) => {
+  withDates(event, ['at', ...dates])
+  for (const name of dates) withDates(event.changes?.[name], ['before', 'after'])
+  return event
+}

@@ -1,0 +1,135 @@
+'use strict'
+
+// The fields of an API key. The routes of `/api/keys`, the dates of answers and events, and the command line all read this
+// table, so a plain new field needs one row here. The rows are in the order of `keys show`.
+//
+// Each row has:
+//   name      the field of `ApiKey`
+//   type      text, boolean, number, duration (in seconds), date, list (of texts) or json
+//   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it
+//   required  true where a key cannot be made without it; such a field cannot be cleared
+//
+// For the command line, all of it optional:
+//   option    the option that sets the field; without one, no option does
+//   value     the placeholder of its value in the help, where that of the type is too general
+//   help      the help text of the option
+//   clear     the word by which `keys update --clear` names a clearable field; a settable field has the name of its option
+//   filter    the help text of an option of `keys list`, for a field that `listApiKeys` filters by
+//   label     the heading in `keys show`; without one, the field has no line of its own
+//   empty     what `keys show` prints for null and for an empty list
+//   hideEmpty true where `keys show` leaves the line out for null
+
+const fields = [
+  { name: 'id', type: 'text', access: 'identity', label: 'id' },
+  {
+    name: 'name',
+    type: 'text',
+    access: 'settable',
+    required: true,
+    option: 'name',
+    help: 'A name that people recognise the key by',
+    label: 'name',
+  },
+  {
+    name: 'clientId',
+    type: 'text',
+    access: 'settable',
+    required: true,
+    option: 'client',
+    value: '<id>',
+    help: 'The client that the key identifies',
+    filter: 'Only the keys of this client',
+    label: 'client',
+  },
+  { name: 'isActive', type: 'boolean', access: 'settable', label: 'state' },
+  { name: 'start', type: 'text', access: 'readOnly', label: 'begins with' },
+  {
+    name: 'description',
+    type: 'text',
+    access: 'settable',
+    option: 'description',
+    help: 'A note',
+    label: 'description',
+  },
+  {
+    name: 'expiresAt',
+    type: 'date',
+    access: 'settable',
+    option: 'expires',
+    help: 'When it expires: 30d from now, 2027-01-31 (UTC) or 2027-01-31T12:00:00Z',
+    label: 'expires',
+    empty: 'never',
+  },
+  {
+    name: 'rateLimit',
+    type: 'number',
+    access: 'settable',
+    option: 'rate-limit',
+    help: 'Requests per window, 1 to 1,000,000',
+    label: 'rate limit',
+  },
+  {
+    name: 'rateLimitWindowSeconds',
+    type: 'duration',
+    access: 'settable',
+    option: 'window',
+    help: 'The window of the rate limit: 60, 15m, 1h; at most a day',
+  },
+  {
+    name: 'allowedIps',
+    type: 'list',
+    access: 'settable',
+    option: 'allow',
+    value: '<ip>',
+    help: 'An address or network that may use the key',
+    label: 'allowed from',
+    empty: 'everywhere',
+  },
+  {
+    name: 'scopes',
+    type: 'list',
+    access: 'settable',
+    option: 'scope',
+    value: '<scope>',
+    help: 'A scope that the key holds, e.g. docs:read or docs:*',
+    label: 'scopes',
+  },
+  {
+    name: 'metadata',
+    type: 'json',
+    access: 'settable',
+    option: 'metadata',
+    help: "A JSON object with the app's own data",
+    label: 'metadata',
+  },
+  { name: 'usageCount', type: 'number', access: 'readOnly', label: 'used' },
+  { name: 'lastUsedAt', type: 'date', access: 'readOnly', label: 'last used', empty: 'never' },
+  { name: 'createdAt', type: 'date', access: 'readOnly', label: 'created' },
+  { name: 'updatedAt', type: 'date', access: 'readOnly', label: 'changed' },
+  {
+    name: 'suspendedUntil',
+    type: 'date',
+    access: 'clearable',
+    clear: 'suspension',
+    label: 'suspended until',
+    hideEmpty: true,
+  },
+  {
+    name: 'previousKeyExpiresAt',
+    type: 'date',
+    access: 'clearable',
+    clear: 'previous-key',
+    label: 'old key valid until',
+    hideEmpty: true,
+  },
+]
+
+const namesOf = (choose) => fields.filter(choose).map(({ name }) => name)
+
+module.exports = {
+  fields,
+  dates: namesOf(({ type }) => type === 'date'),
+  settable: namesOf(({ access }) => access === 'settable'),
+  clearable: namesOf(({ access }) => access === 'clearable'),
+  readOnly: namesOf(({ access }) => access === 'readOnly'),
+}

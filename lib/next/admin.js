@@ -1,0 +1,65 @@
+'use strict'
+
+const { verifyAdminToken } = require('../../index.js')
+const { insufficientPermission, invalidToken } = require('../constants.js')
+const { clientOf } = require('./client-ip.js')
+const { checkHandler, checkOptions } = require('./options.js')
+const responses = require('./responses.js')
+
+const CHALLENGE = 'AdminToken realm="API", header="x-admin-token"'
+const MISSING = { ...invalidToken, message: 'Missing required header: x-admin-token' }
+
+/**
+ * Guards a route: the handler runs only for an admin who holds the permission, and finds the admin in `context.admin`. If a
+ * request presents a token, the token alone decides; `authorize` decides on all other requests.
+ */
+exports.withAdminAuth = (handler, options = {}) => {
+  checkHandler('withAdminAuth', handler)
+  const { permission, authorize } = checkOptions('withAdminAuth', options, [
+    'permission',
+    'authorize',
+  ])
+  return responses.routeHandler(async (request, context) => {
+    const token = request.headers.get('x-admin-token')
+    const result = token
+      ? await byToken(token, { permission, ...clientOf(request) })
+      : await byAuthorize(request, permission, authorize)
+    if (result.refusal) return result.refusal
+    return handler(request, { ...context, admin: result.admin })
+  })
+}
+
+async function byToken(token, context) {
+  const admin = await responses.byGuard(verifyAdminToken(token, context))
+  if (admin.valid) return { admin }
+  const { status } = admin
+  return {
+    refusal: status === 401 ? responses.unauthorized(CHALLENGE, admin) : responses.failure(admin),
+  }
+}
+
+async function byAuthorize(request, permission, authorize) {
+  let admin
+  try {
+    admin = await authorize?.(request)
+    if (admin && !isAdmin(admin)) throw new TypeError('authorize must return { name, permissions }')
+  } catch (error) {
+    // Next.js throws signals of its own, such as that of `redirect()`. They carry a digest.
+    if (typeof error?.digest === 'string' || error?.name === 'ApiKeyError') throw error
+    return { refusal: responses.internalError(error) }
+  }
+  if (!admin) return { refusal: responses.unauthorized(CHALLENGE, MISSING) }
+  if (!holds(admin, permission)) return { refusal: responses.failure(insufficientPermission) }
+  return { admin }
+}
+
+/** Whether a returned value describes an admin. A value that is merely truthy does not. */
+function isAdmin({ name, permissions }) {
+  const texts = (list) => Array.isArray(list) && list.every((text) => typeof text === 'string')
+  return typeof name === 'string' && texts(permissions)
+}
+
+/** The rule is that of admin tokens: the permission itself, or `*`. */
+function holds({ permissions }, permission) {
+  return permission === undefined || permissions.includes(permission) || permissions.includes('*')
+}

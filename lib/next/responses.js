@@ -1,0 +1,99 @@
+'use strict'
+
+// The responses that clients get from the guards and the routes, rather than from the app's own handlers.
+
+const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
+
+const CACHE_CONTROL = 'Cache-Control'
+
+/** A JSON response that must not be stored: it may hold a key, or say who holds which permission. */
+function json(body, status = 200, headers = {}) {
+  return Response.json(body, { status, headers: { [CACHE_CONTROL]: 'no-store', ...headers } })
+}
+
+/** The response for a refusal or an error. */
+function failure({ status, code, message, issues, retryAfterMs }, headers = {}) {
+  const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
+  return json({ error: message, code, issues }, status, { ...retryAfter, ...headers })
+}
+
+/** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
+const seconds = (ms) => String(Math.max(1, Math.ceil(ms / 1000)))
+
+/** A 401 with its challenge (RFC 9110, 11.6.1). */
+const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticate': challenge })
+
+/** A 400 that names the wrong field. The path of the body itself is ''. */
+const invalidInput = (message, path = '') =>
+  failure({ ...INVALID_INPUT, message, issues: [{ path, message }] })
+
+/** A 500 that does not name the cause, which only the operator gets to see. */
+function internalError(error) {
+  console.error(error)
+  return failure({ ...internal, message: 'Internal server error' })
+}
+
+/** Sets headers of a response. A response from `fetch` or `Response.redirect` is immutable, so a copy is made. */
+function withHeaders(response, headers) {
+  try {
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+    return response
+  } catch {
+    const { status, statusText } = response
+    const copy = new Response(response.body, { status, statusText, headers: response.headers })
+    return withHeaders(copy, headers)
+  }
+}
+
+/**
+ * Makes a route handler of `respond`. Errors of the addon become responses. Anything else that is thrown, such as the signal of
+ * `redirect()` in Next.js, goes on to the framework.
+ */
+function routeHandler(respond) {
+  return async (request, context) => finished(request, await attempt(respond, request, context))
+}
+
+async function attempt(respond, request, context) {
+  try {
+    return await respond(request, context)
+  } catch (error) {
+    if (error?.name !== 'ApiKeyError') throw error
+    return error.status === 500 ? internalError(error) : failure(error)
+  }
+}
+
+/** Adds `no-store` where the handler has not decided: caches do not tell clients apart by `x-api-key`. */
+function finished(request, response) {
+  if (!response?.headers) return response
+  const decided = response.headers.has(CACHE_CONTROL)
+  const final = decided ? response : withHeaders(response, { [CACHE_CONTROL]: 'no-store' })
+  return request.method === 'HEAD' && final.body ? withoutBody(final) : final
+}
+
+function withoutBody(response) {
+  const { status, statusText, headers } = response
+  response.body.cancel().catch(() => {})
+  return new Response(null, { status, statusText, headers })
+}
+
+/**
+ * Awaits a verify of a guard. Its input comes from the options of the guard, so an invalid input is a mistake of the server, not of
+ * the client.
+ */
+function byGuard(verify) {
+  return verify.catch((error) => {
+    if (error.code === INVALID_INPUT.code) error.status = 500
+    throw error
+  })
+}
+
+module.exports = {
+  byGuard,
+  failure,
+  internalError,
+  invalidInput,
+  json,
+  routeHandler,
+  unauthorized,
+  withHeaders,
+}

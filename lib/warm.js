@@ -1,0 +1,139 @@
+'use strict'
+
+// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and answers a number, verifies a key that is
+// cached. The parts of a result that stay the same from verify to verify are fetched once, frozen and shared.
+
+const native = require('./addon.js')
+const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
+
+/** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
+const numbers = native.warmNumbers()
+const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [
+  'limit',
+  'remaining',
+  'resetMs',
+  'retryAfterMs',
+].map((name) => warm.numbers.indexOf(name))
+
+const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
+/** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
+const VALID = 0
+const TEMPLATES_MAX = 100_000
+const UINT32_MAX = 2 ** 32 - 1
+
+/** The shared parts of results, by the serial number of the cache entry, which is never used twice. */
+const templates = new Map()
+
+function freeze(value) {
+  if (typeof value === 'object' && value !== null)
+    Object.values(Object.freeze(value)).forEach(freeze)
+  return value
+}
+
+/** Must be called directly after the native verify, which remembers only the last entry of this thread. */
+function templateOf(serial) {
+  let template = templates.get(serial)
+  if (template === undefined) {
+    template = freeze(JSON.parse(native.warmTemplate()).value)
+    if (templates.size >= TEMPLATES_MAX) templates.delete(templates.keys().next().value)
+    templates.set(serial, template)
+  }
+  return template
+}
+
+// The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
+// cold path then reads the whole context and reports what is wrong with it.
+
+const FIELDS = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
+
+function isPlain(context) {
+  if (typeof context !== 'object' || Object.getPrototypeOf(context) !== Object.prototype)
+    return false
+  for (const name in context) if (!FIELDS.has(name)) return false
+  return true
+}
+
+function textOf(value) {
+  if (value === undefined || value === null) return ''
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
+function costOf(value) {
+  if (value === undefined || value === null) return 1
+  return Number.isInteger(value) && value >= 0 && value <= UINT32_MAX ? value : undefined
+}
+
+/** One scope a line. The native side checks each scope, so a line break inside one must not split it in two. */
+function scopesOf(list) {
+  if (list === undefined || list === null) return ''
+  if (!Array.isArray(list) || list.length > SCOPES_MAX) return undefined
+  let lines = ''
+  for (let index = 0; index < list.length; index++) {
+    const scope = list[index]
+    if (typeof scope !== 'string' || scope === '' || scope.includes('\n')) return undefined
+    lines = index === 0 ? scope : `${lines}\n${scope}`
+  }
+  return lines
+}
+
+const rateLimit = () => ({
+  limit: numbers[LIMIT],
+  remaining: numbers[REMAINING],
+  resetMs: numbers[RESET_MS],
+})
+
+function accepted(template) {
+  const { keyId, name, clientId, scopes, metadata, expiresAt } = template
+  return {
+    valid: true,
+    code: VALID_CODE,
+    keyId,
+    name,
+    clientId,
+    scopes,
+    metadata,
+    expiresAt: expiresAt === null ? null : new Date(expiresAt),
+    rateLimit: numbers[LIMIT] < 0 ? null : rateLimit(),
+  }
+}
+
+function refused(outcome, serial) {
+  const { code, status, message } = refusals[outcome - 1]
+  const result = { valid: false, code, status, message }
+  if (serial !== 0) result.keyId = templateOf(serial).keyId
+  if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
+  if (numbers[LIMIT] >= 0) result.rateLimit = rateLimit()
+  return result
+}
+
+function verifyNatively(key, context) {
+  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '', '')
+  if (!isPlain(context)) return MISS
+  // Each field is read once: a getter may return something else the next time, or verify a key itself.
+  const ip = textOf(context.ip)
+  const scopes = scopesOf(context.scopes)
+  const cost = costOf(context.cost)
+  const path = textOf(context.path)
+  const claimedIp = textOf(context.claimedIp)
+  if (ip === undefined || scopes === undefined || cost === undefined) return MISS
+  if (path === undefined || claimedIp === undefined) return MISS
+  return native.verifyWarm(key, ip, scopes, cost, path, claimedIp)
+}
+
+/** The result, or `undefined` where the cache alone cannot answer. */
+exports.verifyWarm = (key, context) => {
+  let answer
+  try {
+    answer = verifyNatively(key, context)
+  } catch {
+    // A getter or a proxy threw: the cold path reports what is wrong.
+    return undefined
+  }
+  if (answer === MISS) return undefined
+  const outcome = answer % OUTCOMES
+  const serial = (answer - outcome) / OUTCOMES
+  return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
+}
+
+exports.freeze = freeze

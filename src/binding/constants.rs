@@ -1,0 +1,57 @@
+//! The codes, messages and limits that JavaScript shares with this side, so that none of them is written twice.
+
+use serde::Serialize;
+
+use super::promise::Fault;
+use super::views::{AdminVerificationView, RefusalView};
+use super::warm;
+use crate::admin::AdminVerification;
+use crate::error::Error;
+use crate::input::rules;
+use crate::model::{AdminRefusal, Refusal, VALID};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Constants {
+    warm: Warm,
+    /// The code of every accepted credential.
+    valid: &'static str,
+    /// Every refusal of a key, in the order of their numbers from 1 on.
+    refusals: Vec<RefusalView>,
+    invalid_key: RefusalView,
+    invalid_token: AdminVerificationView,
+    insufficient_permission: AdminVerificationView,
+    invalid_input: Fault,
+    internal: Fault,
+}
+
+/// How `lib/warm.js` reads an answer of `verify_warm`, and which contexts it passes on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Warm {
+    miss: f64,
+    outcomes: f64,
+    numbers: [&'static str; warm::Numbers::COUNT],
+    scopes_max: usize,
+}
+
+impl Constants {
+    pub(super) fn new() -> Self {
+        let refused = |refusal| AdminVerification::Refused(refusal).into();
+        Self {
+            warm: Warm {
+                miss: warm::MISS,
+                outcomes: warm::OUTCOMES,
+                numbers: warm::Numbers::NAMES,
+                scopes_max: rules::SCOPES_MAX,
+            },
+            valid: VALID,
+            refusals: Refusal::ALL.into_iter().map(Into::into).collect(),
+            invalid_key: Refusal::InvalidKey.into(),
+            invalid_token: refused(AdminRefusal::InvalidToken),
+            insufficient_permission: refused(AdminRefusal::InsufficientPermission),
+            invalid_input: Error::InvalidInput(Vec::new()).into(),
+            internal: Error::internal("Internal error: the call was abandoned").into(),
+        }
+    }
+}
