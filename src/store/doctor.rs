@@ -1,9 +1,10 @@
-//! What `doctor` asks of a database, whatever state that is in. Every operation is a read-only transaction.
+//! The questions of `doctor` to a database, which may be in any state. Every operation is a read-only transaction.
 
 mod rows;
 mod schema;
 
 pub use rows::Unreadable;
+pub use schema::{Column, Trigger};
 
 use std::fmt::Write;
 use std::io::ErrorKind;
@@ -16,31 +17,31 @@ use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 use crate::model::Timestamp;
 
-/// Counting reads whole tables.
+/// The time limit of a statement. Counting reads whole tables.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAccess {
-    /// Nobody answers at this address.
+    /// No server can be reached at this address, with the reason.
     Unreachable(&'static str),
     Tls,
-    /// The user or the password has characters that no server takes.
+    /// The user or the password has characters that no server accepts.
     Unprintable,
-    /// The server refuses, with this SQLSTATE.
+    /// The server refused the connection, with this SQLSTATE.
     Refused(String),
     Silent,
     Unknown,
 }
 
-/// What a connection is like.
+/// A property of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// The settings that were asked for at the start are in force: no pooler swallows them.
+    /// Whether settings given at the start of a session are in force. Some poolers drop them.
     pub keeps_settings: bool,
 }
 
-/// Tries the URL, as the addon would use it.
+/// Connects to the URL in the way in which the service would.
 pub async fn connect(url: &DatabaseUrl, patience: Duration) -> Result<Access, NoAccess> {
     const PROBE: &str = "59999";
     let options = url.session(&[("statement_timeout", PROBE)]);
@@ -82,23 +83,23 @@ fn reason(error: &sqlx::Error) -> NoAccess {
 
 /// The server.
 pub struct Server {
-    /// As in `server_version_num`.
+    /// The value of `server_version_num`.
     pub version: i32,
     pub version_text: String,
     pub is_standby: bool,
     pub is_read_only: bool,
-    /// Its clock.
+    /// The time of its clock.
     pub now: Timestamp,
 }
 
-/// Which tables there are.
+/// The tables and schemas that exist.
 pub struct Tables {
     pub api_key: bool,
     pub admin_token: bool,
     pub own_schema: bool,
     /// Other schemas that have an `"ApiKey"`.
     pub elsewhere: Vec<String>,
-    /// Where unqualified names are looked for.
+    /// The schema in which unqualified names are looked up.
     pub schema: Option<String>,
 }
 
@@ -178,7 +179,7 @@ impl Store {
         db.commit().await
     }
 
-    /// Whether notifications arrive; `None` where none is listened for.
+    /// Whether notifications arrive. `None` if this store listens for none.
     pub async fn hears(&self) -> Option<Result<bool, Error>> {
         let ear = self.ear()?;
         Some(self.once(|| ear.echo(self)).await)

@@ -66,8 +66,8 @@ pub(in crate::binding) struct Health {
     usage_pending: u64,
 }
 
-const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. The table is too large to \
-     be widened by itself: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
+const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER and stops at 2147483647. No migration widens it, \
+     because that rewrites the table: in a quiet hour run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
 const PLAINTEXT_LEFT: &str = "Rows that still hold the plaintext of an old instance (they are being adopted, or \
      cannot be): ";

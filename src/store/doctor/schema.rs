@@ -1,7 +1,27 @@
-//! Columns, triggers, indexes, and the rights on them.
+//! The columns, triggers and indexes of a database, and the privileges of its role.
 
 use crate::error::Error;
 use crate::store::{Store, indexes, migrate};
+
+/// A column that a table of the app must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// The type, `NOT NULL` and the default, as in `ADD COLUMN`.
+    pub definition: &'static str,
+    /// Whether a migration added it. The other columns are those that the app created.
+    pub added: bool,
+}
+
+/// A trigger that a table of the app must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigger {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// The statement that creates it.
+    pub definition: &'static str,
+}
 
 pub struct FoundColumn {
     pub table: String,
@@ -12,14 +32,14 @@ pub struct FoundColumn {
 pub struct FoundTrigger {
     pub table: String,
     pub name: String,
-    /// As in `tgenabled`: `A` is ENABLE ALWAYS.
+    /// The value of `tgenabled`: `A` stands for ENABLE ALWAYS.
     pub enabled: String,
 }
 
-/// What the role may not do.
+/// What the role may do, and what it may not.
 pub struct Privileges {
     pub role: String,
-    /// What is needed in operation and missing, e.g. `UPDATE on "ApiKey"`.
+    /// The missing privileges that operation needs, e.g. `UPDATE on "ApiKey"`.
     pub missing: Vec<String>,
     pub may_migrate: bool,
 }
@@ -76,7 +96,7 @@ impl Store {
         .await
     }
 
-    /// Whether `pg_trgm` is installed, and else whether it could be.
+    /// Whether `pg_trgm` is installed, and whether the server ships it.
     pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
         self.once(|| async {
             let row = sqlx::query!(
@@ -126,6 +146,11 @@ impl Store {
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'DELETE')
                       )
+                    UNION ALL
+                    SELECT 'EXECUTE on function sophra_api_keys.plaintext_digest(text)' FROM pg_proc
+                    WHERE pronamespace IN (SELECT oid FROM own)
+                      AND proname = 'plaintext_digest'
+                      AND NOT has_function_privilege(oid, 'EXECUTE')
                     UNION ALL
                     SELECT 'EXECUTE on function pg_control_system()'
                     WHERE NOT has_function_privilege('pg_control_system()', 'EXECUTE')
