@@ -40,7 +40,7 @@ pub use keys::{Changed, Credential, ReplacedPlaintext, Rotation};
 pub use listen::Ear;
 pub use lookup::{Candidate, StoredKey};
 pub use manifest::{COLUMNS, TRIGGERS};
-pub use migrate::{Migrated, migrate};
+pub use migrate::{History, Migrated, migrate};
 pub use script::migration_script;
 pub use suspend::{Suspended, Suspension};
 pub use usage::{Batch, KeySpent, Stored, Use};

@@ -1,7 +1,7 @@
 //! The findings on tables, columns, triggers, indexes and privileges.
 
 use crate::config::{Config, quoted};
-use crate::store::{COLUMNS, Column, Store, TRIGGERS, Trigger};
+use crate::store::{COLUMNS, Column, History, Store, TRIGGERS, Trigger};
 
 use super::{Findings, MIGRATE};
 
@@ -81,15 +81,24 @@ async fn privileges(findings: &mut Findings, store: &Store) {
 }
 
 async fn migrations(findings: &mut Findings, store: &Store) {
-    let answer = store.pending_migrations().await;
-    match findings.answer("migrations", answer) {
-        None => {}
-        Some(pending) if pending.is_empty() => findings.ok("migrations", "All have been applied"),
-        Some(pending) => findings.problem(
+    let answer = store.migration_history().await;
+    let Some(History { pending, altered }) = findings.answer("migrations", answer) else {
+        return;
+    };
+    if !altered.is_empty() {
+        findings.problem(
+            "migrations",
+            format!("Applied with other contents: {}", altered.join(", ")),
+            "Use the build of @sophra/api-keys that has migrated this database, or restore a backup from before",
+        );
+    } else if pending.is_empty() {
+        findings.ok("migrations", "All have been applied");
+    } else {
+        findings.problem(
             "migrations",
             format!("Not applied yet: {}", pending.join(", ")),
             MIGRATE,
-        ),
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! The columns, triggers and indexes of a database, and the privileges of its role.
 
 use crate::error::Error;
-use crate::store::{Store, indexes, migrate};
+use crate::store::migrate::{self, History};
+use crate::store::{Store, indexes};
 
 /// A column that a table of the app must have.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +46,9 @@ pub struct Privileges {
 }
 
 impl Store {
-    /// The migrations that this database has not seen.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        self.once(|| async { migrate::not_applied(self.db().await?.connection()).await })
+    /// The migrations of this version, compared with the history of the database.
+    pub async fn migration_history(&self) -> Result<History, Error> {
+        self.once(|| async { migrate::history(self.db().await?.connection()).await })
             .await
     }
 
