@@ -26,7 +26,7 @@ pub use health::Condition;
 pub use keys::{ChangedKey, Credential, ReplacedPlaintext, Rotation};
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use schema::{
-    Column, Migrated, Trigger, expected_columns, expected_triggers, migrate, migration_script,
+    COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
 };
 pub use suspensions::{Suspension, SuspensionOutcome};
 pub use usage::StoredBatch;

@@ -9,7 +9,7 @@ use crate::model::{AdminToken, CredentialDigest, Timestamp, legacy_permissions};
 #[derive(Debug, Clone)]
 pub struct StoredToken {
     pub token: AdminToken,
-    /// It is the row of an old instance, and not yet adopted.
+    /// The plaintext, if this is a legacy row that has not been imported yet.
     pub plaintext: Option<PlaintextToken>,
 }
 
@@ -26,7 +26,7 @@ struct TokenRow {
     last_used_at: Option<Timestamp>,
 }
 
-/// A query that answers token rows: the columns of [`TokenRow`], then `$tail`.
+/// A query that returns token rows: it selects the columns of [`TokenRow`] and ends with `$tail`.
 macro_rules! token_rows {
     ($tail:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -52,7 +52,7 @@ macro_rules! token_rows {
 }
 
 impl From<TokenRow> for AdminToken {
-    /// What nobody has said of a row of an old instance follows from its name, as adoption will store it.
+    /// The permissions of a legacy row that has none follow from its name. The import will store the same.
     fn from(row: TokenRow) -> Self {
         let permissions = match row.permissions {
             Some(permissions) => permissions,
@@ -74,7 +74,7 @@ impl From<TokenRow> for AdminToken {
 }
 
 impl Store {
-    /// Stores the digest only. Safe to repeat: the id was made before.
+    /// Stores the digest only. The id was generated before, so the statement can be repeated safely.
     pub async fn insert_admin_token(&self, token: &AdminToken, digest: &str) -> Result<(), Error> {
         self.retryable("insert_admin_token", || async {
             let mut db = self.db().await?;
@@ -102,7 +102,7 @@ impl Store {
         .await
     }
 
-    /// The row that keeps this digest, or the token itself.
+    /// The row that holds this digest, or the token itself.
     pub async fn find_admin_token(
         &self,
         digest: &CredentialDigest,
@@ -112,7 +112,7 @@ impl Store {
             let row = token_rows!(
                 r#"
                 WHERE "lookup" = $1
-                  OR ("lookup" IS NULL AND sha256(replace("token", E'\\', E'\\\\')::bytea) = $2)
+                  OR ("lookup" IS NULL AND sophra_api_keys.plaintext_digest("token") = $2)
                 ORDER BY "lookup" = $1 DESC NULLS LAST
                 LIMIT 1
                 "#,
@@ -134,7 +134,7 @@ impl Store {
         .await
     }
 
-    /// Newest first.
+    /// All admin tokens, newest first.
     pub async fn list_admin_tokens(&self) -> Result<Vec<AdminToken>, Error> {
         self.retryable("list_admin_tokens", || async {
             let rows = token_rows!(r#"ORDER BY "createdAt" DESC, "id" DESC"#)
@@ -145,7 +145,7 @@ impl Store {
         .await
     }
 
-    /// Whether there is such a token.
+    /// Returns whether the token exists.
     pub async fn revoke_admin_token(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
         self.retryable("revoke_admin_token", || async {
             let mut db = self.db().await?;

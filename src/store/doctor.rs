@@ -1,4 +1,4 @@
-//! What `doctor` asks of a database, whatever state that is in. Every operation is a read-only transaction.
+//! The questions of `doctor` to a database, which may be in any state. Every operation is a read-only transaction.
 
 mod connection;
 mod rows;

@@ -284,7 +284,7 @@ async fn replace_credential(
             CASE
               WHEN $2::timestamp IS NULL THEN NULL
               WHEN "lookup" IS NOT NULL THEN "lookup"
-              WHEN sha256(replace("key", E'\\', E'\\\\')::bytea) = $9 THEN $8
+              WHEN sophra_api_keys.plaintext_digest("key") = $9 THEN $8
             END AS lookup
           FROM "ApiKey" WHERE "id" = $1
         ) AS previous

@@ -1,12 +1,12 @@
-//! Rows of old instances: those whose `"lookup"` is NULL hold plaintext. They are found by the digest of it, which the
-//! server computes, so that a plaintext is neither sent to be compared nor to be seen in a log.
+//! Legacy rows: those whose `"lookup"` is NULL still hold plaintext. The server computes the digest by which such a row is
+//! found, so no plaintext is sent to be compared, and none appears in a log.
 
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 use crate::model::{CredentialDigest, Plaintext, StoredHash};
 
-/// A key that is kept in plaintext.
+/// A key that is stored in plaintext.
 #[derive(Debug, Clone)]
 pub struct PlaintextKey {
     pub id: String,
@@ -14,17 +14,17 @@ pub struct PlaintextKey {
     pub digest: CredentialDigest,
 }
 
-/// An admin token that is kept in plaintext, without the token.
+/// An admin token that is stored in plaintext. The token itself is left out.
 #[derive(Debug, Clone)]
 pub struct PlaintextToken {
     pub id: String,
     pub name: String,
-    /// `None`: nobody has said yet what it permits.
+    /// `None` if no permissions were stored yet.
     pub permissions: Option<Vec<String>>,
     pub digest: CredentialDigest,
 }
 
-/// A range of digests. The bounds themselves are not in it: no digest is as short or as long as they may be.
+/// A range of digests without its bounds. A bound may be shorter or longer than any digest.
 #[derive(Debug, Clone)]
 pub struct DigestRange {
     pub after: Vec<u8>,
@@ -39,7 +39,7 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
-    /// Whether any row holds plaintext.
+    /// Whether any row still holds plaintext.
     pub async fn has_plaintext(&self) -> Result<bool, Error> {
         self.retryable("has_plaintext", || async {
             sqlx::query_scalar!(
@@ -55,8 +55,8 @@ impl Store {
         .await
     }
 
-    /// The next keys to adopt, in the order of their digests. A key that another row keeps the hash of already is left
-    /// out: one lookup finds one row.
+    /// The next keys to import, in the order of their digests. Left out is a key whose hash is already stored in another
+    /// row, because a lookup is unique.
     pub async fn plaintext_keys(
         &self,
         range: &DigestRange,
@@ -65,17 +65,17 @@ impl Store {
         self.retryable("plaintext_keys", || async {
             let rows = sqlx::query!(
                 r#"
-                SELECT "id", "key", sha256(replace("key", E'\\', E'\\\\')::bytea) AS "digest"
+                SELECT "id", "key", sophra_api_keys.plaintext_digest("key") AS "digest"
                 FROM "ApiKey"
                 WHERE "lookup" IS NULL
-                  AND sha256(replace("key", E'\\', E'\\\\')::bytea) > $1
-                  AND sha256(replace("key", E'\\', E'\\\\')::bytea) < $2
+                  AND sophra_api_keys.plaintext_digest("key") > $1
+                  AND sophra_api_keys.plaintext_digest("key") < $2
                   AND NOT EXISTS (
                     SELECT FROM "ApiKey" AS other
                     WHERE other."lookup"
-                      = 'sha256:' || encode(sha256(replace("ApiKey"."key", E'\\', E'\\\\')::bytea), 'hex')
+                      = 'sha256:' || encode(sophra_api_keys.plaintext_digest("ApiKey"."key"), 'hex')
                   )
-                ORDER BY sha256(replace("key", E'\\', E'\\\\')::bytea)
+                ORDER BY sophra_api_keys.plaintext_digest("key")
                 LIMIT $3
                 "#,
                 range.after,
@@ -96,12 +96,12 @@ impl Store {
         .await
     }
 
-    /// The key of this row, if it is kept in plaintext.
+    /// The key of this row, if it is stored in plaintext.
     pub async fn plaintext_key(&self, id: &str) -> Result<Option<PlaintextKey>, Error> {
         self.retryable("plaintext_key", || async {
             let row = sqlx::query!(
                 r#"
-                SELECT "key", sha256(replace("key", E'\\', E'\\\\')::bytea) AS "digest"
+                SELECT "key", sophra_api_keys.plaintext_digest("key") AS "digest"
                 FROM "ApiKey" WHERE "id" = $1 AND "lookup" IS NULL
                 "#,
                 id,
@@ -120,8 +120,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the plaintext of this digest by its hash, unless the key was changed meanwhile, or somebody has the
-    /// row locked; whether it was replaced.
+    /// Replaces the plaintext with this digest by its hash, unless the key has changed meanwhile or another session has
+    /// locked the row. Returns whether it was replaced.
     pub async fn hash_plaintext_key(
         &self,
         id: &str,
@@ -136,7 +136,7 @@ impl Store {
                   SELECT "id" FROM "ApiKey"
                   WHERE "id" = $1
                     AND "lookup" IS NULL
-                    AND sha256(replace("key", E'\\', E'\\\\')::bytea) = $2
+                    AND sophra_api_keys.plaintext_digest("key") = $2
                     AND NOT EXISTS (SELECT FROM "ApiKey" AS other WHERE other."lookup" = $4)
                   FOR UPDATE SKIP LOCKED
                 )
@@ -156,7 +156,7 @@ impl Store {
         .await
     }
 
-    /// The next admin tokens to adopt, in the order of ids.
+    /// The next admin tokens to import, in the order of their ids.
     pub async fn plaintext_tokens(
         &self,
         after: &str,
@@ -169,7 +169,7 @@ impl Store {
                   "id",
                   coalesce("name", '') AS "name!",
                   array_remove("permissions", NULL) AS "permissions",
-                  sha256(replace("token", E'\\', E'\\\\')::bytea) AS "digest"
+                  sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
                 WHERE "lookup" IS NULL AND "id" > $1
                 ORDER BY "id"
@@ -193,8 +193,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the token by its digest and stores what it permits, unless the row was changed meanwhile, or somebody
-    /// has it locked; whether that was done.
+    /// Replaces the token by its digest and stores its permissions, unless the row has changed meanwhile or another session
+    /// has locked it. Returns whether that was done.
     pub async fn hash_plaintext_token(
         &self,
         token: &PlaintextToken,
@@ -208,7 +208,7 @@ impl Store {
                   SELECT "id" FROM "AdminToken"
                   WHERE "id" = $1
                     AND "lookup" IS NULL
-                    AND sha256(replace("token", E'\\', E'\\\\')::bytea) = $2
+                    AND sophra_api_keys.plaintext_digest("token") = $2
                     AND coalesce("name", '') = $3
                     AND array_remove("permissions", NULL) IS NOT DISTINCT FROM $4
                     AND NOT EXISTS (SELECT FROM "AdminToken" AS other WHERE other."lookup" = $5)

@@ -1,4 +1,4 @@
-//! What a verify asks of the database.
+//! The statements of a verify.
 
 use std::sync::atomic::Ordering;
 
@@ -7,20 +7,20 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::{AllowList, CredentialDigest, KeyPolicy, Metadata, StoredHash, Timestamp};
 
-/// A row that a presented key may be the key of: what is stored decides.
+/// A row that the presented key may belong to. Whether it does is decided by comparing it with what is stored.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     pub policy: KeyPolicy,
     pub stored: StoredKey,
-    /// Of the current key, where one was kept.
+    /// The cold digest of the current key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
 }
 
-/// What a row keeps of its key.
+/// What a row stores of its key.
 #[derive(Debug, Clone)]
 pub enum StoredKey {
     Hash(StoredHash),
-    /// The key itself, as old instances keep it. Its digest is all that leaves the database.
+    /// The digest of the plaintext that a legacy row holds. The plaintext itself does not leave the database.
     Plaintext(CredentialDigest),
 }
 
@@ -47,8 +47,8 @@ struct CandidateRow {
 impl Store {
     /// The row whose current or previous key has this lookup, or whose plaintext has this digest.
     ///
-    /// Where there is none the server answers a row all the same, as large as another, and it is read like another: the
-    /// time does not tell which lookups exist.
+    /// If there is none, the server returns a dummy row of the same size, which is read like any other, so that timing does
+    /// not reveal which lookups exist.
     pub async fn find_candidate(
         &self,
         lookup: &str,
@@ -79,7 +79,7 @@ impl Store {
                         ELSE coalesce("previousKeyExpiresAt", '-infinity') END
                         AS "grace_ends_at: Timestamp",
                       CASE WHEN "id" IS NOT NULL AND "lookup" IS NULL
-                        THEN sha256(replace("key", E'\\', E'\\\\')::bytea) END
+                        THEN sophra_api_keys.plaintext_digest("key") END
                         AS "plaintext_digest",
                       CASE WHEN "id" IS NULL THEN repeat('0', 96) WHEN "lookup" = $1 THEN "key"
                         ELSE coalesce("previousKey", '') END AS "hash!",
@@ -88,8 +88,8 @@ impl Store {
                       SELECT * FROM "ApiKey"
                       WHERE "lookup" = $1
                         OR "previousLookup" = $1
-                        OR ("lookup" IS NULL AND sha256(replace("key", E'\\', E'\\\\')::bytea) = $2)
-                      -- A key that was replaced must not hide another row that holds it.
+                        OR ("lookup" IS NULL AND sophra_api_keys.plaintext_digest("key") = $2)
+                      -- A replaced key must not hide another row that holds the same key.
                       ORDER BY CASE WHEN "lookup" = $1 THEN 0 WHEN "lookup" IS NULL THEN 1 ELSE 2 END
                       LIMIT 1
                     ) AS found ON true
@@ -107,7 +107,7 @@ impl Store {
         Ok(is_found.then_some(candidate))
     }
 
-    /// Replaces the hash of a key that was just proved by one with the configured parameters, unless the key was
+    /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
     /// changed meanwhile.
     pub async fn replace_hash(
         &self,
@@ -130,7 +130,7 @@ impl Store {
         .await
     }
 
-    /// Keeps the cold digest of a key that was just proved, unless the key was changed meanwhile.
+    /// Stores the cold digest of a key that has just been verified, unless the key has changed meanwhile.
     pub async fn keep_cold_digest(
         &self,
         id: &str,

@@ -65,6 +65,11 @@ impl StoreError {
         matches!(self.sqlstate().as_deref(), Some("25006"))
     }
 
+    /// Whether a lock was not free in time.
+    pub(in crate::store) fn is_lock_timeout(&self) -> bool {
+        matches!(self.sqlstate().as_deref(), Some("55P03"))
+    }
+
     /// Whether no server has answered: it cannot be reached, or it is going or not yet there.
     pub(in crate::store) fn is_no_answer(&self) -> bool {
         match self {

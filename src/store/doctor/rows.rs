@@ -1,4 +1,4 @@
-//! What the rows say.
+//! The rows that `doctor` reports.
 
 use futures_util::TryStreamExt;
 
@@ -12,18 +12,18 @@ pub struct Rows {
     pub keys: i64,
     pub plaintext_keys: i64,
     pub plaintext_tokens: i64,
-    /// Below 1, which counts as none.
+    /// Keys with a rate limit below 1, which counts as none.
     pub odd_rate_limits: i64,
 }
 
-/// Counts over the allow-lists, and some of those that cannot be read.
+/// The number of allow-lists, and the keys whose allow-list cannot be read.
 #[derive(Default)]
 pub struct AllowLists {
     pub lists: usize,
     pub unreadable: UnreadableRows,
 }
 
-/// How many keys, and some of them.
+/// A number of keys, and the ids of some of them.
 #[derive(Default)]
 pub struct UnreadableRows {
     pub keys: usize,
@@ -84,7 +84,8 @@ impl Store {
         .await
     }
 
-    /// Keys whose metadata cannot be read. What is too large or too deep for us is longer than the shortest of that kind.
+    /// Keys whose metadata cannot be read: with a number too large or nested too deeply. Such metadata takes more than 250
+    /// characters, so shorter ones are not examined.
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
         self.once("unreadable_metadata", || async {
             let mut db = self.db().await?;
@@ -107,7 +108,7 @@ impl Store {
         .await
     }
 
-    /// Fingerprints outside of `held` in the rows of keys that could still be used, with how many keys that are.
+    /// The fingerprints of signing keys that are not in `held` but that usable keys need, with the number of these keys.
     pub async fn uncovered_keys(
         &self,
         held: &[String],

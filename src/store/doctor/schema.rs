@@ -1,9 +1,9 @@
-//! Columns, triggers, indexes, and the rights on them.
+//! The columns, triggers and indexes of a database, and the privileges of its role.
 
 use crate::error::Error;
 use crate::store::Store;
 use crate::store::connection::error::StoreError;
-use crate::store::schema::{indexes, migrate};
+use crate::store::schema::{History, indexes, migrate};
 
 pub struct FoundColumn {
     pub table: String,
@@ -14,23 +14,23 @@ pub struct FoundColumn {
 pub struct FoundTrigger {
     pub table: String,
     pub name: String,
-    /// As in `tgenabled`: `A` is ENABLE ALWAYS.
+    /// The value of `tgenabled`: `A` stands for ENABLE ALWAYS.
     pub enabled: String,
 }
 
-/// What the role may not do.
+/// What the role may do, and what it may not.
 pub struct Privileges {
     pub role: String,
-    /// What is needed in operation and missing, e.g. `UPDATE on "ApiKey"`.
+    /// The missing privileges that operation needs, e.g. `UPDATE on "ApiKey"`.
     pub missing: Vec<String>,
     pub may_migrate: bool,
 }
 
 impl Store {
-    /// The migrations that this database has not seen.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        self.once("pending_migrations", || async {
-            Ok(migrate::not_applied(self.db().await?.connection()).await?)
+    /// The migrations of this version, compared with the history of the database.
+    pub async fn migration_history(&self) -> Result<History, Error> {
+        self.once("migration_history", || async {
+            Ok(migrate::history(self.db().await?.connection()).await?)
         })
         .await
     }
@@ -82,7 +82,7 @@ impl Store {
         .await
     }
 
-    /// Whether `pg_trgm` is installed, and else whether it could be.
+    /// Whether `pg_trgm` is installed, and whether the server ships it.
     pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
         self.once("trigrams", || async {
             let row = sqlx::query!(
@@ -132,6 +132,11 @@ impl Store {
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'DELETE')
                       )
+                    UNION ALL
+                    SELECT 'EXECUTE on function sophra_api_keys.plaintext_digest(text)' FROM pg_proc
+                    WHERE pronamespace IN (SELECT oid FROM own)
+                      AND proname = 'plaintext_digest'
+                      AND NOT has_function_privilege(oid, 'EXECUTE')
                     UNION ALL
                     SELECT 'EXECUTE on function pg_control_system()'
                     WHERE NOT has_function_privilege('pg_control_system()', 'EXECUTE')

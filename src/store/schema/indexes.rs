@@ -1,4 +1,4 @@
-//! Indexes on tables that may be large: built concurrently, so that nobody waits for them.
+//! Indexes on the tables of the app. These may be large, so the indexes are built concurrently and block no writer.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::config::quoted;
 use crate::store::connection::error;
 
-/// Name, whether unique, table and columns.
+/// Name, whether the index is unique, table and columns.
 const INDEXES: [(&str, bool, &str); 8] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
@@ -32,26 +32,26 @@ const INDEXES: [(&str, bool, &str); 8] = [
         r#""ApiKey" ((coalesce("isActive", false)), "createdAt", "id")"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
-    // Of rows of old instances alone: nothing is in them once all are adopted.
+    // These two contain legacy rows only: they are empty once every row has been imported.
     (
         "ApiKey_plaintext_idx",
         false,
-        r#""ApiKey" (sha256(replace("key", E'\\', E'\\\\')::bytea)) WHERE "lookup" IS NULL"#,
+        r#""ApiKey" (sophra_api_keys.plaintext_digest("key")) WHERE "lookup" IS NULL"#,
     ),
     (
         "AdminToken_plaintext_idx",
         false,
-        r#""AdminToken" (sha256(replace("token", E'\\', E'\\\\')::bytea)) WHERE "lookup" IS NULL"#,
+        r#""AdminToken" (sophra_api_keys.plaintext_digest("token")) WHERE "lookup" IS NULL"#,
     ),
 ];
 
-/// What `search` looks into, word for word as `list_keys` says it: one index over both columns is half the work of two
-/// wherever a row is written.
+/// The expression that `search` looks into, word for word as in `list_keys`. One index over both columns costs a write
+/// half as much as two.
 const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
 const SEARCH_INDEX: &str = "ApiKey_search_idx";
 
-/// Whether every index that is needed stands and is valid, and those of a search where there can be any.
+/// Whether every index exists and is valid. The index of a search counts only where `pg_trgm` is installed.
 pub(in crate::store) async fn stand(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let searched = installed_trigram_schema(connection).await?.is_some();
     Ok(faults(connection, searched).await?.is_empty())
@@ -72,7 +72,7 @@ pub(in crate::store) async fn faults(
     Ok(faults)
 }
 
-/// For a script that runs inside a transaction, where nothing can be built concurrently.
+/// The statements that create the indexes, for a script that runs in a transaction, where none can be built concurrently.
 pub(in crate::store) fn script() -> String {
     let mut script = String::new();
     for (name, unique, columns) in INDEXES {
@@ -84,7 +84,7 @@ pub(in crate::store) fn script() -> String {
         );
     }
     script.push_str(
-        "\n-- A search reads the whole table where the extension pg_trgm is not installed.\n\
+        "\n-- Without the extension pg_trgm a search reads the whole table.\n\
          DO $$\nDECLARE\n  trigrams TEXT := (\n    SELECT quote_ident(nspname)\n    \
          FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace\n    \
          WHERE extname = 'pg_trgm'\n  );\nBEGIN\n  IF trigrams IS NOT NULL THEN\n",
@@ -108,21 +108,21 @@ pub(in crate::store) async fn build(
         ensure(connection, name, kind, columns, end).await?;
     }
     let Some(schema) = trigram_schema(connection).await else {
-        // Without the extension a search reads the whole table: slower, never wrong.
+        // Without the extension a search reads the whole table, which is slower but correct.
         return Ok(());
     };
     let columns = search_index(&quoted(&schema));
     ensure(connection, SEARCH_INDEX, "INDEX", &columns, end).await
 }
 
-/// A short list of what is not yet in the index: each search reads all of it.
+/// The pending list is short, because each search reads all of it.
 fn search_index(trigrams: &str) -> String {
     format!(
         r#""ApiKey" USING gin ({SEARCHED} {trigrams}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"#
     )
 }
 
-/// Builds the index unless it stands. A build that was cut off leaves an invalid one: it is made anew.
+/// Builds the index unless it exists. An interrupted build leaves an invalid index, which is dropped and built again.
 async fn ensure(
     connection: &mut PgConnection,
     name: &str,
@@ -159,9 +159,10 @@ async fn is_valid(connection: &mut PgConnection, name: &str) -> sqlx::Result<Opt
         .await
 }
 
-/// The schema of `pg_trgm`, created where that is possible.
+/// The schema of `pg_trgm`. The extension is created if possible.
 async fn trigram_schema(connection: &mut PgConnection) -> Option<String> {
-    // Refused for want of privileges, or not shipped with the server: an installed one may still stand.
+    // This fails where the role lacks the privilege or the server does not ship the extension. It may be installed all
+    // the same.
     let _ = sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         .execute(&mut *connection)
         .await;

@@ -1,37 +1,35 @@
 //! Migrations: embedded, additive, safe when several processes start at once, with short locks.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::failure::Failure;
 use super::indexes;
+use super::lock::{PATIENCE, PAUSE, Waited, lock};
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 use crate::store::connection::error::{self, Statement, StoreError};
+use crate::store::handle::begin;
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
 pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
 
-/// Advisory lock of whoever migrates: "sophra" in ASCII.
-const LOCK: i64 = 0x736f_7068_7261;
-/// Migrations wait this long for a lock on a table, so that they never queue everyone else behind them.
+/// How long a migration waits for a lock on a table. While it waits, every other session queues behind it.
 const LOCK_TIMEOUT: &str = "2s";
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(100);
 
-const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL \
-    to the address of the server itself";
+const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL, or call migrate() with it";
 
-/// What a migration did.
+/// The result of a migration.
 #[derive(Debug)]
 pub struct Migrated {
-    /// The migrations that were applied now, by name.
+    /// The names of the migrations that were applied by this call.
     pub applied: Vec<String>,
-    /// Rows of old instances that still hold plaintext.
+    /// The number of legacy rows, which still hold plaintext.
     pub remaining: i64,
 }
 
@@ -42,11 +40,11 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
         None => (&config.database_url, "databaseUrl"),
     };
     let connect = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
-    let connected = tokio::time::timeout(config.statement_timeout, connect.connect()).await;
     let statement = Statement {
         name: "migrate",
         location: Location::caller(),
     };
+    let connected = tokio::time::timeout(config.statement_timeout, connect.connect()).await;
     let mut connection = connected
         .map_err(|_| error::timed_out())?
         .map_err(|error| StoreError::Connect(error).into_fault_of(statement, option))?;
@@ -54,32 +52,29 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
         if url.pooled {
             check(&mut connection, url).await
         } else {
-            apply(&mut connection, url).await
+            apply(&mut connection, url).await.map(Some)
         }
     };
     let applied = tokio::time::timeout(PATIENCE * 2, work).await;
-    // The session ends here either way, and its locks with it.
+    // The end of the session releases its locks, however the work has ended.
     let _ = connection.close().await;
-    match applied
+    applied
         .map_err(|_| error::timed_out())?
-        .map_err(|error| error.into_fault_of(statement, option))?
-    {
-        Some(migrated) => Ok(migrated),
-        None => Err(Error::configuration(NEEDS_DIRECT_URL)),
-    }
+        .map_err(|failure| failure.into_fault(statement, option))?
+        .ok_or_else(|| Error::configuration(NEEDS_DIRECT_URL))
 }
 
-/// Behind a pooler in transaction mode there are no sessions, and so no lock, no settings and no named statements:
-/// an up-to-date schema is recognised, but not made. `None`: it is out of date.
+/// Checks the schema without changing it. A pooler in transaction mode keeps no sessions, and so no locks, settings or
+/// named statements: a migration cannot run through it. `None` if the schema is out of date.
 async fn check(
     connection: &mut PgConnection,
     url: &DatabaseUrl,
-) -> Result<Option<Migrated>, StoreError> {
+) -> Result<Option<Migrated>, Failure> {
     let mut transaction = connection
-        .begin_with(crate::store::handle::begin(url, "0"))
+        .begin_with(begin(url, "0"))
         .await
         .map_err(StoreError::Connect)?;
-    if !not_applied(&mut transaction).await?.is_empty() {
+    if !pending(&mut transaction).await?.is_empty() {
         return Ok(None);
     }
     Ok(Some(Migrated {
@@ -88,28 +83,27 @@ async fn check(
     }))
 }
 
-async fn apply(
-    connection: &mut PgConnection,
-    url: &DatabaseUrl,
-) -> Result<Option<Migrated>, StoreError> {
+async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migrated, Failure> {
     let end = Instant::now() + PATIENCE;
-    if not_applied(connection).await?.is_empty() && indexes::stand(connection).await? {
-        return Ok(Some(Migrated {
+    if pending(connection).await?.is_empty() && indexes::stand(connection).await? {
+        return Ok(Migrated {
             applied: Vec::new(),
             remaining: remaining(connection).await?,
-        }));
+        });
     }
-    lock(connection, end).await?;
+    if let Waited::Busy(holder) = lock(connection, end).await? {
+        return Err(Failure::Busy(holder));
+    }
     create_schema(connection, url).await?;
-    let missing = not_applied(connection).await?;
+    let applied = pending(connection).await?;
     while let Err(error) = migrator().run_direct(None, connection, false).await {
         retry_or_fail(error, end).await?;
     }
     indexes::build(connection, end).await?;
-    Ok(Some(Migrated {
-        applied: missing,
+    Ok(Migrated {
+        applied,
         remaining: remaining(connection).await?,
-    }))
+    })
 }
 
 async fn remaining(connection: &mut PgConnection) -> sqlx::Result<i64> {
@@ -131,36 +125,64 @@ fn migrator() -> Migrator {
     };
     migrator.dangerous_set_table_name(HISTORY);
     migrator.create_schema(SCHEMA);
-    // A newer version of the addon may have been here first.
+    // A newer version of the addon may have applied migrations that this one does not know.
     migrator.set_ignore_missing(true);
     migrator
 }
 
-/// The names of the migrations that this database has not seen.
-pub(in crate::store) async fn not_applied(
-    connection: &mut PgConnection,
-) -> sqlx::Result<Vec<String>> {
+/// The migrations of this version, compared with the history of a database.
+pub struct History {
+    /// The names of those that the database has not seen.
+    pub pending: Vec<String>,
+    /// The names of those that were applied with other contents.
+    pub altered: Vec<String>,
+}
+
+pub(in crate::store) async fn history(connection: &mut PgConnection) -> sqlx::Result<History> {
+    let applied = applied(connection).await?;
+    let mut history = History {
+        pending: Vec::new(),
+        altered: Vec::new(),
+    };
+    for migration in MIGRATIONS.iter() {
+        match applied.get(&migration.version) {
+            None => history.pending.push(migration_name(migration)),
+            Some(checksum) if *checksum == *migration.checksum => {}
+            Some(_) => history.altered.push(migration_name(migration)),
+        }
+    }
+    Ok(history)
+}
+
+/// The checksums of the applied migrations, by version.
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Vec<u8>>> {
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(HISTORY)
         .persistent(false)
         .fetch_one(&mut *connection)
         .await?;
-    let mut applied = HashSet::new();
-    if exists {
-        let versions: Vec<i64> =
-            sqlx::query_scalar("SELECT version FROM sophra_api_keys.migrations WHERE success")
-                .persistent(false)
-                .fetch_all(connection)
-                .await?;
-        applied.extend(versions);
+    if !exists {
+        return Ok(HashMap::new());
     }
-    let missing = MIGRATIONS
-        .iter()
-        .filter(|migration| !applied.contains(&migration.version));
-    Ok(missing.map(migration_name).collect())
+    let rows: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM sophra_api_keys.migrations WHERE success")
+            .persistent(false)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().collect())
 }
 
-/// As its file is called.
+/// The names of the migrations that have to be applied.
+async fn pending(connection: &mut PgConnection) -> Result<Vec<String>, Failure> {
+    let history = history(connection).await?;
+    if history.altered.is_empty() {
+        Ok(history.pending)
+    } else {
+        Err(Failure::Altered(history.altered))
+    }
+}
+
+/// The name of the file of a migration, without its extension.
 pub(in crate::store) fn migration_name(migration: &Migration) -> String {
     format!(
         "{:04}_{}",
@@ -169,26 +191,7 @@ pub(in crate::store) fn migration_name(migration: &Migration) -> String {
     )
 }
 
-/// Waits for the lock by asking again: a session that waits inside the server holds a snapshot, and a concurrent
-/// index build of the one that has the lock would wait for that snapshot for ever.
-async fn lock(connection: &mut PgConnection, end: Instant) -> sqlx::Result<()> {
-    loop {
-        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(LOCK)
-            .persistent(false)
-            .fetch_one(&mut *connection)
-            .await?;
-        if taken {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            return Err(sqlx::Error::PoolTimedOut);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// The app's schema, where the URL names one that is not there yet.
+/// Creates the schema that the URL names, if it does not exist.
 async fn create_schema(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx::Result<()> {
     let Some(schema) = &url.schema else {
         return Ok(());
@@ -207,14 +210,14 @@ async fn create_schema(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx
     Ok(())
 }
 
-/// A lock that was not free in time leaves everything as it was: try again.
-async fn retry_or_fail(error: MigrateError, end: Instant) -> sqlx::Result<()> {
+/// A lock that was not free in time leaves everything as it was, so the migration can be tried again.
+async fn retry_or_fail(error: MigrateError, end: Instant) -> Result<(), Failure> {
     let error = match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
-        other => sqlx::Error::Migrate(Box::new(other)),
+        other => return Err(Failure::Migrator(other)),
     };
     if !error::is_transient(&error) || Instant::now() > end {
-        return Err(error);
+        return Err(error.into());
     }
     tokio::time::sleep(PAUSE).await;
     Ok(())
