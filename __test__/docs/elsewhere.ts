@@ -88,7 +88,7 @@ export const ELSEWHERE: Elsewhere[] = [
     page: 'docs/quick-start/nextjs.md',
     language: 'js',
     begins: 'export default {\n  serverExternalPackages',
-    test: '__test__/consumers/next.test.ts',
+    test: '__test__/package/consumers/next.test.ts',
   },
   {
     page: 'docs/quick-start/nextjs.md',
