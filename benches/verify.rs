@@ -9,9 +9,9 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sophra_api_keys::limit::Rule;
-use sophra_api_keys::model::Timestamp;
-use sophra_api_keys::verify::{Context, warm};
+use sophra_api_keys::process;
+use sophra_api_keys::rate_limit::Rule;
+use sophra_api_keys::verify::{VerifyContext, warm};
 
 const WARM_KEYS: usize = 10_000;
 
@@ -27,11 +27,12 @@ fn parts(c: &mut Criterion) {
     let forged = common::service(1)
         .tokens
         .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
-    let context = || Context::of_parts(Some("10.1.2.3"), Some("docs:read"), 1).expect("a context");
-    let now = Timestamp::now();
+    let context =
+        || VerifyContext::of_parts(Some("10.1.2.3"), Some("docs:read"), 1).expect("a context");
+    let now = process::now();
 
-    c.bench_function("digest of a key", |b| {
-        b.iter(|| service.cache.digest(black_box(key)));
+    c.bench_function("cache key", |b| {
+        b.iter(|| service.cache.key(black_box(key)));
     });
     c.bench_function("token check: issued here", |b| {
         b.iter(|| service.tokens.parse(black_box(key)));
@@ -52,16 +53,16 @@ fn parts(c: &mut Criterion) {
         let other = signed_by_another(forged.plaintext.expose());
         b.iter(|| service.tokens.parse(black_box(&other)));
     });
-    let digest = service.cache.digest(key);
+    let cache_key = service.cache.key(key);
     c.bench_function("cache: found", |b| {
-        b.iter(|| service.cache.find(black_box(&digest), Instant::now()));
+        b.iter(|| service.cache.find(black_box(&cache_key), Instant::now()));
     });
     let rule = Rule {
         limit: NonZeroU32::new(1_000_000).expect("not zero"),
         window: Duration::from_secs(1),
-        epoch: 0,
+        generation: 0,
     };
-    let limiter = service.limits.entry("bench", rule);
+    let limiter = service.limiters.entry("bench", rule);
     c.bench_function("limiter", |b| {
         b.iter(|| limiter.check(black_box(rule), NonZeroU32::MIN));
     });
@@ -69,19 +70,33 @@ fn parts(c: &mut Criterion) {
     c.bench_function("warm verify: everything on, 10,000 keys in turn", |b| {
         b.iter(|| {
             next = (next + 1) % WARM_KEYS;
-            warm(&service, black_box(keys[next].expose()), &context(), now)
+            warm(
+                &service,
+                black_box(keys[next].expose()),
+                context(),
+                now,
+                |_| (),
+            )
         });
     });
-    let nothing = Context::of_parts(None, None, 1).expect("a context");
+    let nothing = || VerifyContext::of_parts(None, None, 1).expect("a context");
     c.bench_function("warm verify: nothing on", |b| {
-        b.iter(|| warm(&service, black_box(unlimited.expose()), &nothing, now));
+        b.iter(|| {
+            warm(
+                &service,
+                black_box(unlimited.expose()),
+                nothing(),
+                now,
+                |_| (),
+            )
+        });
     });
 }
 
 /// The right shape and checksum, a tag by nobody we know.
 fn signed_by_another(key: &str) -> String {
-    use sophra_api_keys::token::{Environment, Format, Keyring, SigningKey, Tokens};
-    let format = Format::new(vec!["sophra".into()], Environment::Live).expect("a format");
+    use sophra_api_keys::token::{Environment, KeyFormat, Keyring, SigningKey, Tokens};
+    let format = KeyFormat::new(vec!["sophra".into()], Environment::Live).expect("a format");
     let keyring =
         Keyring::new(vec![SigningKey::new([9_u8; 32]).expect("a key")]).expect("a keyring");
     let mut rng = sophra_api_keys::random::generator().expect("random bytes");

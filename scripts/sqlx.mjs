@@ -1,16 +1,18 @@
 /**
- * Renews (`prepare`) or checks (`check`) the data in `.sqlx`. The compiler checks queries against it, so that a build needs no
- * database.
+ * Renews (`prepare`) or compares (`check`) what is generated from a migrated database: the data in `.sqlx`, with which
+ * the macro-checked queries are built where there is no database, and the manifest of the schema (`manifest.mjs`).
  */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
+import { writeManifest } from './manifest.mjs'
 import { startPostgres } from './postgres.mjs'
 import { Failure, main, run } from './processes.mjs'
 import { cargoEnv, root } from './project.mjs'
 
-const kept = path.join(root, '.sqlx')
+const queries = path.join(root, '.sqlx')
+const manifest = path.join(root, 'src/store/schema/manifest.rs')
 const crate = path.join(root, 'src/lib.rs')
 const migrations = path.join(root, 'src/migrations')
 
@@ -21,25 +23,33 @@ main(async (defer) => {
   defer(() => fs.rmSync(fresh, { recursive: true }))
   const postgres = await startPostgres()
   defer(() => postgres.stop())
-  await migrate(postgres.url)
-  await describeQueries(postgres.url, fresh)
-  command(fresh)
+  const text = await migrate(postgres.url)
+  const described = path.join(fresh, 'queries')
+  await describeQueries(postgres.url, described)
+  command(described, text)
 })
 
-/** Migrates with a plain client: to build the migrator of the crate, the data in `.sqlx` would have to exist already. */
+/**
+ * Applies the migrations and returns the manifest. A plain client does it, because the migrator of the crate cannot be
+ * built without the data that is being generated.
+ */
 async function migrate(url) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query('CREATE SCHEMA sophra_api_keys')
-  for (const name of fs.readdirSync(migrations).sort()) {
-    await client.query(fs.readFileSync(path.join(migrations, name), 'utf8'))
-  }
+  const files = fs.readdirSync(migrations).sort()
+  const steps = files.map(
+    (name) => () => client.query(fs.readFileSync(path.join(migrations, name), 'utf8')),
+  )
+  const text = await writeManifest(client, steps)
   await client.end()
+  return text
 }
 
-/** Compiles the queries: the macros of sqlx write the descriptions from the database to `folder`. */
+/** The macros ask the database and write its answers to `folder`. */
 async function describeQueries(url, folder) {
-  // cargo compiles only what has changed, so the crate is marked as changed for the time of the build.
+  fs.mkdirSync(folder)
+  // cargo expands the macros only where something has changed. Afterwards the crate looks unchanged again.
   const { atime, mtime } = fs.statSync(crate)
   const now = new Date()
   fs.utimesSync(crate, now, now)
@@ -51,26 +61,29 @@ async function describeQueries(url, folder) {
   }
 }
 
-function prepare(fresh) {
-  fs.rmSync(kept, { recursive: true, force: true })
-  fs.cpSync(fresh, kept, { recursive: true })
-  console.log(`.sqlx now describes ${fs.readdirSync(kept).length} queries`)
+function prepare(described, text) {
+  fs.rmSync(queries, { recursive: true, force: true })
+  fs.cpSync(described, queries, { recursive: true })
+  fs.writeFileSync(manifest, text)
+  console.log(`${fs.readdirSync(queries).length} queries are in .sqlx`)
 }
 
-function check(fresh) {
-  const names = new Set([...list(fresh), ...list(kept)])
-  const stale = [...names].filter((name) => read(fresh, name) !== read(kept, name))
+function check(described, text) {
+  const names = new Set([...list(described), ...list(queries)])
+  const stale = [...names]
+    .filter((name) => read(path.join(described, name)) !== read(path.join(queries, name)))
+    .map((name) => path.join('.sqlx', name))
+  if (read(manifest) !== text) stale.push(path.relative(root, manifest))
   if (stale.length > 0) {
-    throw new Failure(`.sqlx is out of date (npm run sqlx:prepare):\n${stale.join('\n')}`)
+    throw new Failure(`These are out of date (npm run sqlx:prepare):\n${stale.join('\n')}`)
   }
-  console.log(`.sqlx is up to date: ${names.size} queries`)
+  console.log(`.sqlx and the manifest are up to date: ${names.size} queries`)
 }
 
 function list(folder) {
   return fs.existsSync(folder) ? fs.readdirSync(folder) : []
 }
 
-function read(folder, name) {
-  const file = path.join(folder, name)
+function read(file) {
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined
 }

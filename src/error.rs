@@ -2,6 +2,11 @@
 //!
 //! A refusal (wrong key, over the limit) is not an error but a value, see [`crate::model::Refusal`].
 
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
 /// One field of an input that cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Issue {
@@ -22,27 +27,179 @@ pub enum Error {
     DatabaseUnavailable {
         message: String,
         retry_after_ms: u64,
+        #[source]
+        origin: Option<Origin>,
     },
     /// More work is queued than can be done in a reasonable time.
     #[error("Too many verifications are queued: try again later")]
     Overloaded { retry_after_ms: u64 },
     /// The operator has to change something: the message says what.
-    #[error("{0}")]
-    Configuration(String),
-    /// A defect or an unexpected answer of the database. Carries no user data.
-    #[error("{0}")]
-    Internal(String),
+    #[error("{message}")]
+    Configuration {
+        message: String,
+        #[source]
+        origin: Option<Origin>,
+    },
+    /// A defect, or an unexpected answer of the database. Its message carries no user data.
+    #[error("{message}")]
+    Internal {
+        message: String,
+        #[source]
+        origin: Option<Origin>,
+    },
+}
+
+/// Where a fault began, for operators. It prints no value of anybody's: the error of the library is kept as the source.
+#[derive(Clone)]
+pub struct Origin(Arc<Parts>);
+
+struct Parts {
+    location: &'static Location<'static>,
+    statement: Option<&'static str>,
+    sqlstate: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Origin {
+    /// A place in the source of this crate.
+    #[must_use]
+    pub fn at(location: &'static Location<'static>) -> Self {
+        Self(Arc::new(Parts {
+            location,
+            statement: None,
+            sqlstate: None,
+            source: None,
+        }))
+    }
+
+    /// A statement that failed.
+    #[must_use]
+    pub fn statement(
+        location: &'static Location<'static>,
+        statement: &'static str,
+        sqlstate: Option<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            location,
+            statement: Some(statement),
+            sqlstate,
+            source: Some(Box::new(source)),
+        }))
+    }
+
+    /// File and line.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.0.location.file(), self.0.location.line())
+    }
+
+    /// The name of the statement.
+    #[must_use]
+    pub fn statement_name(&self) -> Option<&'static str> {
+        self.0.statement
+    }
+
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place())?;
+        if let Some(statement) = self.statement_name() {
+            write!(f, ", statement {statement}")?;
+        }
+        if let Some(sqlstate) = self.sqlstate() {
+            write!(f, ", SQLSTATE {sqlstate}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Origin {}
+
+impl StdError for Origin {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
 }
 
 impl Error {
     /// How long a caller should wait before it tries again after an outage, in milliseconds.
     pub const RETRY_AFTER_MS: u64 = 1_000;
 
+    /// The codes with which a verify can fail, in the order of the metrics.
+    pub const VERIFY_CODES: [&'static str; 5] = [
+        "INVALID_INPUT",
+        "DATABASE_UNAVAILABLE",
+        "OVERLOADED",
+        "CONFIGURATION",
+        "INTERNAL",
+    ];
+
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::DatabaseUnavailable {
             message: message.into(),
             retry_after_ms: Self::RETRY_AFTER_MS,
+            origin: None,
+        }
+    }
+
+    #[must_use]
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::Configuration {
+            message: message.into(),
+            origin: None,
+        }
+    }
+
+    /// A defect that was noticed here.
+    #[track_caller]
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal {
+            message: message.into(),
+            origin: Some(Origin::at(Location::caller())),
+        }
+    }
+
+    /// The same fault, with where it began.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Origin) -> Self {
+        match &mut self {
+            Self::DatabaseUnavailable { origin, .. }
+            | Self::Configuration { origin, .. }
+            | Self::Internal { origin, .. } => *origin = Some(cause),
+            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => {}
+        }
+        self
+    }
+
+    /// Where it began, as far as that is known.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::DatabaseUnavailable { origin, .. }
+            | Self::Configuration { origin, .. }
+            | Self::Internal { origin, .. } => origin.as_ref(),
+            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => None,
         }
     }
 
@@ -53,8 +210,8 @@ impl Error {
             Self::NotFound(_) => "NOT_FOUND",
             Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
             Self::Overloaded { .. } => "OVERLOADED",
-            Self::Configuration(_) => "CONFIGURATION",
-            Self::Internal(_) => "INTERNAL",
+            Self::Configuration { .. } => "CONFIGURATION",
+            Self::Internal { .. } => "INTERNAL",
         }
     }
 
@@ -65,7 +222,7 @@ impl Error {
             Self::InvalidInput(_) => 400,
             Self::NotFound(_) => 404,
             Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } => 503,
-            Self::Configuration(_) | Self::Internal(_) => 500,
+            Self::Configuration { .. } | Self::Internal { .. } => 500,
         }
     }
 
@@ -81,17 +238,17 @@ impl Error {
 
 /// The first few issues in a line, for logs; all of them are in `issues`.
 fn summary(issues: &[Issue]) -> String {
-    const SHOWN: usize = 3;
+    const NAMED_MAX: usize = 3;
     let mut parts: Vec<String> = issues
         .iter()
-        .take(SHOWN)
+        .take(NAMED_MAX)
         .map(|issue| match issue.path.as_str() {
             "" => issue.message.clone(),
             path => format!("{path} {}", issue.message),
         })
         .collect();
-    if issues.len() > SHOWN {
-        parts.push(format!("and {} more", issues.len() - SHOWN));
+    if issues.len() > NAMED_MAX {
+        parts.push(format!("and {} more", issues.len() - NAMED_MAX));
     }
     parts.join("; ")
 }

@@ -1,20 +1,20 @@
 //! What operators are told: to whoever listens, else as lines on stderr.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::lock::locked;
-use crate::model::Timestamp;
-use crate::shown::Shown;
+use parking_lot::Mutex;
 
-/// Something that happened. Never with a secret in it; what came from outside is [`Shown`].
+use crate::model::{Escaped, Timestamp};
+
+/// Something that happened. Never with a secret in it; what came from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type")]
 pub enum Event {
@@ -24,16 +24,16 @@ pub enum Event {
     KeyChanged(KeyEvent),
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
     KeyDeleted {
-        key_id: Shown,
+        key_id: Escaped,
         #[serde(skip_serializing_if = "Option::is_none")]
-        actor: Option<Shown>,
+        actor: Option<Escaped>,
     },
     /// Attempts alike since the last flush, told together.
     #[serde(rename = "key.refused", rename_all = "camelCase")]
-    KeyRefused(Refused),
+    KeyRefused(RefusedAttempts),
     /// An admin token that was refused, or that lacked a permission.
     #[serde(rename = "admin.refused", rename_all = "camelCase")]
-    AdminRefused(Refused),
+    AdminRefused(RefusedAttempts),
     #[serde(rename = "admin.issued")]
     AdminIssued(AdminEvent),
     #[serde(rename = "admin.revoked")]
@@ -41,18 +41,18 @@ pub enum Event {
     /// A key exceeded its rate limit: told once, by the process that stored it.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
-        key_id: Shown,
-        name: Shown,
-        client_id: Shown,
+        key_id: Escaped,
+        name: Escaped,
+        client_id: Escaped,
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
     /// An admin token of an old instance permits everything from here on, by its name.
     #[serde(rename = "admin.adopted", rename_all = "camelCase")]
     AdminAdopted {
-        token_id: Shown,
-        name: Shown,
-        permissions: Vec<Shown>,
+        token_id: Escaped,
+        name: Escaped,
+        permissions: Vec<Escaped>,
     },
     /// Postgres does not answer: told once in an outage.
     #[serde(rename = "database.unavailable")]
@@ -63,13 +63,13 @@ pub enum Event {
     /// A stored hash that is none, or that would cost more than is allowed, so the key is refused: told once of a row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
-        key_id: Shown,
-        name: Shown,
-        client_id: Shown,
+        key_id: Escaped,
+        name: Escaped,
+        client_id: Escaped,
     },
-    /// A defect of this package was met at this place of its source.
+    /// A defect of this package, or an unexpected answer of the database: emitted once for each place.
     #[serde(rename = "internal.error")]
-    InternalError { place: String },
+    InternalError(InternalFault),
     /// A setting that works and is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
@@ -79,46 +79,46 @@ pub enum Event {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyEvent {
-    pub key_id: Shown,
-    pub name: Shown,
-    pub client_id: Shown,
+    pub key_id: Escaped,
+    pub name: Escaped,
+    pub client_id: Escaped,
     /// By field: what it was and what it is.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub changes: Map<String, Value>,
     /// Who did it, as the app names them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Shown>,
+    pub actor: Option<Escaped>,
 }
 
 /// Administration of an admin token.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminEvent {
-    pub token_id: Shown,
+    pub token_id: Escaped,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Shown>,
+    pub name: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Shown>,
+    pub actor: Option<Escaped>,
 }
 
-/// Refused attempts that have all of this in common.
+/// RefusedAttempts attempts that have all of this in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refused {
+pub struct RefusedAttempts {
     pub reason: &'static str,
     pub count: u64,
     /// Whose key it was, where the key itself was right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_id: Option<Shown>,
+    pub key_id: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Shown>,
+    pub name: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<Shown>,
+    pub client_id: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<Shown>,
+    pub token_id: Option<Escaped>,
     /// The public part of a key that nobody has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lookup: Option<Shown>,
+    pub lookup: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
     /// What a header said of the address, which nobody has to believe. Of the first of them.
@@ -129,7 +129,22 @@ pub struct Refused {
     pub hint: Option<&'static str>,
     /// Of the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<Shown>,
+    pub path: Option<Escaped>,
+}
+
+/// Where an internal fault began. Without its text, which may quote a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct InternalFault {
+    /// Of the source.
+    pub place: String,
+    /// The name of the statement that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// The background work that failed; absent where a call did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -141,7 +156,7 @@ pub enum Severity {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Envelope<'a> {
     severity: Severity,
     /// Milliseconds since 1970.
     at: i64,
@@ -172,6 +187,8 @@ pub enum Delivery {
 #[derive(Default)]
 pub struct Events {
     listeners: Mutex<Vec<(u64, Listener)>>,
+    /// Internal faults that were emitted.
+    faults: Mutex<HashSet<InternalFault>>,
     added: AtomicU64,
     dropped: AtomicU64,
 }
@@ -208,7 +225,7 @@ impl Event {
             | Self::KeyUnreadable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
-            Self::DatabaseUnavailable { .. } | Self::InternalError { .. } => Severity::Critical,
+            Self::DatabaseUnavailable { .. } | Self::InternalError(_) => Severity::Critical,
         }
     }
 }
@@ -217,12 +234,12 @@ impl Events {
     /// Answers the listener's number, by which it can be removed.
     pub fn add(&self, listener: Listener) -> u64 {
         let number = self.added.fetch_add(1, Ordering::Relaxed);
-        locked(&self.listeners).push((number, listener));
+        self.listeners.lock().push((number, listener));
         number
     }
 
     pub fn remove(&self, number: u64) {
-        locked(&self.listeners).retain(|(added, _)| *added != number);
+        self.listeners.lock().retain(|(added, _)| *added != number);
     }
 
     /// Counts an event that a listener did not get because it is busy with others.
@@ -235,17 +252,29 @@ impl Events {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Emits an internal fault, once each.
+    pub fn emit_fault(&self, fault: InternalFault, now: Timestamp, log: bool) {
+        /// There are fewer places than that in the source.
+        const FAULTS_MAX: usize = 1_000;
+        let mut faults = self.faults.lock();
+        let is_new = faults.len() < FAULTS_MAX && faults.insert(fault.clone());
+        drop(faults);
+        if is_new {
+            self.emit(&Event::InternalError(fault), now, log);
+        }
+    }
+
     /// Tells all who listen. Where nobody does, what is no mere information goes to stderr, if `log` says so.
-    pub fn tell(&self, event: &Event, now: Timestamp, log: bool) {
-        let told = Told {
+    pub fn emit(&self, event: &Event, now: Timestamp, log: bool) {
+        let envelope = Envelope {
             severity: event.severity(),
             at: now.millis(),
             event,
         };
-        let Ok(json) = serde_json::to_string(&told) else {
+        let Ok(json) = serde_json::to_string(&envelope) else {
             return;
         };
-        let mut listeners = locked(&self.listeners);
+        let mut listeners = self.listeners.lock();
         listeners.retain(|(_, listener)| match listener(&json, event.urgency()) {
             Delivery::Taken => true,
             Delivery::Dropped => {
@@ -256,7 +285,7 @@ impl Events {
         });
         let heard = !listeners.is_empty();
         drop(listeners);
-        if !heard && log && told.severity >= Severity::Warning {
+        if !heard && log && envelope.severity >= Severity::Warning {
             // Nobody is left to tell where stderr is closed.
             let _ = writeln!(std::io::stderr(), "{}", line(&json));
         }

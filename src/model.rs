@@ -1,176 +1,37 @@
-//! What an API key is, and whether it may be used now. Pure: no I/O, the clock is a parameter.
+//! Values, and the rules that need nothing but values: no I/O, no lock, and the clock is a parameter.
 
-mod address;
+mod admin_token;
+mod audit_entry;
+mod client_address;
 mod digest;
+mod escaped;
+mod hash_params;
+mod ip;
+mod key;
+mod legacy_permissions;
+mod metadata;
+mod page;
+mod policy;
+mod rate_limit;
+mod secret;
 mod timestamp;
+mod ttl;
+mod usage;
 
-pub use address::{AllowList, parse_address, parse_network};
+pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
+pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
+pub use client_address::{ClientAddress, ProxyTrust};
 pub use digest::CredentialDigest;
+pub use escaped::{Escaped, escape_json, join_escaped};
+pub use hash_params::HashParams;
+pub use ip::{AllowList, parse_address, parse_network};
+pub use key::{ApiKey, FieldChange, KeyChanges, KeyQuery};
+pub use legacy_permissions::legacy_permissions;
+pub use metadata::Metadata;
+pub use page::{Cursor, Page};
+pub use policy::{KeyPolicy, Refusal, VALID};
+pub use rate_limit::RateLimit;
+pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
-
-use std::net::IpAddr;
-use std::sync::Arc;
-
-/// An API key as it is stored, without anything secret.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ApiKey {
-    pub id: String,
-    pub name: String,
-    pub client_id: String,
-    pub description: Option<String>,
-    pub is_active: bool,
-    pub expires_at: Option<Timestamp>,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
-    pub last_used_at: Option<Timestamp>,
-    pub allowed_ips: Vec<String>,
-    /// Requests per window; below 1 means no limit (old rows).
-    pub rate_limit: Option<i32>,
-    /// `None`: the configured window.
-    pub rate_limit_window_seconds: Option<i32>,
-    pub usage_count: i64,
-    /// The displayable beginning of the key; `None` on adopted rows.
-    pub start: Option<String>,
-    pub scopes: Vec<String>,
-    pub metadata: Option<serde_json::Value>,
-    pub suspended_until: Option<Timestamp>,
-    pub previous_key_expires_at: Option<Timestamp>,
-}
-
-/// Why an authentic-looking request is turned away. A value, never an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    InvalidKey,
-    Expired,
-    Disabled,
-    IpNotAllowed,
-    InsufficientScope,
-    RateLimited,
-    Suspended,
-    /// The address keeps presenting wrong keys: this one was not looked up.
-    Throttled,
-}
-
-impl Refusal {
-    pub const ALL: [Self; 8] = [
-        Self::InvalidKey,
-        Self::Expired,
-        Self::Disabled,
-        Self::IpNotAllowed,
-        Self::InsufficientScope,
-        Self::RateLimited,
-        Self::Suspended,
-        Self::Throttled,
-    ];
-
-    /// Its place in [`Refusal::ALL`], counted from 1.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        self as u8 + 1
-    }
-
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::InvalidKey => "INVALID_KEY",
-            Self::Expired => "EXPIRED",
-            Self::Disabled => "DISABLED",
-            Self::IpNotAllowed => "IP_NOT_ALLOWED",
-            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::Suspended => "SUSPENDED",
-            Self::Throttled => "THROTTLED",
-        }
-    }
-
-    /// The HTTP status (RFC 9110; 429 is RFC 6585).
-    #[must_use]
-    pub fn status(self) -> u16 {
-        match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled => 401,
-            Self::IpNotAllowed | Self::InsufficientScope => 403,
-            Self::RateLimited | Self::Suspended | Self::Throttled => 429,
-        }
-    }
-
-    /// What a client is told. Whoever holds no valid key learns nothing about the key.
-    #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled => "Invalid API key",
-            Self::IpNotAllowed => "IP address not allowed for this API key",
-            Self::InsufficientScope => "API key lacks a required scope",
-            Self::RateLimited => "Rate limit exceeded",
-            Self::Suspended => "API key is suspended after exceeding its rate limit",
-            Self::Throttled => "Too many invalid API keys from this address",
-        }
-    }
-}
-
-/// What a verify needs of a key: who holds it and what it permits. Kept for every cached key, so kept small.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Grant {
-    pub key_id: Arc<str>,
-    pub name: Box<str>,
-    pub client_id: Box<str>,
-    pub is_active: bool,
-    pub expires_at: Option<Timestamp>,
-    pub suspended_until: Option<Timestamp>,
-    /// The presented key was replaced by a newer one and is valid only until then.
-    pub replaced_until: Option<Timestamp>,
-    pub allow_list: AllowList,
-    pub scopes: Box<[Box<str>]>,
-    pub metadata: Option<Box<serde_json::Value>>,
-    /// Requests per window; below 1 means no limit (old rows).
-    pub rate_limit: Option<i32>,
-    /// `None`: the configured window.
-    pub rate_limit_window_seconds: Option<i32>,
-    /// Raised to forgive what was used of the limit.
-    pub limiter_epoch: i32,
-}
-
-impl Grant {
-    /// Checks what does not depend on earlier requests: active, expiry, suspension, address, scopes.
-    ///
-    /// Expiry counts from the very instant: a key that expires now is expired. The suspension is a parameter, since a
-    /// process knows of its own before the row does.
-    pub fn check<'a>(
-        &self,
-        now: Timestamp,
-        ip: Option<IpAddr>,
-        mut scopes: impl Iterator<Item = &'a str>,
-        suspended_until: Option<Timestamp>,
-    ) -> Result<(), Refusal> {
-        if self.replaced_until.is_some_and(|until| until <= now) {
-            return Err(Refusal::InvalidKey);
-        }
-        if !self.is_active {
-            return Err(Refusal::Disabled);
-        }
-        if self.expires_at.is_some_and(|at| at <= now) {
-            return Err(Refusal::Expired);
-        }
-        if suspended_until.is_some_and(|until| until > now) {
-            return Err(Refusal::Suspended);
-        }
-        if !self.allow_list.allows(ip) {
-            return Err(Refusal::IpNotAllowed);
-        }
-        if !scopes.all(|required| holds(&self.scopes, required)) {
-            return Err(Refusal::InsufficientScope);
-        }
-        Ok(())
-    }
-}
-
-/// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
-fn holds(held: &[Box<str>], required: &str) -> bool {
-    held.iter().any(|scope| match scope.strip_suffix('*') {
-        Some("") => true,
-        Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),
-        _ => **scope == *required,
-    })
-}
-
-#[cfg(test)]
-mod tests;
+pub use ttl::Ttl;
+pub use usage::{FleetTotal, KeyUse, UsageBatch};

@@ -8,7 +8,7 @@ use crate::error::Error;
 /// A fresh generator for cryptographic use.
 pub fn generator() -> Result<StdRng, Error> {
     StdRng::try_from_rng(&mut SysRng)
-        .map_err(|_| Error::Internal("The operating system provided no random bytes".into()))
+        .map_err(|_| Error::internal("The operating system provided no random bytes"))
 }
 
 pub fn bytes<const N: usize>(rng: &mut StdRng) -> [u8; N] {

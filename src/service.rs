@@ -1,161 +1,183 @@
-//! The parts that work together, started and stopped as one.
+//! The parts that work together, as one context that does nothing by itself.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use governor::clock::MonotonicClock;
 use tokio::sync::{Notify, Semaphore};
-use zeroize::Zeroizing;
 
-use crate::audit::Audit;
-use crate::config::{Adopt, Config, Migrate};
+use crate::audit::{AuditState, QueuedEntry};
+use crate::background::Background;
+use crate::cache::CacheKey;
+use crate::cached_key::{Authentication, KeyCache};
+use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
+use crate::config::Config;
 use crate::error::Error;
-use crate::events::{Event, Events};
-use crate::flush;
+use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
-use crate::keys::Orphans;
-use crate::limit::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
 use crate::model::Timestamp;
-use crate::outage;
+use crate::panic;
 use crate::random;
-use crate::store::{Store, migrate};
-use crate::sync::{self, Follower};
-use crate::throttle::Throttle;
-use crate::token::{Format, Keyring, SigningKey, Tokens};
+use crate::rate_limit::{Limiters, Throttle};
+use crate::single_flight::SingleFlight;
+use crate::store::Store;
+use crate::suspensions::Suspensions;
+use crate::token::{ColdDigests, KeyFormat, Keyring, Tokens};
+use crate::unconfirmed_keys::UnconfirmedKeys;
+use crate::unreadable_keys::UnreadableKeys;
 use crate::usage::Usage;
-use crate::verify::{Cache, ColdDigests, Flights, Suspensions, Unreadable};
-use crate::{admin, adoption, shown};
+
+/// Keys that were used first and wait to be hashed before their turn; the backfill comes to all others.
+const FIRST_USES: usize = 64;
+
+/// Tells the time: the system's clock is asked in `process` alone.
+pub type Clock = fn() -> Timestamp;
 
 pub struct Service {
+    pub clock: Clock,
     pub config: Config,
     pub store: Store,
     pub tokens: Tokens,
     pub hasher: Hasher,
     pub cold_digests: Option<ColdDigests>,
-    pub cache: Cache,
-    pub admin_tokens: admin::Cache,
-    pub flights: Flights,
-    pub limits: Limits,
+    pub cache: KeyCache,
+    pub admin_tokens: TokenCache,
+    pub flights: SingleFlight<CacheKey, Authentication>,
+    pub limiters: Limiters,
     pub throttle: Throttle,
     pub usage: Usage,
-    pub unreadable: Unreadable,
-    pub orphans: Orphans,
+    pub unreadable_keys: UnreadableKeys,
+    pub unconfirmed_keys: UnconfirmedKeys,
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
-    pub audit: Audit,
+    pub audit: AuditState,
     pub metrics: Arc<Metrics>,
-    /// Keys that may be adopted before the sweep comes to them.
+    /// Permits to hash legacy keys on first use, before the backfill comes to them.
     pub first_uses: Arc<Semaphore>,
     /// Something is to be stored that should not wait for the next flush.
     pub urgent: Notify,
+    /// The changes of other processes should be read now.
+    pub changed: Notify,
+    /// Everything that runs beside the calls, and ends with the service.
+    pub background: Background,
 }
 
 impl Service {
-    /// Migrates unless told not to, and checks that the signing keys at hand cover the keys in use.
-    pub async fn start(
-        mut config: Config,
-        events: Arc<Events>,
-        metrics: Arc<Metrics>,
-    ) -> Result<Arc<Self>, Error> {
-        if config.migrate == Migrate::Auto {
-            migrate(&config).await?;
-        }
-        let store = Store::open(&config);
-        let keyring = keyring(&store, config.signing_keys.take()).await?;
-        let follower = Follower::begin(&store).await?;
-        let cold_digests = if config.cold_digest {
-            Some(ColdDigests::new(
-                &keyring,
-                &store.kept_signing_keys().await?,
-            )?)
-        } else {
-            None
-        };
-        let service = Arc::new(Self {
-            cold_digests,
-            ..Self::assemble(config, store, keyring, events, metrics)?
-        });
-        service.warn_of_weak_settings();
-        tokio::spawn(flush::run(
-            Arc::downgrade(&service),
-            service.config.flush_interval,
-        ));
-        service.spawn_sync(follower);
-        if service.config.adopt == Adopt::Hash {
-            tokio::spawn(adoption::run(Arc::downgrade(&service)));
-        }
-        Ok(service)
-    }
-
     /// The parts, at rest.
     pub fn assemble(
         config: Config,
         store: Store,
         keyring: Keyring,
+        cold_digests: Option<ColdDigests>,
         events: Arc<Events>,
         metrics: Arc<Metrics>,
+        clock: Clock,
     ) -> Result<Self, Error> {
-        let format = Format::new(config.prefixes.clone(), config.environment)
-            .ok_or_else(|| Error::Configuration("The configured prefixes are invalid".into()))?;
+        let format = KeyFormat::new(config.prefixes.clone(), config.environment)
+            .ok_or_else(|| Error::configuration("The configured prefixes are invalid"))?;
         let mut rng = random::generator()?;
-        let (digest_key, token_key) = (random::bytes(&mut rng), random::bytes(&mut rng));
+        let (key_secret, token_secret) = (random::bytes(&mut rng), random::bytes(&mut rng));
+        let now = Instant::now();
+        let background = Background::default();
         Ok(Self {
-            cold_digests: None,
+            clock,
+            cold_digests,
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
-            cache: Cache::new(
-                config.cache_capacity,
+            cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, now),
+            admin_tokens: TokenCache::new(
+                TOKEN_CACHE_CAPACITY,
                 config.staleness,
-                digest_key,
-                Instant::now(),
+                token_secret,
+                now,
             ),
-            admin_tokens: admin::Cache::new(
-                admin::CACHE_CAPACITY,
-                config.staleness,
-                token_key,
-                Instant::now(),
-            ),
-            flights: Flights::default(),
-            limits: Limits::new(MonotonicClock),
-            throttle: Throttle::new(config.throttle, Instant::now()),
+            flights: SingleFlight::new(background.clone()),
+            limiters: Limiters::new(MonotonicClock),
+            throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(random::id(&mut rng)),
-            unreadable: Unreadable::default(),
-            orphans: Orphans::default(),
+            unreadable_keys: UnreadableKeys::default(),
+            unconfirmed_keys: UnconfirmedKeys::default(),
             suspensions: Suspensions::default(),
             events,
-            audit: Audit::default(),
+            audit: AuditState::default(),
             metrics,
-            first_uses: Arc::new(Semaphore::new(adoption::FIRST_USES)),
+            first_uses: Arc::new(Semaphore::new(FIRST_USES)),
             urgent: Notify::new(),
+            changed: Notify::new(),
+            background,
             store,
             config,
         })
     }
 
-    /// Stores what was counted, in at most five seconds, and closes the connections.
-    pub async fn stop(&self) -> Result<(), Error> {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let flushed = tokio::time::timeout(PATIENCE, flush::flush(self)).await;
-        let (uses, entries) = (self.usage.pending(), self.audit.give_up());
-        // A server that does not answer must not hold up the close.
-        let _ = tokio::time::timeout(PATIENCE, self.store.close()).await;
-        match flushed {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Error::unavailable(format!(
-                "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and \
-                 changes for the audit log are lost"
-            ))),
+    /// The time, by the clock that the service was given.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Emits an event to operators.
+    pub fn emit(&self, event: &Event) {
+        self.emit_at(event, self.now());
+    }
+
+    /// Emits an event of this instant.
+    pub fn emit_at(&self, event: &Event, at: Timestamp) {
+        self.events.emit(event, at, self.config.log);
+    }
+
+    /// Emits an event, and keeps it for the audit log.
+    pub fn record(&self, event: Event, at: Timestamp) {
+        self.record_many(event, 1, at);
+    }
+
+    /// The same for so many events alike.
+    pub fn record_many(&self, event: Event, count: u64, at: Timestamp) {
+        self.emit_at(&event, at);
+        match random::generator() {
+            Ok(mut rng) => self.audit.push(QueuedEntry {
+                id: random::id(&mut rng),
+                at,
+                count,
+                event,
+            }),
+            Err(_) => self.audit.count_dropped(count),
         }
     }
 
-    /// Tells operators what has happened.
-    pub fn tell(&self, event: &Event) {
-        self.tell_at(event, Timestamp::now());
+    /// Runs one round of background work. A failure ends nothing else: it is counted, and an internal one is reported.
+    pub async fn run_round<T>(
+        &self,
+        task: BackgroundTask,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Option<T> {
+        let result = panic::catch(work).await.and_then(|result| result);
+        result
+            .inspect_err(|error| {
+                self.metrics.background_failures.count(task.name());
+                self.report(error, Some(task));
+            })
+            .ok()
     }
 
-    pub fn tell_at(&self, event: &Event, at: Timestamp) {
-        self.events.tell(event, at, self.config.log);
+    /// Spawns background work that ends with the service.
+    pub fn spawn(
+        self: &Arc<Self>,
+        task: BackgroundTask,
+        work: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
+        let service = Arc::clone(self);
+        self.background.spawn(async move {
+            service.run_round(task, work).await;
+        });
+    }
+
+    /// Reports an internal fault to operators, once each.
+    pub fn report(&self, error: &Error, task: Option<BackgroundTask>) {
+        if let Some(fault) = internal_fault(error, task) {
+            self.events.emit_fault(fault, self.now(), self.config.log);
+        }
     }
 
     /// Whether a flush would have nothing to do.
@@ -163,22 +185,8 @@ impl Service {
         self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
-    fn warn_of_weak_settings(&self) {
-        let params = self.config.hash_params;
-        if params.is_below_owasp() {
-            self.tell(&Event::ConfigurationWarning {
-                message: format!(
-                    "argon2id with {} KiB and {} iterations is weaker than the OWASP Password Storage Cheat Sheet \
-                     recommends: raise argon2MemoryKib or argon2Iterations",
-                    params.memory_kib(),
-                    params.iterations()
-                ),
-            });
-        }
-    }
-
     /// A row has changed, whichever table it is in.
-    pub fn changed(&self, id: &str) {
+    pub fn row_changed(&self, id: &str) {
         self.cache.changed(id);
         self.admin_tokens.changed(id);
     }
@@ -195,60 +203,46 @@ impl Service {
         self.admin_tokens.read_until(at);
     }
 
-    fn spawn_sync(self: &Arc<Self>, follower: Follower) {
-        let changed = Arc::new(Notify::new());
-        if let Some(ear) = self.store.ear() {
-            tokio::spawn(sync::listen(
-                ear,
-                Arc::downgrade(self),
-                Arc::clone(&changed),
-            ));
+    /// Counts that begin with the service.
+    pub fn totals(&self) -> Totals {
+        let hashed = self.hasher.stats();
+        Totals {
+            hashes: hashed.hashes,
+            hash_nanos: hashed.busy_ns,
+            rows_read: self.store.selects(),
+            retries: self.store.retries(),
+            audit_dropped: self.audit.dropped(),
         }
-        tokio::spawn(outage::watch(
-            Arc::downgrade(self),
-            Arc::clone(self.store.circuit()),
-            Arc::clone(&changed),
-        ));
-        tokio::spawn(sync::run(Arc::downgrade(self), follower, changed));
+    }
+
+    /// The state of the service at this instant.
+    pub fn gauges(&self, now: Instant) -> Gauges {
+        let (connections, idle) = self.store.connections();
+        Gauges {
+            cached: self.cache.len(),
+            cache_capacity: self.config.cache_capacity,
+            hashes_queued: self.hasher.stats().queued,
+            hash_permits: self.config.hash_permits,
+            connections_idle: idle,
+            connections_in_use: connections.saturating_sub(idle),
+            connections_max: self.config.pool_max,
+            changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
+            usage_pending: self.usage.pending(),
+        }
     }
 }
 
-/// The signing keys of the environment, or else the one kept in the database. A key that is missing while rows
-/// depend on it would refuse all of them, so it is a fault.
-async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
-    let keyring = match configured {
-        Some(keyring) => {
-            store
-                .remember_signing_key(keyring.signer().fingerprint())
-                .await?;
-            keyring
-        }
-        None => kept_keyring(store).await?,
+/// Where an internal fault began; `None` for other faults. A panic was reported by the hook already.
+#[must_use]
+pub fn internal_fault(error: &Error, task: Option<BackgroundTask>) -> Option<InternalFault> {
+    let Error::Internal { origin, .. } = error else {
+        return None;
     };
-    let held: Vec<String> = keyring
-        .iter()
-        .map(|key| key.fingerprint().to_owned())
-        .collect();
-    let missing = store.missing_signing_keys(&held, Timestamp::now()).await?;
-    if missing.is_empty() {
-        return Ok(keyring);
-    }
-    Err(Error::Configuration(format!(
-        "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these signing \
-         keys to API_KEYS_SIGNING_KEYS, after the first one",
-        shown::joined(&missing)
-    )))
-}
-
-async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
-    const BYTES: usize = 32;
-    let unusable = || Error::Internal("The signing key stored in the database is invalid".into());
-    let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
-    let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
-    let kept = store
-        .kept_signing_key(&*made, candidate.fingerprint())
-        .await?;
-    SigningKey::new(&*kept)
-        .and_then(|key| Keyring::new(vec![key]))
-        .ok_or_else(unusable)
+    let origin = origin.as_ref()?;
+    Some(InternalFault {
+        place: panic::relative(&origin.place()).to_owned(),
+        statement: origin.statement_name(),
+        sqlstate: origin.sqlstate().map(str::to_owned),
+        task: task.map(BackgroundTask::name),
+    })
 }

@@ -51,7 +51,7 @@ test('keys that are changed by hand in the middle are not overwritten', async ()
   // So many that the first part that a sweep reads cannot be empty.
   const keys = await insertOldKeys(setting.sql, 2_000)
   const [deleted, ...changed] = keys.slice(0, 100) as [OldKey, ...OldKey[]]
-  const held = setting.tap.hold(/SELECT "id", "key", sha256/)
+  const held = setting.tap.hold(/SELECT "id", "key", sophra_api_keys/)
   const swept = migrate({ adopt: true })
   const batch = await held
   await setting.sql(`UPDATE "ApiKey" SET "key" = "key" || '-new', "name" = 'Renamed'
@@ -73,12 +73,12 @@ test('keys that are changed by hand in the middle are not overwritten', async ()
 
 test('a key that is changed by hand while it is regenerated gets no grace period', async () => {
   const [{ id, key }] = (await insertOldKeys(setting.sql, 1)) as [OldKey]
-  const held = setting.tap.hold(/SELECT "key", sha256/)
+  const held = setting.tap.hold(/SELECT "key", sophra_api_keys/)
   const regenerated = addon.updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 600 })
   const read = await held
   await eventually(async () => {
     const done = await setting.sql(
-      `SELECT FROM pg_stat_activity WHERE query LIKE '%SELECT "key", sha256%' AND state = 'idle'
+      `SELECT FROM pg_stat_activity WHERE query LIKE '%SELECT "key", sophra_api_keys%' AND state = 'idle'
          AND datname = current_database()`,
     )
     expect(done).toHaveLength(1)

@@ -51,7 +51,7 @@ async function migratedByAddon(): Promise<Row[]> {
 describe('migrate', () => {
   test('says what it applied, once', async () => {
     const first = await json(['migrate'], { env })
-    expect(first.applied).toContain('0001_keys')
+    expect(first.applied).toContain('0001_app_tables')
     expect(first).toMatchObject({ adopted: 0, remaining: 0 })
     const again = await cli(['migrate'], { env })
     expect([again.code, again.stdout, again.stderr]).toEqual([0, 'The schema is up to date.\n', ''])

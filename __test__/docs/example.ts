@@ -42,6 +42,9 @@ function matches(actual: any, expected: any): boolean {
 }
 `
 
+/** The declarations that modules import, parsed once for all of them. */
+const declarations = new Map<string, ts.SourceFile | undefined>()
+
 /** Compiles a module in the root of the repository, as strictly as an app may. */
 export function compile(source: string): { problems: string[]; code: string } {
   // The extension makes it an ES module, which may use `await` at its top level.
@@ -59,10 +62,11 @@ export function compile(source: string): { problems: string[]; code: string } {
   const host = ts.createCompilerHost(options)
   const { getSourceFile, fileExists } = host
   host.fileExists = (name) => name === file || fileExists(name)
-  host.getSourceFile = (name, ...rest) =>
-    name === file
-      ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2022)
-      : getSourceFile(name, ...rest)
+  host.getSourceFile = (name, ...rest) => {
+    if (name === file) return ts.createSourceFile(name, source, ts.ScriptTarget.ES2022)
+    if (!declarations.has(name)) declarations.set(name, getSourceFile(name, ...rest))
+    return declarations.get(name)
+  }
   let code = ''
   host.writeFile = (_name, text) => (code = text)
 

@@ -63,7 +63,7 @@ test('the way back of step 2 leaves what the app had', async () => {
 
   // And forward again.
   addon.configure({ databaseUrl: database.url, ...cheapHashing })
-  expect((await addon.migrate()).applied).toContain('0001_keys')
+  expect((await addon.migrate()).applied).toContain('0001_app_tables')
   const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
   expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
 })

@@ -29,6 +29,15 @@ test('every function is in the reference', () => {
   expect(Object.keys(next).filter((name) => !reference.includes(`\`${name}\``))).toEqual([])
 })
 
+test('every type is named', () => {
+  const page = read('docs/guides/typescript-and-errors.md')
+  const types = [header, read('next.d.ts')].flatMap((text) =>
+    [...text.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, type]) => type!),
+  )
+  expect(types.length).toBeGreaterThan(40)
+  expect(types.filter((type) => !page.includes(`\`${type}\``))).toEqual([])
+})
+
 test('every code is named', () => {
   const codes = [...header.matchAll(/'([A-Z_]{2,})'/g)].map(([, code]) => code!)
   expect(codes).toContain('NOT_FOUND')

@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
+use sophra_api_keys::cached_key::CachedKey;
 use sophra_api_keys::config::{Config, Options};
-use sophra_api_keys::hash::Phc;
-use sophra_api_keys::model::{AllowList, Grant};
+use sophra_api_keys::model::{AllowList, KeyPolicy, Plaintext, StoredHash};
+use sophra_api_keys::process;
 use sophra_api_keys::random;
 use sophra_api_keys::service::Service;
 use sophra_api_keys::store::Store;
-use sophra_api_keys::store::StoredKey;
-use sophra_api_keys::token::{Keyring, Plaintext, SigningKey};
-use sophra_api_keys::verify::Proved;
+use sophra_api_keys::token::{Keyring, SigningKey};
 
 /// As a hash with the default parameters is stored.
 const HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
@@ -25,34 +24,36 @@ pub fn service(cache_capacity: usize) -> Service {
         _ => None,
     };
     let config = Config::load(&Options::default(), &environ).expect("a configuration");
-    let store = Store::open(&config);
+    let store = Store::open(&config, Arc::default());
     let keyring = Keyring::new(vec![SigningKey::new([7_u8; 32]).expect("a signing key")]);
     Service::assemble(
         config,
         store,
         keyring.expect("a keyring"),
+        None,
         Arc::default(),
         Arc::default(),
+        process::now,
     )
     .expect("a service")
 }
 
 /// One scope, one network, no metadata.
-pub fn grant(key_id: Arc<str>, rate_limit: Option<i32>) -> Grant {
-    Grant {
+pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
+    KeyPolicy {
         key_id,
         name: "Search backend".into(),
         client_id: "acme-corporation".into(),
         is_active: true,
         expires_at: None,
         suspended_until: None,
-        replaced_until: None,
+        grace_ends_at: None,
         allow_list: AllowList::parse(&["10.0.0.0/8".to_owned()]),
         scopes: ["docs:*".into()].into(),
         metadata: None,
         rate_limit,
         rate_limit_window_seconds: None,
-        limiter_epoch: 0,
+        reset_generation: 0,
     }
 }
 
@@ -63,13 +64,11 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let id = random::id(&mut rng);
     let read_at = service.cache.sequence();
     let row = service.cache.row(&id, read_at).expect("a row");
-    let proved = Proved::new(
-        grant(Arc::clone(&row.key_id), rate_limit),
-        &StoredKey::Hash(Phc::new(HASH.to_owned())),
-        None,
-    );
+    let hash = StoredHash::new(HASH.to_owned());
+    let policy = policy(Arc::clone(&row.key_id), rate_limit);
+    let cached = CachedKey::new(policy, Some(&hash), None);
     service
         .cache
-        .insert(service.cache.digest(key.expose()), proved, row, read_at);
+        .insert(service.cache.key(key.expose()), cached, row, read_at);
     key
 }

@@ -4,13 +4,13 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::shapes::{AdminToken, AdminVerification};
+use super::call::{call, counted_call, with_text};
 use super::value::{read, read_text};
-use super::{call, counted_call, with_text};
+use super::views::{AdminVerificationView, IssuedTokenView};
 use crate::error::Error;
-use crate::model::Timestamp;
-use crate::token::Plaintext;
-use crate::{admin, audit, lifecycle};
+use crate::input::actor;
+use crate::model::Plaintext;
+use crate::{admin, process};
 
 /// Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
 ///
@@ -35,9 +35,9 @@ pub(crate) fn create_admin_token<'e>(
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let new = admin::NewToken::read(input)?;
-        let actor = audit::actor(options)?;
-        let (token, jwt) = admin::create(&service, new, actor, Timestamp::now()).await?;
-        Ok(AdminToken::with_token(token, jwt))
+        let actor = actor(options)?;
+        let (token, jwt) = admin::create(&service, new, actor, process::now()).await?;
+        Ok(IssuedTokenView::new(token, jwt))
     })
 }
 
@@ -64,17 +64,17 @@ pub(crate) fn verify_admin_token<'e>(
     token: Unknown<'_>,
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let token = read_text(token, admin::TOKEN_MAX + 1).map(Plaintext::new);
+    let token = read_text(token, admin::TOKEN_LENGTH_MAX + 1).map(Plaintext::new);
     let context = read(context);
     let verify = move |service| async move {
         let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
         let verification = admin::verify(&service, token.expose(), &context).await?;
-        Ok(AdminVerification::from(verification))
+        Ok(AdminVerificationView::from(verification))
     };
     counted_call(env, verify, |result| {
         let code = result.as_ref();
-        let code = code.map_or_else(Error::code, AdminVerification::code);
-        lifecycle::metrics().admin_verifies.count(code);
+        let code = code.map_or_else(Error::code, AdminVerificationView::code);
+        process::metrics().admin_verifies.count(code);
     })
 }
 
@@ -90,10 +90,10 @@ pub(crate) fn verify_admin_token<'e>(
 /// @category Admin tokens
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
-    call(env, move |service| async move {
-        let tokens = admin::list(&service).await?;
-        Ok(tokens.into_iter().map(AdminToken::from).collect::<Vec<_>>())
-    })
+    call(
+        env,
+        move |service| async move { admin::list(&service).await },
+    )
 }
 
 /// Revokes an admin token for good. Its row stays, with `isActive: false`.
@@ -118,7 +118,7 @@ pub(crate) fn revoke_admin_token<'e>(
 ) -> Result<Object<'e>> {
     let (id, options) = (read(id), read(options));
     call(env, move |service| async move {
-        let (id, actor) = (admin::token_id(id)?, audit::actor(options)?);
-        admin::revoke(&service, &id, actor, Timestamp::now()).await
+        let (id, actor) = (admin::token_id(id)?, actor(options)?);
+        admin::revoke(&service, &id, actor, process::now()).await
     })
 }

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::promise::Fault;
-use super::shapes::{AdminVerification, Reason, VALID};
+use super::views::{AdminVerificationView, RefusalView};
 use super::warm;
-use crate::admin;
+use crate::admin::AdminVerification;
 use crate::error::Error;
 use crate::input::rules;
-use crate::model::Refusal;
+use crate::model::{AdminRefusal, Refusal, VALID};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,10 +17,10 @@ pub(super) struct Constants {
     /// The code of every accepted credential.
     valid: &'static str,
     /// Every refusal of a key, in the order of their numbers from 1 on.
-    refusals: Vec<Reason>,
-    invalid_key: Reason,
-    invalid_token: AdminVerification,
-    insufficient_permission: AdminVerification,
+    refusals: Vec<RefusalView>,
+    invalid_key: RefusalView,
+    invalid_token: AdminVerificationView,
+    insufficient_permission: AdminVerificationView,
     invalid_input: Fault,
     internal: Fault,
 }
@@ -37,9 +37,7 @@ struct Warm {
 
 impl Constants {
     pub(super) fn new() -> Self {
-        let permission = admin::AdminVerification::InsufficientPermission {
-            token_id: String::new(),
-        };
+        let refused = |refusal| AdminVerification::Refused(refusal).into();
         Self {
             warm: Warm {
                 miss: warm::MISS,
@@ -50,10 +48,10 @@ impl Constants {
             valid: VALID,
             refusals: Refusal::ALL.into_iter().map(Into::into).collect(),
             invalid_key: Refusal::InvalidKey.into(),
-            invalid_token: admin::AdminVerification::InvalidToken.into(),
-            insufficient_permission: permission.into(),
+            invalid_token: refused(AdminRefusal::InvalidToken),
+            insufficient_permission: refused(AdminRefusal::InsufficientPermission),
             invalid_input: Error::InvalidInput(Vec::new()).into(),
-            internal: Error::Internal("Internal error: the call was abandoned".into()).into(),
+            internal: Error::internal("Internal error: the call was abandoned").into(),
         }
     }
 }

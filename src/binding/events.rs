@@ -11,7 +11,7 @@ use napi::threadsafe_function::{
 use napi_derive::napi;
 
 use crate::events::{Delivery, Urgency};
-use crate::lifecycle;
+use crate::process;
 
 /// Events that may wait for a busy JavaScript thread. Further events are dropped and counted.
 const QUEUE_MAX: usize = 1_024;
@@ -27,7 +27,7 @@ type Callback = ThreadsafeFunction<String, (), String, Status, false, true, QUEU
 pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f64> {
     let waiting = Arc::new(AtomicUsize::new(0));
     let callback = listener(&callback, Arc::clone(&waiting))?;
-    let number = lifecycle::events().add(Box::new(move |json, urgency| {
+    let number = process::events().add(Box::new(move |json, urgency| {
         if urgency == Urgency::Rest && waiting.load(Ordering::Relaxed) >= REST_MAX {
             return Delivery::Dropped;
         }
@@ -67,11 +67,11 @@ fn listener(
 pub(crate) fn remove_listener(number: f64) {
     // The number is one that `add_listener` returned.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    lifecycle::events().remove(number as u64);
+    process::events().remove(number as u64);
 }
 
 /// Counts an event that `events.js` dropped.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn event_dropped() {
-    lifecycle::events().count_dropped();
+    process::events().count_dropped();
 }

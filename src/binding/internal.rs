@@ -4,16 +4,15 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::call::with_text;
 use super::constants::Constants;
 use super::promise::{Answer, promise};
-use super::shapes::{ClientAddress, Stats};
 use super::value::{read, read_text};
-use super::{warm, with_text};
-use crate::config::Offline;
+use super::views::{ClientAddressView, StatsView};
+use super::warm;
 use crate::input::Value;
-use crate::model::Timestamp;
-use crate::token::{self, Plaintext};
-use crate::{doctor, lifecycle, store};
+use crate::model::Plaintext;
+use crate::{doctor, health, keys, process, verify};
 
 /// UTF-16 units of the id of a key; a longer one has no limiter.
 const KEY_ID_MAX: usize = 1_024;
@@ -60,48 +59,44 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     // A line that cannot be read leaves nothing that could be trusted of the others.
     let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
     let texts = texts.unwrap_or_default();
-    Answer::of(lifecycle::trust().map(|trust| ClientAddress::from(trust.client(&texts))))
+    Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
 }
 
 /// Seconds of the window of a key's rate limit, after a verify that told it; 0 where it is not known any more.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
     let window = read_text(key_id, KEY_ID_MAX)
-        .zip(lifecycle::enter_warm())
-        .and_then(|(id, call)| call.service()?.limits.window(&id));
+        .zip(process::enter_warm())
+        .and_then(|(id, call)| Some(verify::rate_limit_window(call.service()?, &id)));
     window.unwrap_or_default().as_secs_f64().ceil()
 }
 
 /// Counts of work done and saved, for tests and benchmarks.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn stats() -> String {
-    serde_json::json!(Stats::of(lifecycle::started().as_deref())).to_string()
+    let stats = process::started().map_or_else(Default::default, |service| health::stats(&service));
+    serde_json::json!(StatsView::from(stats)).to_string()
 }
 
 /// What `doctor` of the command line found. Nothing is written, and nothing started.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
-    let entered = lifecycle::enter();
+    let entered = process::enter();
     promise(env, async move {
-        Ok(Box::pin(doctor::examine(entered?.config(), Timestamp::now)).await)
+        Ok(Box::pin(doctor::examine(entered?.config(), process::now)).await)
     })
 }
 
 /// What a string is, by the prefixes and signing keys of the environment, without a database.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
-    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
-    Answer::of(with_text("key", key, Ok(())).and_then(|(key, ())| {
-        let Offline {
-            format,
-            signing_keys,
-        } = Offline::load(&|variable| std::env::var(variable).ok())?;
-        Ok(token::inspect(key.expose(), &format, signing_keys.as_ref()))
-    }))
+    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
+    let key = with_text("key", key, Ok(()));
+    Answer::of(key.and_then(|(key, ())| keys::inspect(key.expose(), &process::environment)))
 }
 
 /// The migrations after the one of this number, as SQL.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn migration_script(after: u32) -> String {
-    store::migration_script(after.into())
+    process::migration_script(after.into())
 }

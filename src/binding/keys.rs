@@ -4,14 +4,14 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::shapes::{ApiKey, ApiKeyPage, Verification};
+use super::call::{call, counted_call, with_text};
 use super::value::{read, read_text};
-use super::{call, counted_call, with_text};
+use super::views::{KeyPageView, KeyView, VerificationView};
 use crate::error::Error;
-use crate::model::Timestamp;
-use crate::token::{self, Plaintext};
-use crate::verify::{self, Context};
-use crate::{audit, keys, lifecycle};
+use crate::input::actor;
+use crate::model::Plaintext;
+use crate::verify::{self, VerifyContext};
+use crate::{keys, process};
 
 /// Creates a key. The plaintext is in `key` of the result, and nowhere else: only an argon2id hash of it is stored.
 ///
@@ -38,10 +38,10 @@ pub(crate) fn create_api_key<'e>(
 ) -> Result<Object<'e>> {
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
-        let now = Timestamp::now();
+        let now = process::now();
         let new = keys::NewKey::read(input, now, service.config.ttl)?;
-        let issued = keys::create(&service, new, audit::actor(options)?, now).await?;
-        Ok(ApiKey::with_key(issued.key, Some(&issued.plaintext)))
+        let issued = keys::create(&service, new, actor(options)?, now).await?;
+        Ok(KeyView::new(issued.key, Some(&issued.plaintext)))
     })
 }
 
@@ -63,8 +63,7 @@ pub(crate) fn create_api_key<'e>(
 pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
     let id = read(id);
     call(env, move |service| async move {
-        let key = keys::get(&service, &keys::key_id(id)?).await?;
-        Ok(key.map(ApiKey::from))
+        keys::get(&service, &keys::key_id(id)?).await
     })
 }
 
@@ -86,8 +85,8 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
     call(env, move |service| async move {
-        let page = keys::list(&service, &keys::Query::read(query)?).await?;
-        Ok(ApiKeyPage::from(page))
+        let page = keys::list(&service, &keys::read_query(query)?).await?;
+        Ok(KeyPageView::from(page))
     })
 }
 
@@ -116,12 +115,12 @@ pub(crate) fn update_api_key<'e>(
 ) -> Result<Object<'e>> {
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
-        let now = Timestamp::now();
-        let update = keys::Update::read(input, now, service.config.ttl)?;
-        let actor = audit::actor(options)?;
+        let now = process::now();
+        let update = keys::UpdateKey::read(input, now, service.config.ttl)?;
+        let actor = actor(options)?;
         // In a box: it is larger than the other calls.
         let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
-        Ok(ApiKey::with_key(key, plaintext.as_ref()))
+        Ok(KeyView::new(key, plaintext.as_ref()))
     })
 }
 
@@ -150,12 +149,10 @@ pub(crate) fn patch_api_key<'e>(
 ) -> Result<Object<'e>> {
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
-        let now = Timestamp::now();
-        let patch = keys::Patch::read(input, now, service.config.ttl)?;
-        let actor = audit::actor(options)?;
-        Ok(ApiKey::from(
-            keys::patch(&service, patch, actor, now).await?,
-        ))
+        let now = process::now();
+        let patch = keys::PatchKey::read(input, now, service.config.ttl)?;
+        let actor = actor(options)?;
+        keys::patch(&service, patch, actor, now).await
     })
 }
 
@@ -181,8 +178,8 @@ pub(crate) fn delete_api_key<'e>(
 ) -> Result<Object<'e>> {
     let (id, options) = (read(id), read(options));
     call(env, move |service| async move {
-        let (id, actor) = (keys::key_id(id)?, audit::actor(options)?);
-        keys::delete(&service, &id, actor, Timestamp::now()).await
+        let (id, actor) = (keys::key_id(id)?, actor(options)?);
+        keys::delete(&service, &id, actor, process::now()).await
     })
 }
 
@@ -212,15 +209,17 @@ pub(crate) fn verify_api_key<'e>(
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
     // One unit more than the longest key: what is longer is still told from a key.
-    let key = read_text(key, token::MAX_LENGTH + 1).map(Plaintext::new);
+    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
     let context = read(context);
     let verify = move |service| async move {
-        let (key, context) = with_text("key", key, Context::read(context))?;
+        let (key, context) = with_text("key", key, VerifyContext::read(context))?;
         let verification = verify::verify(&service, key, &context).await?;
-        Ok(Verification::from(verification))
+        Ok(VerificationView::from(verification))
     };
     counted_call(env, verify, |result| {
-        let code = result.as_ref().map_or_else(Error::code, Verification::code);
-        lifecycle::metrics().verifies.count(code);
+        let code = result
+            .as_ref()
+            .map_or_else(Error::code, VerificationView::code);
+        process::metrics().verifies.count(code);
     })
 }

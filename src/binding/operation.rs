@@ -4,12 +4,11 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call;
+use super::call::call;
 use super::promise::{Answer, promise};
-use super::shapes::{AuditPage, Health, MigrationReport};
 use super::value::read;
-use crate::config::{Adopt, Options};
-use crate::{adoption, audit, flush, lifecycle};
+use super::views::{AuditPageView, HealthView, MigrationReportView};
+use crate::{audit_log, health as service_health, process};
 
 /// Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
 /// written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
@@ -30,8 +29,8 @@ use crate::{adoption, audit, flush, lifecycle};
 pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
     call(env, move |service| async move {
-        let page = audit::list(&service, &audit::AuditQuery::read(query)?).await?;
-        Ok(AuditPage::from(page))
+        let page = audit_log::list(&service, &audit_log::read_query(query)?).await?;
+        Ok(AuditPageView::from(page))
     })
 }
 
@@ -62,19 +61,10 @@ pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<
 )]
 pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'e>> {
     let options = read(options);
-    let entered = lifecycle::enter();
+    let entered = process::enter();
     promise(env, async move {
-        let adoption = adoption::Request::read(options)?;
-        let call = entered?;
-        let migrated = call.migrate().await?;
-        let Some(request) = adoption else {
-            return Ok(MigrationReport::from(migrated));
-        };
-        let service = call.service().await?;
-        // A close waits for its calls, and this one may take long.
-        let adopted = adoption::sweep(service, request.limit, || !call.is_closing()).await?;
-        let remaining = call.migrate().await?.remaining;
-        Ok(MigrationReport::with_adopted(migrated, adopted, remaining))
+        let report = process::migrate(&entered?, options).await?;
+        Ok(MigrationReportView::from(report))
     })
 }
 
@@ -91,13 +81,10 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
 /// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
-    let entered = lifecycle::enter();
+    let entered = process::enter();
     promise(env, async move {
-        let _open = entered?;
-        match lifecycle::started() {
-            Some(service) => flush::flush(&service).await,
-            None => Ok(()),
-        }
+        let _call = entered?;
+        process::flush().await
     })
 }
 
@@ -114,7 +101,7 @@ pub(crate) fn flush(env: &Env) -> Result<Object<'_>> {
 /// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
-    promise(env, lifecycle::begin_close().finish())
+    promise(env, process::begin_close().finish())
 }
 
 /// Reports whether the package works, and what is wrong. Never rejects.
@@ -127,15 +114,13 @@ pub(crate) fn close(env: &Env) -> Result<Object<'_>> {
 /// @category Operation
 #[napi(catch_unwind, ts_return_type = "Promise<Health>")]
 pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
-    let entered = lifecycle::enter();
+    let entered = process::enter();
     promise(env, async move {
-        let checked = async {
-            let call = entered?;
-            let service = call.service().await?;
-            let count_plaintext = service.config.adopt == Adopt::Hash;
-            service.store.condition(count_plaintext).await
-        };
-        Ok(Health::new(&checked.await, lifecycle::started().as_deref()))
+        let checked = async { Ok(service_health::check(entered?.service().await?).await) };
+        let health = checked
+            .await
+            .unwrap_or_else(|error| service_health::down(&error));
+        Ok(HealthView::from(health))
     })
 }
 
@@ -156,7 +141,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
     ts_return_type = "void"
 )]
 pub(crate) fn configure(options: Unknown<'_>) -> Answer {
-    Answer::of(Options::read(read(options)).and_then(lifecycle::configure))
+    Answer::of(process::configure(read(options)))
 }
 
 /// Returns the metrics of this process in the text format of Prometheus (0.0.4). It starts nothing and does not ask the database.
@@ -173,5 +158,5 @@ pub(crate) fn configure(options: Unknown<'_>) -> Answer {
 /// @category Operation
 #[napi(catch_unwind)]
 pub(crate) fn metrics() -> String {
-    lifecycle::report()
+    process::metrics_text()
 }

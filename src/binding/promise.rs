@@ -9,9 +9,8 @@ use napi::{Env, sys};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::defect::caught;
 use crate::error::{Error, Issue};
-use crate::lifecycle;
+use crate::{panic, process};
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,9 +62,7 @@ impl Answer {
         let mut json = Zeroizing::new(Vec::with_capacity(size.0));
         // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
-            return Self::of::<()>(Err(Error::Internal(
-                "The result could not be serialised".into(),
-            )));
+            return Self::of::<()>(Err(Error::internal("The result could not be serialised")));
         }
         Self(Zeroizing::new(
             String::from_utf8(std::mem::take(&mut *json)).unwrap_or_default(),
@@ -101,10 +98,11 @@ where
 {
     let (deferred, promise) = env.create_deferred()?;
     let settle = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
-    match lifecycle::runtime() {
+    match process::runtime() {
         Ok(runtime) => {
             runtime.spawn(async move {
-                settle(Answer::of(caught(work).await.and_then(|result| result)));
+                let result = panic::catch(work).await.and_then(|result| result);
+                settle(Answer::of(result.inspect_err(process::report_fault)));
             });
         }
         Err(error) => settle(Answer::of::<()>(Err(error))),

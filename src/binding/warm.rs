@@ -2,22 +2,19 @@
 //! Node-API would cost more than the whole verify; `index.js` builds it, from a template per cached key.
 #![allow(unsafe_code)] // Raw Node-API: each call is checked.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
-use super::shapes::Template;
 use super::value::read_text;
-use crate::limit::RateLimit;
-use crate::metrics::TIMED_EVERY;
-use crate::model::{Timestamp, parse_address};
-use crate::verify::{self, Context, Entry, Verification};
-use crate::{lifecycle, token};
+use super::views::TemplateView;
+use crate::model::{RateLimit, parse_address};
+use crate::process;
+use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
 /// Memory cannot answer: ask the other way.
 pub(super) const MISS: f64 = -1.0;
@@ -37,7 +34,7 @@ const SCOPES_MAX: usize = 1_024;
 
 thread_local! {
     /// Whose template this JavaScript thread may ask for next. It asks at once, so nothing comes between.
-    static LAST: RefCell<Option<Arc<Entry>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
 }
 
 /// Numbers beside the answer, in memory that both sides see: limit, remaining, milliseconds until it is full, and
@@ -45,8 +42,7 @@ thread_local! {
 pub(super) struct Numbers {
     memory: *mut [f64; Numbers::COUNT],
     array: sys::napi_ref,
-    /// Verifies that this environment has asked for.
-    asked: Cell<u32>,
+    sampler: WarmSampler,
 }
 
 impl Numbers {
@@ -54,13 +50,6 @@ impl Numbers {
     /// The fields of a result that the numbers stand for, in their order.
     pub(super) const NAMES: [&'static str; Self::COUNT] =
         ["limit", "remaining", "resetMs", "retryAfterMs"];
-
-    /// The time, for one verify of [`TIMED_EVERY`].
-    fn begin(&self) -> Option<Instant> {
-        let asked = self.asked.get();
-        self.asked.set(asked.wrapping_add(1));
-        asked.is_multiple_of(TIMED_EVERY).then(Instant::now)
-    }
 
     fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -114,7 +103,7 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
         Numbers {
             memory: memory.cast(),
             array: reference,
-            asked: Cell::new(0),
+            sampler: WarmSampler::default(),
         },
         (),
         |_| (),
@@ -135,18 +124,18 @@ pub(super) fn verify(
     let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
         return MISS;
     };
-    let asked = Asked {
+    let context = RawContext {
         ip,
         scopes,
         cost,
         path,
         claimed_ip,
     };
-    answer(numbers, &key, &asked).unwrap_or(MISS)
+    answer(numbers, &key, &context).unwrap_or(MISS)
 }
 
 /// What a request says of itself, not yet read.
-struct Asked<'a> {
+struct RawContext<'a> {
     ip: Unknown<'a>,
     scopes: Unknown<'a>,
     cost: u32,
@@ -154,26 +143,31 @@ struct Asked<'a> {
     claimed_ip: Unknown<'a>,
 }
 
-fn answer(numbers: &Numbers, key: &Unknown<'_>, asked: &Asked<'_>) -> Option<f64> {
-    let mut buffer = [0; token::MAX_LENGTH + CHARACTER_MAX + 1];
+fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<f64> {
+    let mut buffer = [0; verify::KEY_LENGTH_MAX + CHARACTER_MAX + 1];
     let key = text(key, &mut buffer)?;
     let length = key.len();
-    let answer = answer_for(numbers, key, asked);
+    let answer = answer_for(numbers, key, raw);
     buffer.split_at_mut(length).0.zeroize();
     answer
 }
 
-fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
-    let begun = numbers.begin();
-    let call = lifecycle::enter_warm()?;
+fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64> {
+    let begun = numbers.sampler.begin();
+    let call = process::enter_warm()?;
     let service = call.service()?;
     let mut ip_buffer = [0; IP_MAX];
-    let ip = text(&asked.ip, &mut ip_buffer);
+    let ip = text(&raw.ip, &mut ip_buffer);
     let mut scopes_buffer = [0; SCOPES_MAX];
-    let scopes = Some(text(&asked.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
-    let mut context = Context::of_parts(ip, scopes, asked.cost)?;
-    let now = Timestamp::now();
-    let verification = verify::warm(service, key, &context, now)?;
+    let scopes = Some(text(&raw.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
+    let context = VerifyContext::of_parts(ip, scopes, raw.cost)?;
+    let describe = |context: &mut VerifyContext<'_>| {
+        context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
+        context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
+            .as_deref()
+            .and_then(parse_address);
+    };
+    let verification = verify::warm(service, key, context, process::now(), describe)?;
     let outcome = verification.number();
     let entry = match verification {
         Verification::Valid { entry, rate_limit } => {
@@ -182,17 +176,10 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
         }
         Verification::Refused(refused) => {
             numbers.write(refused.rate_limit, refused.retry_after_ms);
-            context.path = read_text(asked.path, PATH_MAX).filter(|path| !path.is_empty());
-            context.claimed_ip = read_text(asked.claimed_ip, IP_MAX)
-                .as_deref()
-                .and_then(parse_address);
-            verify::note_refusal(service, key, &refused, &context, now);
             refused.entry
         }
     };
-    if let Some(begun) = begun {
-        service.metrics.warm.observe(begun.elapsed());
-    }
+    WarmSampler::end(service, begun);
     #[expect(clippy::cast_precision_loss)] // Serials are counted up from 0.
     let serial = entry.as_ref().map_or(0.0, |entry| entry.serial as f64);
     LAST.set(entry);
@@ -200,11 +187,11 @@ fn answer_for(numbers: &Numbers, key: &str, asked: &Asked<'_>) -> Option<f64> {
 }
 
 /// What does not change of the last answer's entry.
-pub(super) fn template() -> Option<Template> {
+pub(super) fn template() -> Option<TemplateView> {
     LAST.with_borrow(|entry| {
         entry
             .as_ref()
-            .map(|entry| Template::from(&entry.value.grant))
+            .map(|entry| TemplateView::from(&entry.value.policy))
     })
 }
 

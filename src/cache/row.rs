@@ -3,11 +3,12 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::lock::locked;
+use parking_lot::Mutex;
+
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -48,8 +49,19 @@ impl Row {
                 .is_ok()
     }
 
+    /// Lifts whatever suspension there is.
     pub fn lift_suspension(&self) {
         self.suspended_until.store(i64::MIN, Ordering::Release);
+    }
+
+    /// Lifts the suspension that ends at this instant; a later one, begun in the meantime, stays.
+    pub fn lift_suspension_until(&self, until: Timestamp) {
+        let _ = self.suspended_until.compare_exchange(
+            until.millis(),
+            i64::MIN,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
     }
 }
 
@@ -97,7 +109,7 @@ impl Rows {
 
     pub(super) fn get(&self, key_id: &str) -> Arc<Row> {
         let now = self.seconds();
-        let mut rows = locked(&self.rows);
+        let mut rows = self.rows.lock();
         if let Some(ById(row)) = rows.get(key_id) {
             row.asked_at.store(now, Ordering::Relaxed);
             return Arc::clone(row);
@@ -114,7 +126,7 @@ impl Rows {
 
     pub(super) fn sweep(&self, in_use: usize) {
         let now = self.seconds();
-        let mut rows = locked(&self.rows);
+        let mut rows = self.rows.lock();
         if rows.len() > 2 * in_use + SLACK {
             let asked_lately =
                 |row: &Row| now.saturating_sub(row.asked_at.load(Ordering::Relaxed)) < KEPT_SECONDS;

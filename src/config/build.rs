@@ -1,16 +1,18 @@
 //! Each option read, checked, and completed by its default.
 
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
+use super::database_url::DatabaseUrl;
+use super::options::{Environ, Options};
+use super::proxies;
 use super::reader::Reader;
-use super::{
-    Adopt, Config, DatabaseUrl, Environ, JWT_SECRET_MIN, Migrate, Options, Secret, Ttl, defaults,
-    proxies,
-};
-use crate::hash::{HashParams, default_permits};
+use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
+use crate::model::{HashParams, Secret, Ttl};
 use crate::token::{Environment, Keyring, SigningKey, is_prefix};
 
 pub(super) const MISSING_URL: &str =
@@ -69,7 +71,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         environment,
         signing_keys,
         hash_params,
-        hash_permits: hash_permits.unwrap_or_else(default_permits),
+        hash_permits: hash_permits.unwrap_or_else(default_hash_permits),
         cold_digest,
         cache_capacity: cache_capacity as usize,
         staleness: seconds(staleness.unwrap_or(defaults::STALENESS_SECONDS)),
@@ -119,7 +121,7 @@ fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
         Some(text) if text.len() < JWT_SECRET_MIN => Err(format!(
             "JWT_SECRET must have at least {JWT_SECRET_MIN} bytes: admin tokens cannot be used"
         )),
-        Some(text) => Ok(Secret(text)),
+        Some(text) => Ok(Secret::new(text)),
     }
 }
 
@@ -177,6 +179,12 @@ fn hash_params(reader: &mut Reader<'_>) -> HashParams {
         .number("argon2Iterations", 1..=20)
         .unwrap_or(defaults::ARGON2_ITERATIONS);
     HashParams::new(memory, iterations, 1).unwrap_or_default()
+}
+
+/// As many permits as leave one core to everything else: cores − 1, at least 1.
+fn default_hash_permits() -> usize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.saturating_sub(1).max(1)
 }
 
 fn ttl(reader: &mut Reader<'_>) -> Ttl {

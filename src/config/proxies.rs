@@ -5,14 +5,13 @@ use std::num::NonZeroUsize;
 use ipnet::IpNet;
 
 use super::reader::Reader;
-use crate::client_address::Trust;
-use crate::model::parse_network;
+use crate::model::{ProxyTrust, parse_network};
 
 /// A shorter prefix takes in strangers: `10.0.0.0/8` and `fc00::/7` are the widest networks that one can own.
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 7;
 
-pub(super) fn trust(reader: &mut Reader<'_>) -> Trust {
+pub(super) fn trust(reader: &mut Reader<'_>) -> ProxyTrust {
     let proxies = reader.list("trustedProxies");
     let hops = reader.number("trustedHops", 1..=32);
     let proxies = proxies.filter(|entries| !entries.is_empty());
@@ -22,14 +21,16 @@ pub(super) fn trust(reader: &mut Reader<'_>) -> Trust {
                 "trustedProxies",
                 "must not be combined with trustedHops (API_KEYS_TRUSTED_HOPS): set only one of the two",
             );
-            Trust::Nobody
+            ProxyTrust::Nobody
         }
         (Some(entries), None) => {
             let texts: Vec<&str> = entries.iter().map(|entry| entry.as_str()).collect();
-            Trust::Proxies(networks(reader, &texts))
+            ProxyTrust::Proxies(networks(reader, &texts))
         }
-        (None, Some(hops)) => NonZeroUsize::new(hops as usize).map_or(Trust::Nobody, Trust::Hops),
-        (None, None) => Trust::Nobody,
+        (None, Some(hops)) => {
+            NonZeroUsize::new(hops as usize).map_or(ProxyTrust::Nobody, ProxyTrust::Hops)
+        }
+        (None, None) => ProxyTrust::Nobody,
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
-use super::Environ;
+use super::options::Environ;
 use crate::input::{Value, rules};
 
 /// Shared with other tools, so without our prefix.
@@ -138,8 +138,10 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self) -> Vec<String> {
         for (name, _) in self.options {
             if !self.known.contains(&name.as_str()) {
-                self.problems
-                    .push(format!("{} is not a known option", rules::shown(name)));
+                self.problems.push(format!(
+                    "{} is not a known option",
+                    rules::escaped_name(name)
+                ));
             }
         }
         self.problems

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use super::*;
+use crate::input::Value;
+use crate::model::ProxyTrust;
 
 fn nothing(_: &str) -> Option<String> {
     None
@@ -67,13 +71,18 @@ fn proxies_are_declared_by_address_or_by_number() {
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         load_trust(&Options(options.collect()), &nothing).map_err(|error| error.to_string())
     };
-    assert_eq!(trust(&[]), Ok(Trust::Nobody));
-    assert_eq!(trust(&[("trustedProxies", list(&[]))]), Ok(Trust::Nobody));
+    assert_eq!(trust(&[]), Ok(ProxyTrust::Nobody));
+    assert_eq!(
+        trust(&[("trustedProxies", list(&[]))]),
+        Ok(ProxyTrust::Nobody)
+    );
     assert!(
-        matches!(trust(&[("trustedHops", Value::Number(2.0))]), Ok(Trust::Hops(hops)) if hops.get() == 2)
+        matches!(trust(&[("trustedHops", Value::Number(2.0))]), Ok(ProxyTrust::Hops(hops)) if hops.get() == 2)
     );
     let own = list(&["10.0.0.0/8", "::1", "::ffff:192.0.2.0/120", "fc00::/7"]);
-    assert!(matches!(trust(&[("trustedProxies", own)]), Ok(Trust::Proxies(own)) if own.len() == 4));
+    assert!(
+        matches!(trust(&[("trustedProxies", own)]), Ok(ProxyTrust::Proxies(own)) if own.len() == 4)
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Whether the database can be reached, and what stands in between.
 
+use super::findings::Findings;
 use crate::config::{Config, DatabaseUrl};
+use crate::service::Clock;
 use crate::store::{NoAccess, Store, connect};
-
-use super::{Clock, Findings};
 
 /// The first version with `xid8` and `pg_current_snapshot()`.
 const OLDEST: i32 = 130_000;
@@ -188,7 +188,7 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
 
 /// Whether a notification comes through.
 pub(super) async fn notifications(findings: &mut Findings, store: &Store) {
-    match store.hears().await {
+    match store.notifications_arrive().await {
         None => findings.ok(
             "notifications",
             "LISTEN is not used behind a pooler: the change log is read once a second instead",

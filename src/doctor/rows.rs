@@ -1,13 +1,10 @@
 //! What the rows say: signing keys, plaintext, limits, allow-lists.
 
-use crate::client_address::Trust;
+use super::findings::{Findings, counted};
 use crate::config::Config;
-use crate::model::Timestamp;
-use crate::shown::{self, Shown};
-use crate::store::{Store, Unreadable};
+use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
+use crate::store::{Store, UnreadableRows};
 use crate::token::SigningKey;
-
-use super::{Findings, counted};
 
 pub(super) async fn examine(
     findings: &mut Findings,
@@ -48,19 +45,19 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
         let shown: Vec<_> = uncovered
             .iter()
             .map(|(fingerprint, keys)| {
-                format!("{} ({})", Shown::new(fingerprint), counted(*keys, "key"))
+                format!("{} ({})", Escaped::new(fingerprint), counted(*keys, "key"))
             })
             .collect();
         findings.problem(
             "signing-keys",
             format!(
                 "Active API keys are refused because the signing keys that signed them are missing: {}. Available \
-                 from {place}: {}",
+                     from {place}: {}",
                 shown.join(", "),
-                if held.is_empty() { "none".to_owned() } else { shown::joined(&held) }
+                if held.is_empty() { "none".to_owned() } else { join_escaped(&held) }
             ),
-            "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the first one. If they are \
-             lost, regenerate the API keys.",
+            "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the first one. If they \
+                 are lost, regenerate the API keys.",
         );
     } else if held.is_empty() {
         findings.ok(
@@ -72,7 +69,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
             "signing-keys",
             format!(
                 "Signing keys from {place} cover all active API keys: {}",
-                shown::joined(&held)
+                join_escaped(&held)
             ),
         );
     }
@@ -139,8 +136,8 @@ async fn metadata(findings: &mut Findings, store: &Store) {
                 many(found.keys),
                 examples(&found)
             ),
-            "The metadata contains a number that is too large for a double, or is nested more than 100 levels deep. \
-             Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
+            "The metadata contains a number that is too large for a double, or is nested more than 100 levels \
+                 deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }
 }
@@ -149,13 +146,13 @@ fn many(keys: usize) -> String {
     counted(i64::try_from(keys).unwrap_or(i64::MAX), "key")
 }
 
-fn examples(found: &Unreadable) -> String {
+fn examples(found: &UnreadableRows) -> String {
     let more = if found.keys > found.examples.len() {
         ", …"
     } else {
         ""
     };
-    shown::joined(&found.examples) + more
+    join_escaped(&found.examples) + more
 }
 
 async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
@@ -173,18 +170,20 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
                 many(found.unreadable.keys),
                 examples(&found.unreadable)
             ),
-            "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or --clear allow",
+            "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or \
+                 --clear allow",
         );
     }
-    if found.lists > 0 && config.trust == Trust::Nobody {
+    if found.lists > 0 && config.trust == ProxyTrust::Nobody {
         findings.warning(
             "trusted-proxies",
             format!(
                 "No reverse proxy is declared, but an allow-list is stored for {}: where the client's address comes \
-                 from X-Forwarded-For, it is unknown, and these keys are refused",
+                     from X-Forwarded-For, it is unknown, and these keys are refused",
                 many(found.lists)
             ),
-            "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to their number",
+            "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to their \
+                 number",
         );
     } else {
         findings.ok(

@@ -1,11 +1,10 @@
-//! Tables, columns, triggers, indexes, and the rights on them.
+//! The findings on tables, columns, triggers, indexes and privileges.
 
+use super::findings::{Findings, MIGRATE};
 use crate::config::{Config, quoted};
-use crate::store::{Column, Store, Trigger, expected_columns, expected_triggers};
+use crate::store::{COLUMNS, Column, History, Store, TRIGGERS, Tables, Trigger};
 
-use super::{Findings, MIGRATE};
-
-/// Whether the rows can be examined.
+/// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
     let tables = store.tables().await;
     let Some(tables) = findings.answer("tables", tables) else {
@@ -27,7 +26,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     complete && tables.own_schema
 }
 
-fn missing_tables(findings: &mut Findings, tables: &crate::store::Tables, config: &Config) {
+fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
     let schema = tables
         .schema
         .as_deref()
@@ -85,21 +84,28 @@ async fn privileges(findings: &mut Findings, store: &Store) {
 }
 
 async fn migrations(findings: &mut Findings, store: &Store) {
-    let answer = store.pending_migrations().await;
-    match findings.answer("migrations", answer) {
-        None => {}
-        Some(pending) if pending.is_empty() => {
-            findings.ok("migrations", "All migrations have been applied")
-        }
-        Some(pending) => findings.problem(
+    let answer = store.migration_history().await;
+    let Some(History { pending, altered }) = findings.answer("migrations", answer) else {
+        return;
+    };
+    if !altered.is_empty() {
+        findings.problem(
+            "migrations",
+            format!("Applied with other contents: {}", altered.join(", ")),
+            "Use the build of @sophra/api-keys that has migrated this database, or restore a backup from before",
+        );
+    } else if pending.is_empty() {
+        findings.ok("migrations", "All migrations have been applied");
+    } else {
+        findings.problem(
             "migrations",
             format!("Migrations are pending: {}", pending.join(", ")),
             MIGRATE,
-        ),
+        );
     }
 }
 
-/// Columns that another tool has dropped, as `prisma db push` does where its model does not name them.
+/// Finds columns that another tool has dropped: `prisma db push` drops those that its model does not name.
 async fn columns(findings: &mut Findings, store: &Store) -> bool {
     let answer = store.columns().await;
     let Some(found) = findings.answer("columns", answer) else {
@@ -111,9 +117,9 @@ async fn columns(findings: &mut Findings, store: &Store) -> bool {
             .find(|column| column.table == table && column.name == name);
         found.map(|column| column.data_type.as_str())
     };
-    let missing: Vec<Column> = expected_columns()
-        .into_iter()
-        .filter(|column| type_of(&column.table, &column.name).is_none())
+    let missing: Vec<&Column> = COLUMNS
+        .iter()
+        .filter(|column| type_of(column.table, column.name).is_none())
         .collect();
     if missing.is_empty() {
         findings.ok("columns", "No column is missing");
@@ -145,9 +151,9 @@ async fn columns(findings: &mut Findings, store: &Store) -> bool {
     missing.is_empty()
 }
 
-/// What is to be done in words, and in SQL.
-fn remedy_of(missing: &[Column]) -> (String, Vec<String>) {
-    // A row of ours can be found again by what its key begins with.
+/// The remedy in words, and in SQL.
+fn remedy_of(missing: &[&Column]) -> (String, Vec<String>) {
+    // "start" ends with the lookup, so the lookups of keys made by this package can be restored.
     const LOOKUP: &str =
         "UPDATE \"ApiKey\" SET \"lookup\" = right(\"start\", 12) WHERE \"start\" IS NOT NULL;";
     let mut remedy = String::from(
@@ -168,7 +174,7 @@ fn remedy_of(missing: &[Column]) -> (String, Vec<String>) {
         sql.push(format!(
             "ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {definition};"
         ));
-        if table == "ApiKey" && name == "lookup" {
+        if (*table, *name) == ("ApiKey", "lookup") {
             sql.push(LOOKUP.to_owned());
         }
     }
@@ -179,7 +185,8 @@ fn remedy_of(missing: &[Column]) -> (String, Vec<String>) {
     (remedy, sql)
 }
 
-/// Without them a change by another writer does not reach the processes.
+/// Finds triggers that are missing or not always enabled. Without them, changes by other writers do not reach the
+/// processes.
 async fn triggers(findings: &mut Findings, store: &Store) {
     let answer = store.triggers().await;
     let Some(found) = findings.answer("triggers", answer) else {
@@ -191,17 +198,17 @@ async fn triggers(findings: &mut Findings, store: &Store) {
         table,
         name,
         definition,
-    } in expected_triggers()
+    } in TRIGGERS
     {
         let state = found
             .iter()
-            .find(|trigger| trigger.table == table && trigger.name == name);
+            .find(|trigger| trigger.table == *table && trigger.name == *name);
         match state.map(|trigger| trigger.enabled.as_str()) {
             Some("A") => continue,
             Some(_) => faults.push(format!("{name} on \"{table}\" is not ENABLE ALWAYS")),
             None => {
                 faults.push(format!("{name} on \"{table}\" is missing"));
-                sql.push(definition);
+                sql.push((*definition).to_owned());
             }
         }
         sql.push(format!(

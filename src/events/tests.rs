@@ -17,12 +17,12 @@ fn told(deliveries: &[Delivery], events: &Events) -> Vec<String> {
     for &delivery in deliveries {
         let heard = Arc::clone(&heard);
         events.add(Box::new(move |json, _| {
-            heard.lock().unwrap().push(json.to_owned());
+            heard.lock().push(json.to_owned());
             delivery
         }));
     }
-    events.tell(&warning(), NOW, false);
-    heard.lock().unwrap().clone()
+    events.emit(&warning(), NOW, false);
+    heard.lock().clone()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn all_who_listen_are_told_and_who_is_gone_is_forgotten() {
     let heard = told(&[Taken, Gone, Dropped], &events);
     assert_eq!(heard.len(), 3);
     assert_eq!(events.dropped(), 1);
-    assert_eq!(locked(&events.listeners).len(), 2);
+    assert_eq!(events.listeners.lock().len(), 2);
     let event: serde_json::Value = serde_json::from_str(&heard[0]).unwrap();
     assert_eq!(event["type"], "configuration.warning");
     assert_eq!(event["severity"], "warning");

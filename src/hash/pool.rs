@@ -1,27 +1,25 @@
-//! Permits, the queue before them, and memory to lend.
-
-#[cfg(test)]
-mod tests;
+//! Permits, the queue before them, and reusable buffers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use argon2::Block;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::HashParams;
+use parking_lot::Mutex;
+
 use crate::error::Error;
-use crate::lock::locked;
+use crate::model::HashParams;
 
 /// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
 /// [`Error::Overloaded`].
 const MAX_BACKLOG_NS: u64 = 2_000_000_000;
 
-/// The longest that a caller is sent away for, in nanoseconds: 1 min.
-const MAX_AWAY_NS: u64 = 60_000_000_000;
+/// The longest retry hint, in nanoseconds: 1 min.
+const MAX_RETRY_AFTER_NS: u64 = 60_000_000_000;
 
 /// What a pass over one KiB takes about, in nanoseconds; used until there are measurements.
 const EXPECTED_NS_PER_KIB: u64 = 250;
@@ -39,27 +37,29 @@ pub struct HashStats {
     pub mean_us: u64,
 }
 
-/// Runs hashes on Tokio's blocking threads, and lends them memory.
-pub(super) struct Pool {
+/// Runs hashes on Tokio's blocking threads, with reusable memory.
+pub(super) struct HashPool {
     params: HashParams,
     permits: usize,
     semaphore: Arc<Semaphore>,
     /// Memory of the configured size that nobody uses; never more than `permits`.
     buffers: Mutex<Vec<Vec<Block>>>,
     queued: AtomicUsize,
+    /// Hashes that will be needed soon.
+    reserved: AtomicUsize,
     hashes: AtomicU64,
     busy_ns: AtomicU64,
     mean_ns: AtomicU64,
     start: Instant,
-    /// When the last caller that was sent away may come, in nanoseconds since `start`.
-    promised_ns: AtomicU64,
-    /// For work that has time: fewer than permits, where there are several.
-    turns: Arc<Semaphore>,
-    /// No caller waits for a hash any more.
+    /// When the caller that was rejected last should retry, in nanoseconds since `start`.
+    last_retry_ns: AtomicU64,
+    /// Permits for background work: fewer than all, where there are several.
+    background_permits: Arc<Semaphore>,
+    /// Notified when no caller waits for a hash any more.
     idle: Notify,
 }
 
-impl Pool {
+impl HashPool {
     pub(super) fn new(params: HashParams, permits: usize) -> Self {
         let permits = permits.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -68,40 +68,41 @@ impl Pool {
             semaphore: Arc::new(Semaphore::new(permits)),
             buffers: Mutex::default(),
             queued: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
             hashes: AtomicU64::new(0),
             busy_ns: AtomicU64::new(0),
             mean_ns: AtomicU64::new(expected_ns(params)),
             start: Instant::now(),
-            promised_ns: AtomicU64::new(0),
-            turns: Arc::new(Semaphore::new((permits - 1).max(1))),
+            last_retry_ns: AtomicU64::new(0),
+            background_permits: Arc::new(Semaphore::new((permits - 1).max(1))),
             idle: Notify::new(),
         }
     }
 
     /// Runs `job` with memory for `params` when a permit is free.
     ///
-    /// A caller that goes while it waits gives its place back. Once the job runs, place and permit
-    /// are the job's: they are free when the core is, whether or not the caller is still there.
+    /// A caller that is dropped while it waits gives its slot back. Once the job runs, slot and permit
+    /// belong to the job: they are free when the core is, whether or not the caller is still there.
     pub(super) async fn run<T, F>(pool: &Arc<Self>, params: HashParams, job: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
-        let place = Place::take(pool)?;
+        let slot = QueueSlot::take(pool)?;
         let permit = Arc::clone(&pool.semaphore).acquire_owned().await;
-        let permit = permit.map_err(|_| Error::Internal("The hashing pool is closed".into()))?;
+        let permit = permit.map_err(|_| Error::internal("The hashing pool is closed"))?;
         let work = move || {
             let _permit = permit;
-            place.0.measure(params, job)
+            slot.0.measure(params, job)
         };
         // The text of a panic may quote what was hashed, so it is left out.
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::Internal("Hashing was aborted".into()))
+            .map_err(|_| Error::internal("Hashing was aborted"))
     }
 
-    /// Runs `job`, which has time, while no caller has a hash waiting or running. Where there are several permits one
-    /// is never taken for such work, so that a caller who comes meanwhile need not wait.
+    /// Runs a background `job` while no caller has a hash waiting or running. Where there are several permits, one is
+    /// never taken for background work, so that a caller that arrives meanwhile need not wait.
     pub(super) async fn run_when_idle<T, F>(
         pool: &Arc<Self>,
         params: HashParams,
@@ -111,11 +112,11 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
-        let turn = Arc::clone(&pool.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| Error::Internal("The hashing pool is closed".into()))?;
+        let background = Arc::clone(&pool.background_permits).acquire_owned().await;
+        let background = background.map_err(|_| Error::internal("The hashing pool is closed"))?;
         let permit = loop {
             let mut idle = std::pin::pin!(pool.idle.notified());
-            // Before the look, so that nothing is missed between it and the wait.
+            // Enabled before the check, so that no notification is missed between the check and the wait.
             idle.as_mut().enable();
             if pool.queued.load(Relaxed) == 0
                 && let Ok(permit) = Arc::clone(&pool.semaphore).try_acquire_owned()
@@ -126,13 +127,13 @@ impl Pool {
         };
         let pool = Arc::clone(pool);
         let work = move || {
-            // The permit goes first: whoever has a turn next finds it.
-            let (_turn, _permit) = (turn, permit);
+            // Dropped in reverse order, so that the permit is free before the background permit.
+            let (_background, _permit) = (background, permit);
             pool.measure(params, job)
         };
         spawn_blocking(work)
             .await
-            .map_err(|_| Error::Internal("Hashing was aborted".into()))
+            .map_err(|_| Error::internal("Hashing was aborted"))
     }
 
     pub(super) fn stats(&self) -> HashStats {
@@ -146,22 +147,22 @@ impl Pool {
 
     fn measure<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
         let started = Instant::now();
-        let result = self.lend(params, job);
+        let result = self.with_buffer(params, job);
         self.record(nanos(started.elapsed()));
         result
     }
 
-    /// A fresh buffer costs as much as the hash, hence the pool. Larger ones than configured, for
-    /// old rows, are not kept.
-    fn lend<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
-        let (needed, kept) = (params.blocks(), self.params.blocks());
+    /// A fresh buffer costs as much as the hash, so buffers are reused. A larger one than configured, for a legacy
+    /// row, is not kept.
+    fn with_buffer<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
+        let (needed, kept) = (blocks(params), blocks(self.params));
         if needed > kept {
             return job(&mut vec![Block::new(); needed]);
         }
-        let spare = locked(&self.buffers).pop();
+        let spare = self.buffers.lock().pop();
         let mut buffer = spare.unwrap_or_else(|| vec![Block::new(); kept]);
         let result = job(&mut buffer);
-        locked(&self.buffers).push(buffer);
+        self.buffers.lock().push(buffer);
         result
     }
 
@@ -173,21 +174,14 @@ impl Pool {
         self.hashes.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn admit(&self, ahead: usize) -> Result<(), Error> {
-        match self.backlog_ns(ahead) {
-            0..=MAX_BACKLOG_NS => Ok(()),
-            backlog_ns => Err(self.send_away(backlog_ns)),
-        }
-    }
-
-    /// Beyond the backlog are those who were sent away before and will come: each gets a moment of its own, one hash
-    /// after the other, so that they do not all come at once, and most of them in vain.
-    fn send_away(&self, backlog_ns: u64) -> Error {
+    /// Callers turned away earlier will return; each gets its own slot, one hash after the other, so that they do not
+    /// all retry at once.
+    fn reject(&self, backlog_ns: u64) -> Error {
         let now = nanos(self.start.elapsed());
-        let (first, last) = (now + backlog_ns, now + backlog_ns.max(MAX_AWAY_NS));
+        let (first, last) = (now + backlog_ns, now + backlog_ns.max(MAX_RETRY_AFTER_NS));
         let step = self.backlog_ns(1);
         let promise = |promised: u64| Some(promised.saturating_add(step).clamp(first, last));
-        let promised = self.promised_ns.fetch_update(Relaxed, Relaxed, promise);
+        let promised = self.last_retry_ns.fetch_update(Relaxed, Relaxed, promise);
         let promised = promised.ok().and_then(promise).unwrap_or(first);
         Error::Overloaded {
             retry_after_ms: (promised - now).div_ceil(1_000_000),
@@ -201,34 +195,59 @@ impl Pool {
     }
 }
 
-impl fmt::Debug for Pool {
+impl fmt::Debug for HashPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
+        f.debug_struct("HashPool")
             .field("permits", &self.permits)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
 }
 
-/// A place in the queue, given back when dropped.
-struct Place(Arc<Pool>);
+/// A hash that will be needed soon, given back when dropped.
+#[derive(Debug)]
+pub struct Reservation(Arc<HashPool>);
 
-impl Place {
-    fn take(pool: &Arc<Pool>) -> Result<Self, Error> {
-        let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + 1);
-        match pool.queued.fetch_update(Relaxed, Relaxed, join) {
+impl Reservation {
+    pub(super) fn take(pool: &Arc<HashPool>) -> Result<Self, Error> {
+        let join = |reserved| (pool.backlog_ns(reserved) <= MAX_BACKLOG_NS).then_some(reserved + 1);
+        match pool.reserved.fetch_update(Relaxed, Relaxed, join) {
             Ok(_) => Ok(Self(Arc::clone(pool))),
-            Err(queued) => Err(pool.send_away(pool.backlog_ns(queued))),
+            Err(reserved) => Err(pool.reject(pool.backlog_ns(reserved))),
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.0.reserved.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A slot in the queue, given back when dropped.
+struct QueueSlot(Arc<HashPool>);
+
+impl QueueSlot {
+    fn take(pool: &Arc<HashPool>) -> Result<Self, Error> {
+        let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + 1);
+        match pool.queued.fetch_update(Relaxed, Relaxed, join) {
+            Ok(_) => Ok(Self(Arc::clone(pool))),
+            Err(queued) => Err(pool.reject(pool.backlog_ns(queued))),
+        }
+    }
+}
+
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         if self.0.queued.fetch_sub(1, Relaxed) == 1 {
             self.0.idle.notify_waiters();
         }
     }
+}
+
+/// Blocks of 1 KiB that computing a hash takes.
+fn blocks(params: HashParams) -> usize {
+    params.memory_kib() as usize
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -238,3 +257,6 @@ fn nanos(duration: Duration) -> u64 {
 fn expected_ns(params: HashParams) -> u64 {
     u64::from(params.memory_kib()) * u64::from(params.iterations()) * EXPECTED_NS_PER_KIB
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,9 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, NaiveDate};
 
-use super::{Parsed, Problems, Value};
+use super::value::{Parsed, Problems, Value};
 use crate::error::Issue;
-use crate::model::{Timestamp, parse_network};
-use crate::shown::Shown;
+use crate::model::{Escaped, Metadata, Timestamp, parse_network};
 
 /// Characters in `name` and `clientId`.
 pub const NAME_MAX: usize = 255;
@@ -180,7 +179,7 @@ fn parse_instant(text: &str) -> Option<i64> {
 }
 
 /// A JSON object of at most 8 KiB.
-pub fn metadata(value: Value) -> Parsed<serde_json::Value> {
+pub fn metadata(value: Value) -> Parsed<Metadata> {
     if !matches!(value, Value::Object(_)) {
         return Err("must be a JSON object".into());
     }
@@ -195,7 +194,7 @@ pub fn metadata(value: Value) -> Parsed<serde_json::Value> {
         )
         .into());
     }
-    Ok(json)
+    Ok(Metadata::from(&json))
 }
 
 /// What JSON grows by where its numbers are written without exponents, as Postgres does: `1e308` has 309 digits there.
@@ -239,7 +238,7 @@ fn json(value: Value, path: &str, issues: &mut Vec<Issue>) -> serde_json::Value 
                 if entry == Value::Undefined {
                     continue;
                 }
-                let path = format!("{path}.{}", shown(&name));
+                let path = format!("{path}.{}", escaped_name(&name));
                 if name.contains('\0') {
                     issues.push(Issue {
                         path: path.clone(),
@@ -266,7 +265,7 @@ fn json_number(number: f64) -> serde_json::Value {
 }
 
 /// A field name that came from outside, short and printable, for an issue's path.
-pub fn shown(name: &str) -> Shown {
-    const SHOWN: usize = 64;
-    Shown::cut(name, SHOWN)
+pub fn escaped_name(name: &str) -> Escaped {
+    const LENGTH_MAX: usize = 64;
+    Escaped::cut(name, LENGTH_MAX)
 }

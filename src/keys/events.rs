@@ -1,25 +1,31 @@
-//! What operators are told of administration.
+//! The events of administration.
 
 use serde_json::{Map, Value, json};
 
 use crate::events::KeyEvent;
-use crate::model::{ApiKey, Timestamp};
-use crate::shown::Shown;
-use crate::store::Changed;
+use crate::model::{ApiKey, Escaped, escape_json};
+use crate::store::ChangedKey;
 
-pub(super) fn issued(key: &ApiKey, actor: Option<Shown>) -> KeyEvent {
+/// For free text and metadata, record only that they changed; the content may be private.
+const PRIVATE: [&str; 2] = ["description", "metadata"];
+/// Fields that change with every change, or with the key.
+const IMPLIED: [&str; 2] = ["updatedAt", "start"];
+
+pub(super) fn issued(key: &ApiKey, actor: Option<Escaped>) -> KeyEvent {
     event(key, Map::new(), actor)
 }
 
-/// With what the changed fields were and are. Of texts and data of the app only that they are others: they may hold
-/// what is nobody's business.
-pub(super) fn changed(key: &Changed, regenerated: bool, actor: Option<Shown>) -> KeyEvent {
-    let Changed { before, after } = key;
+/// With the value of each changed field before and after.
+pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<Escaped>) -> KeyEvent {
+    let ChangedKey { before, after } = key;
+    let (was, mut is) = (fields(before), fields(after));
     let mut changes = Map::new();
-    let (was, is) = (rights(before), rights(after));
-    for ((field, was), (_, is)) in was.into_iter().zip(is) {
-        if was != is {
-            changes.insert(field.to_owned(), json!({ "before": was, "after": is }));
+    for (field, before) in was {
+        let after = is.remove(&field).unwrap_or_default();
+        let is_left_out = [IMPLIED, PRIVATE].as_flattened().contains(&field.as_str());
+        if !is_left_out && before != after {
+            let values = json!({ "before": shown(before), "after": shown(after) });
+            changes.insert(field, values);
         }
     }
     let private = [
@@ -33,32 +39,37 @@ pub(super) fn changed(key: &Changed, regenerated: bool, actor: Option<Shown>) ->
     event(after, changes, actor)
 }
 
-fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<Shown>) -> KeyEvent {
+fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<Escaped>) -> KeyEvent {
     KeyEvent {
-        key_id: Shown::new(&key.id),
-        name: Shown::new(&key.name),
-        client_id: Shown::new(&key.client_id),
+        key_id: Escaped::new(&key.id),
+        name: Escaped::new(&key.name),
+        client_id: Escaped::new(&key.client_id),
         changes,
         actor,
     }
 }
 
-/// Whose the key is and what it permits.
-fn rights(key: &ApiKey) -> [(&'static str, Value); 10] {
-    let at = |at: Option<Timestamp>| json!(at.map(Timestamp::millis));
-    [
-        ("name", json!(Shown::new(&key.name))),
-        ("clientId", json!(Shown::new(&key.client_id))),
-        ("isActive", json!(key.is_active)),
-        ("expiresAt", at(key.expires_at)),
-        ("allowedIps", json!(Shown::list(&key.allowed_ips))),
-        ("rateLimit", json!(key.rate_limit)),
-        (
-            "rateLimitWindowSeconds",
-            json!(key.rate_limit_window_seconds),
-        ),
-        ("scopes", json!(Shown::list(&key.scopes))),
-        ("suspendedUntil", at(key.suspended_until)),
-        ("previousKeyExpiresAt", at(key.previous_key_expires_at)),
-    ]
+/// A key by the names of its fields, as the API shows them.
+fn fields(key: &ApiKey) -> Map<String, Value> {
+    match serde_json::to_value(key) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// Lists are cut as other lists in events are.
+fn shown(value: Value) -> Value {
+    match value {
+        Value::Array(entries) => {
+            let texts: Vec<String> = entries
+                .into_iter()
+                .filter_map(|entry| match entry {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                })
+                .collect();
+            json!(Escaped::list(&texts))
+        }
+        value => escape_json(value),
+    }
 }

@@ -1,10 +1,8 @@
 //! What callers may say of a key: creation, changes, queries.
 
-use crate::config::Ttl;
 use crate::error::Error;
-use crate::input::page::{self, Cursor};
-use crate::input::{Change, Fields, Parsed, Value, argument, rules};
-use crate::model::{ApiKey, Timestamp};
+use crate::input::{Fields, Parsed, Value, argument, page, rules};
+use crate::model::{FieldChange, KeyChanges, KeyQuery, Timestamp, Ttl};
 
 /// Seconds that a replaced key may stay valid: up to a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
@@ -13,66 +11,65 @@ const SEARCH_MIN: usize = 3;
 /// Clocks differ and requests take time: this much of the past still counts as "now" at creation.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
+/// The settings of a key: absent keeps, `null` clears.
+fn settings(fields: &mut Fields) -> KeyChanges {
+    KeyChanges {
+        name: fields.change("name", rules::label(rules::NAME_MAX)),
+        client_id: fields.change("clientId", rules::label(rules::NAME_MAX)),
+        description: fields.clearable("description", rules::prose(rules::DESCRIPTION_MAX)),
+        is_active: fields.change("isActive", rules::boolean),
+        expires_at: fields.clearable("expiresAt", rules::instant),
+        allowed_ips: emptied(fields.clearable("allowedIps", rules::allowed_ips)),
+        rate_limit: fields.clearable("rateLimit", rules::integer(rules::RATE_LIMIT)),
+        rate_limit_window_seconds: fields.clearable(
+            "rateLimitWindowSeconds",
+            rules::integer(rules::WINDOW_SECONDS),
+        ),
+        scopes: emptied(fields.clearable("scopes", rules::scopes)),
+        metadata: fields.clearable("metadata", rules::metadata),
+        lift_suspension: false,
+        end_grace_period: false,
+    }
+}
+
+/// A cleared list is an empty one.
+fn emptied<T>(change: FieldChange<Option<Vec<T>>>) -> FieldChange<Vec<T>> {
+    match change {
+        FieldChange::Keep => FieldChange::Keep,
+        FieldChange::Set(list) => FieldChange::Set(list.unwrap_or_default()),
+    }
+}
+
+/// The input of `createApiKey`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewKey {
-    pub name: String,
-    pub client_id: String,
-    pub description: Option<String>,
-    pub is_active: bool,
-    pub expires_at: Option<Timestamp>,
-    pub allowed_ips: Vec<String>,
-    pub rate_limit: Option<i32>,
-    pub rate_limit_window_seconds: Option<i32>,
-    pub scopes: Vec<String>,
-    pub metadata: Option<serde_json::Value>,
+    /// What differs from the defaults of a key.
+    pub settings: KeyChanges,
 }
 
 impl NewKey {
     pub fn read(value: Value, now: Timestamp, ttl: Ttl) -> Result<Self, Error> {
+        const REQUIRED: [&str; 2] = ["name", "clientId"];
         let mut fields = Fields::of(value);
-        let name = fields.required("name", rules::label(rules::NAME_MAX));
-        let client_id = fields.required("clientId", rules::label(rules::NAME_MAX));
-        let description = fields.optional("description", rules::prose(rules::DESCRIPTION_MAX));
-        let is_active = fields.optional("isActive", rules::boolean).unwrap_or(true);
-        let expires_at = fields
-            .optional("expiresAt", |value| not_past(rules::instant(value)?, now))
-            .or_else(|| ttl.default_days.map(|days| after_days(now, days)));
-        let allowed_ips = fields
-            .optional("allowedIps", rules::allowed_ips)
-            .unwrap_or_default();
-        let rate_limit = fields.optional("rateLimit", rules::integer(rules::RATE_LIMIT));
-        let rate_limit_window_seconds = fields.optional(
-            "rateLimitWindowSeconds",
-            rules::integer(rules::WINDOW_SECONDS),
-        );
-        let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
-        let metadata = fields.optional("metadata", rules::metadata);
-        enforce(ttl, &mut fields, expires_at, now);
-        let read = name.zip(client_id).map(|(name, client_id)| Self {
-            name,
-            client_id,
-            description,
-            is_active,
-            expires_at,
-            allowed_ips,
-            rate_limit,
-            rate_limit_window_seconds,
-            scopes,
-            metadata,
-        });
-        fields.finish(read)
+        // What may be left out may be `null` as well.
+        fields.leave_out_nulls_except(&REQUIRED);
+        fields.require(&REQUIRED);
+        let mut settings = settings(&mut fields);
+        let expires_at = match settings.expires_at {
+            FieldChange::Set(at) => at,
+            FieldChange::Keep => ttl.default_days.map(|days| after_days(now, days)),
+        };
+        if expires_at.is_some_and(|at| at < now.plus_seconds(-PAST_TOLERANCE_SECONDS)) {
+            fields.fail("expiresAt", "must not be in the past");
+        }
+        enforce_max_ttl(&mut fields, expires_at, now, ttl);
+        settings.expires_at = FieldChange::Set(expires_at);
+        fields.finish(Some(Self { settings }))
     }
-}
-
-fn not_past(instant: Timestamp, now: Timestamp) -> Parsed<Timestamp> {
-    if instant < now.plus_seconds(-PAST_TOLERANCE_SECONDS) {
-        return Err("must not be in the past".into());
-    }
-    Ok(instant)
 }
 
 /// Refuses a lifetime beyond the configured one, or none.
-fn enforce(ttl: Ttl, fields: &mut Fields, expires_at: Option<Timestamp>, now: Timestamp) {
+fn enforce_max_ttl(fields: &mut Fields, expires_at: Option<Timestamp>, now: Timestamp, ttl: Ttl) {
     let Some(days) = ttl.max_days else { return };
     if expires_at.is_none_or(|at| at > after_days(now, days)) {
         fields.fail(
@@ -86,94 +83,30 @@ fn after_days(now: Timestamp, days: i32) -> Timestamp {
     now.plus_seconds(i64::from(days) * 86_400)
 }
 
-/// What is to change of a key. Absent keeps, `null` clears.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Changes {
-    pub name: Change<String>,
-    pub client_id: Change<String>,
-    pub description: Change<Option<String>>,
-    pub is_active: Change<bool>,
-    pub expires_at: Change<Option<Timestamp>>,
-    pub allowed_ips: Change<Vec<String>>,
-    pub rate_limit: Change<Option<i32>>,
-    pub rate_limit_window_seconds: Change<Option<i32>>,
-    pub scopes: Change<Vec<String>>,
-    pub metadata: Change<Option<serde_json::Value>>,
-    pub lift_suspension: bool,
-    pub end_grace: bool,
-}
-
-impl Changes {
-    fn read_fields(fields: &mut Fields, now: Timestamp, ttl: Ttl) -> Self {
-        let expires_at = fields.clearable("expiresAt", rules::instant);
-        if let Change::Set(at) = expires_at {
-            enforce(ttl, fields, at, now);
-        }
-        Self {
-            name: fields.change("name", rules::label(rules::NAME_MAX)),
-            client_id: fields.change("clientId", rules::label(rules::NAME_MAX)),
-            description: fields.clearable("description", rules::prose(rules::DESCRIPTION_MAX)),
-            is_active: fields.change("isActive", rules::boolean),
-            expires_at,
-            allowed_ips: emptied(fields.clearable("allowedIps", rules::allowed_ips)),
-            rate_limit: fields.clearable("rateLimit", rules::integer(rules::RATE_LIMIT)),
-            rate_limit_window_seconds: fields.clearable(
-                "rateLimitWindowSeconds",
-                rules::integer(rules::WINDOW_SECONDS),
-            ),
-            scopes: emptied(fields.clearable("scopes", rules::scopes)),
-            metadata: fields.clearable("metadata", rules::metadata),
-            ..Self::default()
-        }
+fn read_changes(fields: &mut Fields, now: Timestamp, ttl: Ttl) -> KeyChanges {
+    let changes = settings(fields);
+    if let FieldChange::Set(at) = changes.expires_at {
+        enforce_max_ttl(fields, at, now, ttl);
     }
-}
-
-impl Changes {
-    /// What the key is after the change.
-    pub fn apply(&self, key: &mut ApiKey, now: Timestamp) {
-        self.name.apply(&mut key.name);
-        self.client_id.apply(&mut key.client_id);
-        self.description.apply(&mut key.description);
-        self.is_active.apply(&mut key.is_active);
-        self.expires_at.apply(&mut key.expires_at);
-        self.allowed_ips.apply(&mut key.allowed_ips);
-        self.rate_limit.apply(&mut key.rate_limit);
-        self.rate_limit_window_seconds
-            .apply(&mut key.rate_limit_window_seconds);
-        self.scopes.apply(&mut key.scopes);
-        self.metadata.apply(&mut key.metadata);
-        if self.lift_suspension {
-            key.suspended_until = None;
-        }
-        if self.end_grace {
-            key.previous_key_expires_at = None;
-        }
-        key.updated_at = now;
-    }
-}
-
-/// A cleared list is an empty one.
-fn emptied<T>(change: Change<Option<Vec<T>>>) -> Change<Vec<T>> {
-    match change {
-        Change::Keep => Change::Keep,
-        Change::Set(list) => Change::Set(list.unwrap_or_default()),
-    }
+    changes
 }
 
 /// The input of `patchApiKey`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Patch {
+pub struct PatchKey {
     pub id: String,
-    pub changes: Changes,
+    pub changes: KeyChanges,
 }
 
-impl Patch {
+impl PatchKey {
     pub fn read(value: Value, now: Timestamp, ttl: Ttl) -> Result<Self, Error> {
         let mut fields = Fields::of(value);
         let id = fields.required("id", rules::id);
-        let mut changes = Changes::read_fields(&mut fields, now, ttl);
-        changes.lift_suspension = fields.clearable("suspendedUntil", only_null) != Change::Keep;
-        changes.end_grace = fields.clearable("previousKeyExpiresAt", only_null) != Change::Keep;
+        let mut changes = read_changes(&mut fields, now, ttl);
+        let mut is_cleared =
+            |name| fields.clearable(name, only_null) != FieldChange::<Option<()>>::Keep;
+        changes.lift_suspension = is_cleared("suspendedUntil");
+        changes.end_grace_period = is_cleared("previousKeyExpiresAt");
         fields.finish(id.map(|id| Self { id, changes }))
     }
 }
@@ -184,18 +117,18 @@ fn only_null(_: Value) -> Parsed<()> {
 
 /// The input of `updateApiKey`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Update {
+pub struct UpdateKey {
     pub id: String,
-    pub changes: Changes,
+    pub changes: KeyChanges,
     /// Replace the key; the old one stays valid for so many seconds.
     pub regenerate: Option<i32>,
 }
 
-impl Update {
+impl UpdateKey {
     pub fn read(value: Value, now: Timestamp, ttl: Ttl) -> Result<Self, Error> {
         let mut fields = Fields::of(value);
         let id = fields.required("id", rules::id);
-        let changes = Changes::read_fields(&mut fields, now, ttl);
+        let changes = read_changes(&mut fields, now, ttl);
         let regenerate = fields
             .optional("regenerateKey", rules::boolean)
             .unwrap_or(false);
@@ -213,27 +146,16 @@ impl Update {
 }
 
 /// The input of `listApiKeys`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Query {
-    pub limit: i32,
-    pub cursor: Option<Cursor>,
-    pub client_id: Option<String>,
-    pub is_active: Option<bool>,
-    pub search: Option<String>,
-}
-
-impl Query {
-    pub fn read(value: Value) -> Result<Self, Error> {
-        let mut fields = Fields::of_optional(value);
-        let query = Self {
-            limit: page::limit(&mut fields),
-            cursor: fields.optional("cursor", Cursor::read),
-            client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
-            is_active: fields.optional("isActive", rules::boolean),
-            search: fields.optional("search", search),
-        };
-        fields.finish(Some(query))
-    }
+pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
+    let mut fields = Fields::of_optional(value);
+    let query = KeyQuery {
+        limit: page::limit(&mut fields),
+        cursor: page::cursor(&mut fields),
+        client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
+        is_active: fields.optional("isActive", rules::boolean),
+        search: fields.optional("search", search),
+    };
+    fields.finish(Some(query))
 }
 
 fn search(value: Value) -> Parsed<String> {

@@ -1,10 +1,10 @@
 //! Accepted verifies by client, for operators who ask for it: bounded, since each client is a time series.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
 
-use crate::lock::locked;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// All clients beyond those that are told apart. A client of this name is one of them.
 const OTHER: &str = "other";
@@ -29,7 +29,7 @@ impl Clients {
         if limit == 0 {
             return None;
         }
-        let mut clients = locked(&self.0);
+        let mut clients = self.0.lock();
         let named = clients.keys().filter(|client| *client != OTHER).count();
         let place = if clients.contains_key(name) || named < limit {
             name.to_owned()
@@ -42,7 +42,7 @@ impl Clients {
 
     /// By their names.
     pub(super) fn list(&self) -> Vec<(String, u64)> {
-        let clients = locked(&self.0);
+        let clients = self.0.lock();
         let listed = |(name, uses): (&String, &ClientUses)| (name.clone(), uses.0.load(Relaxed));
         clients.iter().map(listed).collect()
     }

@@ -4,7 +4,7 @@ use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::nanos;
+use super::counter::nanos;
 
 /// The largest time in each bucket, in nanoseconds; one more bucket has what takes longer.
 pub(super) const BOUNDS: [u64; 21] = [

@@ -1,32 +1,32 @@
 //! Everything that is told, with its help.
 
 use std::iter;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::Metrics;
 use super::histogram::{BOUNDS, Histogram};
-use super::state::{Gauges, State, Totals};
-use super::text::{Family, Kind, Text};
-use crate::lock::locked;
+use super::process::Metrics;
+use super::state::{Gauges, Snapshot, Totals};
+use super::text::{Exposition, Family, MetricKind};
 
 impl Metrics {
     /// What this process has counted of what services count themselves. Must be asked before the one that runs may be
     /// retired.
     #[must_use]
     pub fn totals(&self, running: Option<Totals>) -> Totals {
-        let mut totals = *locked(&self.closed);
+        let mut totals = *self.closed.lock();
         totals.add(running.unwrap_or_default());
         totals
     }
 
     /// All of it, as Prometheus reads it.
     #[must_use]
-    pub fn report(&self, state: &State) -> String {
-        let mut text = Text::default();
+    pub fn report(&self, state: &Snapshot) -> String {
+        let mut text = Exposition::default();
         self.verifies(&mut text);
         self.clients(&mut text);
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "admin_verifications_total",
             "Verifications of admin tokens by result: VALID, the code of a refusal or the code of an error.",
         )
@@ -49,7 +49,7 @@ impl Metrics {
             running(&mut text, gauges);
         }
         text.family(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "build_info",
             "Always 1; the label is the version of the package.",
         )
@@ -57,23 +57,24 @@ impl Metrics {
         text.finish()
     }
 
-    fn verifies(&self, text: &mut Text) {
-        let hits = self.hits.each_ref().map(|hits| hits.load(super::Relaxed));
+    fn verifies(&self, text: &mut Exposition) {
+        let hits = self.hits.each_ref().map(|hits| hits.load(Relaxed));
         let all_hits: u64 = hits.iter().sum();
         // Outcomes come first among the results; memory has no faults.
         let hits = hits.into_iter().chain(iter::repeat(0));
         let results = self.verifies.iter().zip(hits);
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "verifications_total",
             "Verifications of API keys by result: VALID, the code of a refusal or the code of an error.",
         )
         .by("result", results.map(|((result, others), hits)| (result, others + hits)));
         let looks = self.lookups.iter();
         text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "cache_lookups_total",
-            "Cache lookups of presented keys by result: hit, stale (cached, but the row may have changed) or miss.",
+            "Cache lookups of presented keys by result: hit, stale (cached, but the row may have changed) or \
+                 miss.",
         )
         .by(
             "result",
@@ -83,34 +84,34 @@ impl Metrics {
             }),
         );
         let mut family = text.family(
-            Kind::Histogram,
+            MetricKind::Histogram,
             "verification_duration_seconds",
             "Duration of verifications inside the addon. path=cache: those without I/O, every 64th of which is \
-             timed; path=database: those that queried the database, hashing included.",
+                 timed; path=database: those that queried the database, hashing included.",
         );
         family.histogram("cache", &self.warm);
         family.histogram("database", &self.cold);
     }
 
-    fn clients(&self, text: &mut Text) {
+    fn clients(&self, text: &mut Exposition) {
         let clients = self.clients.list();
         if clients.is_empty() {
             return;
         }
         let mut family = text.family(
-            Kind::Counter,
+            MetricKind::Counter,
             "client_verifications_total",
             "Accepted verifications by client, for the first metricsClients clients; all others are counted as \
-             client other.",
+                 client other.",
         );
         for (client, uses) in clients {
             family.sample(&[("client", &client)], uses);
         }
     }
 
-    fn flushes(&self, text: &mut Text) {
+    fn flushes(&self, text: &mut Exposition) {
         let mut family = text.family(
-            Kind::Summary,
+            MetricKind::Summary,
             "flush_duration_seconds",
             "Time taken to store usage, suspensions and the audit log, failed flushes included.",
         );
@@ -122,10 +123,16 @@ impl Metrics {
             "Flushes that could not store everything; the rest is stored later.",
             self.flush_failures.get(),
         );
+        text.family(
+            MetricKind::Counter,
+            "background_failures_total",
+            "Rounds of background work that failed, by the work; they are tried again.",
+        )
+        .by("task", self.background_failures.iter());
     }
 }
 
-fn totals(text: &mut Text, state: &State) {
+fn totals(text: &mut Exposition, state: &Snapshot) {
     let Totals {
         hashes,
         hash_nanos,
@@ -161,7 +168,7 @@ fn totals(text: &mut Text, state: &State) {
     );
 }
 
-fn running(text: &mut Text, gauges: &Gauges) {
+fn running(text: &mut Exposition, gauges: &Gauges) {
     text.gauge("cache_entries", "Keys in the cache.", gauges.cached);
     text.gauge(
         "cache_capacity",
@@ -183,7 +190,7 @@ fn running(text: &mut Text, gauges: &Gauges) {
         ("in_use", gauges.connections_in_use),
     ];
     text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "database_connections",
         "Open connections of the pool; one more connection listens for changes.",
     )
@@ -205,13 +212,15 @@ fn running(text: &mut Text, gauges: &Gauges) {
     );
 }
 
-impl Text {
+impl Exposition {
     fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(Kind::Counter, name, help).sample(&[], value);
+        self.family(MetricKind::Counter, name, help)
+            .sample(&[], value);
     }
 
     fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(Kind::Gauge, name, help).sample(&[], value);
+        self.family(MetricKind::Gauge, name, help)
+            .sample(&[], value);
     }
 }
 

@@ -1,9 +1,5 @@
 //! What the service that runs says of itself.
 
-use std::time::Instant;
-
-use crate::service::Service;
-
 /// What a service counts itself, from its start on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -15,18 +11,6 @@ pub struct Totals {
 }
 
 impl Totals {
-    #[must_use]
-    pub fn of(service: &Service) -> Self {
-        let hashed = service.hasher.stats();
-        Self {
-            hashes: hashed.hashes,
-            hash_nanos: hashed.busy_ns,
-            rows_read: service.store.selects(),
-            retries: service.store.retries(),
-            audit_dropped: service.audit.dropped(),
-        }
-    }
-
     pub fn add(&mut self, other: Self) {
         self.hashes += other.hashes;
         self.hash_nanos += other.hash_nanos;
@@ -38,7 +22,7 @@ impl Totals {
 
 /// The state of a process as it is now.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct State {
+pub struct Snapshot {
     /// `None`: nobody has asked yet.
     pub database_up: Option<bool>,
     pub events_dropped: u64,
@@ -59,22 +43,4 @@ pub struct Gauges {
     pub connections_max: u32,
     pub changes_read_ago_seconds: f64,
     pub usage_pending: u64,
-}
-
-impl Gauges {
-    #[must_use]
-    pub fn of(service: &Service, now: Instant) -> Self {
-        let (connections, idle) = service.store.connections();
-        Self {
-            cached: service.cache.len(),
-            cache_capacity: service.config.cache_capacity,
-            hashes_queued: service.hasher.stats().queued,
-            hash_permits: service.config.hash_permits,
-            connections_idle: idle,
-            connections_in_use: connections.saturating_sub(idle),
-            connections_max: service.config.pool_max,
-            changes_read_ago_seconds: service.cache.stale_for(now).as_secs_f64(),
-            usage_pending: service.usage.pending(),
-        }
-    }
 }

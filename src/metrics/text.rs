@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 const PREFIX: &str = "sophra_api_key_";
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
@@ -14,7 +14,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Text(String);
+pub(super) struct Exposition(String);
 
 /// The samples of one metric.
 pub(super) struct Family<'t> {
@@ -22,14 +22,19 @@ pub(super) struct Family<'t> {
     name: &'static str,
 }
 
-impl Text {
+impl Exposition {
     /// Help texts are ours: there is nothing to escape in them.
-    pub(super) fn family(&mut self, kind: Kind, name: &'static str, help: &str) -> Family<'_> {
+    pub(super) fn family(
+        &mut self,
+        kind: MetricKind,
+        name: &'static str,
+        help: &str,
+    ) -> Family<'_> {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-            Kind::Summary => "summary",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Summary => "summary",
         };
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(self.0, "# HELP {PREFIX}{name} {help}");

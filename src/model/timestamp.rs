@@ -1,7 +1,9 @@
 //! An instant as JavaScript and the database know it.
 
 use std::num::NonZeroI64;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as in a JavaScript `Date`, in the years 1 to 9999.
 ///
@@ -59,13 +61,11 @@ impl Timestamp {
     pub fn millis_after(self, now: Self) -> u64 {
         u64::try_from(self.millis().saturating_sub(now.millis())).unwrap_or(0)
     }
+}
 
-    /// The system clock. Only the boundary of the crate asks it; everyone else is told the time.
-    #[must_use]
-    pub fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+impl Serialize for Timestamp {
+    /// As milliseconds since the epoch, of which JavaScript makes a `Date`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.millis())
     }
 }

@@ -2,35 +2,21 @@
 
 use serde_json::Value;
 
-use super::Store;
-use super::readable::Readable;
-use crate::audit::{AuditQuery, Entry};
+use super::connection::error::StoreError;
+use super::handle::Store;
 use crate::error::Error;
-use crate::input::page::Cursor;
-use crate::model::Timestamp;
-use crate::shown::Shown;
-
-/// An entry as it was written.
-#[derive(Debug)]
-pub struct AuditRow {
-    pub id: String,
-    pub at: Timestamp,
-    pub count: i64,
-    pub event: Readable,
-}
+use crate::model::{
+    AuditEntry, AuditQuery, Cursor, Escaped, Metadata, StoredAuditEntry, Timestamp,
+};
 
 impl Store {
     /// Safe to repeat: the ids were made before.
-    pub async fn write_audit(&self, entries: &[Entry]) -> Result<(), Error> {
-        let events: Vec<Value> = entries
-            .iter()
-            .map(|entry| serde_json::to_value(&entry.event).unwrap_or_default())
-            .collect();
+    pub async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), Error> {
+        let events: Vec<Value> = entries.iter().map(|entry| entry.event.clone()).collect();
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
         let at: Vec<Timestamp> = entries.iter().map(|entry| entry.at).collect();
-        let count = |entry: &Entry| i64::try_from(entry.count).unwrap_or(i64::MAX);
-        let counts: Vec<i64> = entries.iter().map(count).collect();
-        self.repeatable(|| async {
+        let counts: Vec<i64> = entries.iter().map(|entry| entry.count).collect();
+        self.retryable("write_audit", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
@@ -52,13 +38,13 @@ impl Store {
     }
 
     /// Newest first. One row more than the limit tells whether there is a next page.
-    pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
+    pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<StoredAuditEntry>, Error> {
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.repeatable(|| async {
+        self.retryable("list_audit", || async {
             sqlx::query_as!(
-                AuditRow,
+                StoredAuditEntry,
                 r#"
-                SELECT id, at AS "at: Timestamp", count, event AS "event: Readable"
+                SELECT id, at AS "at: Timestamp", count, event AS "event: Metadata"
                 FROM sophra_api_keys.audit
                 WHERE ($1::timestamp IS NULL OR (at, id) < ($1, $2))
                   AND ($3::text IS NULL OR key_id = $3)
@@ -70,7 +56,7 @@ impl Store {
                 "#,
                 before as _,
                 before_id,
-                query.key_id.as_ref().map(Shown::as_str),
+                query.key_id.as_ref().map(Escaped::as_str),
                 query.r#type,
                 query.from as _,
                 query.to as _,
@@ -78,6 +64,7 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
@@ -85,7 +72,7 @@ impl Store {
     /// Forgets what is older; a part at a time, so that no statement takes long. Whether there may be more.
     pub async fn prune_audit(&self, before: Timestamp) -> Result<bool, Error> {
         const PART: i64 = 10_000;
-        self.repeatable(|| async {
+        self.retryable("prune_audit", || async {
             let mut db = self.db().await?;
             let done = sqlx::query!(
                 r#"

@@ -1,44 +1,19 @@
 //! The rows of `"ApiKey"`: create, read, change, delete.
 
-use super::Store;
-use super::db::Db;
-use super::readable::Readable;
+use super::connection::Session;
+use super::handle::Store;
 use crate::error::Error;
-use crate::hash::Phc;
-use crate::input::Change;
-use crate::input::page::Cursor;
-use crate::keys::{Changes, Query};
-use crate::model::{ApiKey, CredentialDigest, Timestamp};
+use crate::model::{
+    ApiKey, CredentialDigest, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp,
+};
 
-/// One row, as far as callers may see it.
-pub(super) struct KeyRow {
-    pub id: String,
-    pub name: String,
-    pub client_id: String,
-    pub description: Option<String>,
-    pub is_active: bool,
-    pub expires_at: Option<Timestamp>,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
-    pub last_used_at: Option<Timestamp>,
-    pub allowed_ips: Vec<String>,
-    pub rate_limit: Option<i32>,
-    pub rate_limit_window_seconds: Option<i32>,
-    pub usage_count: i64,
-    pub start: Option<String>,
-    pub scopes: Vec<String>,
-    pub metadata: Option<Readable>,
-    pub suspended_until: Option<Timestamp>,
-    pub previous_key_expires_at: Option<Timestamp>,
-}
-
-/// A query that answers key rows: `$head`, the columns of [`KeyRow`], `$tail`.
+/// A query that answers key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
 /// An entry of `"allowedIps"` that is NULL becomes one that cannot be read, so that it refuses everyone.
 macro_rules! key_rows {
     ($head:literal, $tail:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
-            KeyRow,
+            ApiKey,
             $head
             + r#"
                 "id",
@@ -56,7 +31,7 @@ macro_rules! key_rows {
                 "usageCount"::bigint AS "usage_count!",
                 "start",
                 "scopes",
-                "metadata" AS "metadata: Readable",
+                "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
                 "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp"
             "#
@@ -66,46 +41,51 @@ macro_rules! key_rows {
     };
 }
 
-impl From<KeyRow> for ApiKey {
-    fn from(row: KeyRow) -> Self {
-        Self {
-            id: row.id,
-            name: row.name,
-            client_id: row.client_id,
-            description: row.description,
-            is_active: row.is_active,
-            expires_at: row.expires_at,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            last_used_at: row.last_used_at,
-            allowed_ips: row.allowed_ips,
-            rate_limit: row.rate_limit,
-            rate_limit_window_seconds: row.rate_limit_window_seconds,
-            usage_count: row.usage_count,
-            start: row.start,
-            scopes: row.scopes,
-            metadata: row.metadata.map(|Readable(metadata)| metadata),
-            suspended_until: row.suspended_until,
-            previous_key_expires_at: row.previous_key_expires_at,
-        }
-    }
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$12`,
+/// `$tail`. `$1` is the id, and the arguments from `$13` on are the statement's own.
+macro_rules! write_settings {
+    ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
+        sqlx::query!(
+            $head
+            + r#"
+                "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
+                "rateLimitWindowSeconds", "scopes", "metadata"
+            "#
+            + $middle
+            + "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+            + $tail,
+            $key.id,
+            $key.name,
+            $key.client_id,
+            $key.description,
+            $key.is_active,
+            $key.expires_at as _,
+            $key.updated_at as _,
+            &$key.allowed_ips,
+            $key.rate_limit,
+            $key.rate_limit_window_seconds,
+            &$key.scopes,
+            $key.metadata as _,
+            $($argument),*
+        )
+    };
 }
 
 /// What a new or regenerated key leaves in its row.
 #[derive(Debug, Clone)]
 pub struct Credential {
-    pub hash: Phc,
+    pub hash: StoredHash,
     pub lookup: String,
     pub start: String,
     /// Fingerprint of the signing key behind the tag.
     pub signing_key: String,
 }
 
-/// A new key in the place of the current one, which stays valid until `grace_until`.
+/// A new key in the place of the current one, which stays valid until `grace_ends_at`.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     pub credential: Credential,
-    pub grace_until: Option<Timestamp>,
+    pub grace_ends_at: Option<Timestamp>,
     /// Of a current key that is kept in plaintext: in its grace period it is kept as this hash only.
     pub replaced: Option<ReplacedPlaintext>,
 }
@@ -113,46 +93,30 @@ pub struct Rotation {
 #[derive(Debug, Clone)]
 pub struct ReplacedPlaintext {
     pub digest: CredentialDigest,
-    pub hash: Phc,
+    pub hash: StoredHash,
 }
 
 /// A key before and after a change.
 #[derive(Debug)]
-pub struct Changed {
+pub struct ChangedKey {
     pub before: ApiKey,
     pub after: ApiKey,
 }
 
 impl Store {
-    /// Safe to repeat: the id was made before, so a second insert of the same row changes nothing.
+    /// Safe to retry: the id was made before, so a second insert of the same row changes nothing.
     pub async fn insert_key(&self, key: &ApiKey, credential: &Credential) -> Result<(), Error> {
-        self.repeatable(|| async {
+        self.retryable("insert_key", || async {
             let mut db = self.db().await?;
-            sqlx::query!(
-                r#"
-                INSERT INTO "ApiKey" (
-                  "id", "key", "clientId", "name", "description", "isActive", "expiresAt", "createdAt", "updatedAt",
-                  "allowedIps", "rateLimit", "usageCount", "lookup", "start", "scopes", "metadata",
-                  "rateLimitWindowSeconds", "signingKey"
-                )
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, 0, $11, $12, $13, $14, $15, $16)
-                ON CONFLICT ("id") DO NOTHING
-                "#,
-                key.id,
-                credential.hash.as_str(),
-                key.client_id,
-                key.name,
-                key.description,
-                key.is_active,
-                key.expires_at as _,
+            write_settings!(
+                r#"INSERT INTO "ApiKey" ("#,
+                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey") VALUES ("#,
+                r#", $1, $13, 0, $14, $15, $16, $17) ON CONFLICT ("id") DO NOTHING"#,
+                key,
                 key.created_at as _,
-                &key.allowed_ips,
-                key.rate_limit,
+                credential.hash.as_str(),
                 credential.lookup,
                 credential.start,
-                &key.scopes,
-                key.metadata,
-                key.rate_limit_window_seconds,
                 credential.signing_key,
             )
             .execute(&mut db)
@@ -163,21 +127,21 @@ impl Store {
     }
 
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
-        self.repeatable(|| async {
+        self.retryable("get_key", || async {
             let mut db = self.db().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1"#, id)
                 .fetch_optional(&mut db)
                 .await?;
-            Ok(row.map(ApiKey::from))
+            Ok(row)
         })
         .await
     }
 
     /// Newest first. One row more than the limit tells whether there is a next page.
-    pub async fn list_keys(&self, query: &Query) -> Result<Vec<ApiKey>, Error> {
+    pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
         let pattern = query.search.as_deref().map(contains_pattern);
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.repeatable(|| async {
+        self.retryable("list_keys", || async {
             let mut db = self.db().await?;
             let rows = key_rows!(
                 "SELECT",
@@ -199,7 +163,7 @@ impl Store {
             )
             .fetch_all(&mut db)
             .await?;
-            Ok(rows.into_iter().map(ApiKey::from).collect())
+            Ok(rows)
         })
         .await
     }
@@ -208,17 +172,16 @@ impl Store {
     pub async fn change_key(
         &self,
         id: &str,
-        changes: &Changes,
+        changes: &KeyChanges,
         rotation: Option<&Rotation>,
         now: Timestamp,
-    ) -> Result<Option<Changed>, Error> {
-        self.once(|| async {
+    ) -> Result<Option<ChangedKey>, Error> {
+        self.once("change_key", || async {
             let mut db = self.begin().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
                 .fetch_optional(&mut db)
                 .await?;
-            let Some(row) = row else { return Ok(None) };
-            let before = ApiKey::from(row);
+            let Some(before) = row else { return Ok(None) };
             let mut key = before.clone();
             changes.apply(&mut key, now);
             if let Some(rotation) = rotation {
@@ -227,14 +190,14 @@ impl Store {
             }
             write_key(&mut db, &key, changes).await?;
             db.commit().await?;
-            Ok(Some(Changed { before, after: key }))
+            Ok(Some(ChangedKey { before, after: key }))
         })
         .await
     }
 
     /// Whether there was such a row. Safe to repeat only in its effect, so a repeat would answer wrongly.
     pub async fn delete_key(&self, id: &str) -> Result<bool, Error> {
-        self.once(|| async {
+        self.once("delete_key", || async {
             let mut db = self.db().await?;
             let done = sqlx::query!(r#"DELETE FROM "ApiKey" WHERE "id" = $1"#, id)
                 .execute(&mut db)
@@ -246,8 +209,8 @@ impl Store {
     }
 
     /// Removes a key whose creation ended without an answer; whether it was there.
-    pub async fn delete_orphan(&self, id: &str, hash: &Phc) -> Result<bool, Error> {
-        self.repeatable(|| async {
+    pub async fn delete_unconfirmed_key(&self, id: &str, hash: &StoredHash) -> Result<bool, Error> {
+        self.retryable("delete_unconfirmed_key", || async {
             let mut db = self.db().await?;
             let done = sqlx::query!(
                 r#"DELETE FROM "ApiKey" WHERE "id" = $1 AND "key" = $2"#,
@@ -263,47 +226,27 @@ impl Store {
     }
 }
 
-/// Writes every column that a change may set. `"metadata"` that is kept may be unreadable here, so it is not written.
-async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        UPDATE "ApiKey" SET
-          "name" = $2,
-          "clientId" = $3,
-          "description" = $4,
-          "isActive" = $5,
-          "expiresAt" = $6,
-          "updatedAt" = $7,
-          "allowedIps" = $8,
-          "rateLimit" = $9,
-          "rateLimitWindowSeconds" = $10,
-          "scopes" = $11,
-          "metadata" = CASE WHEN $17 THEN $12 ELSE "metadata" END,
-          "suspendedUntil" = $13,
-          "limiterEpoch" = "limiterEpoch" + $14::boolean::integer,
-          "previousKeyExpiresAt" = $15,
-          "previousKey" = CASE WHEN $16 THEN NULL ELSE "previousKey" END,
-          "previousLookup" = CASE WHEN $16 THEN NULL ELSE "previousLookup" END,
-          "previousSigningKey" = CASE WHEN $16 THEN NULL ELSE "previousSigningKey" END
+/// Writes every column that a change may set.
+async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx::Result<()> {
+    write_settings!(
+        r#"UPDATE "ApiKey" SET ("#,
+        r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
+            "previousSigningKey") = ("#,
+        r#",
+            $13,
+            "limiterEpoch" + $14::boolean::integer,
+            $15,
+            CASE WHEN $16 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $16 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $16 THEN NULL ELSE "previousSigningKey" END
+          )
         WHERE "id" = $1
         "#,
-        key.id,
-        key.name,
-        key.client_id,
-        key.description,
-        key.is_active,
-        key.expires_at as _,
-        key.updated_at as _,
-        &key.allowed_ips,
-        key.rate_limit,
-        key.rate_limit_window_seconds,
-        &key.scopes,
-        key.metadata,
+        key,
         key.suspended_until as _,
         changes.lift_suspension,
         key.previous_key_expires_at as _,
-        changes.end_grace,
-        changes.metadata != Change::Keep,
+        changes.end_grace_period,
     )
     .execute(db)
     .await?;
@@ -313,13 +256,13 @@ async fn write_key(db: &mut Db, key: &ApiKey, changes: &Changes) -> sqlx::Result
 /// The current key becomes the previous one, if it has a grace period; the one before is gone in any case. Answers
 /// until when the previous one is valid. Of a plaintext that is not the one which was hashed nothing is kept.
 async fn replace_credential(
-    db: &mut Db,
+    db: &mut Session,
     id: &str,
     rotation: &Rotation,
 ) -> sqlx::Result<Option<Timestamp>> {
     let Rotation {
         credential,
-        grace_until,
+        grace_ends_at,
         replaced,
     } = rotation;
     let replaced = replaced.as_ref();
@@ -341,7 +284,7 @@ async fn replace_credential(
             CASE
               WHEN $2::timestamp IS NULL THEN NULL
               WHEN "lookup" IS NOT NULL THEN "lookup"
-              WHEN sha256(replace("key", E'\\', E'\\\\')::bytea) = $9 THEN $8
+              WHEN sophra_api_keys.plaintext_digest("key") = $9 THEN $8
             END AS lookup
           FROM "ApiKey" WHERE "id" = $1
         ) AS previous
@@ -349,7 +292,7 @@ async fn replace_credential(
         RETURNING key."previousKeyExpiresAt" AS "until: Timestamp"
         "#,
         id,
-        grace_until as _,
+        grace_ends_at as _,
         credential.hash.as_str(),
         credential.lookup,
         credential.start,

@@ -1,86 +1,18 @@
-//! The usage flush: one statement, applied exactly once, that adds to what all processes have spent, too.
+//! The usage flush: one statement, applied exactly once, that also adds to the fleet totals of the rate limits.
 
 use std::time::Duration;
 
-use super::Store;
+use super::connection::error::StoreError;
+use super::handle::Store;
 use crate::error::Error;
-use crate::model::Timestamp;
-
-/// Usage of one process since its last batch. Immutable once made, so that it can be repeated.
-#[derive(Debug, Clone, Default)]
-pub struct Batch {
-    /// Rises by one with every batch of the process.
-    pub number: i64,
-    /// By key, in the order of ids.
-    pub uses: Vec<(String, Use)>,
-}
-
-/// What a key was used since the last batch.
-#[derive(Debug, Clone, Copy)]
-pub struct Use {
-    pub uses: i64,
-    /// What that cost of the rate limit.
-    pub cost: i64,
-    /// Under which it was charged.
-    pub epoch: i32,
-    pub last_used: Timestamp,
-}
-
-impl Use {
-    /// What was charged under an earlier epoch is forgiven.
-    pub fn add(&mut self, other: Self) {
-        let epoch = self.epoch.max(other.epoch);
-        let charged = |counted: Self| {
-            if counted.epoch == epoch {
-                counted.cost
-            } else {
-                0
-            }
-        };
-        *self = Self {
-            uses: self.uses + other.uses,
-            cost: charged(*self) + charged(other),
-            epoch,
-            last_used: self.last_used.max(other.last_used),
-        };
-    }
-}
-
-impl Batch {
-    pub fn is_empty(&self) -> bool {
-        self.uses.is_empty()
-    }
-}
+use crate::model::{FleetTotal, Timestamp, UsageBatch};
 
 /// What became of a batch.
 #[derive(Debug)]
-pub struct Stored {
+pub struct StoredBatch {
     /// Keys whose rows were locked: they were left out, so that a flush never waits and is never waited for.
     pub skipped: Vec<String>,
-    pub spent: Vec<KeySpent>,
-}
-
-/// What all processes have spent of a key.
-#[derive(Debug)]
-pub struct KeySpent {
-    pub key_id: String,
-    pub epoch: i32,
-    pub total: i64,
-    /// In how long it had returned before the batch; unknown where the batch was stored by an earlier try.
-    pub full_at: Option<Timestamp>,
-}
-
-impl From<((String, i32), (i64, Option<Timestamp>))> for KeySpent {
-    fn from(
-        ((key_id, epoch), (total, full_at)): ((String, i32), (i64, Option<Timestamp>)),
-    ) -> Self {
-        Self {
-            key_id,
-            epoch,
-            total,
-            full_at,
-        }
-    }
+    pub totals: Vec<FleetTotal>,
 }
 
 /// A batch as parallel lists: of all its keys, and of those that have a limit.
@@ -95,7 +27,7 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(batch: &Batch, returns_in: impl Fn(&str, i64) -> Duration, now: Timestamp) -> Self {
+    fn of(batch: &UsageBatch, returns_in: impl Fn(&str, i64) -> Duration, now: Timestamp) -> Self {
         let (ids, all): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
         let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
         let (spenders, spent): (Vec<_>, Vec<_>) = costly.cloned().unzip();
@@ -108,14 +40,9 @@ impl Lists {
             full_at: spenders.iter().zip(&costs).map(full_at).collect(),
             spenders,
             costs,
-            epochs: spent.iter().map(|counted| counted.epoch).collect(),
+            epochs: spent.iter().map(|counted| counted.generation).collect(),
         }
     }
-}
-
-/// The next try sees it.
-fn raced() -> sqlx::Error {
-    sqlx::Error::Protocol("stored by an earlier try".into())
 }
 
 impl Store {
@@ -126,12 +53,12 @@ impl Store {
     pub async fn add_usage(
         &self,
         process: &str,
-        batch: &Batch,
+        batch: &UsageBatch,
         returns_in: impl Fn(&str, i64) -> Duration,
         now: Timestamp,
-    ) -> Result<Stored, Error> {
+    ) -> Result<StoredBatch, Error> {
         let lists = Lists::of(batch, returns_in, now);
-        self.repeatable(|| async {
+        self.retryable("add_usage", || async {
             let mut db = self.db().await?;
             let row = sqlx::query!(
                 r#"
@@ -232,24 +159,31 @@ impl Store {
             .await?;
             db.commit().await?;
             // An earlier try has stored it while this one waited for it, so this one cannot see what it left out.
-            let skipped = row.skipped.ok_or_else(raced)?;
+            let skipped = row.skipped.ok_or(StoreError::Superseded)?;
             let keys = row.key_ids.into_iter().zip(row.epochs);
-            let spent = keys.zip(row.totals.into_iter().zip(row.full_at));
-            Ok(Stored {
+            let totals = keys.zip(row.totals.into_iter().zip(row.full_at)).map(
+                |((key_id, generation), (total, full_at))| FleetTotal {
+                    key_id,
+                    generation,
+                    total,
+                    full_at,
+                },
+            );
+            Ok(StoredBatch {
                 skipped,
-                spent: spent.map(KeySpent::from).collect(),
+                totals: totals.collect(),
             })
         })
         .await
     }
 
     /// What all processes have spent of these keys.
-    pub async fn read_spent(&self, key_ids: &[String]) -> Result<Vec<KeySpent>, Error> {
-        self.repeatable(|| async {
+    pub async fn read_fleet_totals(&self, key_ids: &[String]) -> Result<Vec<FleetTotal>, Error> {
+        self.retryable("read_fleet_totals", || async {
             sqlx::query_as!(
-                KeySpent,
+                FleetTotal,
                 r#"
-                SELECT key_id, epoch, spent AS "total", full_at AS "full_at: Timestamp"
+                SELECT key_id, epoch AS "generation", spent AS "total", full_at AS "full_at: Timestamp"
                 FROM sophra_api_keys.spent
                 WHERE key_id = ANY($1)
                 "#,
@@ -257,6 +191,7 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
@@ -265,7 +200,7 @@ impl Store {
     pub async fn prune_usage(&self, now: Timestamp) -> Result<(), Error> {
         const DAY: i64 = 86_400;
         let (full_before, flushed_before) = (now.plus_seconds(-DAY), now.plus_seconds(-30 * DAY));
-        self.repeatable(|| async {
+        self.retryable("prune_usage", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"

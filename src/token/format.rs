@@ -39,13 +39,13 @@ pub fn is_prefix(text: &str) -> bool {
 
 /// What surrounds the digits of a key: the prefixes and the environment of this process.
 #[derive(Clone, Debug)]
-pub struct Format {
+pub struct KeyFormat {
     prefix: String,
     older: Vec<String>,
     environment: Environment,
 }
 
-impl Format {
+impl KeyFormat {
     /// The first prefix issues, all are accepted. `None` without a prefix, or when one is not
     /// [a prefix](is_prefix).
     #[must_use]

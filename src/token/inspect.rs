@@ -1,10 +1,13 @@
-//! What a string is, told to a person: the same rules as [`Tokens::parse`](super::Tokens::parse), which only says no.
+//! What a string is, told to a person: the same rules as [`Tokens::parse`](super::tokens::Tokens::parse), which only says no.
 
 use serde::Serialize;
 
-use super::{
-    CRC_DIGITS, Environment, Format, Keyring, LOOKUP_DIGITS, MAX_LENGTH, MIN_LENGTH, SECRET_DIGITS,
-    TAG_DIGITS, base62, checksum, is_prefix, split_end,
+use super::base62;
+use super::format::{Environment, KeyFormat, is_prefix};
+use super::keyring::Keyring;
+use super::shape::{
+    CRC_DIGITS, LOOKUP_DIGITS, MAX_LENGTH, MIN_LENGTH, SECRET_DIGITS, TAG_DIGITS, checksum,
+    split_end,
 };
 
 /// Digits after the last `_`.
@@ -16,11 +19,11 @@ const DIGITS: usize = SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS;
 pub struct Inspection {
     pub well_formed: bool,
     /// Of which sort it is; `None`: it is no key.
-    pub kind: Option<Kind>,
+    pub kind: Option<KeyKind>,
     /// The displayable beginning of an issued key.
     pub start: Option<String>,
     /// Whether the tag was made by a signing key at hand.
-    pub tag: Tag,
+    pub tag: TagCheck,
     /// Fingerprint of the signing key that made the tag.
     pub signing_key: Option<String>,
     /// What is wrong, or what could not be told.
@@ -29,7 +32,7 @@ pub struct Inspection {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum KeyKind {
     Issued,
     /// Has the shape of a key of an older implementation: only the database knows it.
     Adopted,
@@ -37,7 +40,7 @@ pub enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Tag {
+pub enum TagCheck {
     Valid,
     /// Made by none of the signing keys at hand.
     Unknown,
@@ -47,19 +50,19 @@ pub enum Tag {
 
 /// What `text` is. Without a keyring its tag is not checked.
 #[must_use]
-pub fn inspect(text: &str, format: &Format, keyring: Option<&Keyring>) -> Inspection {
+pub fn inspect(text: &str, format: &KeyFormat, keyring: Option<&Keyring>) -> Inspection {
     if let Err(note) = presentable(text) {
         return malformed(note);
     }
     match text.split_once('_') {
         Some((prefix, rest)) if format.accepts(prefix) => issued(text, rest, format, keyring)
             .unwrap_or_else(|note| Inspection {
-                tag: Tag::Unchecked,
+                tag: TagCheck::Unchecked,
                 ..malformed(note)
             }),
         _ => Inspection {
             well_formed: true,
-            kind: Some(Kind::Adopted),
+            kind: Some(KeyKind::Adopted),
             note: Some(adopted_note(text).into()),
             ..malformed(String::new())
         },
@@ -71,7 +74,7 @@ fn malformed(note: String) -> Inspection {
         well_formed: false,
         kind: None,
         start: None,
-        tag: Tag::Unchecked,
+        tag: TagCheck::Unchecked,
         signing_key: None,
         note: Some(note),
     }
@@ -91,7 +94,7 @@ fn presentable(text: &str) -> Result<(), String> {
 fn issued(
     text: &str,
     after_prefix: &str,
-    format: &Format,
+    format: &KeyFormat,
     keyring: Option<&Keyring>,
 ) -> Result<Inspection, String> {
     let (environment, digits) = shape(after_prefix)?;
@@ -111,16 +114,16 @@ fn issued(
         keyring.author_of(signed, tag)
     });
     let (tag, note) = match author {
-        None => (Tag::Unchecked, None),
-        Some(Some(_)) => (Tag::Valid, None),
+        None => (TagCheck::Unchecked, None),
+        Some(Some(_)) => (TagCheck::Valid, None),
         Some(None) => (
-            Tag::Unknown,
+            TagCheck::Unknown,
             Some("The tag was not made by any signing key of this environment".into()),
         ),
     };
     Ok(Inspection {
-        well_formed: tag != Tag::Unknown,
-        kind: Some(Kind::Issued),
+        well_formed: tag != TagCheck::Unknown,
+        kind: Some(KeyKind::Issued),
         start: Some(start),
         tag,
         signing_key: author.flatten().map(|key| key.fingerprint().to_owned()),
@@ -131,7 +134,7 @@ fn issued(
 /// The environment and the digits of `<live|test>_<lookup>_<digits>`.
 fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
     const SHAPE: &str = "After its prefix, a key continues with live_ or test_, 12 characters, _ and 46 characters \
-        (0-9A-Za-z)";
+         (0-9A-Za-z)";
     let parts = || {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;
@@ -147,7 +150,7 @@ fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
     if lookup.len() != LOOKUP_DIGITS || digits.len() != DIGITS {
         return Err(format!(
             "This text has {} and {} characters where a key has {LOOKUP_DIGITS} and {DIGITS}: it was cut off, or \
-             something was appended",
+                 something was appended",
             lookup.len(),
             digits.len()
         ));

@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{TAG_DIGITS, base62};
+use super::base62;
+use super::shape::TAG_DIGITS;
 
 /// The shortest signing key, in bytes.
 pub const MIN_SIGNING_KEY_BYTES: usize = 32;

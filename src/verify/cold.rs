@@ -1,53 +1,69 @@
-//! The cold digest: what lets another process prove a key without hashing, at the price that whoever has both the
-//! database and the signing keys can test guesses fast. With the database alone a thief still faces argon2id.
+//! A verify that memory may have no answer to.
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use std::sync::Arc;
+use std::time::Instant;
 
+use super::attempt::note_refusal;
+use super::authenticate::{PresentedKey, authenticate};
+use super::context::VerifyContext;
+use super::decide::decide;
+use super::memory::{MemoryAnswer, answer};
+use super::verification::Verification;
 use crate::error::Error;
-use crate::hash::Phc;
-use crate::token::{Keyring, Plaintext, SigningKey};
+use crate::model::Plaintext;
+use crate::service::Service;
 
-/// HMAC-SHA-256 (RFC 2104) under keys derived from the signing keys of the environment.
-pub struct ColdDigests(Vec<Hmac<Sha256>>);
-
-const KEPT: &str = "coldDigest (API_KEYS_COLD_DIGEST) requires a first signing key that is not stored in the \
-    database: put a new signing key first in API_KEYS_SIGNING_KEYS";
-
-const PURPOSE: &[u8] = b"sophra-api-keys cold digest v1";
-
-impl ColdDigests {
-    /// None under a signing key that the database keeps too: the digest must not lie beside its key. The key that
-    /// signs must not be such a one.
-    pub fn new(keyring: &Keyring, kept: &[String]) -> Result<Self, Error> {
-        let is_kept = |key: &SigningKey| kept.iter().any(|kept| kept == key.fingerprint());
-        if is_kept(keyring.signer()) {
-            return Err(Error::Configuration(KEPT.into()));
+/// Verifies a presented key. Only an accepted verify counts as usage.
+pub async fn verify(
+    service: &Arc<Service>,
+    key: Plaintext,
+    context: &VerifyContext<'_>,
+) -> Result<Verification, Error> {
+    let verification = match answer(service, key.expose(), context, service.now()) {
+        MemoryAnswer::Answered {
+            verification,
+            in_cache,
+        } => {
+            if in_cache {
+                service.metrics.lookups.count("hit");
+            }
+            verification
         }
-        let own = keyring.iter().filter(|key| !is_kept(key));
-        Ok(Self(own.filter_map(|key| key.derive(PURPOSE)).collect()))
+        MemoryAnswer::Unknown {
+            key: cache_key,
+            lookup,
+            is_stale,
+        } => {
+            let looked_up = if is_stale { "stale" } else { "miss" };
+            service.metrics.lookups.count(looked_up);
+            let presented = PresentedKey {
+                cache_key,
+                lookup: lookup.to_owned(),
+                key: key.clone(),
+            };
+            cold(service, presented, context).await?
+        }
+    };
+    if let Verification::Refused(refused) = &verification {
+        note_refusal(service, key.expose(), refused, context, service.now());
     }
-
-    /// The digest to keep of a key that the hash has proved, under the key that signs now.
-    pub fn digest(&self, key: &Plaintext, hash: &Phc) -> Option<Vec<u8>> {
-        self.0
-            .first()
-            .map(|mac| of(mac, key, hash).finalize().into_bytes().to_vec())
-    }
-
-    /// Whether the kept digest is of this key and this hash, under any of the keys. In constant time.
-    pub fn matches(&self, key: &Plaintext, hash: &Phc, kept: &[u8]) -> bool {
-        self.0
-            .iter()
-            .any(|mac| of(mac, key, hash).verify_slice(kept).is_ok())
-    }
+    Ok(verification)
 }
 
-/// Bound to the stored hash: where another writer replaces that, the digest proves nothing any more. A key has no
-/// line break, so the two cannot be shifted against each other.
-fn of(mac: &Hmac<Sha256>, key: &Plaintext, hash: &Phc) -> Hmac<Sha256> {
-    mac.clone()
-        .chain_update(key.expose())
-        .chain_update("\n")
-        .chain_update(hash.as_str())
+async fn cold(
+    service: &Arc<Service>,
+    presented: PresentedKey,
+    context: &VerifyContext<'_>,
+) -> Result<Verification, Error> {
+    let began_at = Instant::now();
+    let authenticated = authenticate(service, presented).await;
+    service.metrics.cold.observe(began_at.elapsed());
+    Ok(match authenticated? {
+        Some(entry) => decide(service, entry, context, service.now()),
+        None => {
+            // Counted even if the address was throttled meanwhile: many at once are as many.
+            service.throttle.count(context.ip, Instant::now());
+            Verification::invalid_key()
+        }
+    })
 }

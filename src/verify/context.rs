@@ -11,7 +11,7 @@ use crate::model::parse_address;
 const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Context<'a> {
+pub struct VerifyContext<'a> {
     /// The client's address; unknown where none was given or it cannot be read.
     pub ip: Option<IpAddr>,
     /// All of them must be held.
@@ -42,7 +42,7 @@ impl Scopes<'_> {
     }
 }
 
-impl Context<'static> {
+impl VerifyContext<'static> {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let ip = fields.unknown_or("ip", parse_address);
@@ -63,9 +63,9 @@ impl Context<'static> {
     }
 }
 
-impl<'a> Context<'a> {
+impl<'a> VerifyContext<'a> {
     /// The same from parts that were checked to be texts and a number already; `None`: not the usual, so that it
-    /// has to be [read](Context::read) field by field.
+    /// has to be [read](VerifyContext::read) field by field.
     pub fn of_parts(ip: Option<&str>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
         let scopes = match scopes {
             None => Scopes::List(Vec::new()),

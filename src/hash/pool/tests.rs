@@ -11,8 +11,8 @@ fn small() -> HashParams {
     HashParams::new(8, 1, 1).unwrap()
 }
 
-fn pool(permits: usize) -> Arc<Pool> {
-    Arc::new(Pool::new(small(), permits))
+fn pool(permits: usize) -> Arc<HashPool> {
+    Arc::new(HashPool::new(small(), permits))
 }
 
 async fn until(condition: impl Fn() -> bool) {
@@ -27,7 +27,7 @@ struct Held {
     end: mpsc::Sender<()>,
 }
 
-async fn hold(pool: &Arc<Pool>) -> Held {
+async fn hold(pool: &Arc<HashPool>) -> Held {
     let (end, ended) = mpsc::channel();
     let (start, started) = tokio::sync::oneshot::channel();
     let pool = Arc::clone(pool);
@@ -35,7 +35,7 @@ async fn hold(pool: &Arc<Pool>) -> Held {
         start.send(()).unwrap();
         ended.recv().unwrap();
     };
-    let caller = tokio::spawn(async move { Pool::run(&pool, small(), job).await });
+    let caller = tokio::spawn(async move { HashPool::run(&pool, small(), job).await });
     started.await.unwrap();
     Held { caller, end }
 }
@@ -51,7 +51,7 @@ async fn a_permit_belongs_to_the_hash_and_not_to_its_caller() {
 
     let next = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { Pool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), |_| ()).await }
     });
     until(|| pool.stats().queued == 2).await;
     assert_eq!(pool.stats().hashes, 0);
@@ -67,7 +67,7 @@ async fn a_caller_that_goes_while_waiting_gives_its_place_back() {
     let held = hold(&pool).await;
     let waiting = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { Pool::run(&pool, small(), |_| panic!("must not run")).await }
+        async move { HashPool::run(&pool, small(), |_| panic!("must not run")).await }
     });
     until(|| pool.stats().queued == 2).await;
     waiting.abort();
@@ -85,12 +85,12 @@ async fn overload_answers_at_once_with_the_real_backlog() {
     pool.mean_ns.store(MAX_BACKLOG_NS, Relaxed);
     let third = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { Pool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), |_| ()).await }
     });
     until(|| pool.stats().queued == 3).await;
 
     // Three hashes of 2 s on two permits are 3 s of work. Both permits are still held.
-    let refused = Pool::run(&pool, small(), |_| ()).await;
+    let refused = HashPool::run(&pool, small(), |_| ()).await;
     assert_eq!(
         refused,
         Err(Error::Overloaded {
@@ -105,7 +105,7 @@ async fn overload_answers_at_once_with_the_real_backlog() {
     }
     third.await.unwrap().unwrap();
     until(|| pool.stats().queued == 0).await;
-    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), |_| ()).await.unwrap();
 }
 
 /// However slow a hash was measured, an idle pool works, so a bad measurement heals.
@@ -113,7 +113,7 @@ async fn overload_answers_at_once_with_the_real_backlog() {
 async fn an_idle_pool_is_never_overloaded() {
     let pool = pool(1);
     pool.mean_ns.store(u64::MAX, Relaxed);
-    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), |_| ()).await.unwrap();
     assert!(pool.mean_ns.load(Relaxed) < u64::MAX);
 }
 
@@ -128,17 +128,17 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
         callers.spawn(async move {
             let job = move |blocks: &mut [Block]| {
                 assert!(running.fetch_add(1, Relaxed) < 3);
-                buffers.lock().unwrap().insert(blocks.as_ptr().addr());
+                buffers.lock().insert(blocks.as_ptr().addr());
                 running.fetch_sub(1, Relaxed);
             };
-            Pool::run(&pool, small(), job).await
+            HashPool::run(&pool, small(), job).await
         });
     }
     while let Some(result) = callers.join_next().await {
         result.unwrap().unwrap();
     }
-    assert!(buffers.lock().unwrap().len() <= 3);
-    assert!(locked(&pool.buffers).len() <= 3);
+    assert!(buffers.lock().len() <= 3);
+    assert!(pool.buffers.lock().len() <= 3);
     assert_eq!(pool.stats().hashes, 500);
 }
 
@@ -147,27 +147,27 @@ async fn larger_memory_is_lent_and_not_kept() {
     let pool = pool(1);
     let large = HashParams::new(64, 1, 1).unwrap();
     assert_eq!(
-        Pool::run(&pool, large, |blocks| blocks.len())
+        HashPool::run(&pool, large, |blocks| blocks.len())
             .await
             .unwrap(),
         64
     );
-    assert_eq!(locked(&pool.buffers).len(), 0);
-    Pool::run(&pool, small(), |_| ()).await.unwrap();
-    let sizes: Vec<usize> = locked(&pool.buffers).iter().map(Vec::len).collect();
+    assert_eq!(pool.buffers.lock().len(), 0);
+    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    let sizes: Vec<usize> = pool.buffers.lock().iter().map(Vec::len).collect();
     assert_eq!(sizes, [8]);
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_fault_that_quotes_nothing() {
     let pool = pool(1);
-    let result: Result<(), _> = Pool::run(&pool, small(), |_| panic!("a secret")).await;
-    let Err(Error::Internal(message)) = result else {
+    let result: Result<(), _> = HashPool::run(&pool, small(), |_| panic!("a secret")).await;
+    let Err(Error::Internal { message, .. }) = result else {
         panic!("{result:?}")
     };
     assert!(!message.contains("secret"));
     assert_eq!(pool.stats().queued, 0);
-    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), |_| ()).await.unwrap();
 }
 
 #[test]
@@ -177,14 +177,14 @@ fn the_mean_follows_the_measurements() {
         pool.record(9_000_000);
     }
     assert!((8_990..=9_000).contains(&pool.stats().mean_us), "{pool:?}");
-    let default = Pool::new(HashParams::default(), 1);
+    let default = HashPool::new(HashParams::default(), 1);
     assert_eq!(default.stats().mean_us, 8_960);
 }
 
 /// Work that has time, begun beside the test.
-fn later(pool: &Arc<Pool>) -> JoinHandle<Result<(), Error>> {
+fn later(pool: &Arc<HashPool>) -> JoinHandle<Result<(), Error>> {
     let pool = Arc::clone(pool);
-    tokio::spawn(async move { Pool::run_when_idle(&pool, small(), |_| ()).await })
+    tokio::spawn(async move { HashPool::run_when_idle(&pool, small(), |_| ()).await })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +193,7 @@ async fn work_that_has_time_waits_for_all_callers() {
     let held = hold(&pool).await;
     let caller = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { Pool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), |_| ()).await }
     });
     until(|| pool.stats().queued == 2).await;
     let waiting: Vec<_> = (0..8).map(|_| later(&pool)).collect();
@@ -220,8 +220,8 @@ async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
         .map(|_| {
             let (pool, ended) = (Arc::clone(&pool), Arc::clone(&ended));
             tokio::spawn(async move {
-                let job = move |_: &mut [Block]| ended.lock().unwrap().recv().unwrap();
-                Pool::run_when_idle(&pool, small(), job).await
+                let job = move |_: &mut [Block]| ended.lock().recv().unwrap();
+                HashPool::run_when_idle(&pool, small(), job).await
             })
         })
         .collect();
@@ -232,7 +232,7 @@ async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
     assert_eq!(pool.semaphore.available_permits(), 1);
     assert_eq!(pool.stats().queued, 0);
     // A caller is served at once, while the others run.
-    Pool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), |_| ()).await.unwrap();
     assert_eq!(pool.stats().hashes, 1);
     for _ in 0..3 {
         end.send(()).unwrap();

@@ -1,40 +1,40 @@
-//! What the rows say.
+//! The rows that `doctor` reports.
 
 use futures_util::TryStreamExt;
 
 use crate::error::Error;
-use crate::model::{AllowList, Timestamp};
+use crate::model::{AllowList, Metadata, Timestamp};
 use crate::store::Store;
-use crate::store::readable::Readable;
+use crate::store::connection::error::StoreError;
 
 /// Counts over the rows.
 pub struct Rows {
     pub keys: i64,
     pub plaintext_keys: i64,
     pub plaintext_tokens: i64,
-    /// Below 1, which counts as none.
+    /// Keys with a rate limit below 1, which counts as none.
     pub odd_rate_limits: i64,
 }
 
-/// Counts over the allow-lists, and some of those that cannot be read.
+/// The number of allow-lists, and the keys whose allow-list cannot be read.
 #[derive(Default)]
 pub struct AllowLists {
     pub lists: usize,
-    pub unreadable: Unreadable,
+    pub unreadable: UnreadableRows,
 }
 
-/// How many keys, and some of them.
+/// A number of keys, and the ids of some of them.
 #[derive(Default)]
-pub struct Unreadable {
+pub struct UnreadableRows {
     pub keys: usize,
     pub examples: Vec<String>,
 }
 
-impl Unreadable {
+impl UnreadableRows {
     fn add(&mut self, id: String) {
-        const SHOWN: usize = 5;
+        const EXAMPLES_MAX: usize = 5;
         self.keys += 1;
-        if self.examples.len() < SHOWN {
+        if self.examples.len() < EXAMPLES_MAX {
             self.examples.push(id);
         }
     }
@@ -42,7 +42,7 @@ impl Unreadable {
 
 impl Store {
     pub async fn rows(&self) -> Result<Rows, Error> {
-        self.once(|| async {
+        self.once("rows", || async {
             sqlx::query_as!(
                 Rows,
                 r#"
@@ -56,12 +56,13 @@ impl Store {
             )
             .fetch_one(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
 
     pub async fn allow_lists(&self) -> Result<AllowLists, Error> {
-        self.once(|| async {
+        self.once("allow_lists", || async {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
                 r#"
@@ -83,21 +84,22 @@ impl Store {
         .await
     }
 
-    /// Keys whose metadata cannot be read. What is too large or too deep for us is longer than the shortest of that kind.
-    pub async fn unreadable_metadata(&self) -> Result<Unreadable, Error> {
-        self.once(|| async {
+    /// Keys whose metadata cannot be read: with a number too large or nested too deeply. Such metadata takes more than 250
+    /// characters, so shorter ones are not examined.
+    pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
+        self.once("unreadable_metadata", || async {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
                 r#"
-                SELECT "id", "metadata" AS "metadata!: Readable"
+                SELECT "id", "metadata" AS "metadata!: Metadata"
                 FROM "ApiKey"
                 WHERE length("metadata"::text) > 250
                 "#
             )
             .fetch(&mut db);
-            let mut found = Unreadable::default();
+            let mut found = UnreadableRows::default();
             while let Some(row) = rows.try_next().await? {
-                if row.metadata.0.is_null() {
+                if !row.metadata.is_readable() {
                     found.add(row.id);
                 }
             }
@@ -106,13 +108,13 @@ impl Store {
         .await
     }
 
-    /// Fingerprints outside of `held` in the rows of keys that could still be used, with how many keys that are.
+    /// The fingerprints of signing keys that are not in `held` but that usable keys need, with the number of these keys.
     pub async fn uncovered_keys(
         &self,
         held: &[String],
         now: Timestamp,
     ) -> Result<Vec<(String, i64)>, Error> {
-        self.once(|| async {
+        self.once("uncovered_keys", || async {
             let rows = sqlx::query!(
                 r#"
                 SELECT fingerprint AS "fingerprint!", count(*) AS "keys!"

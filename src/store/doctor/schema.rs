@@ -1,7 +1,9 @@
-//! Columns, triggers, indexes, and the rights on them.
+//! The columns, triggers and indexes of a database, and the privileges of its role.
 
 use crate::error::Error;
-use crate::store::{Store, indexes, migrate};
+use crate::store::Store;
+use crate::store::connection::error::StoreError;
+use crate::store::schema::{History, indexes, migrate};
 
 pub struct FoundColumn {
     pub table: String,
@@ -12,27 +14,29 @@ pub struct FoundColumn {
 pub struct FoundTrigger {
     pub table: String,
     pub name: String,
-    /// As in `tgenabled`: `A` is ENABLE ALWAYS.
+    /// The value of `tgenabled`: `A` stands for ENABLE ALWAYS.
     pub enabled: String,
 }
 
-/// What the role may not do.
+/// What the role may do, and what it may not.
 pub struct Privileges {
     pub role: String,
-    /// What is needed in operation and missing, e.g. `UPDATE on "ApiKey"`.
+    /// The missing privileges that operation needs, e.g. `UPDATE on "ApiKey"`.
     pub missing: Vec<String>,
     pub may_migrate: bool,
 }
 
 impl Store {
-    /// The migrations that this database has not seen.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        self.once(|| async { migrate::not_applied(self.db().await?.connection()).await })
-            .await
+    /// The migrations of this version, compared with the history of the database.
+    pub async fn migration_history(&self) -> Result<History, Error> {
+        self.once("migration_history", || async {
+            Ok(migrate::history(self.db().await?.connection()).await?)
+        })
+        .await
     }
 
     pub async fn columns(&self) -> Result<Vec<FoundColumn>, Error> {
-        self.once(|| async {
+        self.once("columns", || async {
             sqlx::query_as!(
                 FoundColumn,
                 r#"
@@ -45,12 +49,13 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
 
     pub async fn triggers(&self) -> Result<Vec<FoundTrigger>, Error> {
-        self.once(|| async {
+        self.once("triggers", || async {
             sqlx::query_as!(
                 FoundTrigger,
                 r#"
@@ -61,24 +66,25 @@ impl Store {
             )
             .fetch_all(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }
 
     /// The indexes that are missing or invalid.
     pub async fn faulty_indexes(&self) -> Result<Vec<&'static str>, Error> {
-        self.once(|| async {
+        self.once("faulty_indexes", || async {
             let mut db = self.db().await?;
             let connection = db.connection();
             let searched = indexes::installed_trigram_schema(connection).await?;
-            indexes::faults(connection, searched.is_some()).await
+            Ok(indexes::faults(connection, searched.is_some()).await?)
         })
         .await
     }
 
-    /// Whether `pg_trgm` is installed, and else whether it could be.
+    /// Whether `pg_trgm` is installed, and whether the server ships it.
     pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
-        self.once(|| async {
+        self.once("trigrams", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT
@@ -94,7 +100,7 @@ impl Store {
     }
 
     pub async fn privileges(&self) -> Result<Privileges, Error> {
-        self.once(|| async {
+        self.once("privileges", || async {
             sqlx::query_as!(
                 Privileges,
                 r#"
@@ -127,6 +133,11 @@ impl Store {
                         ('sophra_api_keys.signing_keys', 'DELETE')
                       )
                     UNION ALL
+                    SELECT 'EXECUTE on function sophra_api_keys.plaintext_digest(text)' FROM pg_proc
+                    WHERE pronamespace IN (SELECT oid FROM own)
+                      AND proname = 'plaintext_digest'
+                      AND NOT has_function_privilege(oid, 'EXECUTE')
+                    UNION ALL
                     SELECT 'EXECUTE on function pg_control_system()'
                     WHERE NOT has_function_privilege('pg_control_system()', 'EXECUTE')
                   ) AS "missing!",
@@ -141,6 +152,7 @@ impl Store {
             )
             .fetch_one(&mut self.db().await?)
             .await
+            .map_err(StoreError::from)
         })
         .await
     }

@@ -1,0 +1,77 @@
+//! Authenticates an admin token: from memory, else by the signature and the database.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cache::{CacheLookup, Row, Sequence};
+use crate::cached_token::{CachedToken, TokenEntry};
+use crate::error::Error;
+use crate::jwt;
+use crate::legacy;
+use crate::model::{CredentialDigest, Timestamp};
+use crate::service::Service;
+use crate::store::StoredToken;
+
+/// A row that changes faster than it can be read.
+const TRIES: usize = 5;
+
+/// The entry of a token that is signed by the secret and has a row; `None` for any other string.
+pub(super) async fn authenticate(
+    service: &Arc<Service>,
+    secret: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<Arc<TokenEntry>>, Error> {
+    if token.len() > jwt::TOKEN_MAX {
+        return Ok(None);
+    }
+    let cache = &service.admin_tokens;
+    let key = cache.key(token);
+    match cache.find(&key, Instant::now()) {
+        CacheLookup::Current(entry) => return Ok(Some(entry)),
+        CacheLookup::Refused => return Ok(None),
+        CacheLookup::Stale(_) | CacheLookup::Miss => {}
+    }
+    // Forgeries and what has expired end here, without I/O.
+    let Some(claims) = jwt::verify(secret, token).filter(|claims| claims.hold_at(now)) else {
+        return Ok(None);
+    };
+    let (found, read_at) = read(service, &CredentialDigest::of(token)).await?;
+    let Some((stored, row)) = found else {
+        cache.insert_refusal(key, read_at, Instant::now());
+        return Ok(None);
+    };
+    // In a token of ours, `sub` is the row. What it is in one of an old instance, nobody has said.
+    let is_ours = stored.token.expires_at.is_some();
+    if is_ours && !claims.are_of(&stored.token.id) {
+        cache.insert_refusal(key, read_at, Instant::now());
+        return Ok(None);
+    }
+    if let Some(plaintext) = stored.plaintext {
+        legacy::hash_token_on_first_use(service, plaintext);
+    }
+    let authenticated = CachedToken {
+        token: stored.token,
+        claims,
+    };
+    Ok(Some(cache.insert(key, authenticated, row, read_at)))
+}
+
+/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
+async fn read(
+    service: &Service,
+    digest: &CredentialDigest,
+) -> Result<(Option<(StoredToken, Arc<Row>)>, Sequence), Error> {
+    for _ in 1..TRIES {
+        let read_at = service.admin_tokens.sequence();
+        let Some(stored) = service.store.find_admin_token(digest).await? else {
+            return Ok((None, read_at));
+        };
+        if let Some(row) = service.admin_tokens.row(&stored.token.id, read_at) {
+            return Ok((Some((stored, row)), read_at));
+        }
+    }
+    Err(Error::unavailable(
+        "The row of the admin token keeps changing while it is being read: try again",
+    ))
+}

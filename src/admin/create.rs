@@ -1,0 +1,48 @@
+//! Issuing an admin token.
+
+use zeroize::Zeroizing;
+
+use super::input::NewToken;
+use crate::error::Error;
+use crate::events::{AdminEvent, Event};
+use crate::jwt;
+use crate::model::{AdminToken, CredentialDigest, Escaped, Timestamp};
+use crate::random;
+use crate::service::Service;
+
+/// The only time that the token itself is known.
+pub async fn create(
+    service: &Service,
+    new: NewToken,
+    actor: Option<Escaped>,
+    now: Timestamp,
+) -> Result<(AdminToken, Zeroizing<String>), Error> {
+    let secret = service.config.jwt_secret()?;
+    // The claim counts in seconds: the row says the same instant.
+    let expires_at = now
+        .plus_seconds(new.expires_in_seconds.into())
+        .whole_seconds();
+    let token = AdminToken {
+        id: random::id(&mut random::generator()?),
+        name: new.name,
+        description: new.description,
+        is_active: true,
+        permissions: new.permissions,
+        expires_at: Some(expires_at),
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+    };
+    let jwt = jwt::sign(secret, &token.id, &token.name, now, expires_at)?;
+    service
+        .store
+        .insert_admin_token(&token, &CredentialDigest::of(&jwt).lookup())
+        .await?;
+    let issued = AdminEvent {
+        token_id: Escaped::new(&token.id),
+        name: Some(Escaped::new(&token.name)),
+        actor,
+    };
+    service.record(Event::AdminIssued(issued), now);
+    Ok((token, jwt))
+}

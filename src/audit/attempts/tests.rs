@@ -1,0 +1,81 @@
+use super::*;
+use crate::events::RefusedAttempts;
+use crate::model::Escaped;
+
+const NOW: Timestamp = Timestamp::MIN;
+
+fn attempt<'a>(reason: &'static str, lookup: &'a str, path: &'a str) -> Attempt<'a> {
+    Attempt {
+        reason,
+        lookup: Some(lookup),
+        path: Some(path),
+        ..Attempt::default()
+    }
+}
+
+fn refused(event: &Event) -> &RefusedAttempts {
+    match event {
+        Event::KeyRefused(refused) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn attempts_alike_are_counted_together() {
+    let mut groups = AttemptGroups::default();
+    for path in ["/a", "/b", "/c"] {
+        groups.count(&attempt("INVALID_KEY", "one", path), NOW);
+    }
+    groups.count(&attempt("INVALID_KEY", "two", "/"), NOW.plus_seconds(1));
+    let taken = groups.take();
+    let counts: Vec<_> = taken
+        .iter()
+        .map(|(event, count, at)| (refused(event).clone(), *count, *at))
+        .collect();
+    assert_eq!(counts.len(), 2);
+    assert_eq!((counts[0].1, counts[0].2), (3, NOW));
+    assert_eq!(counts[0].0.path.as_ref().map(Escaped::as_str), Some("/a"));
+    assert_eq!(counts[0].0.count, 3);
+    assert_eq!(counts[1].1, 1);
+    assert!(groups.is_empty());
+}
+
+#[test]
+fn attempts_are_told_apart_by_what_was_presented_and_not_by_what_is_shown() {
+    let mut groups = AttemptGroups::default();
+    let long = "x".repeat(300);
+    for subject in ["a\n", "a\n", r"a\u{a}", &long, &format!("{long}y")] {
+        groups.count(&attempt("INVALID_KEY", subject, "/"), NOW);
+    }
+    let mut counts: Vec<_> = groups.take().iter().map(|it| it.1).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 1, 1, 2]);
+}
+
+#[test]
+fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
+    let mut groups = AttemptGroups::default();
+    let attempts = 50_000;
+    for number in 0..attempts {
+        let reason = ["INVALID_KEY", "EXPIRED"][number % 2];
+        groups.count(
+            &attempt(reason, &number.to_string(), &"/".repeat(1_000)),
+            NOW,
+        );
+        groups.count(&attempt("INVALID_KEY", "0", "/"), NOW);
+    }
+    let taken = groups.take();
+    assert!(taken.len() <= 1_002, "{}", taken.len());
+    let sum: u64 = taken.iter().map(|(_, count, _)| count).sum();
+    assert_eq!(sum, 2 * attempts as u64);
+    let longest = taken
+        .iter()
+        .filter_map(|(event, ..)| refused(event).path.as_ref())
+        .map(|path| path.as_str().len())
+        .max();
+    assert_eq!(longest, Some(256));
+    let known = taken
+        .iter()
+        .find(|(event, ..)| refused(event).lookup == Some(Escaped::new("0")));
+    assert_eq!(known.unwrap().1, attempts as u64 + 1);
+}

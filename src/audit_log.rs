@@ -1,0 +1,65 @@
+//! The audit log: what happened, written in batches and read in pages.
+
+use crate::audit::QueuedEntry;
+use crate::error::Error;
+use crate::input::{Fields, Value, page, rules};
+use crate::model::{AuditEntry, AuditQuery, Cursor, Escaped, Page, StoredAuditEntry, Timestamp};
+use crate::service::Service;
+
+/// Characters of a type.
+const TYPE_MAX: usize = 64;
+
+/// Writes what waits. On a fault it waits for the next time.
+pub async fn write(service: &Service) -> Result<(), Error> {
+    for (event, count, at) in service.audit.take_refused() {
+        service.record_many(event, count, at);
+    }
+    let _writer = service.audit.begin_writing().await;
+    while let Some(batch) = service.audit.take_batch() {
+        let entries: Vec<AuditEntry> = batch.entries().iter().map(to_write).collect();
+        service.store.write_audit(&entries).await?;
+        batch.written();
+    }
+    Ok(())
+}
+
+fn to_write(entry: &QueuedEntry) -> AuditEntry {
+    AuditEntry {
+        id: entry.id.clone(),
+        at: entry.at,
+        count: i64::try_from(entry.count).unwrap_or(i64::MAX),
+        event: serde_json::to_value(&entry.event).unwrap_or_default(),
+    }
+}
+
+/// Deletes entries beyond the configured retention.
+pub async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
+    let before = now.plus_seconds(-i64::from(service.config.audit_retention_days) * 86_400);
+    while service.store.prune_audit(before).await? {}
+    Ok(())
+}
+
+/// Newest first.
+pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<StoredAuditEntry>, Error> {
+    let rows = service.store.list_audit(query).await?;
+    Ok(Page::of(rows, query.limit, |row| Cursor {
+        at: row.at,
+        id: row.id.clone(),
+    }))
+}
+
+/// The input of `listAuditEvents`.
+pub fn read_query(value: Value) -> Result<AuditQuery, Error> {
+    let mut fields = Fields::of_optional(value);
+    let query = AuditQuery {
+        limit: page::limit(&mut fields),
+        cursor: page::cursor(&mut fields),
+        key_id: fields
+            .optional("keyId", rules::id)
+            .map(|id| Escaped::new(&id)),
+        r#type: fields.optional("type", rules::label(TYPE_MAX)),
+        from: fields.optional("from", rules::instant),
+        to: fields.optional("to", rules::instant),
+    };
+    fields.finish(Some(query))
+}

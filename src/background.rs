@@ -1,0 +1,81 @@
+//! What a service does beside its calls, and the end of it.
+
+use std::future::Future;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Tasks that end with the service that spawned them. Cheap to clone; all clones are one group.
+#[derive(Debug, Clone, Default)]
+pub struct Background {
+    stopped: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Background {
+    /// Runs a task until it is done or the group is stopped. A stop cuts it off at the next `await`, so whatever it
+    /// has begun by then must be safe to abandon or to repeat.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopped = self.stopped.clone();
+        self.tasks.spawn(async move {
+            stopped.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    /// Cuts all tasks off, and returns when the last one is gone with all that it held. What is spawned from here on
+    /// ends before it begins.
+    pub async fn stop(&self) {
+        self.stopped.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn stopping_ends_every_task_and_frees_what_it_holds() {
+        let background = Background::default();
+        let held = Arc::new(());
+        for _ in 0..10 {
+            let held = Arc::clone(&held);
+            background.spawn(async move {
+                pending::<()>().await;
+                drop(held);
+            });
+        }
+        background.clone().stop().await;
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_runs_to_its_end() {
+        let background = Background::default();
+        let (sender, receiver) = oneshot::channel();
+        background.spawn(async move {
+            tokio::task::yield_now().await;
+            let _ = sender.send(7);
+        });
+        assert_eq!(receiver.await, Ok(7));
+        background.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_spawned_after_the_stop_never_begins() {
+        let background = Background::default();
+        background.stop().await;
+        let (sender, receiver) = oneshot::channel();
+        background.spawn(async move {
+            let _ = sender.send(());
+        });
+        background.stop().await;
+        assert!(receiver.await.is_err());
+    }
+}

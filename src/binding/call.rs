@@ -1,0 +1,68 @@
+//! How an exported function becomes a call on the service.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
+use serde::Serialize;
+
+use super::promise::promise;
+use crate::error::{Error, Issue};
+use crate::model::Plaintext;
+use crate::process;
+use crate::service::Service;
+
+/// Runs a call on the service. It begins now, on the JavaScript thread, so that a `close()` after it waits for it.
+pub(super) fn call<T, F>(
+    env: &Env,
+    work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
+) -> Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
+    counted_call(env, work, |_| ())
+}
+
+/// The same, and counts how it ended, also where it could not begin.
+pub(super) fn counted_call<T, F>(
+    env: &Env,
+    work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
+    count: fn(&std::result::Result<T, Error>),
+) -> Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
+    let entered = process::enter();
+    promise(env, async move {
+        let done = async {
+            let service = entered.as_ref().map_err(Error::clone)?.service().await?;
+            work(Arc::clone(service)).await
+        };
+        let result = done.await;
+        count(&result);
+        result
+    })
+}
+
+/// A credential and what goes with it, or what is wrong with both.
+pub(super) fn with_text<T>(
+    name: &str,
+    text: Option<Plaintext>,
+    context: std::result::Result<T, Error>,
+) -> std::result::Result<(Plaintext, T), Error> {
+    let missing = || Issue {
+        path: name.into(),
+        message: "must be a string".into(),
+    };
+    match (text, context) {
+        (Some(text), Ok(context)) => Ok((text, context)),
+        (Some(_), Err(error)) => Err(error),
+        (None, Err(Error::InvalidInput(issues))) => Err(Error::InvalidInput(
+            std::iter::once(missing()).chain(issues).collect(),
+        )),
+        (None, _) => Err(Error::InvalidInput(vec![missing()])),
+    }
+}

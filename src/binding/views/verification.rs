@@ -1,0 +1,138 @@
+//! What a verify says, and who asked.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::model::{ClientAddress, KeyPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
+use crate::verify::Verification;
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(in crate::binding) enum VerificationView {
+    Valid {
+        valid: bool,
+        code: &'static str,
+        #[serde(flatten)]
+        template: TemplateView,
+        rate_limit: Option<RateLimitView>,
+    },
+    Refused {
+        valid: bool,
+        #[serde(flatten)]
+        reason: RefusalView,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate_limit: Option<RateLimitView>,
+    },
+}
+
+impl VerificationView {
+    pub(in crate::binding) fn code(&self) -> &'static str {
+        match self {
+            Self::Valid { code, .. } => code,
+            Self::Refused { reason, .. } => reason.code,
+        }
+    }
+}
+
+/// What a valid verification says of the key: the same at each verify until the key is changed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct TemplateView {
+    key_id: String,
+    name: String,
+    client_id: String,
+    scopes: Vec<String>,
+    metadata: Option<Metadata>,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<&KeyPolicy> for TemplateView {
+    fn from(policy: &KeyPolicy) -> Self {
+        Self {
+            key_id: policy.key_id.to_string(),
+            name: policy.name.to_string(),
+            client_id: policy.client_id.to_string(),
+            scopes: policy.scopes.iter().map(ToString::to_string).collect(),
+            metadata: policy.metadata.as_deref().cloned(),
+            expires_at: policy.expires_at,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(in crate::binding) struct RefusalView {
+    code: &'static str,
+    status: u16,
+    message: &'static str,
+}
+
+impl From<Refusal> for RefusalView {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            code: refusal.code(),
+            status: refusal.status(),
+            message: refusal.message(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct RateLimitView {
+    limit: u32,
+    remaining: u32,
+    reset_ms: u64,
+}
+
+impl From<RateLimit> for RateLimitView {
+    fn from(limit: RateLimit) -> Self {
+        Self {
+            limit: limit.limit,
+            remaining: limit.remaining,
+            reset_ms: limit.reset_ms,
+        }
+    }
+}
+
+impl From<Verification> for VerificationView {
+    fn from(verification: Verification) -> Self {
+        match verification {
+            Verification::Valid { entry, rate_limit } => Self::Valid {
+                valid: true,
+                code: VALID,
+                template: TemplateView::from(&entry.value.policy),
+                rate_limit: rate_limit.map(RateLimitView::from),
+            },
+            Verification::Refused(refused) => Self::Refused {
+                valid: false,
+                reason: refused.refusal.into(),
+                key_id: refused
+                    .entry
+                    .map(|entry| entry.value.policy.key_id.to_string()),
+                retry_after_ms: refused.retry_after_ms,
+                rate_limit: refused.rate_limit.map(RateLimitView::from),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct ClientAddressView {
+    ip: Option<IpAddr>,
+    claimed_ip: Option<IpAddr>,
+}
+
+impl From<ClientAddress> for ClientAddressView {
+    fn from(client: ClientAddress) -> Self {
+        Self {
+            ip: client.ip,
+            claimed_ip: client.claimed,
+        }
+    }
+}

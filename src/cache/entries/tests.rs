@@ -1,0 +1,151 @@
+use super::*;
+use crate::model::Timestamp;
+
+fn cache(capacity: usize) -> (Cache<u32>, Instant) {
+    let now = Instant::now();
+    (
+        Cache::new(capacity, Duration::from_secs(60), [7; 32], now),
+        now,
+    )
+}
+
+fn read(cache: &Cache<u32>, key_id: &str) -> (Arc<Row>, Sequence) {
+    let read_at = cache.sequence();
+    (cache.row(key_id, read_at).unwrap(), read_at)
+}
+
+#[test]
+fn a_change_makes_every_entry_of_its_row_stale_and_no_other() {
+    let (cache, now) = cache(10);
+    for (presented, key_id) in [("current", "a"), ("previous", "a"), ("other", "b")] {
+        let (row, read_at) = read(&cache, key_id);
+        cache.insert(cache.key(presented), 1, row, read_at);
+    }
+    cache.changed("a");
+    assert!(matches!(
+        cache.find(&cache.key("current"), now),
+        CacheLookup::Stale(_)
+    ));
+    assert!(matches!(
+        cache.find(&cache.key("previous"), now),
+        CacheLookup::Stale(_)
+    ));
+    assert!(matches!(
+        cache.find(&cache.key("other"), now),
+        CacheLookup::Current(_)
+    ));
+    cache.all_changed();
+    assert!(matches!(
+        cache.find(&cache.key("other"), now),
+        CacheLookup::Stale(_)
+    ));
+    assert!(matches!(
+        cache.find(&cache.key("unknown"), now),
+        CacheLookup::Miss
+    ));
+}
+
+#[test]
+fn what_changed_while_it_was_read_is_read_again() {
+    let (cache, _) = cache(10);
+    let read_at = cache.sequence();
+    cache.changed("a");
+    assert!(cache.row("a", read_at).is_none());
+    assert!(cache.row("b", read_at).is_some());
+    assert!(cache.row("a", cache.sequence()).is_some());
+}
+
+#[test]
+fn an_entry_that_comes_too_late_is_stale_from_the_start() {
+    let (cache, now) = cache(10);
+    let (row, read_at) = read(&cache, "a");
+    cache.changed("a");
+    let entry = cache.insert(cache.key("late"), 1, row, read_at);
+    assert!(!cache.is_current(&entry));
+    assert!(matches!(
+        cache.find(&cache.key("late"), now),
+        CacheLookup::Stale(_)
+    ));
+}
+
+#[test]
+fn a_refusal_is_forgotten_with_any_change_and_after_a_moment() {
+    let (cache, now) = cache(10);
+    let digest = cache.key("wrong");
+    cache.insert_refusal(digest, cache.sequence(), now);
+    assert!(matches!(cache.find(&digest, now), CacheLookup::Refused));
+    assert!(matches!(
+        cache.find(&digest, now + REFUSED_FOR),
+        CacheLookup::Miss
+    ));
+    cache.changed("anything");
+    assert!(matches!(cache.find(&digest, now), CacheLookup::Miss));
+}
+
+#[test]
+fn nothing_is_believed_beyond_the_staleness_bound() {
+    let (cache, now) = cache(10);
+    let (row, read_at) = read(&cache, "a");
+    let digest = cache.key("key");
+    cache.insert(digest, 1, row, read_at);
+    let later = now + Duration::from_secs(61);
+    assert!(matches!(cache.find(&digest, later), CacheLookup::Stale(_)));
+    cache.read_until(later);
+    assert!(matches!(
+        cache.find(&digest, later),
+        CacheLookup::Current(_)
+    ));
+}
+
+#[test]
+fn a_scan_does_not_push_out_what_is_in_use() {
+    let (cache, now) = cache(1_000);
+    let insert = |presented: &str| {
+        let (row, read_at) = read(&cache, presented);
+        cache.insert(cache.key(presented), 1, row, read_at);
+    };
+    let hot: Vec<String> = (0..100).map(|n| format!("hot {n}")).collect();
+    let hits = || {
+        let hit =
+            |key: &&String| matches!(cache.find(&cache.key(key), now), CacheLookup::Current(_));
+        hot.iter().filter(hit).count()
+    };
+    for key in &hot {
+        insert(key);
+    }
+    for _ in 0..5 {
+        hits();
+    }
+    for n in 0..10_000 {
+        insert(&format!("cold {n}"));
+        if n % 500 == 0 {
+            hits();
+        }
+    }
+    assert!(cache.len() <= 1_000);
+    assert!(hits() >= 90, "{} of 100 hot keys are left", hits());
+}
+
+#[test]
+fn rows_that_nothing_belongs_to_are_forgotten() {
+    let (cache, _) = cache(10);
+    for n in 0..5_000 {
+        cache.changed(&format!("{n}"));
+    }
+    cache.sweep();
+    // Asked for a moment ago: a verify in flight may need them.
+    assert!(cache.row("0", Sequence(0)).is_none());
+}
+
+#[test]
+fn lifting_one_suspension_leaves_a_later_one() {
+    let (cache, _) = cache(10);
+    let (row, _) = read(&cache, "a");
+    let [start, first, second] = [0, 1_000, 2_000].map(Timestamp::from_millis);
+    assert!(row.suspend(first, start));
+    assert!(row.suspend(second, first));
+    row.lift_suspension_until(first);
+    assert_eq!(row.suspended_until(), Some(second));
+    row.lift_suspension_until(second);
+    assert_eq!(row.suspended_until(), None);
+}

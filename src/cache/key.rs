@@ -1,0 +1,63 @@
+//! The keys of the cache: digests under a random key, so that nobody can aim at a place in it.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use sha2::{Digest as _, Sha256};
+
+/// 128 bits of a keyed SHA-256 of a whole presented key. Without the key of the process collisions cannot be
+/// searched for, and by chance they do not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheKey(u128);
+
+pub(super) struct CacheKeyer(Sha256);
+
+impl CacheKeyer {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self(Sha256::new_with_prefix(key))
+    }
+
+    pub(super) fn key(&self, presented: &str) -> CacheKey {
+        let digest: [u8; 32] = self.0.clone().chain_update(presented).finalize().into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        CacheKey(u128::from_le_bytes(half))
+    }
+}
+
+impl Hash for CacheKey {
+    /// It is random already: a part of it is the hash.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        #[expect(clippy::cast_possible_truncation)] // The lower half.
+        state.write_u64(self.0 as u64);
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CacheKeyHash;
+
+#[derive(Debug, Default)]
+pub(super) struct PassThrough(u64);
+
+impl BuildHasher for CacheKeyHash {
+    type Hasher = PassThrough;
+
+    fn build_hasher(&self) -> PassThrough {
+        PassThrough::default()
+    }
+}
+
+impl Hasher for PassThrough {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,82 @@
+//! Loads the settings, whole or in part, and names every problem at once.
+
+use super::build::{MISSING_URL, build, environment, prefixes, signing_keys};
+use super::options::{Environ, Options};
+use super::proxies;
+use super::reader::Reader;
+use super::settings::Config;
+use crate::error::Error;
+use crate::input::Value;
+use crate::model::ProxyTrust;
+use crate::token::{KeyFormat, Keyring};
+
+/// What reads a key without a database.
+pub struct Offline {
+    pub format: KeyFormat,
+    /// `None`: the database keeps it.
+    pub signing_keys: Option<Keyring>,
+}
+
+impl Offline {
+    pub fn load(environ: Environ<'_>) -> Result<Self, Error> {
+        let mut reader = Reader::new(&[], environ);
+        let format = KeyFormat::new(prefixes(&mut reader), environment(&mut reader));
+        let signing_keys = signing_keys(&mut reader);
+        match (format, reader.finish()) {
+            (Some(format), problems) if problems.is_empty() => Ok(Self {
+                format,
+                signing_keys,
+            }),
+            (_, problems) => Err(fault(&problems)),
+        }
+    }
+}
+
+impl Options {
+    /// Reads the argument of `configure()` and checks what can be checked without the environment.
+    pub fn read(value: Value) -> Result<Self, Error> {
+        let Value::Object(mut fields) = value else {
+            return Err(Error::configuration(
+                "configure: the options must be an object",
+            ));
+        };
+        fields.retain(|(_, value)| !matches!(value, Value::Undefined | Value::Null));
+        fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let options = Self(fields);
+        let (_, problems) = build(&options, &|_| None);
+        // The URL may still come from the environment.
+        let problems: Vec<_> = problems
+            .into_iter()
+            .filter(|problem| problem != MISSING_URL)
+            .collect();
+        if problems.is_empty() {
+            Ok(options)
+        } else {
+            Err(fault(&problems))
+        }
+    }
+}
+
+impl Config {
+    /// Checks everything and names every problem at once.
+    pub fn load(options: &Options, environ: Environ<'_>) -> Result<Self, Error> {
+        match build(options, environ) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(fault(&problems)),
+        }
+    }
+}
+
+/// The part of it that is needed before the service is started.
+pub fn load_trust(options: &Options, environ: Environ<'_>) -> Result<ProxyTrust, Error> {
+    let mut reader = Reader::new(&options.0, environ);
+    let trust = proxies::trust(&mut reader);
+    match reader.problems() {
+        [] => Ok(trust),
+        problems => Err(fault(problems)),
+    }
+}
+
+fn fault(problems: &[String]) -> Error {
+    Error::configuration(format!("Invalid configuration: {}", problems.join("; ")))
+}

@@ -1,0 +1,50 @@
+//! The order of the examination; where one thing hides the others, they are left out.
+
+use super::findings::{Finding, Findings};
+use super::{access, rows, schema};
+use crate::config::Config;
+use crate::error::Error;
+use crate::service::Clock;
+use crate::store::Store;
+
+/// Everything that can be examined; where one thing hides the others, they are left out.
+pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    match config {
+        Err(error) => findings.problem(
+            "configuration",
+            error.to_string(),
+            "Correct these settings. Nothing else was examined.",
+        ),
+        Ok(config) => {
+            configuration(&mut findings, &config);
+            if access::examine(&mut findings, &config).await {
+                database(&mut findings, &config, clock).await;
+            }
+        }
+    }
+    findings.0
+}
+
+fn configuration(findings: &mut Findings, config: &Config) {
+    findings.ok("configuration", "All options are valid");
+    match &config.jwt_secret {
+        Ok(_) => findings.ok("jwt-secret", "JWT_SECRET is long enough"),
+        Err(why) => findings.warning(
+            "jwt-secret",
+            why.clone(),
+            "Set JWT_SECRET to the secret that signed your admin tokens, or to a new one: openssl rand -base64 48",
+        ),
+    }
+}
+
+async fn database(findings: &mut Findings, config: &Config, clock: Clock) {
+    let store = Store::reading(config);
+    access::server(findings, &store, clock).await;
+    let stands = schema::examine(findings, &store, config).await;
+    access::notifications(findings, &store).await;
+    if stands {
+        rows::examine(findings, &store, config, clock()).await;
+    }
+    store.close().await;
+}

@@ -1,0 +1,182 @@
+//! Hashes and verifies keys.
+
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq;
+
+use super::pool::{HashPool, HashStats, Reservation};
+use super::record::HashRecord;
+use crate::error::Error;
+use crate::model::{HashParams, Plaintext, StoredHash};
+
+/// Bytes of a hash that we make.
+const OUTPUT_BYTES: usize = 32;
+/// Bytes of a salt that we make, as RFC 9106 recommends.
+pub const SALT_BYTES: usize = 16;
+
+/// What comparing a key with a stored hash showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is the key.
+    Match {
+        /// The hash was made with weaker parameters than today's: store a new one. Stronger ones stay, so that
+        /// processes with different parameters do not undo each other's work.
+        outdated: bool,
+    },
+    /// It is another key.
+    Mismatch,
+    /// What is stored is not a hash that may be computed.
+    Unreadable,
+}
+
+/// Hashes and verifies keys. Clones share one pool.
+///
+/// Its functions need a Tokio runtime, on whose blocking threads the work runs.
+#[derive(Clone, Debug)]
+pub struct Hasher {
+    params: HashParams,
+    /// The hash of nothing, to compare keys with that nobody has.
+    dummy_hash: StoredHash,
+    pool: Arc<HashPool>,
+}
+
+impl Hasher {
+    /// New hashes get `params`; at most `permits` (at least 1) are computed at once.
+    #[must_use]
+    pub fn new(params: HashParams, permits: usize) -> Self {
+        let dummy_hash = HashRecord {
+            params,
+            salt: vec![0; SALT_BYTES],
+            output: vec![0; OUTPUT_BYTES],
+        };
+        Self {
+            params,
+            dummy_hash: dummy_hash.to_stored(),
+            pool: Arc::new(HashPool::new(params, permits)),
+        }
+    }
+
+    /// Hashes a new key. `salt` must come fresh from the system's generator.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] at once when too much is queued, [`Error::Internal`] when the work was
+    /// aborted; the same goes for `verify` and `dummy`.
+    pub async fn hash(&self, key: Plaintext, salt: [u8; SALT_BYTES]) -> Result<StoredHash, Error> {
+        let output = self
+            .compute(key, self.params, salt.to_vec(), OUTPUT_BYTES)
+            .await?;
+        Ok(self.stored(salt, output))
+    }
+
+    /// The same, but only while nobody waits for a hash: for work that has time.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the work was aborted.
+    pub async fn hash_when_idle(
+        &self,
+        key: Plaintext,
+        salt: [u8; SALT_BYTES],
+    ) -> Result<StoredHash, Error> {
+        let params = self.params;
+        let output = HashPool::run_when_idle(&self.pool, params, move |blocks| {
+            argon2id(&key, params, &salt, OUTPUT_BYTES, blocks)
+        })
+        .await??;
+        Ok(self.stored(salt, output))
+    }
+
+    fn stored(&self, salt: [u8; SALT_BYTES], output: Vec<u8>) -> StoredHash {
+        HashRecord {
+            params: self.params,
+            salt: salt.to_vec(),
+            output,
+        }
+        .to_stored()
+    }
+
+    /// Compares a key with a stored hash, in time that does not depend on where they differ. What
+    /// cannot be read, or would cost too much, is not computed.
+    ///
+    /// # Errors
+    /// As [`hash`](Self::hash).
+    pub async fn verify(&self, key: Plaintext, stored: StoredHash) -> Result<Proof, Error> {
+        let Some(record) = HashRecord::read(stored.as_str()) else {
+            return Ok(Proof::Unreadable);
+        };
+        let HashRecord {
+            params,
+            salt,
+            output,
+        } = record;
+        let computed = self.compute(key, params, salt, output.len()).await?;
+        if !bool::from(computed.ct_eq(&output)) {
+            return Ok(Proof::Mismatch);
+        }
+        Ok(Proof::Match {
+            outdated: params.work() < self.params.work(),
+        })
+    }
+
+    /// Takes as long as a [`verify`](Self::verify) of a hash with today's parameters, and is as
+    /// overloaded, so that a caller cannot tell an unknown key from a wrong one.
+    ///
+    /// # Errors
+    /// As [`hash`](Self::hash).
+    pub async fn dummy(&self, key: Plaintext) -> Result<(), Error> {
+        self.verify(key, self.dummy_hash.clone()).await.map(drop)
+    }
+
+    /// Reserves a hash that will be needed soon, unless it would not begin in a reasonable time: then the work before it
+    /// need not begin either.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`].
+    pub fn reserve(&self) -> Result<Reservation, Error> {
+        Reservation::take(&self.pool)
+    }
+
+    /// What the pool is doing and has done.
+    #[must_use]
+    pub fn stats(&self) -> HashStats {
+        self.pool.stats()
+    }
+
+    async fn compute(
+        &self,
+        key: Plaintext,
+        params: HashParams,
+        salt: Vec<u8>,
+        length: usize,
+    ) -> Result<Vec<u8>, Error> {
+        HashPool::run(&self.pool, params, move |blocks| {
+            argon2id(&key, params, &salt, length, blocks)
+        })
+        .await?
+    }
+}
+
+fn argon2id(
+    key: &Plaintext,
+    params: HashParams,
+    salt: &[u8],
+    length: usize,
+    blocks: &mut [Block],
+) -> Result<Vec<u8>, Error> {
+    let internal = |error| Error::internal(format!("argon2id failed: {error}"));
+    let params = Params::new(
+        params.memory_kib(),
+        params.iterations(),
+        params.parallelism(),
+        Some(length),
+    )
+    .map_err(internal)?;
+    let mut output = vec![0; length];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(key.expose().as_bytes(), salt, &mut output, blocks)
+        .map_err(internal)?;
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! How the addon is doing, for operators.
+
+use std::time::Instant;
+
+use crate::config::Adopt;
+use crate::error::Error;
+use crate::service::Service;
+use crate::store::Condition;
+
+/// The answer of `health`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    pub status: HealthStatus,
+    /// What is wrong; empty when nothing is.
+    pub problems: Vec<String>,
+    pub stale_for_ms: u64,
+    pub usage_pending: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthStatus {
+    Ok,
+    Degraded,
+    Down,
+}
+
+const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops at 2147483647. At a quiet time, since it rewrites the \
+     table, run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
+
+const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older implementation (they are being adopted, or cannot be \
+     adopted): ";
+
+/// Longer without the change log, and something is wrong: it is read once a second.
+const STALE_MS: u64 = 5_000;
+
+/// The health of a service that runs.
+pub async fn check(service: &Service) -> Health {
+    let count_plaintext = service.config.adopt == Adopt::Hash;
+    let condition = service.store.condition(count_plaintext).await;
+    let stale_for = service.cache.stale_for(Instant::now());
+    let stale_for_ms = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
+    let mut problems = match &condition {
+        Ok(condition) => problems_of(condition),
+        Err(error) => vec![error.to_string()],
+    };
+    if stale_for_ms > STALE_MS {
+        problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());
+    }
+    let status = match condition {
+        Err(_) => HealthStatus::Down,
+        Ok(_) if problems.is_empty() => HealthStatus::Ok,
+        Ok(_) => HealthStatus::Degraded,
+    };
+    Health {
+        status,
+        problems,
+        stale_for_ms,
+        usage_pending: service.usage.pending(),
+    }
+}
+
+/// The health where no service runs, and none can be started.
+#[must_use]
+pub fn down(error: &Error) -> Health {
+    Health {
+        status: HealthStatus::Down,
+        problems: vec![error.to_string()],
+        stale_for_ms: 0,
+        usage_pending: 0,
+    }
+}
+
+fn problems_of(condition: &Condition) -> Vec<String> {
+    /// More rows than this are not counted.
+    const COUNTED_MAX: i64 = 10_000;
+    let mut problems = Vec::new();
+    if condition.usage_count_is_narrow {
+        problems.push(NARROW_USAGE_COUNT.to_owned());
+    }
+    if condition.plaintext_rows > 0 {
+        let rows = condition.plaintext_rows;
+        let more = if rows < COUNTED_MAX { "" } else { " or more" };
+        problems.push(format!("{PLAINTEXT_LEFT}{rows}{more}"));
+    }
+    problems
+}
+
+/// Counts of work done and saved, for tests and benchmarks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// argon2id hashes done.
+    pub hashes: u64,
+    /// Rows read for a presented key.
+    pub selects: u64,
+    /// Keys in memory.
+    pub cached: usize,
+}
+
+#[must_use]
+pub fn stats(service: &Service) -> Stats {
+    Stats {
+        hashes: service.hasher.stats().hashes,
+        selects: service.store.selects(),
+        cached: service.cache.len(),
+    }
+}

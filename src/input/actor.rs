@@ -1,0 +1,13 @@
+//! Who does something, as the app names them: the second argument of the functions that change keys and tokens.
+
+use super::fields::Fields;
+use super::rules;
+use super::value::Value;
+use crate::error::Error;
+use crate::model::Escaped;
+
+pub fn actor(options: Value) -> Result<Option<Escaped>, Error> {
+    let mut fields = Fields::of_optional(options);
+    let actor = fields.optional("actor", rules::label(rules::NAME_MAX));
+    fields.finish(Some(actor.map(|actor| Escaped::new(&actor))))
+}

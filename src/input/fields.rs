@@ -1,0 +1,198 @@
+//! Reads an object field by field, collects every problem, and refuses unknown fields.
+
+use super::rules;
+use super::value::{Parsed, Problems, Value};
+use crate::error::{Error, Issue};
+use crate::model::{Escaped, FieldChange};
+
+/// Problems of one input that are named: more than the fields and entries that an input can have.
+const ISSUES_MAX: usize = 256;
+
+/// The fields of one object, taken one by one; what is left at the end is unknown.
+#[derive(Debug)]
+pub struct Fields {
+    left: Vec<(String, Value)>,
+    issues: Vec<Issue>,
+    /// There is no object at all: nothing is said of its fields.
+    broken: bool,
+}
+
+impl Fields {
+    pub fn of(value: Value) -> Self {
+        match value {
+            Value::Object(left) => Self {
+                left,
+                issues: Vec::new(),
+                broken: false,
+            },
+            Value::Unreadable(why) => Self::broken(why),
+            _ => Self::broken("must be an object"),
+        }
+    }
+
+    /// Like [`Fields::of`], where leaving the argument out means no fields.
+    pub fn of_optional(value: Value) -> Self {
+        match value {
+            Value::Undefined | Value::Null => Self::of(Value::Object(Vec::new())),
+            value => Self::of(value),
+        }
+    }
+
+    fn broken(message: &str) -> Self {
+        let issue = Issue {
+            path: String::new(),
+            message: message.to_owned(),
+        };
+        Self {
+            left: Vec::new(),
+            issues: vec![issue],
+            broken: true,
+        }
+    }
+
+    /// Names each of these fields that is not there.
+    pub fn require(&mut self, names: &[&str]) {
+        for name in names {
+            let is_there =
+                |(field, value): &(String, Value)| field == name && *value != Value::Undefined;
+            if !self.left.iter().any(is_there) {
+                self.fail(name, "is required");
+            }
+        }
+    }
+
+    /// Takes `null` for absent, but for these fields.
+    pub fn leave_out_nulls_except(&mut self, names: &[&str]) {
+        self.left
+            .retain(|(name, value)| *value != Value::Null || names.contains(&name.as_str()));
+    }
+
+    /// A field that must be there.
+    pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Parsed<T>) -> Option<T> {
+        match self.take(name) {
+            Some(value) => self.apply(name, rule, value),
+            None => {
+                self.fail(name, "is required");
+                None
+            }
+        }
+    }
+
+    /// A field that may be left out or `null`.
+    pub fn optional<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Parsed<T>) -> Option<T> {
+        match self.take(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => self.apply(name, rule, value),
+        }
+    }
+
+    /// A text that comes from a client as it is: where it makes no sense it counts as unknown, never as a fault.
+    pub fn unknown_or<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        match self.take(name)? {
+            Value::Null | Value::BadText(_) => None,
+            value => self
+                .apply(name, rules::any_text, value)
+                .and_then(|text| read(&text)),
+        }
+    }
+
+    /// A field of a change that cannot be cleared.
+    pub fn change<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Parsed<T>,
+    ) -> FieldChange<T> {
+        self.take(name)
+            .and_then(|value| self.apply(name, rule, value))
+            .map_or(FieldChange::Keep, FieldChange::Set)
+    }
+
+    /// A field of a change where `null` clears.
+    pub fn clearable<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Parsed<T>,
+    ) -> FieldChange<Option<T>> {
+        match self.take(name) {
+            None => FieldChange::Keep,
+            Some(Value::Null) => FieldChange::Set(None),
+            Some(value) => self
+                .apply(name, rule, value)
+                .map_or(FieldChange::Keep, |value| FieldChange::Set(Some(value))),
+        }
+    }
+
+    /// Records a rule that spans fields.
+    pub fn fail(&mut self, path: &str, message: &str) {
+        if !self.broken {
+            self.issues.push(Issue {
+                path: path.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+    }
+
+    /// The result of reading, unless anything was wrong. `read` is `None` only after a problem.
+    pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Error> {
+        for (name, _) in std::mem::take(&mut self.left) {
+            self.fail(rules::escaped_name(&name).as_str(), "is not a known field");
+        }
+        match read {
+            Some(value) if self.issues.is_empty() => Ok(value),
+            _ => Err(Error::InvalidInput(bounded(self.issues))),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.left.iter().position(|(field, _)| field == name)?;
+        match self.left.swap_remove(at).1 {
+            Value::Undefined => None,
+            value => Some(value),
+        }
+    }
+
+    fn apply<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Parsed<T>,
+        value: Value,
+    ) -> Option<T> {
+        match value.readable().and_then(rule) {
+            Ok(value) => Some(value),
+            Err(Problems(issues)) => {
+                self.issues.extend(issues.into_iter().map(|issue| Issue {
+                    path: format!("{name}{}", issue.path),
+                    message: issue.message,
+                }));
+                None
+            }
+        }
+    }
+}
+
+/// As many as can be told, and that there are more. The names of fields in a path were chosen by the caller.
+fn bounded(mut issues: Vec<Issue>) -> Vec<Issue> {
+    let more = issues.len().saturating_sub(ISSUES_MAX);
+    issues.truncate(ISSUES_MAX);
+    for issue in &mut issues {
+        issue.path = Escaped::new(&issue.path).into();
+    }
+    if more > 0 {
+        issues.push(Issue {
+            path: String::new(),
+            message: format!("has {more} more problems"),
+        });
+    }
+    issues
+}
+
+/// Reads an argument that is a single value, not an object.
+pub fn argument<T>(
+    name: &str,
+    value: Value,
+    rule: impl FnOnce(Value) -> Parsed<T>,
+) -> Result<T, Error> {
+    let mut fields = Fields::of(Value::Object(vec![(name.to_owned(), value)]));
+    let read = fields.required(name, rule);
+    fields.finish(read)
+}

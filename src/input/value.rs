@@ -1,0 +1,59 @@
+//! A JavaScript value as the boundary hands it over, unjudged.
+
+use crate::error::Issue;
+
+/// A JavaScript value, as far as an input may need it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Undefined,
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    /// A `Date`, in milliseconds since the epoch; NaN for an invalid one.
+    Date(f64),
+    List(Vec<Value>),
+    Object(Vec<(String, Value)>),
+    /// A string that is too long for any field, or not well-formed; the message completes "name …".
+    BadText(&'static str),
+    /// Nothing that any input accepts; the message completes "name …".
+    Unreadable(&'static str),
+}
+
+impl Value {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn readable(self) -> Parsed<Self> {
+        match self {
+            Self::Unreadable(why) | Self::BadText(why) => Err(why.into()),
+            value => Ok(value),
+        }
+    }
+}
+
+/// What is wrong with one field; paths are relative to the field.
+#[derive(Debug, PartialEq)]
+pub struct Problems(pub Vec<Issue>);
+
+impl From<String> for Problems {
+    fn from(message: String) -> Self {
+        Self(vec![Issue {
+            path: String::new(),
+            message,
+        }])
+    }
+}
+
+impl From<&str> for Problems {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+pub type Parsed<T> = Result<T, Problems>;

@@ -1,0 +1,74 @@
+//! Changes of a key: update, patch, rotation.
+
+use super::credential::{issue, replaced_plaintext};
+use super::events;
+use super::input::{PatchKey, UpdateKey};
+use crate::error::Error;
+use crate::events::Event;
+use crate::model::{ApiKey, Escaped, KeyChanges, Plaintext, Timestamp};
+use crate::random;
+use crate::service::Service;
+use crate::store::Rotation;
+
+/// Answers the new plaintext too, where the key was regenerated.
+pub async fn update(
+    service: &Service,
+    update: UpdateKey,
+    actor: Option<Escaped>,
+    now: Timestamp,
+) -> Result<(ApiKey, Option<Plaintext>), Error> {
+    let UpdateKey {
+        id,
+        changes,
+        regenerate,
+    } = update;
+    let Some(grace_seconds) = regenerate else {
+        let key = change(service, &id, &changes, None, actor, now).await?;
+        return Ok((key, None));
+    };
+    let mut rng = random::generator()?;
+    let (plaintext, credential) = issue(service, &mut rng).await?;
+    let grace_ends_at = (grace_seconds > 0).then(|| now.plus_seconds(grace_seconds.into()));
+    let replaced = match grace_ends_at {
+        Some(_) => replaced_plaintext(service, &id, &mut rng).await?,
+        None => None,
+    };
+    let rotation = Rotation {
+        credential,
+        grace_ends_at,
+        replaced,
+    };
+    let key = change(service, &id, &changes, Some(&rotation), actor, now).await?;
+    Ok((key, Some(plaintext)))
+}
+
+pub async fn patch(
+    service: &Service,
+    patch: PatchKey,
+    actor: Option<Escaped>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let PatchKey { id, changes } = patch;
+    let key = change(service, &id, &changes, None, actor, now).await?;
+    if changes.lift_suspension {
+        service.cache.lift_suspension(&id);
+    }
+    Ok(key)
+}
+
+async fn change(
+    service: &Service,
+    id: &str,
+    changes: &KeyChanges,
+    rotation: Option<&Rotation>,
+    actor: Option<Escaped>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let key = service.store.change_key(id, changes, rotation, now).await;
+    // Also after a fault: the change may have been made all the same.
+    service.cache.changed(id);
+    let key = key?.ok_or(Error::NotFound("API key"))?;
+    let event = events::changed(&key, rotation.is_some(), actor);
+    service.record(Event::KeyChanged(event), now);
+    Ok(key.after)
+}

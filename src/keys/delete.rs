@@ -1,0 +1,23 @@
+//! Deletion of a key.
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::model::{Escaped, Timestamp};
+use crate::service::Service;
+
+pub async fn delete(
+    service: &Service,
+    id: &str,
+    actor: Option<Escaped>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let deleted = service.store.delete_key(id).await;
+    // Also after a fault: the deletion may have been made all the same.
+    service.cache.changed(id);
+    if !deleted? {
+        return Err(Error::NotFound("API key"));
+    }
+    let key_id = Escaped::new(id);
+    service.record(Event::KeyDeleted { key_id, actor }, now);
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Reading keys.
+
+use crate::error::Error;
+use crate::model::{ApiKey, Cursor, KeyQuery, Page};
+use crate::service::Service;
+
+pub async fn get(service: &Service, id: &str) -> Result<Option<ApiKey>, Error> {
+    service.store.get_key(id).await
+}
+
+/// Newest first.
+pub async fn list(service: &Service, query: &KeyQuery) -> Result<Page<ApiKey>, Error> {
+    let keys = service.store.list_keys(query).await?;
+    Ok(Page::of(keys, query.limit, |key| Cursor {
+        at: key.created_at,
+        id: key.id.clone(),
+    }))
+}

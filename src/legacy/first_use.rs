@@ -1,0 +1,47 @@
+//! Hashes a legacy row when it is used, before the backfill comes to it.
+
+use std::sync::Arc;
+
+use super::row::{hash_key, hash_token};
+use crate::config::Adopt;
+use crate::metrics::BackgroundTask;
+use crate::model::{CredentialDigest, Plaintext};
+use crate::service::Service;
+use crate::store::{PlaintextKey, PlaintextToken};
+
+/// Hashes a legacy key that was just authenticated, beside the answer and before the backfill comes to it.
+pub fn hash_on_first_use(
+    service: &Arc<Service>,
+    id: &str,
+    key: &Plaintext,
+    digest: CredentialDigest,
+) {
+    if service.config.adopt == Adopt::Verify {
+        return;
+    }
+    let Ok(permit) = Arc::clone(&service.first_uses).try_acquire_owned() else {
+        return;
+    };
+    let hashing = Arc::clone(service);
+    let key = PlaintextKey {
+        id: id.to_owned(),
+        key: key.clone(),
+        digest,
+    };
+    // A fault leaves the row to the backfill.
+    let work = async move {
+        let _permit = permit;
+        hash_key(&hashing, key).await.map(drop)
+    };
+    service.spawn(BackgroundTask::LegacyBackfill, work);
+}
+
+/// The same for an admin token.
+pub fn hash_token_on_first_use(service: &Arc<Service>, token: PlaintextToken) {
+    if service.config.adopt == Adopt::Verify {
+        return;
+    }
+    let hashing = Arc::clone(service);
+    let work = async move { hash_token(&hashing, &token).await.map(drop) };
+    service.spawn(BackgroundTask::LegacyBackfill, work);
+}

@@ -1,0 +1,48 @@
+//! The work that runs beside the calls, by the names that operators see.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackgroundTask {
+    /// Stores usage, suspensions and the audit log.
+    Flush,
+    /// Stores suspensions that should not wait for a flush.
+    Suspensions,
+    /// Deletes keys whose creation was not confirmed.
+    UnconfirmedKeys,
+    /// Deletes what is beyond its retention.
+    Pruning,
+    /// Reads the change log.
+    ChangeLog,
+    /// Listens for notifications.
+    Listener,
+    /// Hashes legacy rows.
+    LegacyBackfill,
+    /// Replaces a stored hash with weaker parameters, and stores the cold digest.
+    Rehash,
+}
+
+impl BackgroundTask {
+    pub const ALL: [Self; 8] = [
+        Self::Flush,
+        Self::Suspensions,
+        Self::UnconfirmedKeys,
+        Self::Pruning,
+        Self::ChangeLog,
+        Self::Listener,
+        Self::LegacyBackfill,
+        Self::Rehash,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Suspensions => "suspensions",
+            Self::UnconfirmedKeys => "unconfirmed_keys",
+            Self::Pruning => "pruning",
+            Self::ChangeLog => "change_log",
+            Self::Listener => "listener",
+            Self::LegacyBackfill => "legacy_backfill",
+            Self::Rehash => "rehash",
+        }
+    }
+}

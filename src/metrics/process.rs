@@ -1,0 +1,88 @@
+//! The counters of the process.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use super::background::BackgroundTask;
+use super::clients::Clients;
+use super::counter::{Counter, Counts, Timed};
+use super::histogram::Histogram;
+use super::state::Totals;
+use crate::error::Error;
+use crate::model::{AdminRefusal, Refusal, VALID};
+
+/// Results of a verify that are no faults: it is valid, or refused for one of the reasons.
+const OUTCOMES: usize = Refusal::ALL.len() + 1;
+
+/// Of so many verifies from memory one is timed: reading the clock twice would cost more than all that is counted here.
+pub const TIMED_EVERY: u32 = 64;
+
+/// One for a process.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Verifies that memory answered, by the number of their outcome; see [`Metrics::hit`].
+    pub(super) hits: [AtomicU64; OUTCOMES],
+    /// All other verifies.
+    pub verifies: Counts,
+    pub admin_verifies: Counts,
+    /// Looks into the cache beside those of `hits`.
+    pub lookups: Counts,
+    /// Of those that need no I/O; one of [`TIMED_EVERY`].
+    pub warm: Histogram,
+    /// Of those that ask the database.
+    pub cold: Histogram,
+    pub clients: Clients,
+    pub suspensions: Counter,
+    pub flushes: Timed,
+    pub flush_failures: Counter,
+    pub background_failures: Counts,
+    /// What services that are closed have counted themselves.
+    pub(super) closed: Mutex<Totals>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let reasons = Refusal::ALL.into_iter().map(Refusal::code);
+        let admin_reasons = AdminRefusal::ALL.into_iter().map(AdminRefusal::code);
+        let results = |reasons: Vec<&'static str>| {
+            Counts::of(
+                [VALID]
+                    .into_iter()
+                    .chain(reasons)
+                    .chain(Error::VERIFY_CODES),
+            )
+        };
+        Self {
+            hits: Default::default(),
+            verifies: results(reasons.collect()),
+            admin_verifies: results(admin_reasons.collect()),
+            lookups: Counts::of(["hit", "stale", "miss"]),
+            warm: Histogram::default(),
+            cold: Histogram::default(),
+            clients: Clients::default(),
+            suspensions: Counter::default(),
+            flushes: Timed::default(),
+            flush_failures: Counter::default(),
+            background_failures: Counts::of(BackgroundTask::ALL.map(BackgroundTask::name)),
+            closed: Mutex::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a verify that memory answered: by 0 as valid, else by the number of the refusal.
+    pub fn hit(&self, outcome: u8) {
+        if let Some(count) = self.hits.get(usize::from(outcome)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Keeps what a service has counted that is closed now.
+    pub fn retire(&self, totals: Totals) {
+        self.closed.lock().add(totals);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+-- The tables and functions of this package alone, in a schema of their own that neither the app nor Prisma looks into.
+
+CREATE TABLE sophra_api_keys.signing_keys (
+  fingerprint TEXT PRIMARY KEY,
+  -- NULL: the key comes from the environment, or was lost. The fingerprint records that it has signed keys.
+  key BYTEA,
+  created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- At most one signing key is generated, whichever process comes first.
+CREATE UNIQUE INDEX one_kept_signing_key ON sophra_api_keys.signing_keys ((true)) WHERE key IS NOT NULL;
+
+-- This schema can be lost while the keys survive, for example when only the schema of the app is restored. The signing
+-- keys are then known to be missing, and a verify fails with an error instead of refusing every key.
+INSERT INTO sophra_api_keys.signing_keys (fingerprint)
+SELECT "signingKey" FROM "ApiKey" WHERE "signingKey" IS NOT NULL
+UNION
+SELECT "previousSigningKey" FROM "ApiKey" WHERE "previousSigningKey" IS NOT NULL;
+
+-- One row per process: the last batch of usage that was applied, so that no batch is applied twice.
+CREATE TABLE sophra_api_keys.usage_batches (
+  process TEXT PRIMARY KEY,
+  batch BIGINT NOT NULL,
+  -- Keys of the batch whose rows were locked by another session. Their usage was left out and comes with a later batch.
+  skipped TEXT[] NOT NULL DEFAULT '{}',
+  applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- What all processes together have used of the rate limits. Each process adds its part with its usage, and reads what the
+-- others have added.
+CREATE TABLE sophra_api_keys.spent (
+  key_id TEXT PRIMARY KEY,
+  -- The "limiterEpoch" of the key at that time. A higher one has reset the limit.
+  epoch INTEGER NOT NULL,
+  -- The sum of all costs; it only grows within an epoch.
+  spent BIGINT NOT NULL,
+  -- When the limit is full again, for a process that has not followed the sum. UTC.
+  full_at TIMESTAMP(3) NOT NULL
+-- Free space for the next version of each row, and no index on the columns that change: updates are HOT.
+) WITH (fillfactor = 50);
+
+-- Refused attempts, administration and suspensions. Written in batches, kept for the configured time.
+CREATE TABLE sophra_api_keys.audit (
+  -- Generated before the entry is written, so that a batch can be repeated.
+  id TEXT PRIMARY KEY,
+  -- UTC.
+  at TIMESTAMP(3) NOT NULL,
+  type TEXT NOT NULL,
+  key_id TEXT,
+  -- The number of similar events that this entry, the first of them, stands for.
+  count BIGINT NOT NULL,
+  -- The event as it was emitted.
+  event JSONB NOT NULL
+);
+CREATE INDEX audit_at_idx ON sophra_api_keys.audit (at, id);
+CREATE INDEX audit_key_idx ON sophra_api_keys.audit (key_id, at, id);
+CREATE INDEX audit_type_idx ON sophra_api_keys.audit (type, at, id);
+
+-- The change log: one row per change of a key or an admin token, by whichever writer, so that each process knows which of
+-- its cached rows are stale. Written by triggers, read once a second and after each NOTIFY.
+CREATE TABLE sophra_api_keys.changes (
+  -- The transaction that made the change. It is compared with snapshots, so the order of commits does not matter.
+  xid XID8 NOT NULL DEFAULT pg_current_xact_id(),
+  -- The id of the row. NULL stands for all rows.
+  key_id TEXT
+);
+CREATE INDEX changes_xid_idx ON sophra_api_keys.changes (xid);
+
+-- The SHA-256 digest of a plaintext, by which legacy rows are found. Index expressions and a trigger call this function
+-- with the rights of whoever writes "ApiKey" or "AdminToken". Such a role may have no rights on this schema, so everyone
+-- may execute the function. Every name in it is qualified, because the search_path is the writer's. It is written in
+-- PL/pgSQL because the planner would parse a function in SQL anew for every query in order to inline it.
+CREATE FUNCTION sophra_api_keys.plaintext_digest(plaintext TEXT) RETURNS BYTEA
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+  -- The cast takes a backslash for the start of an escape sequence.
+  RETURN pg_catalog.sha256(pg_catalog.replace(plaintext, E'\\', E'\\\\')::pg_catalog.bytea);
+END
+$$;
+GRANT EXECUTE ON FUNCTION sophra_api_keys.plaintext_digest(TEXT) TO PUBLIC;

@@ -1,0 +1,98 @@
+-- The triggers that write the change log. The WHEN clause of each update trigger lists the columns that a verify depends
+-- on. Updates of other columns write nothing: in particular, a usage flush fires no trigger. The clause sees the row as it
+-- is stored, whatever other triggers have made of it.
+
+CREATE FUNCTION sophra_api_keys.note_change() RETURNS trigger
+LANGUAGE plpgsql
+-- A role that may write keys needs no rights on the change log.
+SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    INSERT INTO sophra_api_keys.changes (key_id) VALUES (NULL);
+  ELSE
+    IF TG_OP <> 'INSERT' THEN
+      INSERT INTO sophra_api_keys.changes (key_id) VALUES (OLD."id");
+    END IF;
+    IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW."id" <> OLD."id") THEN
+      INSERT INTO sophra_api_keys.changes (key_id) VALUES (NEW."id");
+    END IF;
+  END IF;
+  PERFORM pg_notify('sophra_api_keys', '');
+  RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sophra_api_keys_change
+AFTER INSERT OR DELETE ON "ApiKey"
+FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();
+
+CREATE TRIGGER sophra_api_keys_update
+AFTER UPDATE ON "ApiKey"
+FOR EACH ROW
+WHEN (
+  OLD."id" IS DISTINCT FROM NEW."id"
+  OR OLD."clientId" IS DISTINCT FROM NEW."clientId"
+  OR OLD."name" IS DISTINCT FROM NEW."name"
+  OR OLD."isActive" IS DISTINCT FROM NEW."isActive"
+  OR OLD."expiresAt" IS DISTINCT FROM NEW."expiresAt"
+  OR OLD."allowedIps" IS DISTINCT FROM NEW."allowedIps"
+  OR OLD."rateLimit" IS DISTINCT FROM NEW."rateLimit"
+  OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
+  OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
+  OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
+  OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
+  OR OLD."limiterEpoch" IS DISTINCT FROM NEW."limiterEpoch"
+  OR OLD."previousKey" IS DISTINCT FROM NEW."previousKey"
+  OR OLD."previousLookup" IS DISTINCT FROM NEW."previousLookup"
+  OR OLD."previousKeyExpiresAt" IS DISTINCT FROM NEW."previousKeyExpiresAt"
+  OR (OLD."key", OLD."lookup") IS DISTINCT FROM (NEW."key", NEW."lookup")
+    -- The import of a legacy row is no change: the plaintext is replaced by its hash, and the key stays the same.
+    AND (
+      OLD."lookup" IS NULL
+      AND NEW."key" LIKE '$argon2id$%'
+      AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."key"), 'hex')
+    ) IS NOT TRUE
+)
+EXECUTE FUNCTION sophra_api_keys.note_change();
+
+CREATE TRIGGER sophra_api_keys_truncate
+AFTER TRUNCATE ON "ApiKey"
+FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();
+
+CREATE TRIGGER sophra_api_keys_change
+AFTER INSERT OR DELETE ON "AdminToken"
+FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();
+
+CREATE TRIGGER sophra_api_keys_update
+AFTER UPDATE ON "AdminToken"
+FOR EACH ROW
+WHEN (
+  OLD."id" IS DISTINCT FROM NEW."id"
+  OR OLD."name" IS DISTINCT FROM NEW."name"
+  OR OLD."isActive" IS DISTINCT FROM NEW."isActive"
+  OR OLD."expiresAt" IS DISTINCT FROM NEW."expiresAt"
+  OR (OLD."token", OLD."lookup", OLD."permissions") IS DISTINCT FROM (NEW."token", NEW."lookup", NEW."permissions")
+    -- Nor is this import a change. It also stores the permissions that were derived from the name until then.
+    AND (
+      OLD."lookup" IS NULL
+      AND NEW."token" = NEW."lookup"
+      AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."token"), 'hex')
+      AND (OLD."permissions" IS NULL OR NEW."permissions" IS NOT DISTINCT FROM OLD."permissions")
+    ) IS NOT TRUE
+)
+EXECUTE FUNCTION sophra_api_keys.note_change();
+
+CREATE TRIGGER sophra_api_keys_truncate
+AFTER TRUNCATE ON "AdminToken"
+FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();
+
+-- Replication and tools that switch triggers off must not hide a change.
+ALTER TABLE "ApiKey"
+  ENABLE ALWAYS TRIGGER sophra_api_keys_change,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_update,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_truncate;
+ALTER TABLE "AdminToken"
+  ENABLE ALWAYS TRIGGER sophra_api_keys_change,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_update,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_truncate;

@@ -1,0 +1,71 @@
+//! An admin token as it is administered, and why one is refused.
+
+use serde::Serialize;
+
+use super::timestamp::Timestamp;
+
+/// The row behind a token, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminToken {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub is_active: bool,
+    /// Free strings; `*` is all.
+    pub permissions: Vec<String>,
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl AdminToken {
+    /// Whether it has the permission: exactly, or by `*`. Permissions have no wildcard inside.
+    #[must_use]
+    pub fn permits(&self, permission: &str) -> bool {
+        let held = |held: &String| held == ALL_PERMISSIONS || held == permission;
+        self.permissions.iter().any(held)
+    }
+}
+
+/// The permission that stands for every permission.
+pub const ALL_PERMISSIONS: &str = "*";
+
+/// Why an admin token is turned away. A value, never an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminRefusal {
+    /// One answer for every token that is not valid.
+    InvalidToken,
+    InsufficientPermission,
+}
+
+impl AdminRefusal {
+    pub const ALL: [Self; 2] = [Self::InvalidToken, Self::InsufficientPermission];
+
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::InsufficientPermission => "INSUFFICIENT_PERMISSION",
+        }
+    }
+
+    /// The HTTP status that fits (RFC 9110).
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::InvalidToken => 401,
+            Self::InsufficientPermission => 403,
+        }
+    }
+
+    /// The text for clients.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "Invalid admin token",
+            Self::InsufficientPermission => "Insufficient permissions for this endpoint",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Entries of the audit log.
+
+use serde_json::Value;
+
+use super::escaped::Escaped;
+use super::metadata::Metadata;
+use super::page::Cursor;
+use super::timestamp::Timestamp;
+
+/// An entry that is to be written.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    pub id: String,
+    pub at: Timestamp,
+    /// So many events alike, of which this is the first.
+    pub count: i64,
+    /// The event as JSON.
+    pub event: Value,
+}
+
+/// An entry as it was written, perhaps by somebody else.
+#[derive(Debug)]
+pub struct StoredAuditEntry {
+    pub id: String,
+    pub at: Timestamp,
+    pub count: i64,
+    pub event: Metadata,
+}
+
+/// Which entries a list has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditQuery {
+    pub limit: i32,
+    pub cursor: Option<Cursor>,
+    /// As events show it.
+    pub key_id: Option<Escaped>,
+    pub r#type: Option<String>,
+    /// Inclusive.
+    pub from: Option<Timestamp>,
+    /// Exclusive.
+    pub to: Option<Timestamp>,
+}

@@ -1,0 +1,101 @@
+//! The client's address behind reverse proxies, by `X-Forwarded-For`.
+//!
+//! Each proxy appends the address that it was asked from, and whatever came with the request stays on the left. So the
+//! list is read from the right, and only as far as the operator has declared proxies. What is left of that is a claim.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroUsize;
+
+use ipnet::IpNet;
+
+/// Bytes of the longest hop that is read: an IPv6 address with brackets, zone and port.
+const HOP_MAX: usize = 128;
+
+/// Which hops are the operator's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyTrust {
+    /// None is declared: the address of every client is unknown.
+    #[default]
+    Nobody,
+    /// Proxies with these addresses. The client is the rightmost hop that is none of them.
+    Proxies(Box<[IpNet]>),
+    /// So many proxies, whatever their addresses. The client is that hop, counted from the right.
+    Hops(NonZeroUsize),
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientAddress {
+    /// As far as it can be trusted; `None`: unknown.
+    pub ip: Option<IpAddr>,
+    /// The leftmost hop, which anybody can make up: for logs, never for a decision.
+    pub claimed: Option<IpAddr>,
+}
+
+impl ProxyTrust {
+    /// Reads the lines of the header, in the order in which they came.
+    ///
+    /// A hop that is no address ends the search: it is neither trusted nor a client.
+    #[must_use]
+    pub fn client(&self, lines: &[&str]) -> ClientAddress {
+        let mut from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        let ip = match self {
+            Self::Nobody => None,
+            Self::Proxies(networks) => from_the_right
+                .map(address)
+                .find(|hop| !hop.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip))))
+                .flatten(),
+            Self::Hops(count) => from_the_right.nth(count.get() - 1).and_then(address),
+        };
+        let leftmost = lines.first().and_then(|line| line.split(',').next());
+        ClientAddress {
+            ip,
+            claimed: leftmost.and_then(address),
+        }
+    }
+}
+
+/// Reads one hop: an address, perhaps with a port, IPv6 also in brackets and with a zone, which is dropped.
+fn address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim_matches([' ', '\t']);
+    if hop.len() > HOP_MAX {
+        return None;
+    }
+    if let Some(bracketed) = hop.strip_prefix('[') {
+        let (ip, rest) = bracketed.split_once(']')?;
+        let port = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
+        return port.then(|| ipv6(ip))?;
+    }
+    match hop.split_once(':') {
+        None => ipv4(hop),
+        Some((ip, port)) if !port.contains(':') => is_port(port).then(|| ipv4(ip))?,
+        Some(_) => ipv6(hop),
+    }
+}
+
+fn ipv4(text: &str) -> Option<IpAddr> {
+    text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+}
+
+fn ipv6(text: &str) -> Option<IpAddr> {
+    let ip = match text.split_once('%') {
+        Some((ip, zone)) => is_zone(zone).then_some(ip)?,
+        None => text,
+    };
+    // `::ffff:1.2.3.4` is `1.2.3.4`.
+    let ip = ip.parse::<Ipv6Addr>().ok()?;
+    Some(IpAddr::V6(ip).to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    // `parse` alone would take a sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+fn is_zone(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests;

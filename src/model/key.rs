@@ -1,0 +1,133 @@
+//! An API key as it is administered.
+
+use serde::Serialize;
+
+use super::metadata::Metadata;
+use super::page::Cursor;
+use super::timestamp::Timestamp;
+
+/// An API key as it is stored, without anything secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    pub id: String,
+    pub name: String,
+    pub client_id: String,
+    pub description: Option<String>,
+    pub is_active: bool,
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub allowed_ips: Vec<String>,
+    /// Requests per window; below 1 means no limit (legacy rows).
+    pub rate_limit: Option<i32>,
+    /// `None`: the configured window.
+    pub rate_limit_window_seconds: Option<i32>,
+    pub usage_count: i64,
+    /// The displayable beginning of the key; `None` on legacy rows.
+    pub start: Option<String>,
+    pub scopes: Vec<String>,
+    pub metadata: Option<Metadata>,
+    pub suspended_until: Option<Timestamp>,
+    pub previous_key_expires_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// A key right before it is stored: every setting at its default.
+    #[must_use]
+    pub fn new(id: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            client_id: String::new(),
+            description: None,
+            is_active: true,
+            expires_at: None,
+            created_at: now,
+            updated_at: now,
+            last_used_at: None,
+            allowed_ips: Vec::new(),
+            rate_limit: None,
+            rate_limit_window_seconds: None,
+            usage_count: 0,
+            start: None,
+            scopes: Vec::new(),
+            metadata: None,
+            suspended_until: None,
+            previous_key_expires_at: None,
+        }
+    }
+}
+
+/// What an input says of one field.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum FieldChange<T> {
+    #[default]
+    Keep,
+    Set(T),
+}
+
+impl<T: Clone> FieldChange<T> {
+    pub fn apply(&self, current: &mut T) {
+        if let Self::Set(value) = self {
+            current.clone_from(value);
+        }
+    }
+}
+
+/// Declares the settings of a key once: the fields of [`KeyChanges`], and how they are applied.
+macro_rules! key_settings {
+    ($($field:ident: $type:ty,)*) => {
+        /// The settings of a key that an input names. A new key is a change of the defaults.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct KeyChanges {
+            $(pub $field: FieldChange<$type>,)*
+            pub lift_suspension: bool,
+            pub end_grace_period: bool,
+        }
+
+        impl KeyChanges {
+            fn apply_settings(&self, key: &mut ApiKey) {
+                $(self.$field.apply(&mut key.$field);)*
+            }
+        }
+    };
+}
+
+key_settings! {
+    name: String,
+    client_id: String,
+    description: Option<String>,
+    is_active: bool,
+    expires_at: Option<Timestamp>,
+    allowed_ips: Vec<String>,
+    rate_limit: Option<i32>,
+    rate_limit_window_seconds: Option<i32>,
+    scopes: Vec<String>,
+    metadata: Option<Metadata>,
+}
+
+impl KeyChanges {
+    /// Makes the key what it is after the change.
+    pub fn apply(&self, key: &mut ApiKey, now: Timestamp) {
+        self.apply_settings(key);
+        if self.lift_suspension {
+            key.suspended_until = None;
+        }
+        if self.end_grace_period {
+            key.previous_key_expires_at = None;
+        }
+        key.updated_at = now;
+    }
+}
+
+/// Which keys a list has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyQuery {
+    pub limit: i32,
+    pub cursor: Option<Cursor>,
+    pub client_id: Option<String>,
+    pub is_active: Option<bool>,
+    pub search: Option<String>,
+}

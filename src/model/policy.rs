@@ -1,0 +1,149 @@
+//! Whether a key may be used now, here and for this: pure, the clock is a parameter.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::ip::AllowList;
+use super::metadata::Metadata;
+use super::timestamp::Timestamp;
+
+/// The code of an accepted key or token.
+pub const VALID: &str = "VALID";
+
+/// Why an authentic-looking request is turned away. A value, never an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    InvalidKey,
+    Expired,
+    Disabled,
+    IpNotAllowed,
+    InsufficientScope,
+    RateLimited,
+    Suspended,
+    /// The address keeps presenting wrong keys: this one was not looked up.
+    Throttled,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 8] = [
+        Self::InvalidKey,
+        Self::Expired,
+        Self::Disabled,
+        Self::IpNotAllowed,
+        Self::InsufficientScope,
+        Self::RateLimited,
+        Self::Suspended,
+        Self::Throttled,
+    ];
+
+    /// Its place in [`Refusal::ALL`], counted from 1.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "INVALID_KEY",
+            Self::Expired => "EXPIRED",
+            Self::Disabled => "DISABLED",
+            Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Suspended => "SUSPENDED",
+            Self::Throttled => "THROTTLED",
+        }
+    }
+
+    /// The HTTP status (RFC 9110; 429 is RFC 6585).
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::InvalidKey | Self::Expired | Self::Disabled => 401,
+            Self::IpNotAllowed | Self::InsufficientScope => 403,
+            Self::RateLimited | Self::Suspended | Self::Throttled => 429,
+        }
+    }
+
+    /// What a client is told. Whoever holds no valid key learns nothing about the key.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::InvalidKey | Self::Expired | Self::Disabled => "Invalid API key",
+            Self::IpNotAllowed => "IP address not allowed for this API key",
+            Self::InsufficientScope => "API key lacks a required scope",
+            Self::RateLimited => "Rate limit exceeded",
+            Self::Suspended => "API key is suspended after exceeding its rate limit",
+            Self::Throttled => "Too many invalid API keys from this address",
+        }
+    }
+}
+
+/// What a verify needs of a key: who holds it and what it permits. Kept for every cached key, so kept small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyPolicy {
+    pub key_id: Arc<str>,
+    pub name: Box<str>,
+    pub client_id: Box<str>,
+    pub is_active: bool,
+    pub expires_at: Option<Timestamp>,
+    pub suspended_until: Option<Timestamp>,
+    /// The presented key was replaced by a newer one and is valid only until then.
+    pub grace_ends_at: Option<Timestamp>,
+    pub allow_list: AllowList,
+    pub scopes: Box<[Box<str>]>,
+    pub metadata: Option<Box<Metadata>>,
+    /// Requests per window; below 1 means no limit (old rows).
+    pub rate_limit: Option<i32>,
+    /// `None`: the configured window.
+    pub rate_limit_window_seconds: Option<i32>,
+    /// Raised to forgive what was used of the limit.
+    pub reset_generation: i32,
+}
+
+impl KeyPolicy {
+    /// Checks what does not depend on earlier requests: active, expiry, suspension, address, scopes.
+    ///
+    /// Expiry counts from the very instant: a key that expires now is expired. The suspension is a parameter, since a
+    /// process knows of its own before the row does.
+    pub fn check<'a>(
+        &self,
+        now: Timestamp,
+        ip: Option<IpAddr>,
+        mut scopes: impl Iterator<Item = &'a str>,
+        suspended_until: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        if self.grace_ends_at.is_some_and(|until| until <= now) {
+            return Err(Refusal::InvalidKey);
+        }
+        if !self.is_active {
+            return Err(Refusal::Disabled);
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Refusal::Expired);
+        }
+        if suspended_until.is_some_and(|until| until > now) {
+            return Err(Refusal::Suspended);
+        }
+        if !self.allow_list.allows(ip) {
+            return Err(Refusal::IpNotAllowed);
+        }
+        if !scopes.all(|required| holds(&self.scopes, required)) {
+            return Err(Refusal::InsufficientScope);
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
+fn holds(held: &[Box<str>], required: &str) -> bool {
+    held.iter().any(|scope| match scope.strip_suffix('*') {
+        Some("") => true,
+        Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),
+        _ => **scope == *required,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use super::super::ip::parse_address;
+use super::*;
+
+const NOW: Timestamp = Timestamp::MIN;
+
+fn policy() -> KeyPolicy {
+    KeyPolicy {
+        key_id: "k".into(),
+        name: "n".into(),
+        client_id: "c".into(),
+        is_active: true,
+        expires_at: None,
+        suspended_until: None,
+        grace_ends_at: None,
+        allow_list: AllowList::Everyone,
+        scopes: ["docs:*".into(), "search".into()].into(),
+        metadata: None,
+        rate_limit: None,
+        rate_limit_window_seconds: None,
+        reset_generation: 0,
+    }
+}
+
+fn check(policy: &KeyPolicy, scopes: &[&str]) -> Result<(), Refusal> {
+    policy.check(NOW, None, scopes.iter().copied(), policy.suspended_until)
+}
+
+#[test]
+fn expiry_counts_from_the_very_instant() {
+    let at = |expires_at| {
+        check(
+            &KeyPolicy {
+                expires_at: Some(expires_at),
+                ..policy()
+            },
+            &[],
+        )
+    };
+    assert_eq!(at(NOW), Err(Refusal::Expired));
+    assert_eq!(at(Timestamp::from_millis(NOW.millis() + 1)), Ok(()));
+}
+
+#[test]
+fn a_replaced_key_says_no_more_than_an_unknown_one() {
+    let replaced = KeyPolicy {
+        grace_ends_at: Some(NOW),
+        is_active: false,
+        ..policy()
+    };
+    assert_eq!(check(&replaced, &[]), Err(Refusal::InvalidKey));
+}
+
+#[test]
+fn scopes_are_held_exactly_by_prefix_or_all() {
+    for (required, held) in [
+        ("docs:read", true),
+        ("docs:", true),
+        ("docs:*", true),
+        ("docs", false),
+        ("search", true),
+        ("search:x", false),
+        ("searc", false),
+        ("", false),
+        ("*", false),
+    ] {
+        assert_eq!(check(&policy(), &[required]).is_ok(), held, "{required}");
+    }
+    let all = KeyPolicy {
+        scopes: ["*".into()].into(),
+        ..policy()
+    };
+    assert_eq!(check(&all, &["anything", "docs:read"]), Ok(()));
+    assert_eq!(
+        check(&policy(), &["search", "other"]),
+        Err(Refusal::InsufficientScope)
+    );
+}
+
+#[test]
+fn an_unreadable_list_or_an_unknown_address_refuses() {
+    let list = |entries: &[&str]| {
+        AllowList::parse(
+            &entries
+                .iter()
+                .map(|&entry| entry.into())
+                .collect::<Vec<String>>(),
+        )
+    };
+    let ip = |text: &str| parse_address(text);
+    assert!(list(&[]).allows(None));
+    assert!(!list(&["10.0.0.0/8"]).allows(None));
+    assert!(!list(&["10.0.0.0/8", "nonsense"]).allows(ip("10.1.1.1")));
+    assert!(!list(&[""]).allows(ip("10.1.1.1")));
+    assert!(list(&["10.0.0.0/8"]).allows(ip("::ffff:10.1.1.1")));
+    assert!(list(&["::ffff:10.0.0.0/104"]).allows(ip("10.1.1.1")));
+    assert!(list(&["::ffff:10.0.0.1"]).allows(ip("10.0.0.1")));
+    assert!(!list(&["10.0.0.0/8"]).allows(ip("11.1.1.1")));
+    assert!(!list(&["::/0"]).allows(ip("10.1.1.1")));
+}
+
+/// Against a reference that knows nothing but bits: addresses as 128-bit numbers, IPv4 as IPv6-mapped.
+#[test]
+fn networks_match_like_their_bits() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    const MAPPED: u128 = 0xffff << 32;
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut matched = 0;
+    for _ in 0..100_000 {
+        let v4 = rng.random_bool(0.5);
+        let width: u32 = if v4 { 32 } else { 128 };
+        let length = rng.random_range(0..=width);
+        let network: u128 = if v4 {
+            rng.random::<u32>().into()
+        } else {
+            rng.random()
+        };
+        // Most addresses share a random number of leading bits with the network.
+        let keep = rng.random_range(0..=width);
+        let noise: u128 = if v4 {
+            rng.random::<u32>().into()
+        } else {
+            rng.random()
+        };
+        let address = network ^ noise.checked_shr(keep).unwrap_or(0);
+        let same_family = rng.random_bool(0.9);
+
+        let text = |bits: u128, mapped: bool| match (v4, mapped) {
+            (true, false) => Ipv4Addr::from_bits(u32::try_from(bits).unwrap()).to_string(),
+            (true, true) => Ipv6Addr::from_bits(MAPPED | bits).to_string(),
+            (false, _) => Ipv6Addr::from_bits(bits).to_string(),
+        };
+        let mapped_network = v4 && rng.random_bool(0.3);
+        let shown_length = if mapped_network { length + 96 } else { length };
+        let list = AllowList::parse(&[format!("{}/{shown_length}", text(network, mapped_network))]);
+        let presented = if same_family {
+            text(address, v4 && rng.random_bool(0.3))
+        } else if v4 {
+            format!("2001:db8::{:x}", rng.random::<u16>())
+        } else {
+            Ipv4Addr::from_bits(rng.random()).to_string()
+        };
+
+        let differing = (network ^ address).checked_shr(width - length).unwrap_or(0);
+        // An IPv6 network that happens to be random bits never is the mapped range.
+        let expected = same_family && differing == 0;
+        matched += usize::from(expected);
+        assert_eq!(
+            list.allows(parse_address(&presented)),
+            expected,
+            "{presented} in {list:?}"
+        );
+    }
+    assert!(
+        (10_000..90_000).contains(&matched),
+        "{matched} matched: the test tells nothing"
+    );
+}
+
+#[test]
+fn refusals_are_numbered_in_their_order() {
+    for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
+        assert_eq!(usize::from(refusal.number()), index + 1, "{refusal:?}");
+    }
+}

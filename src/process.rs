@@ -1,0 +1,24 @@
+//! The one service of a process: configured, started by the first call, closed, perhaps started anew. Shared by all
+//! worker threads. This is the composition root: nothing below it makes a service, asks the system's clock or reads the
+//! environment.
+
+mod clock;
+mod close;
+mod flush;
+mod keyring;
+mod migrate;
+mod report;
+mod runtime;
+mod start;
+mod state;
+
+pub use clock::now;
+pub use close::{Close, begin_close};
+pub use flush::{flush, flush_blocking};
+pub use migrate::{MigrationReport, migrate, migration_script};
+pub use report::{emit_panic, metrics_text, report_fault};
+pub use runtime::runtime;
+pub use state::{
+    Call, WarmCall, configure, enter, enter_warm, environment, events, metrics, proxy_trust,
+    started,
+};

@@ -1,0 +1,68 @@
+//! Closing the service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::state::{Running, metrics, set_started, state};
+use crate::error::Error;
+use crate::service::Service;
+use crate::tasks::flush;
+
+/// One close at a time.
+static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// How long each part of a close may take: a server that does not answer must not hold it up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A close that has begun: new calls are refused.
+pub struct Close(Arc<Running>);
+
+/// Refuses new calls from here on.
+#[must_use]
+pub fn begin_close() -> Close {
+    let running = Arc::clone(&state().running);
+    running.begin_close();
+    Close(running)
+}
+
+impl Close {
+    /// Lets running calls finish, stores what was counted, closes the connections. The next call starts anew.
+    pub async fn finish(self) -> Result<(), Error> {
+        let _one_at_a_time = CLOSING.lock().await;
+        if !Arc::ptr_eq(&self.0, &state().running) {
+            return Ok(());
+        }
+        self.0.calls.close();
+        self.0.calls.wait().await;
+        self.0.recovery.stop().await;
+        set_started(None);
+        let service = self.0.service.get();
+        let result = match service {
+            Some(service) => stop(service).await,
+            None => Ok(()),
+        };
+        let mut state = state();
+        if let Some(service) = service {
+            metrics().retire(service.totals());
+        }
+        state.reset();
+        result
+    }
+}
+
+/// Ends what runs beside the calls, stores what was counted, and closes the connections: after it nothing of the service
+/// lives on.
+async fn stop(service: &Service) -> Result<(), Error> {
+    service.background.stop().await;
+    let flushed = timeout(PATIENCE, flush(service)).await;
+    let (uses, entries) = (service.usage.pending(), service.audit.give_up());
+    let _ = timeout(PATIENCE, service.store.close()).await;
+    match flushed {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Error::unavailable(format!(
+            "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and \
+                 changes for the audit log are lost"
+        ))),
+    }
+}

@@ -1,0 +1,50 @@
+//! The signing keys at hand.
+
+use zeroize::Zeroizing;
+
+use super::clock::now;
+use crate::error::Error;
+use crate::model::join_escaped;
+use crate::random;
+use crate::store::Store;
+use crate::token::{Keyring, SigningKey};
+
+/// The signing keys of the environment, or else the one kept in the database. A key that is missing while rows
+/// depend on it would refuse all of them, so it is a fault.
+pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
+    let keyring = match configured {
+        Some(keyring) => {
+            store
+                .remember_signing_key(keyring.signer().fingerprint())
+                .await?;
+            keyring
+        }
+        None => kept_keyring(store).await?,
+    };
+    let held: Vec<String> = keyring
+        .iter()
+        .map(|key| key.fingerprint().to_owned())
+        .collect();
+    let missing = store.missing_signing_keys(&held, now()).await?;
+    if missing.is_empty() {
+        return Ok(keyring);
+    }
+    Err(Error::configuration(format!(
+        "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these \
+             signing keys to API_KEYS_SIGNING_KEYS, after the first one",
+        join_escaped(&missing)
+    )))
+}
+
+async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
+    const BYTES: usize = 32;
+    let unusable = || Error::internal("The signing key stored in the database is invalid");
+    let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
+    let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
+    let kept = store
+        .kept_signing_key(&*made, candidate.fingerprint())
+        .await?;
+    SigningKey::new(&*kept)
+        .and_then(|key| Keyring::new(vec![key]))
+        .ok_or_else(unusable)
+}

@@ -1,0 +1,196 @@
+//! The state of the process: its options, and what runs by them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use once_cell::sync::Lazy;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::background::Background;
+use crate::config::{self, Config, Options};
+use crate::error::Error;
+use crate::events::Events;
+use crate::input::Value;
+use crate::metrics::Metrics;
+use crate::model::ProxyTrust;
+use crate::service::Service;
+use crate::store::Circuit;
+
+static STATE: Lazy<Mutex<ProcessState>> = Lazy::new(Mutex::default);
+/// What is started, for the warm path, which takes no lock.
+static STARTED: Lazy<ArcSwapOption<Running>> = Lazy::new(ArcSwapOption::default);
+/// Listeners stay, whatever is started and closed.
+static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
+/// The counters of the process.
+static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
+
+#[derive(Default)]
+pub(super) struct ProcessState {
+    options: Options,
+    /// `configure()` was called since the last close.
+    configured: bool,
+    pub(super) running: Arc<Running>,
+    /// Read at the first need, since a client's address is asked for before the service is started.
+    trust: Option<Arc<ProxyTrust>>,
+}
+
+/// From one close to the next.
+#[derive(Default)]
+pub(super) struct Running {
+    pub(super) service: tokio::sync::OnceCell<Arc<Service>>,
+    pub(super) calls: TaskTracker,
+    closing: AtomicBool,
+    /// When the last start failed, and why.
+    pub(super) failure: Mutex<Option<(Instant, Error)>>,
+    /// Open while the database does not answer, also where it did not even let the service start.
+    pub(super) circuit: Arc<Circuit>,
+    /// Starts the service when the database is back.
+    pub(super) recovery: Background,
+    /// Whether the recovery is under way.
+    pub(super) is_recovering: AtomicBool,
+}
+
+/// A running call: the service stays open for as long as it is held.
+pub struct Call {
+    pub(super) running: Arc<Running>,
+    pub(super) options: Options,
+    _open: TaskTrackerToken,
+}
+
+/// A running call of the warm path, which asks for nothing that would have to be started.
+pub struct WarmCall {
+    running: Arc<Running>,
+    _open: TaskTrackerToken,
+}
+
+pub fn events() -> &'static Arc<Events> {
+    &EVENTS
+}
+
+pub fn metrics() -> &'static Arc<Metrics> {
+    &METRICS
+}
+
+/// Reads a variable of the environment.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(super) fn state() -> MutexGuard<'static, ProcessState> {
+    STATE.lock()
+}
+
+/// Opens the warm path.
+pub(super) fn set_started(running: Option<Arc<Running>>) {
+    STARTED.store(running);
+}
+
+/// Sets the options; an equal call again does nothing.
+pub fn configure(options: Value) -> Result<(), Error> {
+    let options = Options::read(options)?;
+    let mut state = state();
+    let in_force = state.configured || state.running.service.initialized();
+    if in_force && options == state.options {
+        return Ok(());
+    }
+    if in_force || state.running.is_closing() {
+        return Err(Error::configuration(
+            "The addon is already configured with different options: call close() before configure()",
+        ));
+    }
+    state.options = options;
+    state.configured = true;
+    state.trust = None;
+    Ok(())
+}
+
+/// Which proxies are trusted with a client's address, by the options and the environment. Nothing is started.
+pub fn proxy_trust() -> Result<Arc<ProxyTrust>, Error> {
+    let mut state = state();
+    if let Some(trust) = &state.trust {
+        return Ok(Arc::clone(trust));
+    }
+    let trust = Arc::new(config::load_trust(&state.options, &environment)?);
+    state.trust = Some(Arc::clone(&trust));
+    Ok(trust)
+}
+
+/// Begins a call. Under the lock, so that a close either waits for it or refuses it.
+pub fn enter() -> Result<Call, Error> {
+    let state = state();
+    if state.running.is_closing() {
+        return Err(Error::configuration(
+            "The addon is closing and accepts no new calls: wait for close() to finish",
+        ));
+    }
+    Ok(Call {
+        running: Arc::clone(&state.running),
+        options: state.options.clone(),
+        _open: state.running.calls.token(),
+    })
+}
+
+/// Begins a call of the warm path, if the service is started and takes calls.
+pub fn enter_warm() -> Option<WarmCall> {
+    let running = STARTED.load_full()?;
+    let open = running.calls.token();
+    // Either the close sees the token, or we see the close.
+    fence(Ordering::SeqCst);
+    (!running.is_closing()).then_some(WarmCall {
+        running,
+        _open: open,
+    })
+}
+
+/// The service if it was started; nothing is started.
+pub fn started() -> Option<Arc<Service>> {
+    state().running.service.get().cloned()
+}
+
+impl Call {
+    /// Whether `close()` waits for this call.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.running.is_closing()
+    }
+
+    /// The configuration that the service would be started with.
+    pub fn config(&self) -> Result<Config, Error> {
+        Config::load(&self.options, &environment)
+    }
+}
+
+impl WarmCall {
+    /// `None` only in the moment of the start.
+    #[must_use]
+    pub fn service(&self) -> Option<&Service> {
+        self.running.service.get().map(Arc::as_ref)
+    }
+}
+
+impl Running {
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Refuses new calls from here on.
+    pub(super) fn begin_close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl ProcessState {
+    /// As before the first call, with the same options.
+    pub(super) fn reset(&mut self) {
+        self.running = Arc::default();
+        self.configured = false;
+        self.trust = None;
+    }
+}

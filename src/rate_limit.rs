@@ -1,0 +1,15 @@
+//! Rate limits per key: GCRA, the generic cell rate algorithm, by governor.
+//!
+//! `limit` requests may come at once, and used ones return evenly over the window. Kept apart from the cache, so that
+//! neither an eviction nor an edit of a key forgets what it has used.
+
+mod cell;
+mod limiter;
+mod limiters;
+mod rule;
+mod throttle;
+
+pub use limiter::{FleetUse, Limiter};
+pub use limiters::Limiters;
+pub use rule::{Decision, Rule};
+pub use throttle::Throttle;

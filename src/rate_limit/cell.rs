@@ -1,0 +1,191 @@
+//! The GCRA cell of one key: what it has used. Times are nanoseconds on one timeline.
+
+use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, RateLimiter, StateStore};
+
+use super::rule::{Decision, Rule, saturating};
+
+/// Usage is carried from one rule to another in billionths of a request.
+const REQUEST: u128 = 1_000_000_000;
+
+/// What was used, and the rule that says when it returns.
+pub(super) struct GcraCell {
+    rule: Rule,
+    /// When the limit is full again: GCRA's theoretical arrival time. Until then is the debt.
+    arrival_time: AtomicU64,
+    surplus: Surplus,
+}
+
+/// What was used beyond a limit when it came into force. It counts again when the limit is raised
+/// before `until`, so that no order of edits gives anything away.
+struct Surplus {
+    used: u128,
+    until: u64,
+}
+
+const NO_SURPLUS: Surplus = Surplus { used: 0, until: 0 };
+
+impl GcraCell {
+    pub(super) fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            arrival_time: AtomicU64::new(0),
+            surplus: NO_SURPLUS,
+        }
+    }
+
+    pub(super) fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    pub(super) fn charge(&self, cost: NonZeroU32, now: impl Fn() -> u64) -> Decision {
+        // Asked first: governor would multiply such a cost beyond 64 bits, and could allow it.
+        if cost > self.rule.limit {
+            let debt = self.arrival_time.load(Acquire).saturating_sub(now());
+            return self.rule.too_costly(debt);
+        }
+        let state = CellState {
+            arrival_time: &self.arrival_time,
+            now,
+            debt: Cell::new(0),
+        };
+        let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
+            RateLimiter::new(self.rule.quota(), state, FrozenClock);
+        let outcome = limiter.check_n(cost);
+        let debt = limiter.into_state_store().debt.get();
+        match outcome {
+            Ok(Ok(())) => Decision::Allowed(self.rule.left(debt)),
+            Ok(Err(until)) => self
+                .rule
+                .too_early(debt, until.wait_time_from(FrozenClock.now())),
+            Err(_) => self.rule.too_costly(debt),
+        }
+    }
+
+    /// Carries what was used over to `rule`, at most its whole limit, unless its generation forgives it. What was forgiven
+    /// stays forgiven, so an earlier generation is none.
+    pub(super) fn change_rule(&mut self, rule: Rule, now: u64) {
+        if rule.generation > self.rule.generation {
+            *self = Self::new(rule);
+        }
+        let rule = Rule {
+            generation: self.rule.generation,
+            ..rule
+        };
+        if self.rule == rule {
+            return;
+        }
+        let used = self.used(now);
+        let charged = used.min(u128::from(rule.limit.get()) * REQUEST);
+        let debt = rounded(charged * u128::from(rule.emission_interval_ns()), REQUEST);
+        *self = Self {
+            rule,
+            arrival_time: AtomicU64::new(now.saturating_add(saturating(debt))),
+            surplus: Surplus {
+                used: used - charged,
+                until: now.saturating_add(rule.window_ns()),
+            },
+        };
+    }
+
+    /// Charges what was used elsewhere since an instant, also beyond the limit: used is used. As if it had been used
+    /// at that very instant, so that nothing is charged that has returned meanwhile.
+    pub(super) fn charge_elsewhere(&self, units: u64, since: u64, now: u64) {
+        let debt = units.saturating_mul(self.rule.emission_interval_ns());
+        self.extend(debt, since, now);
+    }
+
+    /// Charges a debt in nanoseconds that was there before this cell.
+    pub(super) fn charge_debt(&self, debt: u64, now: u64) {
+        self.extend(debt, now, now);
+    }
+
+    fn extend(&self, debt: u64, since: u64, now: u64) {
+        let longest = now.saturating_add(self.rule.window_ns() + self.rule.lockout_ns());
+        let extended = |arrival_time: u64| {
+            let extended = arrival_time.max(since).saturating_add(debt);
+            Some(extended.min(longest).max(arrival_time))
+        };
+        let _ = self.arrival_time.fetch_update(AcqRel, Acquire, extended);
+    }
+
+    /// Whether a new cell would decide the same.
+    pub(super) fn is_full(&self, now: u64) -> bool {
+        self.used(now) == 0
+    }
+
+    /// In billionths of a request.
+    fn used(&self, now: u64) -> u128 {
+        let debt = self.arrival_time.load(Acquire).saturating_sub(now);
+        let charged = rounded(
+            u128::from(debt) * REQUEST,
+            self.rule.emission_interval_ns().into(),
+        );
+        let surplus = if now < self.surplus.until {
+            self.surplus.used
+        } else {
+            0
+        };
+        charged + surplus
+    }
+}
+
+/// Division to the nearest: back and forth between two rules it does not drift.
+fn rounded(value: u128, divisor: u128) -> u128 {
+    (value + divisor / 2) / divisor
+}
+
+/// The state of one check as governor sees it: the clock stands [still](FrozenClock) at zero, and the
+/// arrival time is the debt. So one limiter serves all rules, and the debt can be read exactly.
+struct CellState<'a, F> {
+    arrival_time: &'a AtomicU64,
+    now: F,
+    /// After the check, as it left it.
+    debt: Cell<u64>,
+}
+
+impl<F: Fn() -> u64> StateStore for CellState<'_, F> {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, D, E>(&self, _: &NotKeyed, decide: D) -> Result<T, E>
+    where
+        D: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut arrival_time = self.arrival_time.load(Acquire);
+        loop {
+            // The clock is read after the state: read before, another thread's later charge would
+            // look like debt, and the last request of a limit could be refused.
+            let now = (self.now)();
+            self.debt.set(arrival_time.saturating_sub(now));
+            let (outcome, debt) = decide(Some(self.debt.get().into()))?;
+            let charged = now.saturating_add(debt.as_u64());
+            match self
+                .arrival_time
+                .compare_exchange_weak(arrival_time, charged, AcqRel, Acquire)
+            {
+                Ok(_) => {
+                    self.debt.set(debt.as_u64());
+                    return Ok(outcome);
+                }
+                Err(current) => arrival_time = current,
+            }
+        }
+    }
+}
+
+/// The clock of one check.
+struct FrozenClock;
+
+impl Clock for FrozenClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}

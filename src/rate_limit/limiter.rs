@@ -1,0 +1,180 @@
+//! The limiter of one key, shared by whoever checks it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock, Reference};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::cell::GcraCell;
+use super::rule::{self, Decision, Rule};
+
+/// Nanoseconds since the start, by a clock that never goes back.
+pub(super) struct Timeline<C: Clock> {
+    clock: C,
+    start: C::Instant,
+}
+
+impl<C: Clock> Timeline<C> {
+    pub(super) fn new(clock: C) -> Self {
+        let start = clock.now();
+        Self { clock, start }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().duration_since(self.start).as_u64()
+    }
+}
+
+/// What all processes together have used of a key, as the database keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetUse {
+    /// Of the rule under which it was used.
+    pub generation: i32,
+    /// Ever rising within an generation.
+    pub total: u64,
+    /// In how long all of it has returned, for who has not followed the total; zero where that is not known.
+    pub time_to_full: Duration,
+}
+
+/// The limiter of one key.
+///
+/// Checks run side by side under the read lock and reconcile with a compare-and-swap; only a change of
+/// the rule takes the write lock.
+pub struct Limiter<C: Clock = MonotonicClock> {
+    cell: RwLock<GcraCell>,
+    /// How far the total of all processes is accounted for; `None`: not followed.
+    followed: Mutex<Option<Followed>>,
+    refusal_streak: Mutex<RefusalStreak>,
+    timeline: Arc<Timeline<C>>,
+}
+
+#[derive(Clone, Copy)]
+struct Followed {
+    generation: i32,
+    total: u64,
+    at: u64,
+}
+
+#[derive(Default)]
+struct RefusalStreak {
+    count: u32,
+    last_at: u64,
+}
+
+impl<C: Clock> Limiter<C> {
+    pub(super) fn new(rule: Rule, timeline: Arc<Timeline<C>>) -> Self {
+        Self {
+            cell: RwLock::new(GcraCell::new(rule)),
+            followed: Mutex::default(),
+            refusal_streak: Mutex::default(),
+            timeline,
+        }
+    }
+
+    /// Charges a request that counts as `cost`, if it is within the limit.
+    ///
+    /// When the rule is another one than last time, what was used is carried over, or forgiven by a later generation.
+    pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        let cell = self.cell.read();
+        if cell.rule() == rule {
+            return cell.charge(cost, || self.timeline.now());
+        }
+        drop(cell);
+        let mut cell = self.cell.write();
+        cell.change_rule(rule, self.timeline.now());
+        cell.charge(cost, || self.timeline.now())
+    }
+
+    pub(super) fn window(&self) -> Duration {
+        self.cell.read().rule().window
+    }
+
+    /// Counts a refusal; whether it is one of so many, with less than the rule's window between each and the next.
+    /// Then counting begins anew.
+    pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {
+        let now = self.timeline.now();
+        let mut refusal_streak = self.refusal_streak.lock();
+        if now.saturating_sub(refusal_streak.last_at) > rule.window_ns() {
+            refusal_streak.count = 0;
+        }
+        *refusal_streak = RefusalStreak {
+            count: refusal_streak.count + 1,
+            last_at: now,
+        };
+        let reached = refusal_streak.count >= times;
+        if reached {
+            refusal_streak.count = 0;
+        }
+        reached
+    }
+
+    /// Charges what other processes have used, now that all have fleet so much and `own` of it was this one's since
+    /// the last time.
+    pub fn reconcile(&self, fleet: FleetUse, own: u64) {
+        let mut followed = self.followed.lock();
+        self.reset_before(fleet.generation);
+        let now = self.timeline.now();
+        let cell = self.cell.read();
+        if fleet.generation < cell.rule().generation {
+            // What was forgiven is no debt.
+            return;
+        }
+        if followed
+            .is_some_and(|known| known.generation == fleet.generation && known.total > fleet.total)
+        {
+            // Read before what is known already.
+            return;
+        }
+        let before = followed.replace(Followed {
+            generation: fleet.generation,
+            total: fleet.total,
+            at: now,
+        });
+        match before {
+            Some(before) => {
+                // With an generation the sum begins anew.
+                let known = if before.generation == fleet.generation {
+                    before.total
+                } else {
+                    0
+                };
+                let others = fleet.total.saturating_sub(known).saturating_sub(own);
+                cell.charge_elsewhere(others, before.at, now);
+            }
+            None => cell.charge_debt(rule::saturating(fleet.time_to_full.as_nanos()), now),
+        }
+    }
+
+    fn reset_before(&self, generation: i32) {
+        if self.cell.read().rule().generation < generation {
+            let mut cell = self.cell.write();
+            let rule = Rule {
+                generation,
+                ..cell.rule()
+            };
+            cell.change_rule(rule, self.timeline.now());
+        }
+    }
+
+    /// In how long so much has returned, after all that was used before.
+    pub fn returns_in(&self, units: u64) -> Duration {
+        let period = self.cell.read().rule().emission_interval_ns();
+        Duration::from_nanos(units.saturating_mul(period))
+    }
+
+    /// Whether something of what was used has not returned; else the total of all is no longer followed.
+    pub(super) fn is_used(&self) -> bool {
+        let mut followed = self.followed.lock();
+        // The cell first: what is written in it is never later than the clock read after it.
+        let cell = self.cell.read();
+        let now = self.timeline.now();
+        if cell.is_full(now) {
+            *followed = None;
+            return false;
+        }
+        true
+    }
+}

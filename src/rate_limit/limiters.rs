@@ -1,0 +1,101 @@
+//! The limiters of all keys.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+
+use parking_lot::RwLock;
+
+use super::limiter::{Limiter, Timeline};
+use super::rule::Rule;
+
+/// Parts of the map with a lock each: a sweep never holds up more than one of them.
+const SHARDS: usize = 64;
+
+type Shard<C> = HashMap<Box<str>, Arc<Limiter<C>>>;
+
+/// The limiters of all keys. Exact under any concurrency.
+pub struct Limiters<C: Clock = MonotonicClock> {
+    shards: [RwLock<Shard<C>>; SHARDS],
+    hasher: RandomState,
+    timeline: Arc<Timeline<C>>,
+}
+
+impl<C: Clock> Limiters<C> {
+    /// No key has used anything yet.
+    #[must_use]
+    pub fn new(clock: C) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| RwLock::default()),
+            hasher: RandomState::new(),
+            timeline: Arc::new(Timeline::new(clock)),
+        }
+    }
+
+    /// The limiter of a key, for checks without a look-up. It stays the key's limiter as long as
+    /// somebody holds it.
+    pub fn entry(&self, key_id: &str, rule: Rule) -> Arc<Limiter<C>> {
+        if let Some(limiter) = self.find(key_id) {
+            return limiter;
+        }
+        let mut shard = self.shard(key_id).write();
+        let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
+        Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
+    }
+
+    /// The window that a key was last checked by; `None` where its limiter is not in memory.
+    #[must_use]
+    pub fn window(&self, key_id: &str) -> Option<Duration> {
+        self.find(key_id).map(|limiter| limiter.window())
+    }
+
+    /// How many limiters are in memory.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// Whether no limiter is in memory.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys that have used something of their limits. Drops the limiters that are full again, as a fresh one would
+    /// be, unless somebody holds them and may charge them yet.
+    pub fn sweep(&self) -> Vec<Box<str>> {
+        let mut used = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            shard.retain(|key_id, limiter| {
+                // Handles are taken under the shard's lock: whoever is alone here stays alone.
+                let alone = Arc::get_mut(limiter).is_some();
+                let is_used = limiter.is_used();
+                if is_used {
+                    used.push(key_id.clone());
+                }
+                is_used || !alone
+            });
+            if shard.len() < shard.capacity() / 4 {
+                shard.shrink_to_fit();
+            }
+        }
+        used
+    }
+
+    /// The limiter of a key that has one.
+    pub fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
+        self.shard(key_id).read().get(key_id).cloned()
+    }
+
+    fn shard(&self, key_id: &str) -> &RwLock<Shard<C>> {
+        let [low, ..] = self.hasher.hash_one(key_id).to_le_bytes();
+        &self.shards[usize::from(low) % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests;

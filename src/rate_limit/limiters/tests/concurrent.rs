@@ -1,0 +1,106 @@
+//! Threads and a real clock.
+
+use std::cell::Cell;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::thread;
+
+use super::*;
+use crate::rate_limit::cell::GcraCell;
+
+const THREADS: u32 = 8;
+
+/// Runs `work` on eight threads that begin together, and adds up what they return.
+fn together(work: impl Fn(u32) -> u32 + Sync) -> u32 {
+    let (barrier, work) = (Barrier::new(THREADS as usize), &work);
+    thread::scope(|scope| {
+        let start = |number| {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                work(number)
+            })
+        };
+        let threads: Vec<_> = (0..THREADS).map(start).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    })
+}
+
+#[test]
+fn exactly_the_limit_is_allowed() {
+    for limit in [1, 100, 5_000] {
+        let limits = Limiters::new(MonotonicClock);
+        assert_eq!(
+            together(|_| allowed(&limits, rule(limit, DAY), 5_000)),
+            limit
+        );
+    }
+}
+
+#[test]
+fn as_many_as_the_limit_are_all_allowed() {
+    let limits = Limiters::new(MonotonicClock);
+    let exact = rule(THREADS * 500, DAY);
+    assert_eq!(together(|_| allowed(&limits, exact, 500)), THREADS * 500);
+}
+
+/// Another thread charges at 100 while one that read the clock at 50 is under way: its charge must
+/// not look like 50 more of debt than there is.
+#[test]
+fn a_charge_between_clock_and_state_costs_nobody_a_request() {
+    let cell = GcraCell::new(rule(2, DAY));
+    let reads = Cell::new(0);
+    let now = || {
+        reads.set(reads.get() + 1);
+        if reads.get() > 1 {
+            return 200;
+        }
+        assert!(matches!(cell.charge(cost(1), || 100), Decision::Allowed(_)));
+        50
+    };
+    let decision = cell.charge(cost(1), now);
+    assert!(matches!(decision, Decision::Allowed(_)), "{decision:?}");
+    assert!(matches!(
+        cell.charge(cost(1), || 300),
+        Decision::Refused { .. }
+    ));
+}
+
+/// Threads that know different rules pass together what the largest of them allows, at most: what
+/// the smaller ones see as used up stays used.
+#[test]
+fn changing_rules_give_nothing_away() {
+    let limits = Limiters::new(MonotonicClock);
+    let mixed = |number| allowed(&limits, rule(100 + 50 * (number % 3), DAY), 2_000);
+    let passed = together(mixed);
+    assert_eq!(passed, 200);
+}
+
+/// While a sweep runs all the time, limiters come, are used up, and stay used up.
+#[test]
+fn a_sweep_forgets_nothing_that_was_used() {
+    let limits = Limiters::new(MonotonicClock);
+    let done = AtomicBool::new(false);
+    let keys = 500;
+    let passed = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                limits.sweep();
+            }
+        });
+        together(|_| {
+            for key in 0..keys {
+                let decision = check(&limits, &key.to_string(), rule(3, DAY), cost(1));
+                passed.fetch_add(u32::from(matches!(decision, Decision::Allowed(_))), SeqCst);
+            }
+            0
+        });
+        done.store(true, SeqCst);
+    });
+    assert_eq!(passed.load(SeqCst), 3 * keys);
+    assert_eq!(limits.len(), keys as usize);
+}

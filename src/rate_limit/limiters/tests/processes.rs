@@ -1,0 +1,168 @@
+//! What several processes use together.
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+fn fleet_use(total: u64) -> FleetUse {
+    FleetUse {
+        generation: 0,
+        total,
+        time_to_full: Duration::ZERO,
+    }
+}
+
+/// A key's use in many processes, and the sum that they share, as the flush keeps it.
+struct Fleet {
+    clock: FakeRelativeClock,
+    processes: Vec<(Limiters<FakeRelativeClock>, u64)>,
+    total: u64,
+}
+
+impl Fleet {
+    fn new(processes: usize) -> Self {
+        let clock = FakeRelativeClock::default();
+        let process = |_| (Limiters::new(clock.clone()), 0);
+        Self {
+            processes: (0..processes).map(process).collect(),
+            clock,
+            total: 0,
+        }
+    }
+
+    /// So many requests in each process; how many passed in all.
+    fn offer(&mut self, rule: Rule, tries: u32) -> u64 {
+        let mut passed = 0;
+        for (limits, unsent) in &mut self.processes {
+            let allowed = u64::from(allowed(limits, rule, tries));
+            *unsent += allowed;
+            passed += allowed;
+        }
+        passed
+    }
+
+    fn flush(&mut self, rule: Rule) {
+        for (limits, unsent) in &mut self.processes {
+            self.total += *unsent;
+            limits
+                .entry("key", rule)
+                .reconcile(fleet_use(self.total), *unsent);
+            *unsent = 0;
+        }
+        // Who flushed first learns the rest now.
+        for (limits, _) in &self.processes {
+            limits
+                .entry("key", rule)
+                .reconcile(fleet_use(self.total), 0);
+        }
+    }
+}
+
+#[test]
+fn what_others_used_is_charged_once() {
+    let (_clock, limits) = limits();
+    let ten = rule(10, DAY);
+    let limiter = limits.entry("key", ten);
+    assert_eq!(allowed(&limits, ten, 2), 2);
+    limiter.reconcile(fleet_use(1_002), 2);
+    assert_eq!(allowed(&limits, ten, 1), 1, "earlier use is no part of it");
+    limiter.reconcile(fleet_use(1_008), 1);
+    assert_eq!(allowed(&limits, ten, 5), 2);
+    limiter.reconcile(fleet_use(1_010), 2);
+    limiter.reconcile(fleet_use(1_010), 0);
+    assert_eq!(allowed(&limits, ten, 5), 0);
+}
+
+#[test]
+fn who_comes_later_begins_where_the_others_are() {
+    let (clock, limits) = limits();
+    let ten = rule(10, DAY);
+    assert_eq!(allowed(&limits, ten, 3), 3);
+    let fleet = FleetUse {
+        time_to_full: DAY / 2,
+        ..fleet_use(3)
+    };
+    limits.entry("key", ten).reconcile(fleet, 3);
+    assert_eq!(allowed(&limits, ten, 9), 2);
+    // Full again: the sum of all is no longer followed.
+    clock.advance(2 * DAY);
+    limits.sweep();
+    assert_eq!(allowed(&limits, ten, 1), 1);
+    limits.entry("key", ten).reconcile(fleet_use(1_000_000), 1);
+    assert_eq!(allowed(&limits, ten, 10), 9);
+}
+
+#[test]
+fn forgiveness_elsewhere_arrives_and_forgiven_use_does_not() {
+    let (_clock, limits) = limits();
+    let ten = rule(10, DAY);
+    let limiter = limits.entry("key", ten);
+    assert_eq!(allowed(&limits, ten, 10), 10);
+    limiter.reconcile(fleet_use(10), 10);
+    let forgiving = FleetUse {
+        generation: 1,
+        ..fleet_use(1)
+    };
+    limiter.reconcile(forgiving, 0);
+    assert_eq!(allowed(&limits, forgiven(ten, 1), 1), 1);
+    limiter.reconcile(fleet_use(50), 0);
+    assert_eq!(allowed(&limits, forgiven(ten, 1), 10), 8);
+    // Forgiven here first: the new sum counts from its beginning.
+    let again = forgiven(ten, 2);
+    assert_eq!(allowed(&limits, again, 1), 1);
+    let fleet = FleetUse {
+        generation: 2,
+        ..fleet_use(4)
+    };
+    limiter.reconcile(fleet, 1);
+    assert_eq!(allowed(&limits, again, 10), 6);
+}
+
+/// An hour at 99 % of the limit, spread over four processes that flush at different times.
+#[test]
+fn steady_traffic_below_the_limit_is_never_refused_in_a_fleet() {
+    for limit in [8_u32, 100, 1_000] {
+        let mut fleet = Fleet::new(4);
+        let rule = rule(limit, MINUTE);
+        let pause = MINUTE.mul_f64(1.0 / (f64::from(limit) * 0.99));
+        let (mut elapsed, mut flush_at, mut turn) = (Duration::ZERO, INTERVAL, 0);
+        while elapsed < Duration::from_secs(3_600) {
+            let (limits, unsent) = &mut fleet.processes[turn % 4];
+            assert_eq!(allowed(limits, rule, 1), 1, "{limit} after {elapsed:?}");
+            *unsent += 1;
+            turn += 1;
+            fleet.clock.advance(pause);
+            elapsed += pause;
+            if elapsed >= flush_at {
+                fleet.flush(rule);
+                flush_at = elapsed + INTERVAL;
+            }
+        }
+    }
+}
+
+/// Ten times the limit on four processes: what passes beyond the limit is what one interval carries, and it is paid
+/// back.
+#[test]
+fn a_fleet_holds_the_limit_within_an_interval() {
+    for limit in [100_u32, 1_000, 10_000] {
+        let mut fleet = Fleet::new(4);
+        let rule = rule(limit, MINUTE);
+        let steps_per_second = 10;
+        let step = INTERVAL / steps_per_second;
+        let per_step = (10 * limit).div_ceil(60 * steps_per_second * 4);
+        let offered_per_interval = u64::from(per_step) * 4 * u64::from(steps_per_second);
+        let mut passed = 0;
+        for number in 1..=600 * steps_per_second {
+            passed += fleet.offer(rule, per_step);
+            fleet.clock.advance(step);
+            if number % steps_per_second == 0 {
+                fleet.flush(rule);
+            }
+            let returned = u64::from(limit) * u64::from(number) / u64::from(60 * steps_per_second);
+            let bound = u64::from(limit) + returned + offered_per_interval;
+            assert!(passed <= bound, "{passed} of {limit} after {number} steps");
+        }
+        assert!(passed >= 10 * u64::from(limit), "{passed} of {limit}");
+    }
+}

@@ -1,0 +1,244 @@
+//! Single flight: those who ask for the same thing at the same time share one answer.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::background::Background;
+use crate::error::Error;
+use crate::panic;
+
+type Answer<V> = Result<V, Error>;
+type Flight<V> = Shared<oneshot::Receiver<Answer<V>>>;
+type InFlight<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
+
+/// Work under way, by what it is for. A flight is a task of its own: it goes on when whoever began it is gone, and its
+/// key is free again as soon as it ends, in whatever way.
+pub struct SingleFlight<K: Eq + Hash, V> {
+    in_flight: InFlight<K, V>,
+    background: Background,
+}
+
+/// Frees the key of a flight that ends, by a panic or a stop of the service too.
+struct Landing<K: Eq + Hash, V> {
+    key: K,
+    in_flight: InFlight<K, V>,
+}
+
+impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+    fn drop(&mut self) {
+        self.in_flight.lock().remove(&self.key);
+    }
+}
+
+impl<K, V> SingleFlight<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    #[must_use]
+    pub fn new(background: Background) -> Self {
+        Self {
+            in_flight: InFlight::default(),
+            background,
+        }
+    }
+
+    /// The answer of the flight that is under way for this key, or else of one that begins with `begin`. That runs
+    /// under the lock of all flights: it may refuse by what is under way, and must not wait.
+    ///
+    /// # Errors
+    /// That of `begin` or of the work; [`Error::Internal`] after a panic.
+    pub async fn run<F>(&self, key: K, begin: impl FnOnce() -> Result<F, Error>) -> Answer<V>
+    where
+        F: Future<Output = Answer<V>> + Send + 'static,
+    {
+        let (flight, departure) = {
+            let mut in_flight = self.in_flight.lock();
+            match in_flight.get(&key) {
+                Some(flight) => (flight.clone(), None),
+                None => {
+                    let work = begin()?;
+                    let (sender, receiver) = oneshot::channel();
+                    let flight = receiver.shared();
+                    in_flight.insert(key.clone(), flight.clone());
+                    (flight, Some((work, sender)))
+                }
+            }
+        };
+        // Without the lock: a task that cannot be spawned lands at once.
+        if let Some((work, sender)) = departure {
+            let landing = Landing {
+                key,
+                in_flight: Arc::clone(&self.in_flight),
+            };
+            self.background.spawn(async move {
+                let answer = panic::catch(work).await.and_then(|answer| answer);
+                drop(landing);
+                let _ = sender.send(answer);
+            });
+        }
+        let abandoned = |_| Err(Error::internal("Internal error: the call was abandoned"));
+        flight.await.unwrap_or_else(abandoned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    type Flights = Arc<SingleFlight<&'static str, usize>>;
+
+    fn flights() -> (Flights, Background) {
+        let background = Background::default();
+        (Arc::new(SingleFlight::new(background.clone())), background)
+    }
+
+    fn under_way(flights: &Flights) -> usize {
+        flights.in_flight.lock().len()
+    }
+
+    /// Work that ends when it is told to, and counts how often it was begun.
+    #[derive(Default)]
+    struct Work {
+        begun: AtomicUsize,
+        end: Notify,
+    }
+
+    impl Work {
+        async fn run(self: Arc<Self>) -> Answer<usize> {
+            let times = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            self.end.notified().await;
+            Ok(times)
+        }
+
+        fn ask(
+            self: &Arc<Self>,
+            flights: &Flights,
+            key: &'static str,
+        ) -> tokio::task::JoinHandle<Answer<usize>> {
+            let (work, flights) = (Arc::clone(self), Arc::clone(flights));
+            tokio::spawn(async move { flights.run(key, || Ok(work.run())).await })
+        }
+
+        async fn begun(&self, times: usize) {
+            while self.begun.load(Ordering::SeqCst) < times {
+                yield_now().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_at_the_same_time_share_an_answer_and_later_ones_do_not() {
+        let (flights, _) = flights();
+        let work = Arc::new(Work::default());
+        let askers: Vec<_> = (0..10).map(|_| work.ask(&flights, "a")).collect();
+        let other = work.ask(&flights, "b");
+        work.begun(2).await;
+        yield_now().await;
+        assert_eq!(under_way(&flights), 2);
+        work.end.notify_waiters();
+        let mut answers = Vec::new();
+        for asker in askers {
+            answers.push(asker.await.unwrap().unwrap());
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        other.await.unwrap().unwrap();
+        assert_eq!(under_way(&flights), 0);
+        let later = work.ask(&flights, "a");
+        work.begun(3).await;
+        work.end.notify_one();
+        assert_eq!(later.await.unwrap().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_error_is_shared() {
+        let (flights, _) = flights();
+        let fail = async || -> Answer<usize> {
+            yield_now().await;
+            Err(Error::unavailable("away"))
+        };
+        let begun = AtomicUsize::new(0);
+        let ask = || {
+            flights.run("a", || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                Ok(fail())
+            })
+        };
+        let (one, other) = tokio::join!(ask(), ask());
+        for answer in [one, other] {
+            assert!(matches!(answer, Err(Error::DatabaseUnavailable { .. })));
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+        assert_eq!(under_way(&flights), 0);
+    }
+
+    #[tokio::test]
+    async fn who_may_not_begin_leaves_no_flight_behind() {
+        let (flights, _) = flights();
+        let refuse = || Err::<std::future::Pending<_>, _>(Error::unavailable("full"));
+        assert!(flights.run("a", refuse).await.is_err());
+        assert_eq!(under_way(&flights), 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_for_all_and_frees_the_key() {
+        let (flights, _) = flights();
+        let ask = || flights.run("a", || Ok(async { panic!("on purpose") }));
+        let (one, other) = tokio::join!(ask(), ask());
+        for answer in [one, other] {
+            assert!(matches!(answer, Err(Error::Internal { .. })));
+        }
+        assert_eq!(under_way(&flights), 0);
+        assert_eq!(flights.run("a", || Ok(async { Ok(7) })).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn when_those_who_ask_are_gone_the_flight_goes_on_and_lands() {
+        let (flights, _) = flights();
+        let work = Arc::new(Work::default());
+        let leader = work.ask(&flights, "a");
+        work.begun(1).await;
+        let other = work.ask(&flights, "a");
+        yield_now().await;
+        leader.abort();
+        assert!(leader.await.is_err());
+        work.end.notify_one();
+        assert_eq!(other.await.unwrap().unwrap(), 1);
+
+        let last = work.ask(&flights, "a");
+        work.begun(2).await;
+        last.abort();
+        assert!(last.await.is_err());
+        assert_eq!(under_way(&flights), 1);
+        work.end.notify_one();
+        while under_way(&flights) > 0 {
+            yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_flights_with_an_error_and_frees_their_keys() {
+        let (flights, background) = flights();
+        let work = Arc::new(Work::default());
+        let asker = work.ask(&flights, "a");
+        work.begun(1).await;
+        background.stop().await;
+        assert!(matches!(asker.await.unwrap(), Err(Error::Internal { .. })));
+        assert_eq!(under_way(&flights), 0);
+        // Nobody begins any more, and nobody waits for ever.
+        assert!(work.ask(&flights, "a").await.unwrap().is_err());
+        assert_eq!(under_way(&flights), 0);
+        assert_eq!(Arc::strong_count(&work), 1);
+    }
+}

@@ -1,0 +1,16 @@
+//! How statements reach the server: connections, deadlines, retries, and what stands between callers and an outage.
+
+mod admission;
+mod circuit;
+pub(super) mod error;
+mod listener;
+mod pool;
+mod session;
+
+pub use circuit::Circuit;
+pub(super) use listener::CHANNEL;
+pub use listener::NotificationListener;
+
+pub(super) use admission::Admission;
+pub(super) use pool::{ConnectionPool, DEMOTED, UNANSWERED};
+pub(super) use session::Session;

@@ -1,0 +1,115 @@
+//! The pool of connections, replaced by a new one when its connections are no longer trusted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
+use tokio::sync::Notify;
+
+use parking_lot::Mutex;
+
+use super::error::StoreError;
+
+/// A pool is given up at most this often where statements go unanswered: it may be their own fault.
+pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
+/// And this often where a primary has become read-only: the new one is found by new connections alone.
+pub(in crate::store) const DEMOTED: Duration = Duration::from_secs(1);
+/// How long connections that are given up may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(in crate::store) struct ConnectionPool {
+    connect: PgConnectOptions,
+    options: PgPoolOptions,
+    current: ArcSwap<PgPool>,
+    replaced_at: Mutex<Option<Instant>>,
+    /// Told whenever the connections are given up.
+    given_up: Arc<Notify>,
+}
+
+impl ConnectionPool {
+    /// Does not connect yet. Must be called inside the runtime.
+    pub(in crate::store) fn new(
+        connect: PgConnectOptions,
+        max: u32,
+        acquire_timeout: Duration,
+    ) -> Self {
+        let options = PgPoolOptions::new()
+            .max_connections(max)
+            .acquire_timeout(acquire_timeout);
+        let current = options.clone().connect_lazy_with(connect.clone());
+        Self {
+            connect,
+            options,
+            current: ArcSwap::from_pointee(current),
+            replaced_at: Mutex::default(),
+            given_up: Arc::default(),
+        }
+    }
+
+    /// In a box: it is the largest part of every operation, and only needed while it waits.
+    pub(in crate::store) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let pool = self.current.load_full();
+        Box::pin(pool.acquire()).await.map_err(StoreError::Connect)
+    }
+
+    pub(in crate::store) async fn begin(
+        &self,
+        statement: Option<SqlStr>,
+    ) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let pool = self.current.load_full();
+        let transaction = match statement {
+            Some(statement) => Box::pin(pool.begin_with(statement)).await,
+            None => Box::pin(pool.begin()).await,
+        };
+        transaction.map_err(StoreError::Connect)
+    }
+
+    pub(in crate::store) async fn probe(&self) -> Result<(), StoreError> {
+        let mut connection = self.connect.connect().await.map_err(StoreError::Connect)?;
+        sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
+    /// a dead network is waited for.
+    pub(in crate::store) fn replace(&self) {
+        *self.replaced_at.lock() = Some(Instant::now());
+        if self.is_closed() {
+            return;
+        }
+        let fresh = self.options.clone().connect_lazy_with(self.connect.clone());
+        let given_up = self.current.swap(fresh.into());
+        self.given_up.notify_waiters();
+        tokio::spawn(async move { tokio::time::timeout(GOODBYE, given_up.close()).await });
+    }
+
+    /// The same unless it was done within `interval`: after a fault that may lie in the connections.
+    pub(in crate::store) fn replace_if_older_than(&self, interval: Duration) {
+        let replaced_at = *self.replaced_at.lock();
+        if replaced_at.is_none_or(|at| at.elapsed() >= interval) {
+            self.replace();
+        }
+    }
+
+    pub(in crate::store) fn given_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.given_up)
+    }
+
+    /// All and idle ones.
+    pub(in crate::store) fn connections(&self) -> (usize, usize) {
+        let pool = self.current.load();
+        (pool.size().try_into().unwrap_or(0), pool.num_idle())
+    }
+
+    pub(in crate::store) fn is_closed(&self) -> bool {
+        self.current.load().is_closed()
+    }
+
+    pub(in crate::store) async fn close(&self) {
+        self.current.load_full().close().await;
+    }
+}

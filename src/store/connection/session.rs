@@ -1,0 +1,129 @@
+//! A connection for one operation.
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+
+use super::error::StoreError;
+
+/// A connection, or a transaction on one. Behind a pooler in transaction mode two statements outside of a
+/// transaction may reach two servers, and so may the parts of one: there every operation is a transaction, and
+/// its statements have no names.
+#[derive(Debug)]
+pub struct Session {
+    held: Held,
+    named: bool,
+}
+
+#[derive(Debug)]
+enum Held {
+    Connection(PoolConnection<Postgres>),
+    Transaction(Transaction<'static, Postgres>),
+}
+
+impl Session {
+    /// Single statements on a connection.
+    pub(in crate::store) fn on_connection(connection: PoolConnection<Postgres>) -> Self {
+        Self {
+            held: Held::Connection(connection),
+            named: true,
+        }
+    }
+
+    /// Statements that belong together. Those without names leave nothing on the server.
+    pub(in crate::store) fn in_transaction(
+        transaction: Transaction<'static, Postgres>,
+        named: bool,
+    ) -> Self {
+        Self {
+            held: Held::Transaction(transaction),
+            named,
+        }
+    }
+
+    /// Must follow every write; without it a transaction rolls back.
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
+        match self.held {
+            Held::Connection(_) => Ok(()),
+            Held::Transaction(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+
+    pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
+        match &mut self.held {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+/// A query that keeps no named statement on the server.
+struct Unnamed<E>(E);
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
+    fn sql(self) -> SqlStr {
+        self.0.sql()
+    }
+    fn statement(&self) -> Option<&PgStatement> {
+        self.0.statement()
+    }
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.0.take_arguments()
+    }
+    fn persistent(&self) -> bool {
+        false
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Session {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            self.connection().fetch_many(query)
+        } else {
+            self.connection().fetch_many(Unnamed(query))
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            self.connection().fetch_optional(query)
+        } else {
+            self.connection().fetch_optional(Unnamed(query))
+        }
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        self.connection().prepare_with(sql, parameters)
+    }
+
+    #[doc(hidden)]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<sqlx::Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        self.connection().describe(sql)
+    }
+}

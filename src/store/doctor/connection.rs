@@ -1,0 +1,206 @@
+//! The connection and the server.
+
+use std::fmt::Write;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
+
+use crate::config::{Config, DatabaseUrl, quoted};
+use crate::error::Error;
+use crate::model::Timestamp;
+use crate::store::Store;
+use crate::store::connection::error::StoreError;
+use crate::store::connection::{CHANNEL, NotificationListener};
+
+/// Counting reads whole tables.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAccess {
+    /// Nobody answers at this address.
+    Unreachable(&'static str),
+    Tls,
+    /// The user or the password has characters that no server takes.
+    Unprintable,
+    /// The server refuses, with this SQLSTATE.
+    Refused(String),
+    Silent,
+    Unknown,
+}
+
+/// What a connection is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The settings that were asked for at the start are in force: no pooler swallows them.
+    pub keeps_settings: bool,
+}
+
+/// Tries the URL, as the addon would use it.
+pub async fn connect(url: &DatabaseUrl, patience: Duration) -> Result<Access, NoAccess> {
+    const PROBE: &str = "59999";
+    let options = url.session(&[("statement_timeout", PROBE)]);
+    let attempt = async {
+        let mut connection = options.connect().await?;
+        let setting: i32 = sqlx::query_scalar(
+            "SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout'",
+        )
+        .persistent(false)
+        .fetch_one(&mut connection)
+        .await?;
+        let _ = connection.close().await;
+        Ok(Access {
+            keeps_settings: setting.to_string() == PROBE,
+        })
+    };
+    match tokio::time::timeout(patience, attempt).await {
+        Ok(result) => result.map_err(|error| reason(&error)),
+        Err(_) => Err(NoAccess::Silent),
+    }
+}
+
+fn reason(error: &sqlx::Error) -> NoAccess {
+    match error {
+        sqlx::Error::Io(error) => NoAccess::Unreachable(match error.kind() {
+            ErrorKind::ConnectionRefused => "the connection was refused",
+            ErrorKind::TimedOut => "the host does not answer",
+            ErrorKind::NotFound => "the socket does not exist",
+            _ => "the host is unknown or cannot be reached",
+        }),
+        sqlx::Error::Tls(_) => NoAccess::Tls,
+        sqlx::Error::Database(error) => {
+            NoAccess::Refused(error.code().unwrap_or_default().into_owned())
+        }
+        sqlx::Error::Configuration(_) => NoAccess::Unprintable,
+        _ => NoAccess::Unknown,
+    }
+}
+
+/// The server.
+pub struct Server {
+    /// As in `server_version_num`.
+    pub version: i32,
+    pub version_text: String,
+    pub is_standby: bool,
+    pub is_read_only: bool,
+    /// Its clock.
+    pub now: Timestamp,
+}
+
+/// Which tables there are.
+pub struct Tables {
+    pub api_key: bool,
+    pub admin_token: bool,
+    pub own_schema: bool,
+    /// Other schemas that have an `"ApiKey"`.
+    pub elsewhere: Vec<String>,
+    /// Where unqualified names are looked for.
+    pub schema: Option<String>,
+}
+
+impl Store {
+    /// A store that cannot write.
+    #[must_use]
+    pub fn reading(config: &Config) -> Self {
+        let url = &config.database_url;
+        let mut begin = format!(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}",
+            DEADLINE.as_millis()
+        );
+        if let Some(schema) = url.schema.as_deref() {
+            let _ = write!(begin, "; SET LOCAL search_path = {}", quoted(schema));
+        }
+        Self {
+            pooled: Some(AssertSqlSafe(begin).into_sql_str()),
+            deadline: DEADLINE,
+            ..Self::open(config, Arc::default())
+        }
+    }
+
+    pub async fn server(&self) -> Result<Server, Error> {
+        self.once("server", || async {
+            let row = sqlx::query!(
+                r#"
+                SELECT
+                  current_setting('server_version_num')::integer AS "version!",
+                  current_setting('server_version') AS "version_text!",
+                  pg_is_in_recovery() AS "is_standby!",
+                  current_setting('default_transaction_read_only')::boolean AS "is_read_only!",
+                  (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await?;
+            Ok(Server {
+                version: row.version,
+                version_text: row.version_text,
+                is_standby: row.is_standby,
+                is_read_only: row.is_read_only,
+                now: row.now,
+            })
+        })
+        .await
+    }
+
+    pub async fn tables(&self) -> Result<Tables, Error> {
+        self.once("tables", || async {
+            sqlx::query_as!(
+                Tables,
+                r#"
+                SELECT
+                  to_regclass('"ApiKey"') IS NOT NULL AS "api_key!",
+                  to_regclass('"AdminToken"') IS NOT NULL AS "admin_token!",
+                  EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'sophra_api_keys') AS "own_schema!",
+                  ARRAY(
+                    SELECT nspname::text
+                    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                    WHERE relname = 'ApiKey' AND relkind IN ('r', 'p') AND NOT pg_table_is_visible(pg_class.oid)
+                    ORDER BY nspname
+                  ) AS "elsewhere!",
+                  current_schema()::text AS "schema"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
+    async fn notify(&self, channel: &str) -> Result<(), StoreError> {
+        let mut db = self.db().await?;
+        sqlx::query!(r#"SELECT pg_notify($1, '')::text AS "sent""#, channel)
+            .fetch_one(&mut db)
+            .await?;
+        db.commit().await
+    }
+
+    /// Whether notifications arrive; `None` where none is listened for.
+    pub async fn notifications_arrive(&self) -> Option<Result<bool, Error>> {
+        let listener = self.listener()?;
+        Some(
+            self.once("notifications_arrive", || self.round_trip(&listener))
+                .await,
+        )
+    }
+
+    /// Whether a notification that the store sends arrives here, on a channel that nobody else listens to.
+    async fn round_trip(&self, listener: &NotificationListener) -> Result<bool, StoreError> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let mut connection = PgListener::connect_with(&listener.pool()).await?;
+        let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await?;
+        let channel = format!("{CHANNEL}_round_trip_{process}");
+        connection.listen(&channel).await?;
+        self.notify(&channel).await?;
+        let received = tokio::time::timeout(PATIENCE, connection.recv()).await;
+        Ok(match received {
+            Ok(received) => received.map(|_| true)?,
+            Err(_) => false,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Models as columns.
+
+mod metadata;
+mod timestamp;

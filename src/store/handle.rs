@@ -1,0 +1,101 @@
+//! The database, as the rest of the crate sees it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use super::connection::{Admission, Circuit, ConnectionPool, NotificationListener};
+use crate::config::{Config, DatabaseUrl, quoted};
+
+/// A pooler forgets the settings of a session, so a transaction brings its own.
+pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
+    let mut sql = format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}");
+    if let Some(schema) = url.schema.as_deref() {
+        let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
+    }
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+/// The database, as the rest of the crate sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) pool: Arc<ConnectionPool>,
+    pub(super) circuit: Arc<Circuit>,
+    /// Behind a pooler in transaction mode: how each operation begins, see `db.rs`.
+    pub(super) pooled: Option<SqlStr>,
+    pub(super) deadline: Duration,
+    pub(super) listener: Option<NotificationListener>,
+    pub(super) selects: Arc<AtomicU64>,
+    pub(super) retries: Arc<AtomicU64>,
+    pub(super) admission: Arc<Admission>,
+}
+
+impl Store {
+    /// Does not connect yet. Must be called inside the runtime.
+    #[must_use]
+    pub fn open(config: &Config, circuit: Arc<Circuit>) -> Self {
+        let url = &config.database_url;
+        // Statements with optional filters need a plan for the filters given, not a generic one.
+        // What we no longer wait for, the server gives up too.
+        let timeout = config.statement_timeout.as_millis().to_string();
+        let connect = url.session(&[
+            ("plan_cache_mode", "force_custom_plan"),
+            ("statement_timeout", timeout.as_str()),
+        ]);
+        let pool = Arc::new(ConnectionPool::new(
+            connect,
+            config.pool_max,
+            config.statement_timeout,
+        ));
+        Self {
+            listener: NotificationListener::of(config, pool.given_up()),
+            pool,
+            circuit,
+            pooled: url.pooled.then(|| begin(url, &timeout)),
+            deadline: config.statement_timeout,
+            selects: Arc::default(),
+            retries: Arc::default(),
+            admission: Arc::new(Admission::new(config.pool_max)),
+        }
+    }
+
+    /// For notifications; `None` where none can come.
+    pub fn listener(&self) -> Option<NotificationListener> {
+        self.listener.clone()
+    }
+
+    /// Rows read for presented keys so far.
+    pub fn selects(&self) -> u64 {
+        self.selects.load(Ordering::Relaxed)
+    }
+
+    /// Statements repeated so far, after transient faults.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Open connections, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        self.pool.connections()
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub fn circuit(&self) -> &Arc<Circuit> {
+        &self.circuit
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    /// Gives up all connections: none of them is trusted any more.
+    pub fn replace_connections(&self) {
+        self.pool.replace();
+    }
+}

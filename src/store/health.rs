@@ -1,0 +1,61 @@
+//! The state of the tables, and whether the database answers.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::connection::error::{self, Statement, StoreError};
+use super::handle::Store;
+use crate::error::Error;
+
+/// The state of the tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Condition {
+    /// The counter of uses is still as narrow as the app made it.
+    pub usage_count_is_narrow: bool,
+    /// Rows of old instances that hold plaintext, at most 10,000 of each table.
+    pub plaintext_rows: i64,
+}
+
+impl Store {
+    /// Whether the server answers, asked over a connection of its own.
+    pub async fn probe(&self) -> Result<(), Error> {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let statement = Statement {
+            name: "probe",
+            location: Location::caller(),
+        };
+        match timeout(self.deadline.min(PATIENCE), self.pool.probe()).await {
+            // Too many connections, a wrong password: no good answer, but one.
+            Ok(Err(error)) if !error.is_no_answer() => Ok(()),
+            Ok(result) => result.map_err(|error| error.into_fault(statement)),
+            Err(_) => Err(error::timed_out()),
+        }
+    }
+
+    /// What an operator should know. Asked to learn whether the database answers, too. Plaintext is counted only where
+    /// there should be none, and only so far that it takes no time.
+    pub async fn condition(&self, count_plaintext: bool) -> Result<Condition, Error> {
+        self.once("condition", || async {
+            sqlx::query_as!(
+                Condition,
+                r#"
+                SELECT
+                  atttypid = 'integer'::regtype AS "usage_count_is_narrow!",
+                  CASE WHEN $1 THEN
+                    (SELECT count(*) FROM (SELECT FROM "ApiKey" WHERE "lookup" IS NULL LIMIT 10000) AS keys)
+                      + (SELECT count(*) FROM (SELECT FROM "AdminToken" WHERE "lookup" IS NULL LIMIT 10000) AS tokens)
+                  ELSE 0 END AS "plaintext_rows!"
+                FROM pg_attribute
+                WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'
+                "#,
+                count_plaintext,
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+}

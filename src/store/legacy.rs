@@ -1,0 +1,234 @@
+//! Legacy rows: those whose `"lookup"` is NULL still hold plaintext. The server computes the digest by which such a row is
+//! found, so no plaintext is sent to be compared, and none appears in a log.
+
+use super::connection::error::StoreError;
+use super::handle::Store;
+use crate::error::Error;
+use crate::model::{CredentialDigest, Plaintext, StoredHash};
+
+/// A key that is stored in plaintext.
+#[derive(Debug, Clone)]
+pub struct PlaintextKey {
+    pub id: String,
+    pub key: Plaintext,
+    pub digest: CredentialDigest,
+}
+
+/// An admin token that is stored in plaintext. The token itself is left out.
+#[derive(Debug, Clone)]
+pub struct PlaintextToken {
+    pub id: String,
+    pub name: String,
+    /// `None` if no permissions were stored yet.
+    pub permissions: Option<Vec<String>>,
+    pub digest: CredentialDigest,
+}
+
+/// A range of digests without its bounds. A bound may be shorter or longer than any digest.
+#[derive(Debug, Clone)]
+pub struct DigestRange {
+    pub after: Vec<u8>,
+    pub until: Vec<u8>,
+}
+
+fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(CredentialDigest::from_bytes)
+        .ok_or(StoreError::Unexpected("a digest of another length"))
+}
+
+impl Store {
+    /// Whether any row still holds plaintext.
+    pub async fn has_plaintext(&self) -> Result<bool, Error> {
+        self.retryable("has_plaintext", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
+                  OR EXISTS (SELECT FROM "AdminToken" WHERE "lookup" IS NULL) AS "any!"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
+    /// The next keys to import, in the order of their digests. Left out is a key whose hash is already stored in another
+    /// row, because a lookup is unique.
+    pub async fn plaintext_keys(
+        &self,
+        range: &DigestRange,
+        limit: i64,
+    ) -> Result<Vec<PlaintextKey>, Error> {
+        self.retryable("plaintext_keys", || async {
+            let rows = sqlx::query!(
+                r#"
+                SELECT "id", "key", sophra_api_keys.plaintext_digest("key") AS "digest"
+                FROM "ApiKey"
+                WHERE "lookup" IS NULL
+                  AND sophra_api_keys.plaintext_digest("key") > $1
+                  AND sophra_api_keys.plaintext_digest("key") < $2
+                  AND NOT EXISTS (
+                    SELECT FROM "ApiKey" AS other
+                    WHERE other."lookup"
+                      = 'sha256:' || encode(sophra_api_keys.plaintext_digest("ApiKey"."key"), 'hex')
+                  )
+                ORDER BY sophra_api_keys.plaintext_digest("key")
+                LIMIT $3
+                "#,
+                range.after,
+                range.until,
+                limit,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
+            let keys = rows.into_iter().map(|row| {
+                Ok(PlaintextKey {
+                    id: row.id,
+                    key: Plaintext::new(row.key),
+                    digest: digest(row.digest)?,
+                })
+            });
+            keys.collect()
+        })
+        .await
+    }
+
+    /// The key of this row, if it is stored in plaintext.
+    pub async fn plaintext_key(&self, id: &str) -> Result<Option<PlaintextKey>, Error> {
+        self.retryable("plaintext_key", || async {
+            let row = sqlx::query!(
+                r#"
+                SELECT "key", sophra_api_keys.plaintext_digest("key") AS "digest"
+                FROM "ApiKey" WHERE "id" = $1 AND "lookup" IS NULL
+                "#,
+                id,
+            )
+            .fetch_optional(&mut self.db().await?)
+            .await?;
+            let key = row.map(|row| {
+                Ok(PlaintextKey {
+                    id: id.to_owned(),
+                    key: Plaintext::new(row.key),
+                    digest: digest(row.digest)?,
+                })
+            });
+            key.transpose()
+        })
+        .await
+    }
+
+    /// Replaces the plaintext with this digest by its hash, unless the key has changed meanwhile or another session has
+    /// locked the row. Returns whether it was replaced.
+    pub async fn hash_plaintext_key(
+        &self,
+        id: &str,
+        digest: &CredentialDigest,
+        hash: &StoredHash,
+    ) -> Result<bool, Error> {
+        self.retryable("hash_plaintext_key", || async {
+            let mut db = self.db().await?;
+            let done = sqlx::query!(
+                r#"
+                WITH free AS (
+                  SELECT "id" FROM "ApiKey"
+                  WHERE "id" = $1
+                    AND "lookup" IS NULL
+                    AND sophra_api_keys.plaintext_digest("key") = $2
+                    AND NOT EXISTS (SELECT FROM "ApiKey" AS other WHERE other."lookup" = $4)
+                  FOR UPDATE SKIP LOCKED
+                )
+                UPDATE "ApiKey" AS key SET "key" = $3, "lookup" = $4
+                FROM free WHERE key."id" = free."id"
+                "#,
+                id,
+                digest.bytes(),
+                hash.as_str(),
+                digest.lookup(),
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
+    }
+
+    /// The next admin tokens to import, in the order of their ids.
+    pub async fn plaintext_tokens(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<PlaintextToken>, Error> {
+        self.retryable("plaintext_tokens", || async {
+            let rows = sqlx::query!(
+                r#"
+                SELECT
+                  "id",
+                  coalesce("name", '') AS "name!",
+                  array_remove("permissions", NULL) AS "permissions",
+                  sophra_api_keys.plaintext_digest("token") AS "digest"
+                FROM "AdminToken"
+                WHERE "lookup" IS NULL AND "id" > $1
+                ORDER BY "id"
+                LIMIT $2
+                "#,
+                after,
+                limit,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
+            let tokens = rows.into_iter().map(|row| {
+                Ok(PlaintextToken {
+                    id: row.id,
+                    name: row.name,
+                    permissions: row.permissions,
+                    digest: digest(row.digest)?,
+                })
+            });
+            tokens.collect()
+        })
+        .await
+    }
+
+    /// Replaces the token by its digest and stores its permissions, unless the row has changed meanwhile or another session
+    /// has locked it. Returns whether that was done.
+    pub async fn hash_plaintext_token(
+        &self,
+        token: &PlaintextToken,
+        permissions: &[String],
+    ) -> Result<bool, Error> {
+        self.retryable("hash_plaintext_token", || async {
+            let mut db = self.db().await?;
+            let done = sqlx::query!(
+                r#"
+                WITH free AS (
+                  SELECT "id" FROM "AdminToken"
+                  WHERE "id" = $1
+                    AND "lookup" IS NULL
+                    AND sophra_api_keys.plaintext_digest("token") = $2
+                    AND coalesce("name", '') = $3
+                    AND array_remove("permissions", NULL) IS NOT DISTINCT FROM $4
+                    AND NOT EXISTS (SELECT FROM "AdminToken" AS other WHERE other."lookup" = $5)
+                  FOR UPDATE SKIP LOCKED
+                )
+                UPDATE "AdminToken" AS token SET "token" = $5, "lookup" = $5, "permissions" = $6
+                FROM free WHERE token."id" = free."id"
+                "#,
+                token.id,
+                token.digest.bytes(),
+                token.name,
+                token.permissions.as_deref(),
+                token.digest.lookup(),
+                permissions,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
+    }
+}

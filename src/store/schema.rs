@@ -1,0 +1,14 @@
+//! The schema: its migrations, and the indexes that are built beside running traffic.
+
+mod expected;
+mod failure;
+pub(super) mod indexes;
+mod lock;
+mod manifest;
+pub(super) mod migrate;
+mod script;
+
+pub use expected::{Column, Trigger};
+pub use manifest::{COLUMNS, TRIGGERS};
+pub use migrate::{History, Migrated, migrate};
+pub use script::migration_script;

@@ -1,0 +1,21 @@
+//! What every migrated database has. The lists are in the generated `manifest.rs`.
+
+/// A column that a table of the app must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// The type, `NOT NULL` and the default, as in `ADD COLUMN`.
+    pub definition: &'static str,
+    /// Whether a migration added it. The other columns are those that the app created.
+    pub added: bool,
+}
+
+/// A trigger that a table of the app must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigger {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// The statement that creates it.
+    pub definition: &'static str,
+}

@@ -1,0 +1,85 @@
+//! Why a migration failed, and who holds it up.
+
+use std::fmt::Write;
+
+use sqlx::migrate::MigrateError;
+
+use super::lock::{Holder, PATIENCE};
+use crate::error::Error;
+use crate::model::Escaped;
+use crate::store::connection::error::{Statement, StoreError};
+
+/// Why a migration failed.
+pub(super) enum Failure {
+    Database(StoreError),
+    /// Another session holds the lock of a migration for longer than [`PATIENCE`].
+    Busy(Option<Holder>),
+    /// Migrations that were applied with other contents than they have in this version, by name.
+    Altered(Vec<String>),
+    Migrator(MigrateError),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(StoreError::Sql(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Failure {
+    /// The fault for the caller, with its cause inside. `option` names where the URL is from.
+    pub(super) fn into_fault(self, statement: Statement, option: &str) -> Error {
+        match self {
+            Self::Database(error) if error.is_lock_timeout() => {
+                let message = format!(
+                    "A migration could not lock a table within {} seconds because other sessions use it: wait until \
+                     long transactions have ended, and try again",
+                    PATIENCE.as_secs()
+                );
+                let origin = error.into_fault_of(statement, option).origin().cloned();
+                let fault = Error::unavailable(message);
+                origin.map_or(fault.clone(), |origin| fault.caused_by(origin))
+            }
+            Self::Database(error) => error.into_fault_of(statement, option),
+            Self::Busy(holder) => Error::unavailable(busy(holder.as_ref())),
+            Self::Altered(names) => Error::configuration(format!(
+                "This database was migrated by another build of @sophra/api-keys: {} had other contents when applied \
+                 (its checksum differs). Use that build, or restore a backup from before that migration",
+                names.join(", ")
+            )),
+            Self::Migrator(error) => Error::internal(format!("The migrations cannot run: {error}")),
+        }
+    }
+}
+
+fn busy(holder: Option<&Holder>) -> String {
+    let mut message = format!(
+        "Another session is migrating this database and has not finished within {} seconds",
+        PATIENCE.as_secs()
+    );
+    let Some(holder) = holder else {
+        return message + ": try again";
+    };
+    let _ = write!(message, ": process {}", holder.pid);
+    if let Some(name) = holder
+        .application_name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+    {
+        let _ = write!(message, " ({})", Escaped::new(name).as_str());
+    }
+    if let Some(time) = &holder.connected_at {
+        let _ = write!(message, ", connected since {time}");
+    }
+    let _ = write!(
+        message,
+        ". Wait until it has finished, or end it with SELECT pg_terminate_backend({}), and try again",
+        holder.pid
+    );
+    message
+}

@@ -1,0 +1,224 @@
+//! Migrations: embedded, additive, safe when several processes start at once, with short locks.
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::time::Instant;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::failure::Failure;
+use super::indexes;
+use super::lock::{PATIENCE, PAUSE, Waited, lock};
+use crate::config::{Config, DatabaseUrl, quoted};
+use crate::error::Error;
+use crate::store::connection::error::{self, Statement, StoreError};
+use crate::store::handle::begin;
+
+pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
+pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
+pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
+
+/// How long a migration waits for a lock on a table. While it waits, every other session queues behind it.
+const LOCK_TIMEOUT: &str = "2s";
+
+const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL, or call migrate() with it";
+
+/// The result of a migration.
+#[derive(Debug)]
+pub struct Migrated {
+    /// The names of the migrations that were applied by this call.
+    pub applied: Vec<String>,
+    /// The number of legacy rows, which still hold plaintext.
+    pub remaining: i64,
+}
+
+/// Brings the schema up to date.
+pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
+    let (url, option) = match &config.direct_database_url {
+        Some(url) => (url, "directDatabaseUrl"),
+        None => (&config.database_url, "databaseUrl"),
+    };
+    let connect = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
+    let statement = Statement {
+        name: "migrate",
+        location: Location::caller(),
+    };
+    let connected = tokio::time::timeout(config.statement_timeout, connect.connect()).await;
+    let mut connection = connected
+        .map_err(|_| error::timed_out())?
+        .map_err(|error| StoreError::Connect(error).into_fault_of(statement, option))?;
+    let work = async {
+        if url.pooled {
+            check(&mut connection, url).await
+        } else {
+            apply(&mut connection, url).await.map(Some)
+        }
+    };
+    let applied = tokio::time::timeout(PATIENCE * 2, work).await;
+    // The end of the session releases its locks, however the work has ended.
+    let _ = connection.close().await;
+    applied
+        .map_err(|_| error::timed_out())?
+        .map_err(|failure| failure.into_fault(statement, option))?
+        .ok_or_else(|| Error::configuration(NEEDS_DIRECT_URL))
+}
+
+/// Checks the schema without changing it. A pooler in transaction mode keeps no sessions, and so no locks, settings or
+/// named statements: a migration cannot run through it. `None` if the schema is out of date.
+async fn check(
+    connection: &mut PgConnection,
+    url: &DatabaseUrl,
+) -> Result<Option<Migrated>, Failure> {
+    let mut transaction = connection
+        .begin_with(begin(url, "0"))
+        .await
+        .map_err(StoreError::Connect)?;
+    if !pending(&mut transaction).await?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Migrated {
+        applied: Vec::new(),
+        remaining: remaining(&mut transaction).await?,
+    }))
+}
+
+async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migrated, Failure> {
+    let end = Instant::now() + PATIENCE;
+    if pending(connection).await?.is_empty() && indexes::stand(connection).await? {
+        return Ok(Migrated {
+            applied: Vec::new(),
+            remaining: remaining(connection).await?,
+        });
+    }
+    if let Waited::Busy(holder) = lock(connection, end).await? {
+        return Err(Failure::Busy(holder));
+    }
+    create_schema(connection, url).await?;
+    let applied = pending(connection).await?;
+    while let Err(error) = migrator().run_direct(None, connection, false).await {
+        retry_or_fail(error, end).await?;
+    }
+    indexes::build(connection, end).await?;
+    Ok(Migrated {
+        applied,
+        remaining: remaining(connection).await?,
+    })
+}
+
+async fn remaining(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        r#"
+        SELECT (SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NULL)
+             + (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL)
+        "#,
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = Migrator {
+        locking: false,
+        ..Migrator::with_migrations(MIGRATIONS.migrations.to_vec())
+    };
+    migrator.dangerous_set_table_name(HISTORY);
+    migrator.create_schema(SCHEMA);
+    // A newer version of the addon may have applied migrations that this one does not know.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// The migrations of this version, compared with the history of a database.
+pub struct History {
+    /// The names of those that the database has not seen.
+    pub pending: Vec<String>,
+    /// The names of those that were applied with other contents.
+    pub altered: Vec<String>,
+}
+
+pub(in crate::store) async fn history(connection: &mut PgConnection) -> sqlx::Result<History> {
+    let applied = applied(connection).await?;
+    let mut history = History {
+        pending: Vec::new(),
+        altered: Vec::new(),
+    };
+    for migration in MIGRATIONS.iter() {
+        match applied.get(&migration.version) {
+            None => history.pending.push(migration_name(migration)),
+            Some(checksum) if *checksum == *migration.checksum => {}
+            Some(_) => history.altered.push(migration_name(migration)),
+        }
+    }
+    Ok(history)
+}
+
+/// The checksums of the applied migrations, by version.
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Vec<u8>>> {
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(HISTORY)
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM sophra_api_keys.migrations WHERE success")
+            .persistent(false)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The names of the migrations that have to be applied.
+async fn pending(connection: &mut PgConnection) -> Result<Vec<String>, Failure> {
+    let history = history(connection).await?;
+    if history.altered.is_empty() {
+        Ok(history.pending)
+    } else {
+        Err(Failure::Altered(history.altered))
+    }
+}
+
+/// The name of the file of a migration, without its extension.
+pub(in crate::store) fn migration_name(migration: &Migration) -> String {
+    format!(
+        "{:04}_{}",
+        migration.version,
+        migration.description.replace(' ', "_")
+    )
+}
+
+/// Creates the schema that the URL names, if it does not exist.
+async fn create_schema(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx::Result<()> {
+    let Some(schema) = &url.schema else {
+        return Ok(());
+    };
+    let exists: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+        .bind(quoted(schema))
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        let statement = format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A lock that was not free in time leaves everything as it was, so the migration can be tried again.
+async fn retry_or_fail(error: MigrateError, end: Instant) -> Result<(), Failure> {
+    let error = match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
+        other => return Err(Failure::Migrator(other)),
+    };
+    if !error::is_transient(&error) || Instant::now() > end {
+        return Err(error.into());
+    }
+    tokio::time::sleep(PAUSE).await;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The migrations as a script, for those who migrate with another tool.
+
+use std::fmt::Write;
+
+use sqlx::migrate::Migration;
+
+use super::indexes;
+use super::migrate::{HISTORY, MIGRATIONS, SCHEMA, migration_name};
+
+/// The migrations after the one with this number, and the indexes, as one script. The script also writes the migration
+/// history: once it has run, `migrate()` finds nothing to do.
+#[must_use]
+pub fn migration_script(after: i64) -> String {
+    let mut script = format!(
+        "-- The schema of @sophra/api-keys, printed by `sophra-api-keys migrate --sql`. Run it once, as a whole.\n\n\
+         CREATE SCHEMA IF NOT EXISTS {SCHEMA};\n\
+         CREATE TABLE IF NOT EXISTS {HISTORY} (\n  \
+           version BIGINT PRIMARY KEY,\n  \
+           description TEXT NOT NULL,\n  \
+           installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),\n  \
+           success BOOLEAN NOT NULL,\n  \
+           checksum BYTEA NOT NULL,\n  \
+           execution_time BIGINT NOT NULL\n\
+         );\n"
+    );
+    for migration in MIGRATIONS.iter().filter(|next| next.version > after) {
+        let _ = write!(
+            script,
+            "\n-- {}\n\n{}\n\n{}",
+            migration_name(migration),
+            migration.sql.as_str().trim_end(),
+            history_entry(migration)
+        );
+    }
+    script + "\n-- Indexes\n\n" + &indexes::script()
+}
+
+/// The statement that records the migration as applied.
+fn history_entry(migration: &Migration) -> String {
+    let checksum = migration
+        .checksum
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+    format!(
+        "INSERT INTO {HISTORY} (version, description, success, checksum, execution_time)\n\
+         VALUES ({}, '{}', true, '\\x{checksum}', 0);\n",
+        migration.version, migration.description,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_can_begin_later() {
+        assert!(migration_script(0).contains("-- 0001_app_tables\n"));
+        assert!(!migration_script(1).contains("-- 0001_app_tables\n"));
+        assert!(migration_script(1).contains("-- 0002_added_columns\n"));
+    }
+}

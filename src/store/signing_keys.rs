@@ -1,0 +1,118 @@
+//! Signing keys: the one kept in the database, and the fingerprints of all that have signed.
+
+use zeroize::Zeroizing;
+
+use super::connection::Session;
+use super::connection::error::StoreError;
+use super::handle::Store;
+use crate::error::Error;
+use crate::model::Timestamp;
+
+impl Store {
+    /// The signing key kept in the database. `made` is stored where there is none yet, so that every process
+    /// gets the same, whichever was first.
+    pub async fn kept_signing_key(
+        &self,
+        made: &[u8],
+        fingerprint: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.retryable("kept_signing_key", || async {
+            let mut db = self.db().await?;
+            // Read first: a process may start while nothing can be written.
+            let mut kept = kept_key(&mut db).await?;
+            if kept.is_none() {
+                sqlx::query!(
+                    "INSERT INTO sophra_api_keys.signing_keys (fingerprint, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    fingerprint,
+                    made,
+                )
+                .execute(&mut db)
+                .await?;
+                kept = kept_key(&mut db).await?;
+            }
+            db.commit().await?;
+            kept.map(Zeroizing::new)
+                .ok_or(StoreError::Unexpected("no signing key"))
+        })
+        .await
+    }
+
+    /// Fingerprints of the signing keys that the database keeps.
+    pub async fn kept_signing_keys(&self) -> Result<Vec<String>, Error> {
+        self.retryable("kept_signing_keys", || async {
+            sqlx::query_scalar!(
+                "SELECT fingerprint FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
+    /// Remembers that the key with this fingerprint signs.
+    pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
+        self.retryable("remember_signing_key", || async {
+            let mut db = self.db().await?;
+            let known = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM sophra_api_keys.signing_keys WHERE fingerprint = $1) AS "known!""#,
+                fingerprint,
+            )
+            .fetch_one(&mut db)
+            .await?;
+            if known {
+                return db.commit().await;
+            }
+            sqlx::query!(
+                "INSERT INTO sophra_api_keys.signing_keys (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING",
+                fingerprint,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+
+    /// Fingerprints outside of `held` that stand behind keys which could still be used.
+    pub async fn missing_signing_keys(
+        &self,
+        held: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<String>, Error> {
+        self.retryable("missing_signing_keys", || async {
+            let mut db = self.db().await?;
+            sqlx::query_scalar!(
+                r#"
+                SELECT fingerprint
+                FROM sophra_api_keys.signing_keys AS signing
+                WHERE fingerprint <> ALL($1)
+                  AND EXISTS (
+                    SELECT 1 FROM "ApiKey"
+                    WHERE "isActive"
+                      AND ("expiresAt" IS NULL OR "expiresAt" > $2)
+                      AND (
+                        "signingKey" = signing.fingerprint
+                        OR ("previousSigningKey" = signing.fingerprint AND "previousKeyExpiresAt" > $2)
+                      )
+                  )
+                ORDER BY fingerprint
+                "#,
+                held,
+                now as _,
+            )
+            .fetch_all(&mut db)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+}
+
+async fn kept_key(db: &mut Session) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        r#"SELECT key AS "key!" FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL"#
+    )
+    .fetch_optional(db)
+    .await
+}

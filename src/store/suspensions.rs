@@ -1,0 +1,92 @@
+//! Suspensions: one statement for many, told apart by what became of each.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::handle::Store;
+use crate::error::Error;
+use crate::model::Timestamp;
+
+/// A suspension that is to be stored.
+#[derive(Debug)]
+pub struct Suspension {
+    pub key_id: String,
+    /// Of the rule that was broken: a later one has forgiven it.
+    pub reset_generation: i32,
+    pub until: Timestamp,
+    /// Sent before, and nobody knows whether it was stored then.
+    pub sent: bool,
+}
+
+/// The rest was suspended already, or forgiven, or deleted.
+#[derive(Debug)]
+pub struct SuspensionOutcome {
+    /// Keys that this very process has suspended.
+    pub stored: Vec<String>,
+    /// Keys whose rows were locked: nobody is waited for.
+    pub locked: Vec<String>,
+}
+
+impl Store {
+    /// Suspends the keys that are not suspended, nor have been forgiven meanwhile.
+    pub async fn suspend_keys(
+        &self,
+        suspensions: &[Suspension],
+        now: Timestamp,
+    ) -> Result<SuspensionOutcome, Error> {
+        let ids: Vec<_> = suspensions.iter().map(|s| s.key_id.clone()).collect();
+        let untils: Vec<_> = suspensions.iter().map(|s| s.until).collect();
+        let epochs: Vec<_> = suspensions.iter().map(|s| s.reset_generation).collect();
+        let tried = AtomicBool::new(false);
+        self.retryable("suspend_keys", || async {
+            // The try before may have been stored, and its answer lost.
+            let again = tried.swap(true, Ordering::Relaxed);
+            let sent: Vec<_> = suspensions.iter().map(|s| s.sent || again).collect();
+            let mut db = self.db().await?;
+            let done = sqlx::query_as!(
+                SuspensionOutcome,
+                r#"
+                WITH
+                  wanted AS MATERIALIZED (
+                    SELECT id, until, epoch, sent
+                    FROM unnest($1::text[], $2::timestamp[], $3::integer[], $4::boolean[])
+                      AS listed (id, until, epoch, sent)
+                  ),
+                  free AS MATERIALIZED (
+                    SELECT key."id" FROM "ApiKey" AS key
+                    WHERE key."id" = ANY($1)
+                    ORDER BY key."id"
+                    FOR NO KEY UPDATE SKIP LOCKED
+                  ),
+                  stored AS (
+                    UPDATE "ApiKey" AS key SET "suspendedUntil" = wanted.until
+                    FROM wanted JOIN free ON free."id" = wanted.id
+                    WHERE key."id" = wanted.id
+                      AND key."limiterEpoch" = wanted.epoch
+                      AND (
+                        key."suspendedUntil" IS NULL
+                        OR key."suspendedUntil" <= $5
+                        OR (wanted.sent AND key."suspendedUntil" = wanted.until)
+                      )
+                    RETURNING key."id"
+                  )
+                SELECT
+                  ARRAY(SELECT "id" FROM stored) AS "stored!",
+                  ARRAY(
+                    SELECT "id" FROM "ApiKey"
+                    WHERE "id" = ANY($1) AND "id" NOT IN (SELECT "id" FROM free)
+                  ) AS "locked!"
+                "#,
+                &ids,
+                &untils as _,
+                &epochs,
+                &sent,
+                now as _,
+            )
+            .fetch_one(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(done)
+        })
+        .await
+    }
+}

@@ -1,0 +1,30 @@
+//! Everything that runs beside the calls for as long as the service lives. Each task is cut
+//! off at its next `await` when the service is closed.
+
+mod change_log;
+mod flush;
+mod legacy_backfill;
+mod listener;
+mod outage;
+
+pub use change_log::Follower;
+pub use flush::flush;
+
+use std::sync::Arc;
+
+use crate::config::Adopt;
+use crate::service::Service;
+
+/// Spawns the tasks of a service.
+pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
+    let tasks = &service.background;
+    tasks.spawn(flush::run(Arc::clone(service)));
+    tasks.spawn(change_log::run(Arc::clone(service), follower));
+    tasks.spawn(outage::run(Arc::clone(service)));
+    if let Some(listener) = service.store.listener() {
+        tasks.spawn(listener::run(Arc::clone(service), listener));
+    }
+    if service.config.adopt == Adopt::Hash {
+        tasks.spawn(legacy_backfill::run(Arc::clone(service)));
+    }
+}

@@ -1,0 +1,177 @@
+//! Once an interval: stores what was counted here, and learns what other processes have used of the limits.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::audit_log;
+use crate::error::Error;
+use crate::metrics::BackgroundTask;
+use crate::model::{FleetTotal, Timestamp, UsageBatch};
+use crate::rate_limit::FleetUse;
+use crate::service::Service;
+use crate::store::StoredBatch;
+use crate::verify::store_suspensions;
+
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// Flushes until the service is closed; suspensions do not wait for an interval.
+pub(super) async fn run(service: Arc<Service>) {
+    let service = &*service;
+    let interval = service.config.flush_interval;
+    let mut next = Instant::now() + interval;
+    // With the first flush as well: not every process lives for long.
+    let mut prune_at = Instant::now();
+    loop {
+        let is_urgent = timeout_at(next, service.urgent.notified()).await.is_ok();
+        if is_urgent {
+            let stored = store_suspensions(service);
+            service.run_round(BackgroundTask::Suspensions, stored).await;
+            continue;
+        }
+        // A fault keeps what is to be stored: the next interval tries again.
+        service
+            .run_round(BackgroundTask::Flush, flush(service))
+            .await;
+        let now = service.now();
+        let swept = service.unconfirmed_keys.sweep(&service.store, now);
+        service
+            .run_round(BackgroundTask::UnconfirmedKeys, swept)
+            .await;
+        if prune_at <= Instant::now() {
+            service
+                .run_round(BackgroundTask::Pruning, prune(service, now))
+                .await;
+            prune_at = Instant::now() + PRUNE_INTERVAL;
+        }
+        next = Instant::now() + interval;
+    }
+}
+
+/// Deletes what is beyond its retention. One of the two does not hold up the other.
+async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
+    let usage = service.store.prune_usage(now).await;
+    audit_log::prune(service, now).await.and(usage)
+}
+
+/// Stores all that was counted before the call. On a fault the counts are kept.
+pub async fn flush(service: &Service) -> Result<(), Error> {
+    let begun = Instant::now();
+    let result = store_all(service).await;
+    service.metrics.flushes.observe(begun.elapsed());
+    if result.is_err() {
+        service.metrics.flush_failures.add(1);
+    }
+    result
+}
+
+async fn store_all(service: &Service) -> Result<(), Error> {
+    // Side by side: what one of them has to wait for holds up none of the others.
+    let (suspended, touched, stored) = tokio::join!(
+        store_suspensions(service),
+        touch_admin_tokens(service),
+        store_usage(service),
+    );
+    let learned = match stored {
+        Ok(learned) => learn_fleet_totals(service, &learned).await,
+        Err(error) => Err(error),
+    };
+    // Last, since the others add entries.
+    let written = audit_log::write(service).await;
+    suspended.and(touched).and(learned).and(written)
+}
+
+async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
+    let (ids, at): (Vec<_>, Vec<_>) = service.usage.take_admin_tokens().into_iter().unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    service.store.touch_admin_tokens(&ids, &at).await
+}
+
+/// Answers the keys whose fleet totals it learned.
+async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    /// Batches with rows that somebody has locked.
+    const TRIES: usize = 20;
+    let mut learned = HashSet::new();
+    let mut tries = 0;
+    let flushing = service.usage.begin_flush().await;
+    while let Some(batch) = flushing.next_batch() {
+        let stored = store_batch(service, &batch).await?;
+        learned.extend(stored.totals.into_iter().map(|total| total.key_id));
+        let skipped: HashSet<_> = stored.skipped.into_iter().collect();
+        flushing.stored(&skipped);
+        if skipped.is_empty() {
+            continue;
+        }
+        tries += 1;
+        if tries == TRIES {
+            return Err(Error::unavailable(
+                "Rows of used keys are locked in the database: their usage is kept and stored later",
+            ));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(learned)
+}
+
+async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatch, Error> {
+    let now = service.now();
+    let returns_in = |key_id: &str, cost| match service.limiters.find(key_id) {
+        Some(limiter) => limiter.returns_in(number(cost)),
+        // Dropped, so it has returned.
+        None => Duration::ZERO,
+    };
+    let stored = service
+        .store
+        .add_usage(&service.usage.process, batch, returns_in, now)
+        .await?;
+    let own = |total: &FleetTotal| {
+        let place = batch.uses.binary_search_by(|(id, _)| id.cmp(&total.key_id));
+        let counted = place.ok().map(|place| batch.uses[place].1)?;
+        let is_in =
+            counted.generation == total.generation && !stored.skipped.contains(&total.key_id);
+        is_in.then_some(counted.cost)
+    };
+    for total in &stored.totals {
+        reconcile(service, total, own(total).unwrap_or(0), now);
+    }
+    Ok(stored)
+}
+
+/// Learns the fleet totals of the keys that were used here before and have no part in this flush.
+async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Result<(), Error> {
+    /// Keys a statement, so that none takes too long, however many keys are in use.
+    const PART: usize = 1_000;
+    let used = service.limiters.sweep().into_iter().map(String::from);
+    let unseen: Vec<String> = used.filter(|key_id| !learned.contains(key_id)).collect();
+    for part in unseen.chunks(PART) {
+        let now = service.now();
+        for total in service.store.read_fleet_totals(part).await? {
+            reconcile(service, &total, 0, now);
+        }
+    }
+    Ok(())
+}
+
+fn reconcile(service: &Service, total: &FleetTotal, own: i64, now: Timestamp) {
+    let Some(limiter) = service.limiters.find(&total.key_id) else {
+        return;
+    };
+    let full_in = total.full_at.map_or(0, |at| at.millis_after(now));
+    limiter.reconcile(
+        FleetUse {
+            generation: total.generation,
+            total: number(total.total),
+            time_to_full: Duration::from_millis(full_in),
+        },
+        number(own),
+    );
+}
+
+fn number(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,20 @@
+//! Listens for notifications of changes. Without them the log is still read once an interval.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::metrics::BackgroundTask;
+use crate::service::Service;
+use crate::store::NotificationListener;
+
+/// Listens until the service is closed, on a new connection where one is lost.
+pub(super) async fn run(service: Arc<Service>, listener: NotificationListener) {
+    const PAUSE: Duration = Duration::from_millis(200);
+    loop {
+        let listened = Box::pin(listener.listen(|| service.changed.notify_one()));
+        service.run_round(BackgroundTask::Listener, listened).await;
+        sleep(PAUSE).await;
+    }
+}

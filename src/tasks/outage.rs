@@ -1,0 +1,53 @@
+//! Notices that the database does not answer, and that it does again: one probe at a time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use tokio::time::sleep;
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::panic;
+use crate::service::Service;
+
+/// From one probe to the next, so that many processes do not come in step.
+const PAUSE: std::ops::Range<Duration> = Duration::from_millis(150)..Duration::from_millis(350);
+
+/// Watches until the service is closed.
+pub(super) async fn run(service: Arc<Service>) {
+    let service = &*service;
+    let circuit = service.store.circuit();
+    loop {
+        circuit.suspected().await;
+        let since = Instant::now();
+        let Err(error) = probe(service).await else {
+            continue;
+        };
+        circuit.open();
+        service.emit(&Event::DatabaseUnavailable {
+            message: error.to_string(),
+        });
+        until_it_answers(service).await;
+        service.store.replace_connections();
+        circuit.close();
+        // All that is cached depends on the change log, so it is read at once.
+        service.changed.notify_one();
+        service.emit(&Event::recovered(since.elapsed()));
+    }
+}
+
+async fn until_it_answers(service: &Service) {
+    loop {
+        let pause = rand::rng().random_range(PAUSE);
+        sleep(pause).await;
+        if probe(service).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// A panic in it must not end the watch: the circuit would stay as it is.
+async fn probe(service: &Service) -> Result<(), Error> {
+    panic::catch(service.store.probe()).await?
+}

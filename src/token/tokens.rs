@@ -1,0 +1,138 @@
+//! Makes keys, and parses what is presented as one.
+
+use rand::CryptoRng;
+
+use super::base62;
+use super::format::KeyFormat;
+use super::keyring::Keyring;
+use super::shape::{
+    CRC_DIGITS, LOOKUP_DIGITS, MAX_LENGTH, SECRET_DIGITS, TAG_DIGITS, checksum, is_presentable,
+    split_end,
+};
+use crate::model::Plaintext;
+
+/// A new key.
+#[derive(Debug)]
+pub struct Generated {
+    /// The whole key, answered to its owner once.
+    pub plaintext: Plaintext,
+    /// The public id that finds the row.
+    pub lookup: String,
+    /// The displayable beginning, `<prefix>_<environment>_<lookup>`: no secret in it.
+    pub start: String,
+}
+
+/// A string that may be a key. Only its stored hash proves that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// Issued here: the checksum holds, and one of our signing keys made the tag.
+    Issued {
+        /// The public id that finds the row.
+        lookup: &'a str,
+        /// Fingerprint of the signing key that made the tag.
+        signing_key: &'a str,
+    },
+    /// The shape of an adopted key: visible ASCII without an accepted prefix.
+    Adopted,
+}
+
+/// Makes and parses keys.
+#[derive(Debug)]
+pub struct Tokens {
+    format: KeyFormat,
+    keyring: Keyring,
+}
+
+impl Tokens {
+    /// Keys of this format, signed and verified by this keyring.
+    #[must_use]
+    pub fn new(format: KeyFormat, keyring: Keyring) -> Self {
+        Self { format, keyring }
+    }
+
+    /// The signing keys; the signer's fingerprint is stored beside a generated key.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// A new key of the first prefix, signed by the first signing key. `rng` is the operating
+    /// system's, or seeded by it.
+    #[must_use]
+    pub fn generate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Generated {
+        // Room for all of it: a reallocation would leave the secret behind in freed memory.
+        let mut text = String::with_capacity(MAX_LENGTH);
+        text.extend([
+            self.format.prefix(),
+            "_",
+            self.format.environment().as_str(),
+            "_",
+        ]);
+        let mut lookup = String::with_capacity(LOOKUP_DIGITS);
+        base62::push_random(&mut lookup, LOOKUP_DIGITS, rng);
+        text.push_str(&lookup);
+        let start = text.clone();
+        text.push('_');
+        base62::push_random(&mut text, SECRET_DIGITS, rng);
+        let tag = self.keyring.signer().tag(&text);
+        text.extend(tag.map(char::from));
+        let checksum = checksum(&text);
+        text.extend(checksum.map(char::from));
+        Generated {
+            plaintext: Plaintext::new(text),
+            lookup,
+            start,
+        }
+    }
+
+    /// What `text` may be; `None` when it cannot be a key.
+    ///
+    /// Pure computation, cheapest first: length, characters, prefix, shape, environment, checksum,
+    /// tag. Nothing is allocated.
+    #[must_use]
+    pub fn parse<'a>(&'a self, text: &'a str) -> Option<Parsed<'a>> {
+        if !is_presentable(text) {
+            return None;
+        }
+        match text.split_once('_') {
+            Some((prefix, rest)) if self.format.accepts(prefix) => self.parse_issued(text, rest),
+            _ => Some(Parsed::Adopted),
+        }
+    }
+
+    /// The public id in a text of the shape of an issued key, whoever made it: it names what was presented, and proves
+    /// nothing.
+    #[must_use]
+    pub fn public_part<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let (prefix, rest) = text.split_once('_')?;
+        let (_, rest) = rest.split_once('_')?;
+        let (lookup, _) = rest.split_once('_')?;
+        let shaped = self.format.accepts(prefix)
+            && lookup.len() == LOOKUP_DIGITS
+            && base62::is_base62(lookup);
+        shaped.then_some(lookup)
+    }
+
+    fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<Parsed<'a>> {
+        let (environment, rest) = after_prefix.split_once('_')?;
+        let (lookup, digits) = rest.split_once('_')?;
+        let shaped = environment == self.format.environment().as_str()
+            && lookup.len() == LOOKUP_DIGITS
+            && digits.len() == SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS
+            && base62::is_base62(lookup)
+            && base62::is_base62(digits);
+        let (tagged, crc) = split_end(text, CRC_DIGITS)?;
+        if !shaped || checksum(tagged) != crc.as_bytes() {
+            return None;
+        }
+        let (signed, tag) = split_end(tagged, TAG_DIGITS)?;
+        let signing_key = self.keyring.author_of(signed, tag)?.fingerprint();
+        Some(Parsed::Issued {
+            lookup,
+            signing_key,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Keys whose creation the database did not confirm: their plaintext was never answered, so their rows are deleted.
+
+use parking_lot::Mutex;
+
+use crate::error::Error;
+use crate::model::{StoredHash, Timestamp};
+use crate::store::Store;
+
+/// A frozen server may run the insert long after the caller stopped waiting for it.
+const WATCHED_SECONDS: i64 = 600;
+/// More than this many creations in one outage are not watched: the list must not grow without bound.
+const WATCHED_MAX: usize = 10_000;
+
+#[derive(Debug)]
+struct UnconfirmedKey {
+    id: String,
+    hash: StoredHash,
+    since: Timestamp,
+}
+
+#[derive(Debug, Default)]
+pub struct UnconfirmedKeys(Mutex<Vec<UnconfirmedKey>>);
+
+impl UnconfirmedKeys {
+    pub fn add(&self, id: String, hash: StoredHash, now: Timestamp) {
+        let mut keys = self.0.lock();
+        if keys.len() < WATCHED_MAX {
+            keys.push(UnconfirmedKey {
+                id,
+                hash,
+                since: now,
+            });
+        }
+    }
+
+    /// Deletes what has turned up, and forgets what was watched long enough.
+    pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        let watched = std::mem::take(&mut *self.0.lock());
+        let mut result = Ok(());
+        let mut left = Vec::new();
+        for key in watched {
+            if result.is_ok() {
+                match store.delete_unconfirmed_key(&key.id, &key.hash).await {
+                    Ok(true) => continue,
+                    Ok(false) if key.since.plus_seconds(WATCHED_SECONDS) < now => continue,
+                    Ok(false) => {}
+                    Err(error) => result = Err(error),
+                }
+            }
+            left.push(key);
+        }
+        self.0.lock().extend(left);
+        result
+    }
+}

@@ -1,0 +1,42 @@
+//! Refused attempts, for operators and the audit log.
+
+use super::context::VerifyContext;
+use super::verification::RefusedKey;
+use crate::audit::{Attempt, CredentialKind};
+use crate::model::{Refusal, Timestamp};
+use crate::service::Service;
+
+/// The hint where a key with an allow-list is refused because the client's address is unknown.
+const ADDRESS_UNKNOWN: &str = "The client's address is unknown: declare your proxies with trustedProxies or trustedHops \
+     (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or pass the address as `ip`";
+
+/// Counts a refused attempt, for operators and the audit log.
+pub(super) fn note_refusal(
+    service: &Service,
+    key: &str,
+    refused: &RefusedKey,
+    context: &VerifyContext<'_>,
+    now: Timestamp,
+) {
+    let policy = refused.entry.as_ref().map(|entry| &entry.value.policy);
+    let lookup = match (policy, refused.refusal) {
+        // A throttled flood is one kind, whatever it presents.
+        (Some(_), _) | (None, Refusal::Throttled) => None,
+        (None, _) => service.tokens.public_part(key),
+    };
+    let attempt = Attempt {
+        credential: CredentialKind::Key,
+        reason: refused.refusal.code(),
+        key_id: policy.map(|policy| &*policy.key_id),
+        name: policy.map(|policy| &*policy.name),
+        client_id: policy.map(|policy| &*policy.client_id),
+        token_id: None,
+        lookup,
+        ip: context.ip,
+        claimed_ip: context.claimed_ip,
+        path: context.path.as_deref(),
+        hint: (refused.refusal == Refusal::IpNotAllowed && context.ip.is_none())
+            .then_some(ADDRESS_UNKNOWN),
+    };
+    service.audit.refuse(&attempt, now);
+}

@@ -1,0 +1,195 @@
+//! Authenticates a key that memory does not know: by its row and the hash in it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::memory::KeyLookup;
+use super::rehash::renew_stored;
+use super::row::{RowQuery, read_row};
+use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
+use crate::cached_key::{Authentication, CachedKey, KeyEntry};
+use crate::error::Error;
+use crate::events::Event;
+use crate::hash::Proof;
+use crate::legacy;
+use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
+use crate::service::Service;
+use crate::store::{Candidate, StoredKey};
+
+/// A presented key on its way to be authenticated.
+#[derive(Clone)]
+pub(super) struct PresentedKey {
+    pub(super) cache_key: CacheKey,
+    pub(super) lookup: KeyLookup<Box<str>>,
+    pub(super) key: Plaintext,
+}
+
+/// Rows that change faster than they can be read are answered as they were read last.
+const TRIES: usize = 5;
+
+/// Authenticates a key that memory cannot answer for. Callers that present it at the same time share one flight; a
+/// caller that comes after a change does not take an answer from before it.
+pub(super) async fn authenticate(
+    service: &Arc<Service>,
+    presented: PresentedKey,
+) -> Result<Option<Arc<KeyEntry>>, Error> {
+    for _ in 1..TRIES {
+        let asked_at = service.cache.sequence();
+        let outcome = join(service, &presented).await?;
+        let is_fresh = match &outcome.entry {
+            Some(entry) => service.cache.is_current(entry),
+            None => outcome.read_at >= asked_at,
+        };
+        if is_fresh {
+            return Ok(outcome.entry);
+        }
+    }
+    Ok(join(service, &presented).await?.entry)
+}
+
+/// Joins the flight of this key, or begins it. One that would only join a long queue for the hash is refused before it
+/// costs anything.
+async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authentication, Error> {
+    let begin = || {
+        let reservation = may_hash(service, presented)
+            .then(|| service.hasher.reserve())
+            .transpose()?;
+        let (service, presented) = (Arc::clone(service), presented.clone());
+        Ok(async move {
+            let _reservation = reservation;
+            run(&service, presented).await
+        })
+    };
+    service.flights.run(presented.cache_key, begin).await
+}
+
+/// A key that was authenticated before is only read again, and a cold digest makes the hash needless. A legacy key does
+/// not count: anybody can make such strings, and only a row tells.
+fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
+    let is_known = matches!(
+        service.cache.find(&presented.cache_key, Instant::now()),
+        CacheLookup::Stale(_) | CacheLookup::Current(_)
+    );
+    let is_issued = matches!(presented.lookup, KeyLookup::Issued(_));
+    is_issued && !is_known && service.cold_digests.is_none()
+}
+
+/// One flight: one statement, and a hash only where the key was not authenticated before.
+async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authentication, Error> {
+    let PresentedKey {
+        cache_key,
+        lookup,
+        key,
+    } = presented;
+    let known = match service.cache.find(&cache_key, Instant::now()) {
+        // Another flight has finished since memory was asked.
+        CacheLookup::Current(entry) => {
+            return Ok(Authentication {
+                read_at: entry.read_at(),
+                entry: Some(entry),
+            });
+        }
+        CacheLookup::Stale(entry) => Some(entry),
+        CacheLookup::Refused | CacheLookup::Miss => None,
+    };
+    let query = RowQuery::of(&lookup, &key);
+    let (found, read_at) = read_row(service, &query).await?;
+    let Some((candidate, row)) = found else {
+        if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
+            // As much work as for a known lookup, so that the time does not tell which ids exist.
+            service.hasher.dummy(key).await?;
+        }
+        return Ok(refused(service, cache_key, read_at));
+    };
+    let is_right = match &candidate.stored {
+        StoredKey::Plaintext(stored) => query.digest.is_some_and(|digest| digest.is(stored)),
+        StoredKey::Hash(hash)
+            if known
+                .as_ref()
+                .is_some_and(|it| it.value.was_authenticated_by(hash)) =>
+        {
+            true
+        }
+        StoredKey::Hash(hash) => matches(service, &key, hash, &candidate).await?,
+    };
+    if !is_right {
+        return Ok(refused(service, cache_key, read_at));
+    }
+    if let StoredKey::Plaintext(digest) = &candidate.stored {
+        legacy::hash_on_first_use(service, &candidate.policy.key_id, &key, *digest);
+    }
+    Ok(Authentication {
+        entry: Some(keep(service, cache_key, candidate, row, read_at)),
+        read_at,
+    })
+}
+
+/// Keeps an authenticated key in the cache.
+fn keep(
+    service: &Service,
+    cache_key: CacheKey,
+    candidate: Candidate,
+    row: Arc<Row>,
+    read_at: Sequence,
+) -> Arc<KeyEntry> {
+    let policy = KeyPolicy {
+        key_id: Arc::clone(&row.key_id),
+        ..candidate.policy
+    };
+    let hash = match &candidate.stored {
+        StoredKey::Hash(hash) => Some(hash),
+        StoredKey::Plaintext(_) => None,
+    };
+    let client = Escaped::new(&policy.client_id);
+    let uses = service
+        .metrics
+        .clients
+        .uses_of(client.as_str(), service.config.metrics_clients);
+    let key = CachedKey::new(policy, hash, uses);
+    service.cache.insert(cache_key, key, row, read_at)
+}
+
+/// Reports a row whose hash cannot be computed, once.
+fn report_unreadable(service: &Service, policy: &KeyPolicy) {
+    if service.unreadable_keys.is_new(&policy.key_id) {
+        service.emit(&Event::KeyUnreadable {
+            key_id: Escaped::new(&policy.key_id),
+            name: Escaped::new(&policy.name),
+            client_id: Escaped::new(&policy.client_id),
+        });
+    }
+}
+
+fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authentication {
+    service.cache.insert_refusal(key, read_at, Instant::now());
+    Authentication {
+        entry: None,
+        read_at,
+    }
+}
+
+/// Whether the presented key is the row's: by the cold digest where there is one, else by argon2id.
+async fn matches(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    hash: &StoredHash,
+    candidate: &Candidate,
+) -> Result<bool, Error> {
+    let cold = service.cold_digests.as_ref();
+    if let (Some(cold), Some(kept)) = (cold, &candidate.cold_digest)
+        && cold.matches(key, hash, kept)
+    {
+        return Ok(true);
+    }
+    match service.hasher.verify(key.clone(), hash.clone()).await? {
+        Proof::Match { outdated } => {
+            renew_stored(service, key, hash, candidate, outdated);
+            Ok(true)
+        }
+        Proof::Mismatch => Ok(false),
+        Proof::Unreadable => {
+            report_unreadable(service, &candidate.policy);
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether an authenticated key may be used now, here and for this. Charges the limit and counts the use.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::VerifyContext;
+use super::suspension::suspend;
+use super::verification::Verification;
+use crate::cached_key::KeyEntry;
+use crate::model::{KeyPolicy, Refusal, Timestamp};
+use crate::rate_limit::{Decision, Rule};
+use crate::service::Service;
+
+pub(super) fn decide(
+    service: &Service,
+    entry: Arc<KeyEntry>,
+    context: &VerifyContext<'_>,
+    now: Timestamp,
+) -> Verification {
+    let policy = &entry.value.policy;
+    let suspended_until = policy.suspended_until.max(entry.row.suspended_until());
+    if let Err(refusal) = policy.check(now, context.ip, context.scopes.iter(), suspended_until) {
+        let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
+        let retry_after_ms = until.map(|until| until.millis_after(now));
+        return Verification::refused(refusal, entry, retry_after_ms, None);
+    }
+    let Some(rule) = rule(service, policy) else {
+        entry.value.count_use(&service.usage, None, now);
+        return Verification::Valid {
+            entry,
+            rate_limit: None,
+        };
+    };
+    let limiter = entry.value.limiter(&service.limiters, rule);
+    match limiter.check(rule, context.cost) {
+        Decision::Allowed(rate_limit) => {
+            entry
+                .value
+                .count_use(&service.usage, Some(context.cost), now);
+            Verification::Valid {
+                entry,
+                rate_limit: Some(rate_limit),
+            }
+        }
+        Decision::Refused {
+            rate_limit,
+            retry_after_ms,
+        } => {
+            // A cost above the limit never passes, so it is no abuse of the limit.
+            let counts = retry_after_ms.is_some()
+                && limiter.is_refused_again(rule, service.config.suspend_after);
+            let suspension = counts.then(|| suspend(service, &entry, now)).flatten();
+            Verification::refused(
+                Refusal::RateLimited,
+                entry,
+                suspension.or(retry_after_ms),
+                Some(rate_limit),
+            )
+        }
+    }
+}
+
+/// The key's limit; `None` is unlimited.
+fn rule(service: &Service, policy: &KeyPolicy) -> Option<Rule> {
+    let limit = u32::try_from(policy.rate_limit?)
+        .ok()
+        .and_then(NonZeroU32::new)?;
+    let seconds = policy
+        .rate_limit_window_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    let window = match seconds {
+        None | Some(0) => service.config.rate_limit_window,
+        Some(seconds) => Duration::from_secs(seconds),
+    };
+    Some(Rule {
+        limit,
+        window,
+        generation: policy.reset_generation,
+    })
+}

@@ -1,0 +1,92 @@
+//! A key over its limit is suspended: in this process at once, and in the database, so that every process refuses it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::cached_key::KeyEntry;
+use crate::error::Error;
+use crate::events::Event;
+use crate::model::{Escaped, KeyPolicy, Timestamp};
+use crate::service::Service;
+use crate::store::SuspensionOutcome;
+use crate::suspensions::PendingSuspension;
+
+/// No more than a statement can store in time.
+const BATCH_MAX: usize = 1_000;
+
+/// Suspends the key; answers for how many milliseconds. `None` where suspensions are switched off.
+pub(super) fn suspend(service: &Service, entry: &Arc<KeyEntry>, now: Timestamp) -> Option<u64> {
+    let suspension = service.config.suspension;
+    if suspension.is_zero() {
+        return None;
+    }
+    let until = now.plus_seconds(i64::try_from(suspension.as_secs()).unwrap_or(i64::MAX));
+    if service.suspensions.add(entry, until, now) {
+        service.urgent.notify_one();
+    }
+    Some(until.millis_after(now))
+}
+
+/// Stores the suspensions that the database does not know yet. On a fault they are kept for the next time; those that
+/// are over by then are forgotten.
+pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    /// Of rows that somebody has locked.
+    const TRIES: usize = 20;
+    let _writer = service.suspensions.begin_storing().await;
+    let mut tries = 0;
+    loop {
+        let due = service.suspensions.due(service.now());
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut some_are_locked = false;
+        for batch in due.chunks(BATCH_MAX) {
+            some_are_locked |= store_batch(service, batch).await?;
+        }
+        if !some_are_locked {
+            continue;
+        }
+        tries += 1;
+        if tries == TRIES {
+            return Err(Error::unavailable(
+                "Rows of suspended keys are locked in the database: their suspensions are kept and stored later",
+            ));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Whether some of it is left, since its rows are locked.
+async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Result<bool, Error> {
+    let now = service.now();
+    let suspensions: Vec<_> = batch.iter().map(|pending| pending.send()).collect();
+    let SuspensionOutcome { stored, locked } =
+        service.store.suspend_keys(&suspensions, now).await?;
+    let [stored, locked] = [&stored, &locked].map(|ids| ids.iter().collect::<HashSet<_>>());
+    for (sent, pending) in suspensions.iter().zip(batch) {
+        if locked.contains(&sent.key_id) {
+            continue;
+        }
+        if stored.contains(&sent.key_id) {
+            service.metrics.suspensions.add(1);
+            service.record(suspended(pending.policy(), pending.until), now);
+        }
+        // From here on the row says it: the cached entries are read again.
+        service.cache.changed(&sent.key_id);
+        pending.is_stored();
+    }
+    Ok(!locked.is_empty())
+}
+
+fn suspended(policy: &KeyPolicy, until: Timestamp) -> Event {
+    Event::KeySuspended {
+        key_id: Escaped::new(&policy.key_id),
+        name: Escaped::new(&policy.name),
+        client_id: Escaped::new(&policy.client_id),
+        suspended_until: until.millis(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The warm path: a verify that memory answers, inside one synchronous call.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::attempt::note_refusal;
+use super::context::VerifyContext;
+use super::memory::{MemoryAnswer, answer};
+use super::verification::Verification;
+use crate::metrics::TIMED_EVERY;
+use crate::model::Timestamp;
+use crate::service::Service;
+
+/// Verifies a presented key where memory has the answer, and counts that. `describe` completes the context of a refused
+/// attempt, for operators: an accepted one does not need it.
+pub fn warm<'a>(
+    service: &Service,
+    key: &str,
+    mut context: VerifyContext<'a>,
+    now: Timestamp,
+    describe: impl FnOnce(&mut VerifyContext<'a>),
+) -> Option<Verification> {
+    let MemoryAnswer::Answered {
+        verification,
+        in_cache,
+    } = answer(service, key, &context, now)
+    else {
+        return None;
+    };
+    if in_cache {
+        service.metrics.hit(verification.number());
+    } else {
+        service.metrics.verifies.count(verification.code());
+    }
+    if let Verification::Refused(refused) = &verification {
+        describe(&mut context);
+        note_refusal(service, key, refused, &context, now);
+    }
+    Some(verification)
+}
+
+/// The window of a key's rate limit, after a verify that told it; zero where it is not known any more.
+#[must_use]
+pub fn rate_limit_window(service: &Service, key_id: &str) -> Duration {
+    service.limiters.window(key_id).unwrap_or_default()
+}
+
+/// Times one of many warm verifies: reading the clock twice would cost more than the rest that is counted.
+#[derive(Debug, Default)]
+pub struct WarmSampler {
+    seen: Cell<u32>,
+}
+
+impl WarmSampler {
+    /// The time, for one verify of [`TIMED_EVERY`].
+    pub fn begin(&self) -> Option<Instant> {
+        let seen = self.seen.get();
+        self.seen.set(seen.wrapping_add(1));
+        seen.is_multiple_of(TIMED_EVERY).then(Instant::now)
+    }
+
+    /// Observes the verify that began then.
+    pub fn end(service: &Service, begun: Option<Instant>) {
+        if let Some(begun) = begun {
+            service.metrics.warm.observe(begun.elapsed());
+        }
+    }
+}
