@@ -104,6 +104,15 @@ const fields = [
   },
   { name: 'usageCount', type: 'number', access: 'readOnly', label: 'used' },
   { name: 'lastUsedAt', type: 'date', access: 'readOnly', label: 'last used', empty: 'never' },
+  {
+    name: 'createdBy',
+    type: 'text',
+    access: 'readOnly',
+    option: 'created-by',
+    value: '<actor>',
+    filter: 'Only the keys that this actor created',
+    label: 'created by',
+  },
   { name: 'createdAt', type: 'date', access: 'readOnly', label: 'created' },
   { name: 'updatedAt', type: 'date', access: 'readOnly', label: 'changed' },
   {

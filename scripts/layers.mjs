@@ -98,11 +98,10 @@ function withoutComments(text) {
 /** A `#[cfg(test)]` item becomes blank. */
 function withoutTests(text) {
   let rest = text
-  for (let at; (at = rest.search(/#\[cfg\(test\)\]/)) >= 0; ) {
+  for (let at; (at = rest.search(/#\[cfg\(test\)\]/)) >= 0;) {
     const open = rest.indexOf('{', at)
     const semicolon = rest.indexOf(';', at)
-    const end =
-      semicolon >= 0 && (open < 0 || semicolon < open) ? semicolon : closing(rest, open)
+    const end = semicolon >= 0 && (open < 0 || semicolon < open) ? semicolon : closing(rest, open)
     const item = rest.slice(at, end + 1)
     rest = rest.slice(0, at) + item.replace(/[^\n]/g, ' ') + rest.slice(end + 1)
   }
@@ -147,8 +146,18 @@ function importsOf(from, files) {
 function leaves(tree) {
   const text = tree.trim()
   const open = text.indexOf('{')
-  if (open < 0) return [text.split(/\s+as\s+/)[0].trim().split('::').map((part) => part.trim())]
-  const prefix = text.slice(0, open).replace(/::\s*$/, '').trim()
+  if (open < 0)
+    return [
+      text
+        .split(/\s+as\s+/)[0]
+        .trim()
+        .split('::')
+        .map((part) => part.trim()),
+    ]
+  const prefix = text
+    .slice(0, open)
+    .replace(/::\s*$/, '')
+    .trim()
   const inner = text.slice(open + 1, text.lastIndexOf('}'))
   const parts = []
   let depth = 0
@@ -253,7 +262,9 @@ function unknownModules(files) {
   const known = (file) => file.module.length > 1 || rank.has(file.module[0])
   return [...files.values()]
     .filter((file) => !known(file))
-    .map((file) => `${file.file}:1: no layer has the module ${file.module[0]}: see scripts/layers.mjs`)
+    .map(
+      (file) => `${file.file}:1: no layer has the module ${file.module[0]}: see scripts/layers.mjs`,
+    )
 }
 
 const isMain = process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)

@@ -1,5 +1,6 @@
 //! Values, and the rules that need nothing but values: no I/O, no lock, and the clock is a parameter.
 
+mod actor;
 mod admin_token;
 mod audit_entry;
 mod client_address;
@@ -18,6 +19,7 @@ mod timestamp;
 mod ttl;
 mod usage;
 
+pub use actor::Actor;
 pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
 pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
 pub use client_address::{ClientAddress, ProxyTrust};

@@ -11,6 +11,7 @@ mod health;
 mod keys;
 mod legacy;
 mod retry;
+mod rotation;
 mod schema;
 mod signing_keys;
 mod suspensions;
@@ -23,8 +24,9 @@ pub use connection::{Circuit, NotificationListener};
 pub use doctor::{Access, NoAccess, Server, Tables, UnreadableRows, connect};
 pub use handle::Store;
 pub use health::Condition;
-pub use keys::{ChangedKey, Credential, ReplacedPlaintext, Rotation};
+pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
+pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
 };

@@ -196,6 +196,7 @@ describe('an unhealthy schema', () => {
 
   test.each([
     'start',
+    'createdBy',
     'coldDigest',
     'signingKey',
     'limiterEpoch',

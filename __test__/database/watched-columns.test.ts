@@ -15,6 +15,7 @@ const IGNORED: Record<string, string[]> = {
     'lastUsedAt',
     'usageCount',
     'start',
+    'createdBy',
     'signingKey',
     'previousSigningKey',
     'coldDigest',

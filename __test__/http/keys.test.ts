@@ -8,6 +8,7 @@ describe(KEYS_ROUTE, () => {
     'allowedIps',
     'clientId',
     'createdAt',
+    'createdBy',
     'description',
     'expiresAt',
     'id',

@@ -47,7 +47,17 @@ describe.each<[string, (value: unknown) => unknown]>([
 
 /** Columns that nobody may set, and names that are none. */
 const foreign = [
-  ...['key', 'usageCount', 'createdAt', 'updatedAt', 'lastUsedAt', 'start', 'lookup', 'coldDigest'],
+  ...[
+    'key',
+    'usageCount',
+    'createdAt',
+    'updatedAt',
+    'lastUsedAt',
+    'start',
+    'createdBy',
+    'lookup',
+    'coldDigest',
+  ],
   ...['limiterEpoch', 'previousKey', 'Name', 'client_id', 'toString', 'constructor', 'toJSON'],
 ]
 const created = { createdAt: new Date(), usageCount: 0, key: 'sophra_live_x' } as Record<

@@ -34,7 +34,16 @@ const optional = {
 
 const FIELD_NAMES = [
   ...['id', 'name', 'clientId', 'description', 'isActive', 'expiresAt', 'createdAt', 'updatedAt'],
-  ...['lastUsedAt', 'allowedIps', 'rateLimit', 'usageCount', 'start', 'scopes', 'metadata'],
+  ...[
+    'lastUsedAt',
+    'allowedIps',
+    'rateLimit',
+    'usageCount',
+    'start',
+    'createdBy',
+    'scopes',
+    'metadata',
+  ],
   ...['rateLimitWindowSeconds', 'suspendedUntil', 'previousKeyExpiresAt'],
 ].sort()
 
@@ -57,6 +66,7 @@ describe('createApiKey', () => {
       isActive: true,
       lastUsedAt: null,
       usageCount: 0,
+      createdBy: null,
       suspendedUntil: null,
       previousKeyExpiresAt: null,
     })

@@ -6,7 +6,7 @@ use super::input::NewToken;
 use crate::error::Error;
 use crate::events::{AdminEvent, Event};
 use crate::jwt;
-use crate::model::{AdminToken, CredentialDigest, Escaped, Timestamp};
+use crate::model::{Actor, AdminToken, CredentialDigest, Escaped, Timestamp};
 use crate::random;
 use crate::service::Service;
 
@@ -14,7 +14,7 @@ use crate::service::Service;
 pub async fn create(
     service: &Service,
     new: NewToken,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(AdminToken, Zeroizing<String>), Error> {
     let secret = service.config.jwt_secret()?;
@@ -41,7 +41,7 @@ pub async fn create(
     let issued = AdminEvent {
         token_id: Escaped::new(&token.id),
         name: Some(Escaped::new(&token.name)),
-        actor,
+        actor: actor.as_ref().map(Actor::escaped),
     };
     service.record(Event::AdminIssued(issued), now);
     Ok((token, jwt))

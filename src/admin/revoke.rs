@@ -2,13 +2,13 @@
 
 use crate::error::Error;
 use crate::events::{AdminEvent, Event};
-use crate::model::{Escaped, Timestamp};
+use crate::model::{Actor, Escaped, Timestamp};
 use crate::service::Service;
 
 pub async fn revoke(
     service: &Service,
     id: &str,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let revoked = service.store.revoke_admin_token(id, now).await;
@@ -20,7 +20,7 @@ pub async fn revoke(
     let revoked = AdminEvent {
         token_id: Escaped::new(id),
         name: None,
-        actor,
+        actor: actor.as_ref().map(Actor::escaped),
     };
     service.record(Event::AdminRevoked(revoked), now);
     Ok(())

@@ -1,4 +1,4 @@
-//! RefusedAttempts attempts, counted by what they have in common: a flood becomes few entries, and no attempt is uncounted.
+//! Refused attempts, counted by what they have in common: a flood becomes few entries, and no attempt is uncounted.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -65,7 +65,7 @@ impl AttemptGroups {
         self.counted.is_empty()
     }
 
-    /// CredentialKind more kinds than are told apart there is room for those that are known, and for one of each reason.
+    /// Beyond the bound there is room for the groups that are known, and for one group of each reason.
     pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
         let is_full = self.counted.len() >= GROUPS_MAX;
         if is_full && !self.knows(&attempt.group()) {

@@ -36,6 +36,8 @@ export interface ApiKey {
   usageCount: number
   /** The beginning of the key, for display. It contains no secret. `null` on hashed legacy keys. */
   start: string | null
+  /** Who created the key: `actor` of the call. `null` if none was given, and on legacy keys. Nobody can set it later. */
+  createdBy: string | null
   scopes: string[]
   /** A JSON object of your own. Also `null` if another writer has stored a value that cannot be read. */
   metadata: Record<string, unknown> | null
@@ -179,6 +181,8 @@ export interface ListApiKeysQuery {
   cursor?: string | null
   clientId?: string | null
   isActive?: boolean | null
+  /** Keys that this actor created. */
+  createdBy?: string | null
   /** At least three characters, found anywhere in `name` or `description`, in upper or lower case. */
   search?: string | null
 }

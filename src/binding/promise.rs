@@ -86,6 +86,7 @@ impl std::io::Write for Size {
 
 impl ToNapiValue for Answer {
     unsafe fn to_napi_value(env: sys::napi_env, answer: Self) -> napi::Result<sys::napi_value> {
+        // SAFETY: the caller promises what this function asks of it, a live `env` on its thread, and the string is copied.
         unsafe { <&str>::to_napi_value(env, answer.0.as_str()) }
     }
 }

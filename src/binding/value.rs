@@ -44,6 +44,11 @@ pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
     Some(String::from_utf16_lossy(&reader.units(raw.value, max)?))
 }
 
+/// Reads the values of one call.
+///
+/// What makes its calls of Node-API sound: `env` is the environment of the call that is running, and this is its thread;
+/// every `napi_value` was handed to that call or answered in it, so its handle scope is still open; `get` and `value`
+/// hand over an `out` that is theirs alone and of the type that the function writes.
 struct Reader {
     env: sys::napi_env,
     left: usize,
@@ -64,9 +69,11 @@ impl Reader {
             sys::ValueType::napi_undefined => Value::Undefined,
             sys::ValueType::napi_null => Value::Null,
             sys::ValueType::napi_boolean => Value::Bool(
+                // SAFETY: see `Reader`; a `bool` is written.
                 self.get(|env, out| unsafe { sys::napi_get_value_bool(env, value, out) })?,
             ),
             sys::ValueType::napi_number => Value::Number(
+                // SAFETY: see `Reader`; an `f64` is written.
                 self.get(|env, out| unsafe { sys::napi_get_value_double(env, value, out) })?,
             ),
             sys::ValueType::napi_string => self.text(value)?,
@@ -76,11 +83,14 @@ impl Reader {
     }
 
     fn object(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
+        // SAFETY: see `Reader`; a `bool` is written.
         if self.get(|env, out| unsafe { sys::napi_is_date(env, value, out) })? {
+            // SAFETY: see `Reader`; an `f64` is written.
             let millis =
                 self.get(|env, out| unsafe { sys::napi_get_date_value(env, value, out) })?;
             return Some(Value::Date(millis));
         }
+        // SAFETY: see `Reader`; a `bool` is written.
         if self.get(|env, out| unsafe { sys::napi_is_array(env, value, out) })? {
             return self.list(value, depth);
         }
@@ -88,6 +98,7 @@ impl Reader {
     }
 
     fn list(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
+        // SAFETY: see `Reader`; a `u32` is written.
         let length = self.get(|env, out| unsafe { sys::napi_get_array_length(env, value, out) })?;
         if length > ENTRIES_MAX {
             return Some(TOO_LARGE);
@@ -102,6 +113,7 @@ impl Reader {
 
     /// Own enumerable fields with text names, as JSON.stringify takes them.
     fn fields(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
+        // SAFETY: see `Reader`; a `napi_value` is written.
         let names = self.value(|env, out| unsafe {
             sys::napi_get_all_property_names(
                 env,
@@ -112,6 +124,7 @@ impl Reader {
                 out,
             )
         })?;
+        // SAFETY: see `Reader`; a `u32` is written.
         let count = self.get(|env, out| unsafe { sys::napi_get_array_length(env, names, out) })?;
         if count > ENTRIES_MAX {
             return Some(TOO_LARGE);
@@ -123,6 +136,7 @@ impl Reader {
                 Value::Text(text) => (text, true),
                 _ => (String::from_utf16_lossy(&self.units(name, 64)?), false),
             };
+            // SAFETY: see `Reader`; a `napi_value` is written.
             let field = match self
                 .value(|env, out| unsafe { sys::napi_get_property(env, value, name, out) })
             {
@@ -136,6 +150,7 @@ impl Reader {
     }
 
     fn element(&self, list: sys::napi_value, index: u32) -> Option<sys::napi_value> {
+        // SAFETY: see `Reader`; a `napi_value` is written.
         self.value(|env, out| unsafe { sys::napi_get_element(env, list, index, out) })
     }
 
@@ -151,11 +166,13 @@ impl Reader {
     }
 
     fn units(&self, value: sys::napi_value, max: usize) -> Option<Vec<u16>> {
+        // SAFETY: see `Reader`; a `usize` is written, and without a buffer nothing else is.
         let length: usize = self.get(|env, out| unsafe {
             sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, out)
         })?;
         // One more for the terminator that Node-API writes.
         let mut units = vec![0_u16; length.min(max) + 1];
+        // SAFETY: see `Reader`; a `usize` is written, and at most `units.len()` units go to the buffer of that length.
         let written = self.get(|env, out| unsafe {
             sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), out)
         })?;
@@ -164,6 +181,7 @@ impl Reader {
     }
 
     fn kind(&self, value: sys::napi_value) -> Option<sys::napi_valuetype> {
+        // SAFETY: see `Reader`; a `napi_valuetype` is written.
         self.get(|env, out| unsafe { sys::napi_typeof(env, value, out) })
     }
 
@@ -190,6 +208,7 @@ impl Reader {
         }
         let mut pending = false;
         let mut exception = ptr::null_mut();
+        // SAFETY: see `Reader`; a `bool` and a `napi_value` are written to variables of those types.
         unsafe {
             sys::napi_is_exception_pending(self.env, &raw mut pending);
             if pending {

@@ -60,7 +60,10 @@ impl Numbers {
             number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
             number(retry_after_ms),
         ];
-        // The array holds the memory for as long as the environment lives, and only its thread comes here.
+        // SAFETY: `memory` is that of the ArrayBuffer made in `numbers` below, as large and as aligned as `f64`s need.
+        // It is still there: `array` is a strong reference to the typed array over it, kept for as long as the
+        // environment lives, and JavaScript never detaches the buffer (it is neither transferred nor resized: `warm.js`
+        // keeps the array to itself). Nobody reads meanwhile: only the environment's own thread comes here.
         unsafe { self.memory.write(numbers) };
     }
 }
@@ -69,14 +72,18 @@ impl Numbers {
 pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
     let mut array = ptr::null_mut();
     if let Some(numbers) = env.get_instance_data::<Numbers>()? {
+        // SAFETY: `env` is that of the running call, and the reference was made in it and is never deleted.
         napi::check_status!(unsafe {
             sys::napi_get_reference_value(env.raw(), numbers.array, &raw mut array)
         })?;
+        // SAFETY: the value was just answered by this `env`, so its handle scope is open.
         return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) });
     }
     let (mut memory, mut buffer, mut reference) =
         (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let bytes = size_of::<[f64; Numbers::COUNT]>();
+    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it asks for; the
+    // typed array begins at 0 and has as many elements as the buffer has room for.
     unsafe {
         napi::check_status!(sys::napi_create_arraybuffer(
             env.raw(),
@@ -108,6 +115,7 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
         (),
         |_| (),
     )?;
+    // SAFETY: the value was just made by this `env`, so its handle scope is open.
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) })
 }
 
@@ -199,6 +207,8 @@ pub(super) fn template() -> Option<TemplateView> {
 fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
     let raw = value.value();
     let mut length = 0;
+    // SAFETY: the value belongs to the running call, so its `env` is live and this is its thread; at most
+    // `buffer.len()` bytes go to the buffer, and `length` is a `usize` of our own.
     let status = unsafe {
         sys::napi_get_value_string_utf8(
             raw.env,

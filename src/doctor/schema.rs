@@ -235,7 +235,7 @@ async fn indexes(findings: &mut Findings, store: &Store) {
     match findings.answer("indexes", answer) {
         None => {}
         Some(faulty) if faulty.is_empty() => {
-            findings.ok("indexes", "All indexes exist and are valid")
+            findings.ok("indexes", "All indexes exist and are valid");
         }
         Some(faulty) => findings.problem(
             "indexes",

@@ -4,10 +4,10 @@ use super::fields::Fields;
 use super::rules;
 use super::value::Value;
 use crate::error::Error;
-use crate::model::Escaped;
+use crate::model::Actor;
 
-pub fn actor(options: Value) -> Result<Option<Escaped>, Error> {
+pub fn actor(options: Value) -> Result<Option<Actor>, Error> {
     let mut fields = Fields::of_optional(options);
     let actor = fields.optional("actor", rules::label(rules::NAME_MAX));
-    fields.finish(Some(actor.map(|actor| Escaped::new(&actor))))
+    fields.finish(Some(actor.map(Actor::new)))
 }

@@ -5,7 +5,7 @@ use super::events;
 use super::input::{PatchKey, UpdateKey};
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{ApiKey, Escaped, KeyChanges, Plaintext, Timestamp};
+use crate::model::{Actor, ApiKey, KeyChanges, Plaintext, Timestamp};
 use crate::random;
 use crate::service::Service;
 use crate::store::Rotation;
@@ -14,7 +14,7 @@ use crate::store::Rotation;
 pub async fn update(
     service: &Service,
     update: UpdateKey,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(ApiKey, Option<Plaintext>), Error> {
     let UpdateKey {
@@ -45,7 +45,7 @@ pub async fn update(
 pub async fn patch(
     service: &Service,
     patch: PatchKey,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let PatchKey { id, changes } = patch;
@@ -61,14 +61,14 @@ async fn change(
     id: &str,
     changes: &KeyChanges,
     rotation: Option<&Rotation>,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let key = service.store.change_key(id, changes, rotation, now).await;
     // Also after a fault: the change may have been made all the same.
     service.cache.changed(id);
     let key = key?.ok_or(Error::NotFound("API key"))?;
-    let event = events::changed(&key, rotation.is_some(), actor);
+    let event = events::changed(&key, rotation.is_some(), actor.as_ref());
     service.record(Event::KeyChanged(event), now);
     Ok(key.after)
 }

@@ -5,7 +5,7 @@ use super::events;
 use super::input::NewKey;
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{ApiKey, Escaped, Plaintext, Timestamp};
+use crate::model::{Actor, ApiKey, Plaintext, Timestamp};
 use crate::random;
 use crate::service::Service;
 
@@ -19,7 +19,7 @@ pub struct IssuedKey {
 pub async fn create(
     service: &Service,
     new: NewKey,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<IssuedKey, Error> {
     let mut rng = random::generator()?;
@@ -27,10 +27,11 @@ pub async fn create(
     let mut key = ApiKey::new(random::id(&mut rng), now);
     new.settings.apply(&mut key, now);
     key.start = Some(credential.start.clone());
+    key.created_by = actor.as_ref().map(|actor| actor.as_str().to_owned());
     match service.store.insert_key(&key, &credential).await {
         Ok(()) => {
             service.cache.changed(&key.id);
-            service.record(Event::KeyIssued(events::issued(&key, actor)), now);
+            service.record(Event::KeyIssued(events::issued(&key, actor.as_ref())), now);
             Ok(IssuedKey { key, plaintext })
         }
         Err(Error::DatabaseUnavailable {

@@ -2,13 +2,13 @@
 
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{Escaped, Timestamp};
+use crate::model::{Actor, Escaped, Timestamp};
 use crate::service::Service;
 
 pub async fn delete(
     service: &Service,
     id: &str,
-    actor: Option<Escaped>,
+    actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let deleted = service.store.delete_key(id).await;
@@ -18,6 +18,7 @@ pub async fn delete(
         return Err(Error::NotFound("API key"));
     }
     let key_id = Escaped::new(id);
+    let actor = actor.as_ref().map(Actor::escaped);
     service.record(Event::KeyDeleted { key_id, actor }, now);
     Ok(())
 }

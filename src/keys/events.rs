@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::events::KeyEvent;
-use crate::model::{ApiKey, Escaped, escape_json};
+use crate::model::{Actor, ApiKey, Escaped, escape_json};
 use crate::store::ChangedKey;
 
 /// For free text and metadata, record only that they changed; the content may be private.
@@ -11,12 +11,12 @@ const PRIVATE: [&str; 2] = ["description", "metadata"];
 /// Fields that change with every change, or with the key.
 const IMPLIED: [&str; 2] = ["updatedAt", "start"];
 
-pub(super) fn issued(key: &ApiKey, actor: Option<Escaped>) -> KeyEvent {
+pub(super) fn issued(key: &ApiKey, actor: Option<&Actor>) -> KeyEvent {
     event(key, Map::new(), actor)
 }
 
 /// With the value of each changed field before and after.
-pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<Escaped>) -> KeyEvent {
+pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<&Actor>) -> KeyEvent {
     let ChangedKey { before, after } = key;
     let (was, mut is) = (fields(before), fields(after));
     let mut changes = Map::new();
@@ -39,13 +39,13 @@ pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<Escaped
     event(after, changes, actor)
 }
 
-fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<Escaped>) -> KeyEvent {
+fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<&Actor>) -> KeyEvent {
     KeyEvent {
         key_id: Escaped::new(&key.id),
         name: Escaped::new(&key.name),
         client_id: Escaped::new(&key.client_id),
         changes,
-        actor,
+        actor: actor.map(Actor::escaped),
     }
 }
 

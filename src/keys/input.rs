@@ -153,6 +153,7 @@ pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
         cursor: page::cursor(&mut fields),
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
+        created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
         search: fields.optional("search", search),
     };
     fields.finish(Some(query))

@@ -5,6 +5,8 @@ ALTER TABLE "ApiKey"
   -- Finds the row of a presented key. NULL marks a legacy row: its "key" is still the plaintext.
   ADD COLUMN IF NOT EXISTS "lookup" TEXT,
   ADD COLUMN IF NOT EXISTS "start" TEXT,
+  -- The actor who created the key; NULL where nobody was named.
+  ADD COLUMN IF NOT EXISTS "createdBy" TEXT,
   ADD COLUMN IF NOT EXISTS "scopes" TEXT[] NOT NULL DEFAULT '{}',
   ADD COLUMN IF NOT EXISTS "metadata" JSONB,
   ADD COLUMN IF NOT EXISTS "rateLimitWindowSeconds" INTEGER,

@@ -27,6 +27,8 @@ pub struct ApiKey {
     pub usage_count: i64,
     /// The displayable beginning of the key; `None` on legacy rows.
     pub start: Option<String>,
+    /// The actor who created the key; `None` where nobody was named, and on legacy rows.
+    pub created_by: Option<String>,
     pub scopes: Vec<String>,
     pub metadata: Option<Metadata>,
     pub suspended_until: Option<Timestamp>,
@@ -52,6 +54,7 @@ impl ApiKey {
             rate_limit_window_seconds: None,
             usage_count: 0,
             start: None,
+            created_by: None,
             scopes: Vec::new(),
             metadata: None,
             suspended_until: None,
@@ -129,5 +132,6 @@ pub struct KeyQuery {
     pub cursor: Option<Cursor>,
     pub client_id: Option<String>,
     pub is_active: Option<bool>,
+    pub created_by: Option<String>,
     pub search: Option<String>,
 }

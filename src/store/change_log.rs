@@ -4,7 +4,7 @@ use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 
-/// ChangedRows told apart in one read; more are all of them. A read must end in time, whatever was written.
+/// Changes told apart in one read; more count as all of them. A read must end in time, whatever was written.
 const CHANGES_MAX: i64 = 10_000;
 
 /// What one read of the change log saw.

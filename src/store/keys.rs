@@ -2,10 +2,9 @@
 
 use super::connection::Session;
 use super::handle::Store;
+use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
-use crate::model::{
-    ApiKey, CredentialDigest, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp,
-};
+use crate::model::{ApiKey, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp};
 
 /// A query that answers key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -30,6 +29,7 @@ macro_rules! key_rows {
                 "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
                 "usageCount"::bigint AS "usage_count!",
                 "start",
+                "createdBy" AS "created_by",
                 "scopes",
                 "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
@@ -71,31 +71,6 @@ macro_rules! write_settings {
     };
 }
 
-/// What a new or regenerated key leaves in its row.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    pub hash: StoredHash,
-    pub lookup: String,
-    pub start: String,
-    /// Fingerprint of the signing key behind the tag.
-    pub signing_key: String,
-}
-
-/// A new key in the place of the current one, which stays valid until `grace_ends_at`.
-#[derive(Debug, Clone)]
-pub struct Rotation {
-    pub credential: Credential,
-    pub grace_ends_at: Option<Timestamp>,
-    /// Of a current key that is kept in plaintext: in its grace period it is kept as this hash only.
-    pub replaced: Option<ReplacedPlaintext>,
-}
-
-#[derive(Debug, Clone)]
-pub struct ReplacedPlaintext {
-    pub digest: CredentialDigest,
-    pub hash: StoredHash,
-}
-
 /// A key before and after a change.
 #[derive(Debug)]
 pub struct ChangedKey {
@@ -110,14 +85,15 @@ impl Store {
             let mut db = self.db().await?;
             write_settings!(
                 r#"INSERT INTO "ApiKey" ("#,
-                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey") VALUES ("#,
-                r#", $1, $13, 0, $14, $15, $16, $17) ON CONFLICT ("id") DO NOTHING"#,
+                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") VALUES ("#,
+                r#", $1, $13, 0, $14, $15, $16, $17, $18) ON CONFLICT ("id") DO NOTHING"#,
                 key,
                 key.created_at as _,
                 credential.hash.as_str(),
                 credential.lookup,
                 credential.start,
                 credential.signing_key,
+                key.created_by,
             )
             .execute(&mut db)
             .await?;
@@ -150,14 +126,16 @@ impl Store {
                 WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $5)
+                  AND ($5::text IS NULL OR "createdBy" = $5)
+                  AND ($6::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $6)
                 ORDER BY "createdAt" DESC, "id" DESC
-                LIMIT $6
+                LIMIT $7
                 "#,
                 before as _,
                 before_id,
                 query.client_id,
                 query.is_active,
+                query.created_by,
                 pattern,
                 i64::from(query.limit) + 1,
             )
@@ -251,58 +229,6 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// The current key becomes the previous one, if it has a grace period; the one before is gone in any case. Answers
-/// until when the previous one is valid. Of a plaintext that is not the one which was hashed nothing is kept.
-async fn replace_credential(
-    db: &mut Session,
-    id: &str,
-    rotation: &Rotation,
-) -> sqlx::Result<Option<Timestamp>> {
-    let Rotation {
-        credential,
-        grace_ends_at,
-        replaced,
-    } = rotation;
-    let replaced = replaced.as_ref();
-    sqlx::query_scalar!(
-        r#"
-        UPDATE "ApiKey" AS key SET
-          "previousKey" = CASE WHEN previous.lookup IS NOT NULL THEN previous.hash END,
-          "previousLookup" = previous.lookup,
-          "previousSigningKey" = CASE WHEN previous.lookup IS NOT NULL THEN "signingKey" END,
-          "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
-          "key" = $3,
-          "lookup" = $4,
-          "start" = $5,
-          "signingKey" = $6,
-          "coldDigest" = NULL
-        FROM (
-          SELECT
-            CASE WHEN "lookup" IS NULL THEN $7 ELSE "key" END AS hash,
-            CASE
-              WHEN $2::timestamp IS NULL THEN NULL
-              WHEN "lookup" IS NOT NULL THEN "lookup"
-              WHEN sophra_api_keys.plaintext_digest("key") = $9 THEN $8
-            END AS lookup
-          FROM "ApiKey" WHERE "id" = $1
-        ) AS previous
-        WHERE key."id" = $1
-        RETURNING key."previousKeyExpiresAt" AS "until: Timestamp"
-        "#,
-        id,
-        grace_ends_at as _,
-        credential.hash.as_str(),
-        credential.lookup,
-        credential.start,
-        credential.signing_key,
-        replaced.map(|replaced| replaced.hash.as_str()),
-        replaced.map(|replaced| replaced.digest.lookup()),
-        replaced.map(|replaced| replaced.digest.bytes()),
-    )
-    .fetch_one(db)
-    .await
 }
 
 /// A pattern for `ILIKE` that matches the text anywhere, literally.

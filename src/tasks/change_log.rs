@@ -100,8 +100,8 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         // A lost notification, or a pooler that cannot LISTEN, costs an interval.
         let _ = timeout(INTERVAL, service.changed.notified()).await;
         // A fault leaves the position where it is; how long that may last is the cache's bound.
-        let followed = follower.follow(service);
-        service.run_round(BackgroundTask::ChangeLog, followed).await;
+        let round = follower.follow(service);
+        service.run_round(BackgroundTask::ChangeLog, round).await;
         service.cache.sweep();
         service.admin_tokens.sweep();
     }

@@ -13,8 +13,8 @@ use crate::store::NotificationListener;
 pub(super) async fn run(service: Arc<Service>, listener: NotificationListener) {
     const PAUSE: Duration = Duration::from_millis(200);
     loop {
-        let listened = Box::pin(listener.listen(|| service.changed.notify_one()));
-        service.run_round(BackgroundTask::Listener, listened).await;
+        let round = Box::pin(listener.listen(|| service.changed.notify_one()));
+        service.run_round(BackgroundTask::Listener, round).await;
         sleep(PAUSE).await;
     }
 }

@@ -20,6 +20,7 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "ApiKey", name: "usageCount", definition: "bigint NOT NULL DEFAULT 0", added: false },
     Column { table: "ApiKey", name: "lookup", definition: "text", added: true },
     Column { table: "ApiKey", name: "start", definition: "text", added: true },
+    Column { table: "ApiKey", name: "createdBy", definition: "text", added: true },
     Column { table: "ApiKey", name: "scopes", definition: "text[] NOT NULL DEFAULT '{}'::text[]", added: true },
     Column { table: "ApiKey", name: "metadata", definition: "jsonb", added: true },
     Column { table: "ApiKey", name: "rateLimitWindowSeconds", definition: "integer", added: true },

@@ -1,0 +1,81 @@
+//! The credential in the row of a key, and its replacement.
+
+use super::connection::Session;
+use crate::model::{CredentialDigest, StoredHash, Timestamp};
+
+/// What a new or regenerated key leaves in its row.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    pub hash: StoredHash,
+    pub lookup: String,
+    pub start: String,
+    /// Fingerprint of the signing key behind the tag.
+    pub signing_key: String,
+}
+
+/// A new key in the place of the current one, which stays valid until `grace_ends_at`.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    pub credential: Credential,
+    pub grace_ends_at: Option<Timestamp>,
+    /// Of a current key that is kept in plaintext: in its grace period it is kept as this hash only.
+    pub replaced: Option<ReplacedPlaintext>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReplacedPlaintext {
+    pub digest: CredentialDigest,
+    pub hash: StoredHash,
+}
+
+/// The current key becomes the previous one, if it has a grace period; the one before is gone in any case. Answers
+/// until when the previous one is valid. Of a plaintext that is not the one which was hashed nothing is kept.
+pub(super) async fn replace_credential(
+    db: &mut Session,
+    id: &str,
+    rotation: &Rotation,
+) -> sqlx::Result<Option<Timestamp>> {
+    let Rotation {
+        credential,
+        grace_ends_at,
+        replaced,
+    } = rotation;
+    let replaced = replaced.as_ref();
+    sqlx::query_scalar!(
+        r#"
+        UPDATE "ApiKey" AS key SET
+          "previousKey" = CASE WHEN previous.lookup IS NOT NULL THEN previous.hash END,
+          "previousLookup" = previous.lookup,
+          "previousSigningKey" = CASE WHEN previous.lookup IS NOT NULL THEN "signingKey" END,
+          "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
+          "key" = $3,
+          "lookup" = $4,
+          "start" = $5,
+          "signingKey" = $6,
+          "coldDigest" = NULL
+        FROM (
+          SELECT
+            CASE WHEN "lookup" IS NULL THEN $7 ELSE "key" END AS hash,
+            CASE
+              WHEN $2::timestamp IS NULL THEN NULL
+              WHEN "lookup" IS NOT NULL THEN "lookup"
+              WHEN sophra_api_keys.plaintext_digest("key") = $9 THEN $8
+            END AS lookup
+          FROM "ApiKey" WHERE "id" = $1
+        ) AS previous
+        WHERE key."id" = $1
+        RETURNING key."previousKeyExpiresAt" AS "until: Timestamp"
+        "#,
+        id,
+        grace_ends_at as _,
+        credential.hash.as_str(),
+        credential.lookup,
+        credential.start,
+        credential.signing_key,
+        replaced.map(|replaced| replaced.hash.as_str()),
+        replaced.map(|replaced| replaced.digest.lookup()),
+        replaced.map(|replaced| replaced.digest.bytes()),
+    )
+    .fetch_one(db)
+    .await
+}
