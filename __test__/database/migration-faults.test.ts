@@ -139,7 +139,7 @@ describe('a database that another build has migrated', () => {
     expect(findings).toContainEqual({
       check: 'migrations',
       status: 'problem',
-      message: 'Applied with other contents: 0003_own_schema',
+      message: 'Migrations were applied with different contents: 0003_own_schema',
       remedy: expect.stringContaining('build'),
     })
   })

@@ -91,8 +91,8 @@ async fn migrations(findings: &mut Findings, store: &Store) {
     if !altered.is_empty() {
         findings.problem(
             "migrations",
-            format!("Applied with other contents: {}", altered.join(", ")),
-            "Use the build of @sophra/api-keys that has migrated this database, or restore a backup from before",
+            format!("Migrations were applied with different contents: {}", altered.join(", ")),
+            "Use the build of @sophra/api-keys that migrated this database, or restore a backup from before the migration",
         );
     } else if pending.is_empty() {
         findings.ok("migrations", "All migrations have been applied");

@@ -126,7 +126,7 @@ impl Metrics {
         text.family(
             MetricKind::Counter,
             "background_failures_total",
-            "Rounds of background work that failed, by the work; they are tried again.",
+            "Failed runs of background tasks by task; they are retried.",
         )
         .by("task", self.background_failures.iter());
     }

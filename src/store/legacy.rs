@@ -35,7 +35,7 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .map(CredentialDigest::from_bytes)
-        .ok_or(StoreError::Unexpected("a digest of another length"))
+        .ok_or(StoreError::Unexpected("a digest of the wrong length"))
 }
 
 impl Store {

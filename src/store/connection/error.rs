@@ -102,7 +102,7 @@ impl StoreError {
                 fault => fault,
             },
             Self::Superseded => Error::unavailable(UNAVAILABLE),
-            Self::Unexpected(what) => Error::internal(format!("The database answered {what}")),
+            Self::Unexpected(what) => Error::internal(format!("The database returned {what}")),
         };
         let sqlstate = self.sqlstate();
         fault.caused_by(Origin::statement(

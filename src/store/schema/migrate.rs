@@ -22,7 +22,7 @@ pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
 /// How long a migration waits for a lock on a table. While it waits, every other session queues behind it.
 const LOCK_TIMEOUT: &str = "2s";
 
-const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL, or call migrate() with it";
+const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL to the address of the server itself";
 
 /// The result of a migration.
 #[derive(Debug)]
