@@ -47,7 +47,7 @@ test('every code is named', () => {
 
 /** The fields of an interface of the types. */
 function fieldsOf(name: string): string[] {
-  const [, body] = new RegExp(`interface ${name} [^{]*\\{\\n(.*?)\\n\\}`, 's').exec(header)!
+  const [, body] = new RegExp(`interface ${name}\\b[^{]*\\{\\n(.*?)\\n\\}`, 's').exec(header)!
   return [...body!.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field]) => field!)
 }
 
@@ -58,6 +58,12 @@ test('the fields of a key are in the reference', () => {
   ).map((rows) => rows.flatMap(([cell]) => cell!.replace(/`/g, '').split(', ')))
   expect(settable).toEqual(fieldsOf('CreateApiKeyInput'))
   expect([...settable!, ...readOnly!].sort()).toEqual(fieldsOf('ApiKey').sort())
+})
+
+test('the query of a list is in the guide', () => {
+  const guide = chapter(read('docs/guides/keys-and-rotation.md'), 'List and search')
+  const fields = table(guide, 'field').map(([field]) => field)
+  expect(fields.sort()).toEqual(fieldsOf('ListApiKeysQuery').sort())
 })
 
 test('the context of a verify is in the reference', () => {
