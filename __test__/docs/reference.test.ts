@@ -95,7 +95,9 @@ describe('the table of the options', () => {
   })
 
   test('has the defaults of the code', () => {
-    const constants = [...read('src/config.rs').matchAll(/^ {4}pub const (\w+): \S+ = (.+);$/gm)]
+    const constants = [
+      ...read('src/config/settings.rs').matchAll(/^ {4}pub const (\w+): \S+ = (.+);$/gm),
+    ]
     expect(constants.length).toBeGreaterThan(5)
     for (const [, name, literal] of constants) {
       const option = name === 'PREFIX' ? 'prefixes' : camelCase(name!)

@@ -38,6 +38,7 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     scopes: 'ARRAY',
     signingKey: 'text',
     start: 'text',
+    createdBy: 'text',
   },
   AdminToken: {
     description: 'text',
