@@ -17,5 +17,5 @@ pub use background::BackgroundTask;
 pub use clients::{ClientUses, Clients};
 pub use counter::{Counter, Counts, Timed};
 pub use histogram::Histogram;
-pub use process::{Metrics, TIMED_EVERY};
+pub use process::{Metrics, TIMED_EVERY, VerifyCount};
 pub use state::{Gauges, Snapshot, Totals};

@@ -16,7 +16,7 @@ pub use clock::now;
 pub use close::{Close, begin_close};
 pub use flush::{flush, flush_blocking};
 pub use migrate::{MigrationReport, migrate, migration_script};
-pub use report::{emit_panic, metrics_text, report_fault};
+pub use report::{count_verify, emit_panic, metrics_text, report_fault};
 pub use runtime::runtime;
 pub use state::{
     Call, WarmCall, configure, enter, enter_warm, environment, events, metrics, proxy_trust,

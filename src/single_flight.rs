@@ -13,21 +13,21 @@ use crate::background::Background;
 use crate::error::Error;
 use crate::panic;
 
-type Answer<V> = Result<V, Error>;
-type Flight<V> = Shared<oneshot::Receiver<Answer<V>>>;
-type InFlight<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
+type FlightResult<V> = Result<V, Error>;
+type Flight<V> = Shared<oneshot::Receiver<FlightResult<V>>>;
+type FlightMap<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
 
 /// Work under way, by what it is for. A flight is a task of its own: it goes on when whoever began it is gone, and its
 /// key is free again as soon as it ends, in whatever way.
 pub struct SingleFlight<K: Eq + Hash, V> {
-    in_flight: InFlight<K, V>,
+    in_flight: FlightMap<K, V>,
     background: Background,
 }
 
 /// Frees the key of a flight that ends, by a panic or a stop of the service too.
 struct Landing<K: Eq + Hash, V> {
     key: K,
-    in_flight: InFlight<K, V>,
+    in_flight: FlightMap<K, V>,
 }
 
 impl<K: Eq + Hash, V> Drop for Landing<K, V> {
@@ -44,7 +44,7 @@ where
     #[must_use]
     pub fn new(background: Background) -> Self {
         Self {
-            in_flight: InFlight::default(),
+            in_flight: FlightMap::default(),
             background,
         }
     }
@@ -54,9 +54,9 @@ where
     ///
     /// # Errors
     /// That of `begin` or of the work; [`Error::Internal`] after a panic.
-    pub async fn run<F>(&self, key: K, begin: impl FnOnce() -> Result<F, Error>) -> Answer<V>
+    pub async fn run<F>(&self, key: K, begin: impl FnOnce() -> Result<F, Error>) -> FlightResult<V>
     where
-        F: Future<Output = Answer<V>> + Send + 'static,
+        F: Future<Output = FlightResult<V>> + Send + 'static,
     {
         let (flight, departure) = {
             let mut in_flight = self.in_flight.lock();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     impl Work {
-        async fn run(self: Arc<Self>) -> Answer<usize> {
+        async fn run(self: Arc<Self>) -> FlightResult<usize> {
             let times = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
             self.end.notified().await;
             Ok(times)
@@ -126,7 +126,7 @@ mod tests {
             self: &Arc<Self>,
             flights: &Flights,
             key: &'static str,
-        ) -> tokio::task::JoinHandle<Answer<usize>> {
+        ) -> tokio::task::JoinHandle<FlightResult<usize>> {
             let (work, flights) = (Arc::clone(self), Arc::clone(flights));
             tokio::spawn(async move { flights.run(key, || Ok(work.run())).await })
         }
@@ -164,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_shared() {
         let (flights, _) = flights();
-        let fail = async || -> Answer<usize> {
+        let fail = async || -> FlightResult<usize> {
             yield_now().await;
             Err(Error::unavailable("away"))
         };

@@ -10,6 +10,7 @@ mod handle;
 mod health;
 mod keys;
 mod legacy;
+mod locked_rows;
 mod retry;
 mod rotation;
 mod schema;
@@ -26,6 +27,7 @@ pub use handle::Store;
 pub use health::Condition;
 pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
+pub use locked_rows::LockedRows;
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,

@@ -16,4 +16,4 @@ pub use format::{Environment, KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
 pub use inspect::{Inspection, KeyKind, TagCheck, inspect};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
 pub use shape::{MAX_LENGTH, MIN_LENGTH};
-pub use tokens::{Generated, Parsed, Tokens};
+pub use tokens::{Generated, ParsedKey, Tokens};

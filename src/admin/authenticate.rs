@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cache::{CacheLookup, Row, Sequence};
+use crate::cache::CacheLookup;
 use crate::cached_token::{CachedToken, TokenEntry};
 use crate::error::Error;
 use crate::jwt;
 use crate::legacy;
 use crate::model::{CredentialDigest, Timestamp};
 use crate::service::Service;
-use crate::store::StoredToken;
-
-/// A row that changes faster than it can be read.
-const TRIES: usize = 5;
 
 /// The entry of a token that is signed by the secret and has a row; `None` for any other string.
 pub(super) async fn authenticate(
@@ -36,7 +32,13 @@ pub(super) async fn authenticate(
     let Some(claims) = jwt::verify(secret, token).filter(|claims| claims.hold_at(now)) else {
         return Ok(None);
     };
-    let (found, read_at) = read(service, &CredentialDigest::of(token)).await?;
+    let token_digest = CredentialDigest::of(token);
+    let (found, read_at) = cache
+        .read_row(
+            || service.store.find_admin_token(&token_digest),
+            |stored| &stored.token.id,
+        )
+        .await?;
     let Some((stored, row)) = found else {
         cache.insert_refusal(key, read_at, Instant::now());
         return Ok(None);
@@ -55,23 +57,4 @@ pub(super) async fn authenticate(
         claims,
     };
     Ok(Some(cache.insert(key, authenticated, row, read_at)))
-}
-
-/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
-async fn read(
-    service: &Service,
-    digest: &CredentialDigest,
-) -> Result<(Option<(StoredToken, Arc<Row>)>, Sequence), Error> {
-    for _ in 1..TRIES {
-        let read_at = service.admin_tokens.sequence();
-        let Some(stored) = service.store.find_admin_token(digest).await? else {
-            return Ok((None, read_at));
-        };
-        if let Some(row) = service.admin_tokens.row(&stored.token.id, read_at) {
-            return Ok((Some((stored, row)), read_at));
-        }
-    }
-    Err(Error::unavailable(
-        "The row of the admin token keeps changing while it is being read: try again",
-    ))
 }

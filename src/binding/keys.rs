@@ -220,6 +220,6 @@ pub(crate) fn verify_api_key<'e>(
         let code = result
             .as_ref()
             .map_or_else(Error::code, VerificationView::code);
-        process::metrics().verifies.count(code);
+        process::count_verify(code);
     })
 }

@@ -23,7 +23,7 @@ const TOO_LARGE: Value = Value::Unreadable("is too large");
 /// Reads the value, to a bounded depth and size.
 pub(super) fn read(value: Unknown<'_>) -> Value {
     let raw = value.value();
-    let mut reader = Reader {
+    let mut reader = ValueReader {
         env: raw.env,
         left: VALUES_MAX,
     };
@@ -34,7 +34,7 @@ pub(super) fn read(value: Unknown<'_>) -> Value {
 /// huge string costs nothing; a lone surrogate becomes U+FFFD.
 pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
     let raw = value.value();
-    let reader = Reader {
+    let reader = ValueReader {
         env: raw.env,
         left: 0,
     };
@@ -49,12 +49,12 @@ pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
 /// What makes its calls of Node-API sound: `env` is the environment of the call that is running, and this is its thread;
 /// every `napi_value` was handed to that call or answered in it, so its handle scope is still open; `get` and `value`
 /// hand over an `out` that is theirs alone and of the type that the function writes.
-struct Reader {
+struct ValueReader {
     env: sys::napi_env,
     left: usize,
 }
 
-impl Reader {
+impl ValueReader {
     fn read(&mut self, value: sys::napi_value, depth: usize) -> Value {
         if self.left == 0 || depth > DEPTH_MAX {
             return TOO_LARGE;
@@ -69,11 +69,11 @@ impl Reader {
             sys::ValueType::napi_undefined => Value::Undefined,
             sys::ValueType::napi_null => Value::Null,
             sys::ValueType::napi_boolean => Value::Bool(
-                // SAFETY: see `Reader`; a `bool` is written.
+                // SAFETY: see `ValueReader`; a `bool` is written.
                 self.get(|env, out| unsafe { sys::napi_get_value_bool(env, value, out) })?,
             ),
             sys::ValueType::napi_number => Value::Number(
-                // SAFETY: see `Reader`; an `f64` is written.
+                // SAFETY: see `ValueReader`; an `f64` is written.
                 self.get(|env, out| unsafe { sys::napi_get_value_double(env, value, out) })?,
             ),
             sys::ValueType::napi_string => self.text(value)?,
@@ -83,14 +83,14 @@ impl Reader {
     }
 
     fn object(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
-        // SAFETY: see `Reader`; a `bool` is written.
+        // SAFETY: see `ValueReader`; a `bool` is written.
         if self.get(|env, out| unsafe { sys::napi_is_date(env, value, out) })? {
-            // SAFETY: see `Reader`; an `f64` is written.
+            // SAFETY: see `ValueReader`; an `f64` is written.
             let millis =
                 self.get(|env, out| unsafe { sys::napi_get_date_value(env, value, out) })?;
             return Some(Value::Date(millis));
         }
-        // SAFETY: see `Reader`; a `bool` is written.
+        // SAFETY: see `ValueReader`; a `bool` is written.
         if self.get(|env, out| unsafe { sys::napi_is_array(env, value, out) })? {
             return self.list(value, depth);
         }
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     fn list(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
-        // SAFETY: see `Reader`; a `u32` is written.
+        // SAFETY: see `ValueReader`; a `u32` is written.
         let length = self.get(|env, out| unsafe { sys::napi_get_array_length(env, value, out) })?;
         if length > ENTRIES_MAX {
             return Some(TOO_LARGE);
@@ -113,7 +113,7 @@ impl Reader {
 
     /// Own enumerable fields with text names, as JSON.stringify takes them.
     fn fields(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
-        // SAFETY: see `Reader`; a `napi_value` is written.
+        // SAFETY: see `ValueReader`; a `napi_value` is written.
         let names = self.value(|env, out| unsafe {
             sys::napi_get_all_property_names(
                 env,
@@ -124,7 +124,7 @@ impl Reader {
                 out,
             )
         })?;
-        // SAFETY: see `Reader`; a `u32` is written.
+        // SAFETY: see `ValueReader`; a `u32` is written.
         let count = self.get(|env, out| unsafe { sys::napi_get_array_length(env, names, out) })?;
         if count > ENTRIES_MAX {
             return Some(TOO_LARGE);
@@ -136,7 +136,7 @@ impl Reader {
                 Value::Text(text) => (text, true),
                 _ => (String::from_utf16_lossy(&self.units(name, 64)?), false),
             };
-            // SAFETY: see `Reader`; a `napi_value` is written.
+            // SAFETY: see `ValueReader`; a `napi_value` is written.
             let field = match self
                 .value(|env, out| unsafe { sys::napi_get_property(env, value, name, out) })
             {
@@ -150,7 +150,7 @@ impl Reader {
     }
 
     fn element(&self, list: sys::napi_value, index: u32) -> Option<sys::napi_value> {
-        // SAFETY: see `Reader`; a `napi_value` is written.
+        // SAFETY: see `ValueReader`; a `napi_value` is written.
         self.value(|env, out| unsafe { sys::napi_get_element(env, list, index, out) })
     }
 
@@ -166,13 +166,13 @@ impl Reader {
     }
 
     fn units(&self, value: sys::napi_value, max: usize) -> Option<Vec<u16>> {
-        // SAFETY: see `Reader`; a `usize` is written, and without a buffer nothing else is.
+        // SAFETY: see `ValueReader`; a `usize` is written, and without a buffer nothing else is.
         let length: usize = self.get(|env, out| unsafe {
             sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, out)
         })?;
         // One more for the terminator that Node-API writes.
         let mut units = vec![0_u16; length.min(max) + 1];
-        // SAFETY: see `Reader`; a `usize` is written, and at most `units.len()` units go to the buffer of that length.
+        // SAFETY: see `ValueReader`; a `usize` is written, and at most `units.len()` units go to the buffer of that length.
         let written = self.get(|env, out| unsafe {
             sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), out)
         })?;
@@ -181,7 +181,7 @@ impl Reader {
     }
 
     fn kind(&self, value: sys::napi_value) -> Option<sys::napi_valuetype> {
-        // SAFETY: see `Reader`; a `napi_valuetype` is written.
+        // SAFETY: see `ValueReader`; a `napi_valuetype` is written.
         self.get(|env, out| unsafe { sys::napi_typeof(env, value, out) })
     }
 
@@ -208,7 +208,7 @@ impl Reader {
         }
         let mut pending = false;
         let mut exception = ptr::null_mut();
-        // SAFETY: see `Reader`; a `bool` and a `napi_value` are written to variables of those types.
+        // SAFETY: see `ValueReader`; a `bool` and a `napi_value` are written to variables of those types.
         unsafe {
             sys::napi_is_exception_pending(self.env, &raw mut pending);
             if pending {

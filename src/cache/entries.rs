@@ -8,7 +8,8 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
-use super::row::{Row, Rows};
+use super::row::{Row, RowTable};
+use crate::error::Error;
 
 /// A place in the sequence of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ pub struct Cache<V> {
     keyer: CacheKeyer,
     entries: BoundedMap<Arc<Entry<V>>>,
     refused: BoundedMap<NegativeEntry>,
-    rows: Rows,
+    rows: RowTable,
     sequence: AtomicU64,
     /// Where all rows changed, as far as can be told.
     all_changed: AtomicU64,
@@ -89,7 +90,7 @@ impl<V> Cache<V> {
             keyer: CacheKeyer::new(secret),
             entries: bounded(capacity),
             refused: bounded(REFUSED_CAPACITY),
-            rows: Rows::new(now),
+            rows: RowTable::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
             read_until: AtomicU64::new(0),
@@ -154,6 +155,34 @@ impl<V> Cache<V> {
             .changed_at()
             .max(self.all_changed.load(Ordering::Acquire));
         (changed <= read_at.0).then_some(row)
+    }
+
+    /// Reads a row as it is at one place in the sequence of changes: a row that changes while it is read is read again.
+    /// `None`: there is no such row.
+    ///
+    /// # Errors
+    /// Those of `read`; [`Error::DatabaseUnavailable`] where the row keeps changing.
+    pub async fn read_row<T, F>(
+        &self,
+        read: impl Fn() -> F,
+        id: impl Fn(&T) -> &str,
+    ) -> Result<(Option<(T, Arc<Row>)>, Sequence), Error>
+    where
+        F: Future<Output = Result<Option<T>, Error>>,
+    {
+        const TRIES: usize = 5;
+        for _ in 1..TRIES {
+            let read_at = self.sequence();
+            let Some(found) = read().await? else {
+                return Ok((None, read_at));
+            };
+            if let Some(row) = self.row(id(&found), read_at) {
+                return Ok((Some((found, row)), read_at));
+            }
+        }
+        Err(Error::unavailable(
+            "The row keeps changing while it is being read: try again",
+        ))
     }
 
     /// Keeps what was proved. If the row has changed meanwhile, the entry is stale from the start.

@@ -66,7 +66,7 @@ impl Row {
 }
 
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct RowTable {
     rows: Mutex<HashSet<ById>>,
     begun: Instant,
 }
@@ -99,7 +99,7 @@ impl Eq for ById {}
 const KEPT_SECONDS: u32 = 60;
 const SLACK: usize = 1_024;
 
-impl Rows {
+impl RowTable {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             rows: Mutex::default(),

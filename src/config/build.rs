@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::database_url::DatabaseUrl;
 use super::options::{Environ, Options};
 use super::proxies;
-use super::reader::Reader;
+use super::reader::OptionReader;
 use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
 use crate::model::{HashParams, Secret, Ttl};
 use crate::token::{Environment, Keyring, SigningKey, is_prefix};
@@ -20,7 +20,7 @@ pub(super) const MISSING_URL: &str =
 
 /// The configuration, unless there is no database in it, and everything that is wrong.
 pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String>) {
-    let mut reader = Reader::new(&options.0, environ);
+    let mut reader = OptionReader::new(&options.0, environ);
     let database_url = database_url(&mut reader);
     let direct_database_url = direct_database_url(&mut reader);
     let jwt_secret = jwt_secret(&mut reader);
@@ -90,7 +90,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     (config, reader.finish())
 }
 
-fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+fn database_url(reader: &mut OptionReader<'_>) -> Option<DatabaseUrl> {
     // The second name is what some apps call it.
     match reader
         .text("databaseUrl")
@@ -104,18 +104,18 @@ fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     }
 }
 
-fn direct_database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+fn direct_database_url(reader: &mut OptionReader<'_>) -> Option<DatabaseUrl> {
     let text = reader.text("directDatabaseUrl")?;
     checked_url(reader, "directDatabaseUrl", &text)
 }
 
-fn checked_url(reader: &mut Reader<'_>, name: &str, text: &str) -> Option<DatabaseUrl> {
+fn checked_url(reader: &mut OptionReader<'_>, name: &str, text: &str) -> Option<DatabaseUrl> {
     DatabaseUrl::parse(text)
         .map_err(|why| reader.fail_option(name, why))
         .ok()
 }
 
-fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
+fn jwt_secret(reader: &mut OptionReader<'_>) -> Result<Secret, String> {
     match reader.text("jwtSecret") {
         None => Err("JWT_SECRET is missing: admin tokens cannot be used".into()),
         Some(text) if text.len() < JWT_SECRET_MIN => Err(format!(
@@ -125,14 +125,14 @@ fn jwt_secret(reader: &mut Reader<'_>) -> Result<Secret, String> {
     }
 }
 
-pub(super) fn environment(reader: &mut Reader<'_>) -> Environment {
+pub(super) fn environment(reader: &mut OptionReader<'_>) -> Environment {
     match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
         "test" => Environment::Test,
         _ => Environment::Live,
     }
 }
 
-pub(super) fn prefixes(reader: &mut Reader<'_>) -> Vec<String> {
+pub(super) fn prefixes(reader: &mut OptionReader<'_>) -> Vec<String> {
     let prefixes = reader
         .list("prefixes")
         .unwrap_or_else(|| vec![defaults::PREFIX.to_owned().into()]);
@@ -145,7 +145,7 @@ pub(super) fn prefixes(reader: &mut Reader<'_>) -> Vec<String> {
     prefixes.iter().map(|prefix| prefix.to_string()).collect()
 }
 
-pub(super) fn signing_keys(reader: &mut Reader<'_>) -> Option<Keyring> {
+pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {
     let encoded = reader.list("signingKeys")?;
     let keys: Option<Vec<SigningKey>> = encoded
         .iter()
@@ -163,7 +163,7 @@ pub(super) fn signing_keys(reader: &mut Reader<'_>) -> Option<Keyring> {
 }
 
 /// The digest's key comes from the signing keys, and must not lie beside the digest.
-fn cold_digest(reader: &mut Reader<'_>, signing_keys: bool) -> bool {
+fn cold_digest(reader: &mut OptionReader<'_>, signing_keys: bool) -> bool {
     let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
     if on && !signing_keys {
         reader.fail_option("coldDigest", "requires signingKeys (API_KEYS_SIGNING_KEYS)");
@@ -171,7 +171,7 @@ fn cold_digest(reader: &mut Reader<'_>, signing_keys: bool) -> bool {
     on
 }
 
-fn hash_params(reader: &mut Reader<'_>) -> HashParams {
+fn hash_params(reader: &mut OptionReader<'_>) -> HashParams {
     let memory = reader
         .number("argon2MemoryKib", 8..=262_144)
         .unwrap_or(defaults::ARGON2_MEMORY_KIB);
@@ -187,7 +187,7 @@ fn default_hash_permits() -> usize {
     cores.saturating_sub(1).max(1)
 }
 
-fn ttl(reader: &mut Reader<'_>) -> Ttl {
+fn ttl(reader: &mut OptionReader<'_>) -> Ttl {
     let mut days = |name| {
         reader
             .number(name, 1..=36_500)

@@ -3,7 +3,7 @@
 use super::build::{MISSING_URL, build, environment, prefixes, signing_keys};
 use super::options::{Environ, Options};
 use super::proxies;
-use super::reader::Reader;
+use super::reader::OptionReader;
 use super::settings::Config;
 use crate::error::Error;
 use crate::input::Value;
@@ -19,7 +19,7 @@ pub struct Offline {
 
 impl Offline {
     pub fn load(environ: Environ<'_>) -> Result<Self, Error> {
-        let mut reader = Reader::new(&[], environ);
+        let mut reader = OptionReader::new(&[], environ);
         let format = KeyFormat::new(prefixes(&mut reader), environment(&mut reader));
         let signing_keys = signing_keys(&mut reader);
         match (format, reader.finish()) {
@@ -69,7 +69,7 @@ impl Config {
 
 /// The part of it that is needed before the service is started.
 pub fn load_trust(options: &Options, environ: Environ<'_>) -> Result<ProxyTrust, Error> {
-    let mut reader = Reader::new(&options.0, environ);
+    let mut reader = OptionReader::new(&options.0, environ);
     let trust = proxies::trust(&mut reader);
     match reader.problems() {
         [] => Ok(trust),

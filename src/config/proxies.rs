@@ -4,14 +4,14 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-use super::reader::Reader;
+use super::reader::OptionReader;
 use crate::model::{ProxyTrust, parse_network};
 
 /// A shorter prefix takes in strangers: `10.0.0.0/8` and `fc00::/7` are the widest networks that one can own.
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 7;
 
-pub(super) fn trust(reader: &mut Reader<'_>) -> ProxyTrust {
+pub(super) fn trust(reader: &mut OptionReader<'_>) -> ProxyTrust {
     let proxies = reader.list("trustedProxies");
     let hops = reader.number("trustedHops", 1..=32);
     let proxies = proxies.filter(|entries| !entries.is_empty());
@@ -34,7 +34,7 @@ pub(super) fn trust(reader: &mut Reader<'_>) -> ProxyTrust {
     }
 }
 
-fn networks(reader: &mut Reader<'_>, entries: &[&str]) -> Box<[IpNet]> {
+fn networks(reader: &mut OptionReader<'_>, entries: &[&str]) -> Box<[IpNet]> {
     let Some(networks) = entries
         .iter()
         .copied()

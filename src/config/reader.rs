@@ -10,14 +10,14 @@ use crate::input::{Value, rules};
 /// Shared with other tools, so without our prefix.
 const UNPREFIXED: [&str; 3] = ["databaseUrl", "directDatabaseUrl", "jwtSecret"];
 
-pub(super) struct Reader<'a> {
+pub(super) struct OptionReader<'a> {
     options: &'a [(String, Value)],
     environ: Environ<'a>,
     known: Vec<&'static str>,
     problems: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> OptionReader<'a> {
     pub(super) fn new(options: &'a [(String, Value)], environ: Environ<'a>) -> Self {
         Self {
             options,

@@ -18,13 +18,22 @@ const OUTCOMES: usize = Refusal::ALL.len() + 1;
 /// Of so many verifies from memory one is timed: reading the clock twice would cost more than all that is counted here.
 pub const TIMED_EVERY: u32 = 64;
 
+/// A verify as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum VerifyCount<'a> {
+    /// Answered by the cache on the warm path, by the number of the outcome: an array is faster than a look-up.
+    CacheHit(u8),
+    /// Any other verify, by its code.
+    Other(&'a str),
+}
+
 /// One for a process.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Verifies that memory answered, by the number of their outcome; see [`Metrics::hit`].
+    /// Verifies that memory answered, by the number of their outcome; see [`Metrics::count_verify`].
     pub(super) hits: [AtomicU64; OUTCOMES],
     /// All other verifies.
-    pub verifies: Counts,
+    pub(super) verifies: Counts,
     pub admin_verifies: Counts,
     /// Looks into the cache beside those of `hits`.
     pub lookups: Counts,
@@ -71,10 +80,15 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a verify that memory answered: by 0 as valid, else by the number of the refusal.
-    pub fn hit(&self, outcome: u8) {
-        if let Some(count) = self.hits.get(usize::from(outcome)) {
-            count.fetch_add(1, Relaxed);
+    /// Counts a verify: the one place that does. `outcome` is 0 for a valid key, else the number of the refusal.
+    pub fn count_verify(&self, counted: VerifyCount<'_>) {
+        match counted {
+            VerifyCount::CacheHit(outcome) => {
+                if let Some(count) = self.hits.get(usize::from(outcome)) {
+                    count.fetch_add(1, Relaxed);
+                }
+            }
+            VerifyCount::Other(code) => self.verifies.count(code),
         }
     }
 

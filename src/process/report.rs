@@ -6,7 +6,7 @@ use super::clock::now;
 use super::state::{events, metrics, started, state};
 use crate::error::Error;
 use crate::events::InternalFault;
-use crate::metrics::Snapshot;
+use crate::metrics::{Snapshot, VerifyCount};
 use crate::service::internal_fault;
 
 /// The metrics of what there is, also before the service is started. Nothing is started.
@@ -28,6 +28,11 @@ pub fn metrics_text() -> String {
         totals,
         running: service.map(|service| service.gauges(Instant::now())),
     })
+}
+
+/// Counts a verify that did not take the warm path, by its code; also one that could not begin.
+pub fn count_verify(code: &str) {
+    metrics().count_verify(VerifyCount::Other(code));
 }
 
 /// Reports an internal fault of a call, once each.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::audit_log;
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::metrics::BackgroundTask;
 use crate::model::{FleetTotal, Timestamp, UsageBatch};
 use crate::rate_limit::FleetUse;
 use crate::service::Service;
-use crate::store::StoredBatch;
+use crate::store::{LockedRows, StoredBatch};
 use crate::verify::store_suspensions;
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -93,27 +93,19 @@ async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
 
 /// Answers the keys whose fleet totals it learned.
 async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
-    const PAUSE: Duration = Duration::from_millis(50);
-    /// Batches with rows that somebody has locked.
-    const TRIES: usize = 20;
     let mut learned = HashSet::new();
-    let mut tries = 0;
-    let flushing = service.usage.begin_flush().await;
-    while let Some(batch) = flushing.next_batch() {
+    let mut locked_rows = LockedRows::default();
+    let turn = service.usage.begin_flush().await;
+    while let Some(batch) = turn.next_batch() {
         let stored = store_batch(service, &batch).await?;
         learned.extend(stored.totals.into_iter().map(|total| total.key_id));
         let skipped: HashSet<_> = stored.skipped.into_iter().collect();
-        flushing.stored(&skipped);
-        if skipped.is_empty() {
-            continue;
-        }
-        tries += 1;
-        if tries == TRIES {
+        turn.stored(&skipped);
+        if !skipped.is_empty() && !locked_rows.wait().await {
             return Err(Error::unavailable(
                 "Rows of used keys are locked in the database: their usage is kept and stored later",
             ));
         }
-        sleep(PAUSE).await;
     }
     Ok(learned)
 }
@@ -161,12 +153,12 @@ fn reconcile(service: &Service, total: &FleetTotal, own: i64, now: Timestamp) {
     let Some(limiter) = service.limiters.find(&total.key_id) else {
         return;
     };
-    let full_in = total.full_at.map_or(0, |at| at.millis_after(now));
+    let time_to_full = total.full_at.map_or(0, |at| at.millis_after(now));
     limiter.reconcile(
         FleetUse {
             generation: total.generation,
             total: number(total.total),
-            time_to_full: Duration::from_millis(full_in),
+            time_to_full: Duration::from_millis(time_to_full),
         },
         number(own),
     );

@@ -24,7 +24,7 @@ pub struct Generated {
 
 /// A string that may be a key. Only its stored hash proves that it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed<'a> {
+pub enum ParsedKey<'a> {
     /// Issued here: the checksum holds, and one of our signing keys made the tag.
     Issued {
         /// The public id that finds the row.
@@ -33,7 +33,7 @@ pub enum Parsed<'a> {
         signing_key: &'a str,
     },
     /// The shape of an adopted key: visible ASCII without an accepted prefix.
-    Adopted,
+    Legacy,
 }
 
 /// Makes and parses keys.
@@ -90,13 +90,13 @@ impl Tokens {
     /// Pure computation, cheapest first: length, characters, prefix, shape, environment, checksum,
     /// tag. Nothing is allocated.
     #[must_use]
-    pub fn parse<'a>(&'a self, text: &'a str) -> Option<Parsed<'a>> {
+    pub fn parse<'a>(&'a self, text: &'a str) -> Option<ParsedKey<'a>> {
         if !is_presentable(text) {
             return None;
         }
         match text.split_once('_') {
             Some((prefix, rest)) if self.format.accepts(prefix) => self.parse_issued(text, rest),
-            _ => Some(Parsed::Adopted),
+            _ => Some(ParsedKey::Legacy),
         }
     }
 
@@ -113,7 +113,7 @@ impl Tokens {
         shaped.then_some(lookup)
     }
 
-    fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<Parsed<'a>> {
+    fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<ParsedKey<'a>> {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;
         let shaped = environment == self.format.environment().as_str()
@@ -127,7 +127,7 @@ impl Tokens {
         }
         let (signed, tag) = split_end(tagged, TAG_DIGITS)?;
         let signing_key = self.keyring.author_of(signed, tag)?.fingerprint();
-        Some(Parsed::Issued {
+        Some(ParsedKey::Issued {
             lookup,
             signing_key,
         })

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::memory::KeyLookup;
 use super::rehash::renew_stored;
-use super::row::{RowQuery, read_row};
+use super::row::RowQuery;
 use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry};
 use crate::error::Error;
@@ -93,7 +93,17 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
     let query = RowQuery::of(&lookup, &key);
-    let (found, read_at) = read_row(service, &query).await?;
+    let (found, read_at) = service
+        .cache
+        .read_row(
+            || {
+                service
+                    .store
+                    .find_candidate(&query.lookup, query.digest.as_ref())
+            },
+            |candidate| &candidate.policy.key_id,
+        )
+        .await?;
     let Some((candidate, row)) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
             // As much work as for a known lookup, so that the time does not tell which ids exist.

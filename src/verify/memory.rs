@@ -9,7 +9,7 @@ use crate::cache::{CacheKey, CacheLookup};
 use crate::hash::is_stored_hash;
 use crate::model::Timestamp;
 use crate::service::Service;
-use crate::token::Parsed;
+use crate::token::ParsedKey;
 
 /// The answer of memory to a presented key.
 pub(super) enum MemoryAnswer<'a> {
@@ -96,7 +96,7 @@ fn throttled(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Opt
 /// issued here, or a legacy one. A stored hash is nobody's key, whatever has become of its row.
 fn lookup<'a>(service: &'a Service, presented: &'a str) -> Option<KeyLookup<&'a str>> {
     match service.tokens.parse(presented)? {
-        Parsed::Issued { lookup, .. } => Some(KeyLookup::Issued(lookup)),
-        Parsed::Adopted => (!is_stored_hash(presented)).then_some(KeyLookup::Legacy),
+        ParsedKey::Issued { lookup, .. } => Some(KeyLookup::Issued(lookup)),
+        ParsedKey::Legacy => (!is_stored_hash(presented)).then_some(KeyLookup::Legacy),
     }
 }

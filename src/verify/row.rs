@@ -1,20 +1,11 @@
-//! Reads the row of a presented key.
-
-use std::sync::Arc;
+//! Finds the row of a presented key.
 
 use super::memory::KeyLookup;
-use crate::cache::{Row, Sequence};
-use crate::error::Error;
 use crate::model::{CredentialDigest, Plaintext};
-use crate::service::Service;
-use crate::store::Candidate;
-
-/// Reads of a row that changes while it is read.
-const TRIES: usize = 5;
 
 /// What finds the row.
 pub(super) struct RowQuery {
-    lookup: Box<str>,
+    pub(super) lookup: Box<str>,
     /// The digest of a key that may be kept in plaintext.
     pub(super) digest: Option<CredentialDigest>,
 }
@@ -35,27 +26,4 @@ impl RowQuery {
             }
         }
     }
-}
-
-/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
-pub(super) async fn read_row(
-    service: &Service,
-    query: &RowQuery,
-) -> Result<(Option<(Candidate, Arc<Row>)>, Sequence), Error> {
-    for _ in 1..TRIES {
-        let read_at = service.cache.sequence();
-        let candidate = service
-            .store
-            .find_candidate(&query.lookup, query.digest.as_ref())
-            .await?;
-        let Some(candidate) = candidate else {
-            return Ok((None, read_at));
-        };
-        if let Some(row) = service.cache.row(&candidate.policy.key_id, read_at) {
-            return Ok((Some((candidate, row)), read_at));
-        }
-    }
-    Err(Error::unavailable(
-        "The row of the key keeps changing while it is being read: try again",
-    ))
 }

@@ -2,16 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::sleep;
 
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::events::Event;
 use crate::model::{Escaped, KeyPolicy, Timestamp};
 use crate::service::Service;
-use crate::store::SuspensionOutcome;
+use crate::store::{LockedRows, SuspensionOutcome};
 use crate::suspensions::PendingSuspension;
 
 /// No more than a statement can store in time.
@@ -33,11 +30,8 @@ pub(super) fn suspend(service: &Service, entry: &Arc<KeyEntry>, now: Timestamp) 
 /// Stores the suspensions that the database does not know yet. On a fault they are kept for the next time; those that
 /// are over by then are forgotten.
 pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
-    const PAUSE: Duration = Duration::from_millis(50);
-    /// Of rows that somebody has locked.
-    const TRIES: usize = 20;
     let _writer = service.suspensions.begin_storing().await;
-    let mut tries = 0;
+    let mut locked_rows = LockedRows::default();
     loop {
         let due = service.suspensions.due(service.now());
         if due.is_empty() {
@@ -47,16 +41,11 @@ pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
         for batch in due.chunks(BATCH_MAX) {
             some_are_locked |= store_batch(service, batch).await?;
         }
-        if !some_are_locked {
-            continue;
-        }
-        tries += 1;
-        if tries == TRIES {
+        if some_are_locked && !locked_rows.wait().await {
             return Err(Error::unavailable(
                 "Rows of suspended keys are locked in the database: their suspensions are kept and stored later",
             ));
         }
-        sleep(PAUSE).await;
     }
 }
 

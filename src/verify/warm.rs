@@ -7,7 +7,7 @@ use super::attempt::note_refusal;
 use super::context::VerifyContext;
 use super::memory::{MemoryAnswer, answer};
 use super::verification::Verification;
-use crate::metrics::TIMED_EVERY;
+use crate::metrics::{TIMED_EVERY, VerifyCount};
 use crate::model::Timestamp;
 use crate::service::Service;
 
@@ -27,11 +27,11 @@ pub fn warm<'a>(
     else {
         return None;
     };
-    if in_cache {
-        service.metrics.hit(verification.number());
+    service.metrics.count_verify(if in_cache {
+        VerifyCount::CacheHit(verification.number())
     } else {
-        service.metrics.verifies.count(verification.code());
-    }
+        VerifyCount::Other(verification.code())
+    });
     if let Verification::Refused(refused) = &verification {
         describe(&mut context);
         note_refusal(service, key, refused, &context, now);

@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::store::connection::error::StoreError;
 
 /// Counts over the rows.
-pub struct Rows {
+pub struct RowCounts {
     pub keys: i64,
     pub plaintext_keys: i64,
     pub plaintext_tokens: i64,
@@ -41,10 +41,10 @@ impl UnreadableRows {
 }
 
 impl Store {
-    pub async fn rows(&self) -> Result<Rows, Error> {
+    pub async fn rows(&self) -> Result<RowCounts, Error> {
         self.once("rows", || async {
             sqlx::query_as!(
-                Rows,
+                RowCounts,
                 r#"
                 SELECT
                   count(*) AS "keys!",

@@ -94,7 +94,7 @@ fn vectors() {
             _ => Environment::Test,
         };
         let tokens = tokens_of(&[&vector.prefix], environment, &[&bytes]);
-        let issued = Parsed::Issued {
+        let issued = ParsedKey::Issued {
             lookup: &vector.lookup,
             signing_key: &vector.fingerprint,
         };
@@ -120,7 +120,7 @@ fn a_generated_key_parses_as_issued() {
         start,
     } = tokens.generate(&mut rand::rng());
     let signing_key = tokens.keyring().signer().fingerprint();
-    let issued = Parsed::Issued {
+    let issued = ParsedKey::Issued {
         lookup: &lookup,
         signing_key,
     };
@@ -137,7 +137,7 @@ fn one_wrong_character_is_caught_by_the_checksum() {
         let anywhere = flip_one(&key, 0);
         assert!(!crc_holds(&anywhere), "{anywhere}");
         assert!(
-            !matches!(tokens.parse(&anywhere), Some(Parsed::Issued { .. })),
+            !matches!(tokens.parse(&anywhere), Some(ParsedKey::Issued { .. })),
             "{anywhere}"
         );
         let after_prefix = flip_one(&key, "sophra_".len());
@@ -179,10 +179,10 @@ fn older_prefixes_are_accepted_and_the_first_issues() {
     let after = tokens_of(&["new", "old"], Environment::Live, &[&[7; 32]]);
     assert!(matches!(
         after.parse(&key_of(&before)),
-        Some(Parsed::Issued { .. })
+        Some(ParsedKey::Issued { .. })
     ));
     assert!(key_of(&after).starts_with("new_live_"));
-    assert_eq!(before.parse(&key_of(&after)), Some(Parsed::Adopted));
+    assert_eq!(before.parse(&key_of(&after)), Some(ParsedKey::Legacy));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn every_key_of_the_ring_verifies_and_no_other() {
     let rotated = tokens_of(&["sophra"], Environment::Live, &[&[2; 32], &[1; 32]]);
     let stranger = tokens_of(&["sophra"], Environment::Live, &[&[3; 32]]);
     let key = key_of(&before);
-    let Some(Parsed::Issued { signing_key, .. }) = rotated.parse(&key) else {
+    let Some(ParsedKey::Issued { signing_key, .. }) = rotated.parse(&key) else {
         panic!()
     };
     assert_eq!(signing_key, before.keyring().signer().fingerprint());
@@ -212,7 +212,7 @@ fn every_key_of_the_ring_verifies_and_no_other() {
 #[test]
 fn adopted_shape() {
     let tokens = tokens();
-    let adopted = Some(Parsed::Adopted);
+    let adopted = Some(ParsedKey::Legacy);
     assert_eq!(
         tokens.parse("Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF"),
         adopted
@@ -282,11 +282,11 @@ fn agrees(tokens: &Tokens, text: &str) {
     let parsed = tokens.parse(text);
     assert_eq!(inspection.well_formed, parsed.is_some());
     match parsed {
-        Some(Parsed::Issued { signing_key, .. }) => {
+        Some(ParsedKey::Issued { signing_key, .. }) => {
             assert_eq!(inspection.kind, Some(KeyKind::Issued));
             assert_eq!(inspection.signing_key.as_deref(), Some(signing_key));
         }
-        Some(Parsed::Adopted) => assert_eq!(inspection.kind, Some(KeyKind::Adopted)),
+        Some(ParsedKey::Legacy) => assert_eq!(inspection.kind, Some(KeyKind::Adopted)),
         None => assert!(inspection.note.is_some()),
     }
 }

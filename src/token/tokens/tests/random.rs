@@ -32,7 +32,7 @@ fn a_hundred_thousand_keys() {
                 .chars()
                 .all(|digit| DIGITS.contains(digit))
         );
-        assert!(matches!(tokens.parse(&key), Some(Parsed::Issued { .. })));
+        assert!(matches!(tokens.parse(&key), Some(ParsedKey::Issued { .. })));
         let (secret, _) = digits.split_at(32);
         lookup
             .bytes()
@@ -58,7 +58,7 @@ proptest! {
     fn round_trip(prefix in "[A-Za-z][A-Za-z0-9]{0,19}", signing_key in any::<[u8; 40]>()) {
         let tokens = tokens_of(&[&prefix], Environment::Test, &[&signing_key]);
         let generated = tokens.generate(&mut rand::rng());
-        let Some(Parsed::Issued { lookup, .. }) = tokens.parse(generated.plaintext.expose()) else {
+        let Some(ParsedKey::Issued { lookup, .. }) = tokens.parse(generated.plaintext.expose()) else {
             return Err(TestCaseError::fail("not issued"));
         };
         prop_assert_eq!(lookup, generated.lookup);
@@ -68,7 +68,7 @@ proptest! {
     fn hostile_strings_never_panic_or_pass(text in any::<String>(), visible in "[!-~]{0,300}") {
         let tokens = tokens();
         for hostile in [text.clone(), visible.clone(), format!("sophra_{text}"), format!("sophra_live_{visible}")] {
-            let issued = matches!(tokens.parse(&hostile), Some(Parsed::Issued { .. }));
+            let issued = matches!(tokens.parse(&hostile), Some(ParsedKey::Issued { .. }));
             prop_assert!(!issued);
         }
     }
@@ -81,7 +81,7 @@ proptest! {
         let key = key_of(&tokens);
         let mut mutated = key.clone();
         mutated.replace_range(cut..(cut + removed).min(key.len()), &inserted);
-        let issued = matches!(tokens.parse(&mutated), Some(Parsed::Issued { .. }));
+        let issued = matches!(tokens.parse(&mutated), Some(ParsedKey::Issued { .. }));
         prop_assert_eq!(issued, mutated == key);
     }
 }
@@ -121,7 +121,7 @@ fn hostile_strings_by_the_million() {
     };
     let outcome =
         proptest::test_runner::TestRunner::new(config).run(&hostile(key.clone()), |text| {
-            let issued = matches!(tokens.parse(&text), Some(Parsed::Issued { .. }));
+            let issued = matches!(tokens.parse(&text), Some(ParsedKey::Issued { .. }));
             prop_assert_eq!(issued, text == key);
             let _ = tokens.public_part(&text);
             Ok(())
