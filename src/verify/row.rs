@@ -9,13 +9,13 @@ use crate::model::{CredentialDigest, Plaintext};
 use crate::service::Service;
 use crate::store::Candidate;
 
-/// Reads of a row that changes while it is read.
+/// Attempts to read a row that changes while it is read.
 const TRIES: usize = 5;
 
-/// What finds the row.
+/// The values to find a row by.
 pub(super) struct RowQuery {
     lookup: Box<str>,
-    /// The digest of a key that may be kept in plaintext.
+    /// The digest of a key whose row may hold plaintext.
     pub(super) digest: Option<CredentialDigest>,
 }
 
@@ -37,7 +37,7 @@ impl RowQuery {
     }
 }
 
-/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
+/// Reads the row at one position in the sequence of changes: if it changed while it was read, it is read again.
 pub(super) async fn read_row(
     service: &Service,
     query: &RowQuery,
