@@ -1,4 +1,4 @@
-//! Authenticates an admin token: from memory, else by the signature and the database.
+//! Authenticates an admin token: from memory, otherwise by its signature and the database.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use crate::model::{CredentialDigest, Timestamp};
 use crate::service::Service;
 use crate::store::StoredToken;
 
-/// A row that changes faster than it can be read.
+/// Attempts to read a row that changes while it is read.
 const TRIES: usize = 5;
 
-/// The entry of a token that is signed by the secret and has a row; `None` for any other string.
+/// The entry of a token that is signed with the secret and has a row; `None` for any other string.
 pub(super) async fn authenticate(
     service: &Arc<Service>,
     secret: &str,
@@ -32,7 +32,7 @@ pub(super) async fn authenticate(
         CacheLookup::Refused => return Ok(None),
         CacheLookup::Stale(_) | CacheLookup::Miss => {}
     }
-    // Forgeries and what has expired end here, without I/O.
+    // Forged and expired tokens end here, without I/O.
     let Some(claims) = jwt::verify(secret, token).filter(|claims| claims.hold_at(now)) else {
         return Ok(None);
     };
@@ -41,7 +41,7 @@ pub(super) async fn authenticate(
         cache.insert_refusal(key, read_at, Instant::now());
         return Ok(None);
     };
-    // In a token of ours, `sub` is the row. What it is in one of an old instance, nobody has said.
+    // In a token that this package issued, `sub` is the id of its row. In a legacy token it may be anything.
     let is_ours = stored.token.expires_at.is_some();
     if is_ours && !claims.are_of(&stored.token.id) {
         cache.insert_refusal(key, read_at, Instant::now());
@@ -57,7 +57,7 @@ pub(super) async fn authenticate(
     Ok(Some(cache.insert(key, authenticated, row, read_at)))
 }
 
-/// Reads the row as it is at one place in the changes: one that changed while it was read is read again.
+/// Reads the row at one position in the sequence of changes: if it changed while it was read, it is read again.
 async fn read(
     service: &Service,
     digest: &CredentialDigest,
