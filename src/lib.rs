@@ -9,7 +9,7 @@
 //!    first call starts.
 //! 3. In [`verify::verify`], [`token`] rejects junk and forgeries without I/O. Then `verify/authenticate.rs` lets
 //!    [`store`] find the row and [`hash`] compare the secret, and caches the key. The same checks as above follow.
-//! 4. `binding/views/verification.rs` serializes the result, and JavaScript parses it.
+//! 4. `binding/views/verification.rs` serialises the result, and JavaScript parses it.
 //!
 //! # The layers
 //!

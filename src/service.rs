@@ -174,7 +174,7 @@ impl Service {
         });
     }
 
-    /// Reports an internal fault to operators, once for each place.
+    /// Reports an internal fault to operators; equal faults are reported once.
     pub fn report(&self, error: &Error, task: Option<BackgroundTask>) {
         if let Some(fault) = internal_fault(error, task) {
             self.events.emit_fault(fault, self.now(), self.config.log);
