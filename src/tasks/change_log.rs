@@ -101,8 +101,7 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
     loop {
         // Without a notification (lost, or no LISTEN behind a pooler), a change takes at most an interval longer.
         let _ = timeout(INTERVAL, service.changed.notified()).await;
-        // After an error the position stays where it is. The cache bounds how long its entries are used without changes
-        // read.
+        // After an error the position stays where it is. The cache limits how long its entries are valid in that state.
         let round = follower.follow(service);
         service.run_round(BackgroundTask::ChangeLog, round).await;
         service.cache.sweep();
