@@ -12,7 +12,7 @@ use crate::model::{CredentialDigest, Timestamp};
 use crate::service::Service;
 use crate::store::StoredToken;
 
-/// Attempts to read a row that changes while it is read.
+/// Maximum number of reads of a row that changes while it is read.
 const TRIES: usize = 5;
 
 /// The entry of a token that is signed with the secret and has a row; `None` for any other string.

@@ -65,7 +65,7 @@ impl AttemptGroups {
         self.groups.is_empty()
     }
 
-    /// Counts an attempt. When the table is full, only existing groups and one group for each reason are counted.
+    /// Counts an attempt. When the table is full, attempts of new groups are counted in one group for each reason.
     pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
         let is_full = self.groups.len() >= GROUPS_MAX;
         if is_full && !self.contains(&attempt.group_key()) {
@@ -107,7 +107,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The attempt without all but its credential kind and reason.
+    /// The attempt reduced to its credential kind and reason.
     fn reason_only(&self) -> Self {
         Self {
             credential: self.credential,

@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 pub struct AuditState {
     attempts: Mutex<AttemptGroups>,
     queue: AuditQueue,
-    /// One writer at a time.
+    /// Admits one writer at a time.
     writer: tokio::sync::Mutex<()>,
 }
 

@@ -10,7 +10,7 @@ use crate::random;
 use crate::service::Service;
 use crate::store::Rotation;
 
-/// Changes a key and rotates it if that is requested. Then the new plaintext is returned too.
+/// Changes a key and, if requested, rotates it. Returns the new plaintext of a rotated key too.
 pub async fn update(
     service: &Service,
     update: UpdateKey,

@@ -18,10 +18,10 @@ pub(super) fn issued(key: &ApiKey, actor: Option<&Actor>) -> KeyEvent {
 /// The event of a change, with the value of each changed field before and after.
 pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<&Actor>) -> KeyEvent {
     let ChangedKey { before, after } = key;
-    let (was, mut is) = (fields(before), fields(after));
+    let (old, mut new) = (fields(before), fields(after));
     let mut changes = Map::new();
-    for (field, before) in was {
-        let after = is.remove(&field).unwrap_or_default();
+    for (field, before) in old {
+        let after = new.remove(&field).unwrap_or_default();
         let is_left_out = [IMPLIED, PRIVATE].as_flattened().contains(&field.as_str());
         if !is_left_out && before != after {
             let values = json!({ "before": escaped(before), "after": escaped(after) });

@@ -11,7 +11,7 @@ const SEARCH_MIN: usize = 3;
 /// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
-/// Reads the settings of a key: an absent field is kept, `null` clears one.
+/// Reads the settings of a key. An absent field is kept; `null` clears a field.
 fn settings(fields: &mut Fields) -> KeyChanges {
     KeyChanges {
         name: fields.change("name", rules::label(rules::NAME_MAX)),

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::token::{Keyring, SigningKey};
 
 /// The configured signing keys, or else the one stored in the database. It is an error if a signing key is missing that
-/// active API keys depend on, since all of them would be refused.
+/// active API keys depend on: all these API keys would be refused.
 pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
     let keyring = match configured {
         Some(keyring) => {

@@ -33,7 +33,7 @@ pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Err
         });
     };
     let service = call.service().await?;
-    // The backfill may take long, and `close()` waits for running calls.
+    // The backfill may take long, so it stops when a `close()` begins, which waits for running calls.
     let Backfilled {
         rows,
         all_permissions,

@@ -95,7 +95,7 @@ async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
 /// Stores the usage of keys. Returns the ids of the keys whose fleet totals were read along with it.
 async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
     const PAUSE: Duration = Duration::from_millis(50);
-    /// Batches that may be left incomplete by rows that others have locked.
+    /// Maximum number of batches with rows that others have locked.
     const TRIES: usize = 20;
     let mut learned = HashSet::new();
     let mut tries = 0;

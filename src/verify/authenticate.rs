@@ -24,7 +24,7 @@ pub(super) struct PresentedKey {
     pub(super) key: Plaintext,
 }
 
-/// Attempts to get a current answer. If the row keeps changing, the last answer read is used.
+/// Maximum number of attempts to get a current answer. If the row keeps changing, the answer read last is used.
 const TRIES: usize = 5;
 
 /// Authenticates a key that memory cannot answer for. Concurrent callers with the same key share one flight, but a
@@ -47,8 +47,8 @@ pub(super) async fn authenticate(
     Ok(join(service, &presented).await?.entry)
 }
 
-/// Joins the flight of this key, or begins one. If the hash queue is full, the call is rejected before it costs
-/// anything.
+/// Joins the flight of this key, or begins one. A flight that would wait too long for its hash is rejected before it
+/// costs anything.
 async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authentication, Error> {
     let begin = || {
         let reservation = may_hash(service, presented)

@@ -9,7 +9,7 @@ use crate::model::{CredentialDigest, Plaintext};
 use crate::service::Service;
 use crate::store::Candidate;
 
-/// Attempts to read a row that changes while it is read.
+/// Maximum number of reads of a row that changes while it is read.
 const TRIES: usize = 5;
 
 /// The values to find a row by.

@@ -35,7 +35,7 @@ pub(super) fn suspend(service: &Service, entry: &Arc<KeyEntry>, now: Timestamp) 
 /// that have expired by then are dropped.
 pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_millis(50);
-    /// Attempts while rows are locked by others.
+    /// Maximum number of attempts while others have rows locked.
     const TRIES: usize = 20;
     let _writer = service.suspensions.begin_storing().await;
     let mut tries = 0;
@@ -76,7 +76,7 @@ async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Res
             service.metrics.suspensions.add(1);
             service.record(suspended(pending.policy(), pending.until), now);
         }
-        // From here on the row holds the suspension, so the cached entries must be read again.
+        // From here on the row holds the suspension, so the cached entries are marked to be read again.
         service.cache.changed(&sent.key_id);
         pending.is_stored();
     }
