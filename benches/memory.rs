@@ -1,6 +1,6 @@
-//! Bytes per cached key: one scope, one network, no metadata. `cargo bench --bench memory`
-#![allow(unsafe_code)] // A global allocator that counts.
-#![allow(clippy::expect_used, clippy::missing_panics_doc)] // A bench that cannot begin has nothing to say.
+//! Measures the bytes per cached key with one scope, one network and no metadata. `cargo bench --bench memory`
+#![allow(unsafe_code)] // A global allocator that counts bytes.
+#![allow(clippy::expect_used, clippy::missing_panics_doc)] // A bench that cannot start may panic.
 
 mod common;
 
@@ -11,17 +11,17 @@ struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is done by `System`, which keeps the contract; counting neither allocates nor panics.
+// SAFETY: every call is passed on to `System`, which upholds the contract; counting neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, and it is passed on unchanged.
+        // SAFETY: the caller upholds the contract of `alloc`, and the call is passed on unchanged.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `memory` came from `System.alloc` with this layout, as the caller promises.
+        // SAFETY: `memory` came from `System.alloc` with this layout, as the caller guarantees.
         unsafe { System.dealloc(memory, layout) };
     }
 }
@@ -50,7 +50,7 @@ fn main() {
     }
 }
 
-/// Of this process; 0 where the system does not tell.
+/// Resident memory of this process; 0 if the system does not report it.
 fn resident_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status

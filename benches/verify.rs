@@ -1,6 +1,6 @@
-//! What a verify is made of, and the whole of a warm one. `cargo bench --bench verify`
+//! Measures the parts of a verify, and a whole warm one. `cargo bench --bench verify`
 
-#![allow(clippy::expect_used, clippy::missing_panics_doc)] // A bench that cannot begin has nothing to say.
+#![allow(clippy::expect_used, clippy::missing_panics_doc)] // A bench that cannot start may panic.
 
 mod common;
 
@@ -93,7 +93,7 @@ fn parts(c: &mut Criterion) {
     });
 }
 
-/// The right shape and checksum, a tag by nobody we know.
+/// A key with the right shape and checksum, but a tag by an unknown signing key.
 fn signed_by_another(key: &str) -> String {
     use sophra_api_keys::token::{Environment, KeyFormat, Keyring, SigningKey, Tokens};
     let format = KeyFormat::new(vec!["sophra".into()], Environment::Live).expect("a format");

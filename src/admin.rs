@@ -13,5 +13,5 @@ pub use list::list;
 pub use revoke::revoke;
 pub use verify::{AdminVerification, verify};
 
-/// Bytes of the longest string that can be an admin token.
+/// Length of the longest string that can be an admin token, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = crate::jwt::TOKEN_MAX;

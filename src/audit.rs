@@ -1,4 +1,4 @@
-//! What waits to be written to the audit log.
+//! Events and refused attempts that wait to be written to the audit log.
 
 mod attempts;
 mod log;

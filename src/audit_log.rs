@@ -1,4 +1,4 @@
-//! The audit log: what happened, written in batches and read in pages.
+//! The audit log: writes entries in batches and reads them in pages.
 
 use crate::audit::QueuedEntry;
 use crate::error::Error;
@@ -6,24 +6,24 @@ use crate::input::{Fields, Value, page, rules};
 use crate::model::{AuditEntry, AuditQuery, Cursor, Escaped, Page, StoredAuditEntry, Timestamp};
 use crate::service::Service;
 
-/// Characters of a type.
+/// Maximum length of an event type, in characters.
 const TYPE_MAX: usize = 64;
 
-/// Writes what waits. On a fault it waits for the next time.
+/// Writes all queued entries. After an error the rest stays queued for the next call.
 pub async fn write(service: &Service) -> Result<(), Error> {
     for (event, count, at) in service.audit.take_refused() {
         service.record_many(event, count, at);
     }
     let _writer = service.audit.begin_writing().await;
     while let Some(batch) = service.audit.take_batch() {
-        let entries: Vec<AuditEntry> = batch.entries().iter().map(to_write).collect();
+        let entries: Vec<AuditEntry> = batch.entries().iter().map(stored_form).collect();
         service.store.write_audit(&entries).await?;
         batch.written();
     }
     Ok(())
 }
 
-fn to_write(entry: &QueuedEntry) -> AuditEntry {
+fn stored_form(entry: &QueuedEntry) -> AuditEntry {
     AuditEntry {
         id: entry.id.clone(),
         at: entry.at,
@@ -32,14 +32,14 @@ fn to_write(entry: &QueuedEntry) -> AuditEntry {
     }
 }
 
-/// Deletes entries beyond the configured retention.
+/// Deletes entries older than the configured retention.
 pub async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let before = now.plus_seconds(-i64::from(service.config.audit_retention_days) * 86_400);
     while service.store.prune_audit(before).await? {}
     Ok(())
 }
 
-/// Newest first.
+/// Returns a page of entries, newest first.
 pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<StoredAuditEntry>, Error> {
     let rows = service.store.list_audit(query).await?;
     Ok(Page::of(rows, query.limit, |row| Cursor {
@@ -48,7 +48,7 @@ pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<StoredAu
     }))
 }
 
-/// The input of `listAuditEvents`.
+/// Reads the input of `listAuditEvents`.
 pub fn read_query(value: Value) -> Result<AuditQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let query = AuditQuery {

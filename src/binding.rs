@@ -1,6 +1,6 @@
-//! The only code that knows Node-API: the exported functions and their documentation, by subject.
+//! The only code that uses Node-API: the exported functions and their documentation, by subject.
 //!
-//! Arguments are read on the JavaScript thread and judged in [`crate::input`]; the work runs on the runtime.
+//! Arguments are read on the JavaScript thread and validated in [`crate::input`]. The work runs on the runtime.
 
 mod admin;
 mod call;
@@ -17,7 +17,7 @@ mod warm;
 
 use crate::{panic, process};
 
-/// When the package is loaded, before any thread of it is started.
+/// Runs when the addon is loaded, before it starts any thread.
 #[napi_derive::module_init]
 fn init() {
     panic::install_hook(process::emit_panic);

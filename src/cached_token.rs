@@ -1,13 +1,13 @@
-//! The state that is kept of an authenticated admin token.
+//! The cached state of an authenticated admin token.
 
 use crate::cache;
 use crate::jwt::Claims;
 use crate::model::AdminToken;
 
-/// Tokens kept in memory. There are few, and a caller without one pays with a signature first.
+/// Capacity of the token cache. There are few tokens, and only a string with a valid signature gets into the cache.
 pub const TOKEN_CACHE_CAPACITY: usize = 10_000;
 
-/// An authenticated token. Nothing about its rights is kept as allowed: all is checked at each use.
+/// An authenticated token. The outcome of a check is never cached: every use checks all rights again.
 pub struct CachedToken {
     pub token: AdminToken,
     pub claims: Claims,

@@ -1,5 +1,5 @@
-//! What is wrong with a configuration and its database, and how to mend it. It works where nothing else does, so it
-//! starts nothing, migrates nothing and writes nothing.
+//! Examines a configuration and its database: what is wrong, and how to fix it. It must work when nothing else does, so
+//! it starts nothing, migrates nothing and writes nothing.
 
 mod access;
 mod examine;

@@ -1,4 +1,4 @@
-//! How the addon is doing, for operators.
+//! The health of the addon, for operators.
 
 use std::time::Instant;
 
@@ -7,11 +7,11 @@ use crate::error::Error;
 use crate::service::Service;
 use crate::store::Condition;
 
-/// The answer of `health`.
+/// The result of `health`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     pub status: HealthStatus,
-    /// What is wrong; empty when nothing is.
+    /// The problems found; empty if there are none.
     pub problems: Vec<String>,
     pub stale_for_ms: u64,
     pub usage_pending: u64,
@@ -30,10 +30,10 @@ const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops a
 const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older implementation (they are being adopted, or cannot be \
      adopted): ";
 
-/// Longer without the change log, and something is wrong: it is read once a second.
+/// A problem is reported if the change log, which is read once a second, has not been read for this long.
 const STALE_MS: u64 = 5_000;
 
-/// The health of a service that runs.
+/// The health of a running service.
 pub async fn check(service: &Service) -> Health {
     let count_plaintext = service.config.adopt == Adopt::Hash;
     let condition = service.store.condition(count_plaintext).await;
@@ -59,7 +59,7 @@ pub async fn check(service: &Service) -> Health {
     }
 }
 
-/// The health where no service runs, and none can be started.
+/// The health if no service is running and none can be started.
 #[must_use]
 pub fn down(error: &Error) -> Health {
     Health {
@@ -71,7 +71,7 @@ pub fn down(error: &Error) -> Health {
 }
 
 fn problems_of(condition: &Condition) -> Vec<String> {
-    /// More rows than this are not counted.
+    /// The query counts no more rows than this.
     const COUNTED_MAX: i64 = 10_000;
     let mut problems = Vec::new();
     if condition.usage_count_is_narrow {
@@ -85,14 +85,14 @@ fn problems_of(condition: &Condition) -> Vec<String> {
     problems
 }
 
-/// Counts of work done and saved, for tests and benchmarks.
+/// Counts of the work done, for tests and benchmarks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// argon2id hashes done.
+    /// argon2id hashes computed.
     pub hashes: u64,
-    /// Rows read for a presented key.
+    /// Reads of a row for a presented key.
     pub selects: u64,
-    /// Keys in memory.
+    /// Keys in the cache.
     pub cached: usize,
 }
 

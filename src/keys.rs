@@ -1,4 +1,4 @@
-//! Administration of keys: create, get, list, update, patch, delete.
+//! Administration of keys: create, get, list, update, patch, delete, inspect.
 
 mod change;
 mod create;

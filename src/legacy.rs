@@ -1,4 +1,4 @@
-//! Legacy import: rows of an older implementation hold keys and tokens in plaintext, which hashes replace.
+//! Legacy import: replaces the plaintext keys and tokens in rows of an older implementation with hashes.
 
 mod backfill;
 mod first_use;

@@ -1,19 +1,19 @@
 //! API keys for Node.js services on Postgres: issue, manage, verify.
 //!
-//! # The walk of one verify
+//! # How a key is verified
 //!
-//! 1. `warm.js` calls `binding/warm.rs`, which asks [`verify::warm`] at once: the [`cache`] finds what was authenticated
-//!    before, [`model`] checks what the key permits now, [`rate_limit`] charges the limit, [`usage`] counts. Numbers go
-//!    back, and `warm.js` makes the result.
-//! 2. What memory cannot answer goes to `binding/keys.rs`: a promise is made, and [`process`] gives the service, started
-//!    by the first call.
-//! 3. [`verify::verify`]: [`token`] tells junk and forgeries without I/O; `verify/authenticate.rs` lets [`store`] find the
-//!    row and [`hash`] compare the secret, and keeps the key in the cache; then the same checks as above.
-//! 4. `binding/views/verification.rs` writes the answer, and `index.js` makes it an object.
+//! 1. `lib/warm.js` calls `binding/warm.rs`, which calls [`verify::warm`]: the [`cache`] finds a key that was
+//!    authenticated before, [`model`] checks what it permits now, [`rate_limit`] charges the limit, [`usage`] counts
+//!    the use. Only numbers are returned, and `lib/warm.js` builds the result from them.
+//! 2. If memory has no answer, `binding/keys.rs` creates a promise, and [`process`] provides the service, which the
+//!    first call starts.
+//! 3. In [`verify::verify`], [`token`] rejects junk and forgeries without I/O. Then `verify/authenticate.rs` lets
+//!    [`store`] find the row and [`hash`] compare the secret, and caches the key. The same checks as above follow.
+//! 4. `binding/views/verification.rs` serialises the result, and JavaScript parses it.
 //!
 //! # The layers
 //!
-//! From the bottom up, and each knows only what is below it; `scripts/layers.mjs` proves it.
+//! The modules are listed from the bottom up. Each knows only those below it; `scripts/layers.mjs` checks this.
 
 // Foundations.
 pub mod background;
@@ -27,7 +27,7 @@ pub mod model;
 // Untrusted input.
 pub mod input;
 
-// Engines, which do not know each other.
+// Engines, which do not depend on each other.
 pub mod cache;
 pub mod events;
 pub mod hash;
@@ -38,11 +38,11 @@ pub mod single_flight;
 pub mod token;
 pub mod usage;
 
-// Configuration, and the database.
+// Configuration and the database.
 pub mod config;
 pub mod store;
 
-// State that the service keeps.
+// State of the service.
 pub mod audit;
 pub mod cached_key;
 pub mod cached_token;
@@ -62,12 +62,12 @@ pub mod keys;
 pub mod legacy;
 pub mod verify;
 
-// Beside the operations.
+// Background tasks.
 pub mod tasks;
 
 // The composition root.
 pub mod process;
 
-// The exports register with Node alone; without it they are dead code.
+// Only Node calls the exports; in tests they would be dead code.
 #[cfg(not(test))]
 mod binding;

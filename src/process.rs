@@ -1,6 +1,6 @@
-//! The one service of a process: configured, started by the first call, closed, perhaps started anew. Shared by all
-//! worker threads. This is the composition root: nothing below it makes a service, asks the system's clock or reads the
-//! environment.
+//! The one service of a process: configured, started by the first call, closed, perhaps started anew. All worker
+//! threads share it. This is the composition root: no module below it creates a service, reads the system clock or
+//! reads the environment.
 
 mod clock;
 mod close;

@@ -1,4 +1,4 @@
-//! The parts that work together, as one context that does nothing by itself.
+//! The parts of the service, as one passive context.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::usage::Usage;
 
-/// Keys that were used first and wait to be hashed before their turn; the backfill comes to all others.
+/// Legacy keys that may wait to be hashed after their first use; the backfill hashes all others.
 const FIRST_USES: usize = 64;
 
-/// Tells the time: the system's clock is asked in `process` alone.
+/// Returns the current time. Only `process` reads the system clock.
 pub type Clock = fn() -> Timestamp;
 
 pub struct Service {
@@ -54,18 +54,18 @@ pub struct Service {
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
-    /// Permits to hash legacy keys on first use, before the backfill comes to them.
+    /// Permits to hash legacy keys on first use, before the backfill reaches them.
     pub first_uses: Arc<Semaphore>,
-    /// Something is to be stored that should not wait for the next flush.
+    /// Signals that something must be stored before the next flush.
     pub urgent: Notify,
-    /// The changes of other processes should be read now.
+    /// Signals that the change log should be read now.
     pub changed: Notify,
-    /// Everything that runs beside the calls, and ends with the service.
+    /// The background tasks, which end with the service.
     pub background: Background,
 }
 
 impl Service {
-    /// The parts, at rest.
+    /// Builds the service without starting any task.
     pub fn assemble(
         config: Config,
         store: Store,
@@ -112,7 +112,7 @@ impl Service {
         })
     }
 
-    /// The time, by the clock that the service was given.
+    /// The current time by the service's clock.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
     }
@@ -122,17 +122,17 @@ impl Service {
         self.emit_at(event, self.now());
     }
 
-    /// Emits an event of this instant.
+    /// Emits an event with the given time.
     pub fn emit_at(&self, event: &Event, at: Timestamp) {
         self.events.emit(event, at, self.config.log);
     }
 
-    /// Emits an event, and keeps it for the audit log.
+    /// Emits an event and queues it for the audit log.
     pub fn record(&self, event: Event, at: Timestamp) {
         self.record_many(event, 1, at);
     }
 
-    /// The same for so many events alike.
+    /// Emits an event that stands for `count` equal ones, and queues it for the audit log.
     pub fn record_many(&self, event: Event, count: u64, at: Timestamp) {
         self.emit_at(&event, at);
         match random::generator() {
@@ -146,7 +146,8 @@ impl Service {
         }
     }
 
-    /// Runs one round of background work. A failure ends nothing else: it is counted, and an internal one is reported.
+    /// Runs one round of background work. A failure does not end the task: it is counted, and an internal fault is
+    /// reported.
     pub async fn run_round<T>(
         &self,
         task: BackgroundTask,
@@ -173,37 +174,37 @@ impl Service {
         });
     }
 
-    /// Reports an internal fault to operators, once each.
+    /// Reports an internal fault to operators; equal faults are reported once.
     pub fn report(&self, error: &Error, task: Option<BackgroundTask>) {
         if let Some(fault) = internal_fault(error, task) {
             self.events.emit_fault(fault, self.now(), self.config.log);
         }
     }
 
-    /// Whether a flush would have nothing to do.
+    /// Whether a flush would store nothing.
     pub fn has_nothing_to_store(&self) -> bool {
         self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
-    /// A row has changed, whichever table it is in.
+    /// Marks a row of either table as changed.
     pub fn row_changed(&self, id: &str) {
         self.cache.changed(id);
         self.admin_tokens.changed(id);
     }
 
-    /// Any row may have changed.
+    /// Marks all rows as changed.
     pub fn all_changed(&self) {
         self.cache.all_changed();
         self.admin_tokens.all_changed();
     }
 
-    /// The changes are known up to this instant.
+    /// Records that all changes up to this instant have been read.
     pub fn changes_read_until(&self, at: Instant) {
         self.cache.read_until(at);
         self.admin_tokens.read_until(at);
     }
 
-    /// Counts that begin with the service.
+    /// The counters that start at zero with the service.
     pub fn totals(&self) -> Totals {
         let hashed = self.hasher.stats();
         Totals {
@@ -215,7 +216,7 @@ impl Service {
         }
     }
 
-    /// The state of the service at this instant.
+    /// The current state of the service, for the metrics.
     pub fn gauges(&self, now: Instant) -> Gauges {
         let (connections, idle) = self.store.connections();
         Gauges {
@@ -232,7 +233,8 @@ impl Service {
     }
 }
 
-/// Where an internal fault began; `None` for other faults. A panic was reported by the hook already.
+/// The origin of an internal fault. Returns `None` for other errors, and for a panic, which the hook has already
+/// reported.
 #[must_use]
 pub fn internal_fault(error: &Error, task: Option<BackgroundTask>) -> Option<InternalFault> {
     let Error::Internal { origin, .. } = error else {

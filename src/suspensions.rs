@@ -1,4 +1,4 @@
-//! Suspensions by this process that the database does not know yet.
+//! Suspensions by this process that are not stored in the database yet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,18 @@ use crate::cached_key::KeyEntry;
 use crate::model::{KeyPolicy, Timestamp};
 use crate::store::Suspension;
 
-/// Bounded by the number of cached keys.
+/// The pending suspensions, bounded by the number of cached keys.
 #[derive(Default)]
 pub struct Suspensions {
     pending: Mutex<Vec<Arc<PendingSuspension>>>,
-    /// One writer at a time: whoever comes meanwhile waits for what is being stored.
+    /// Admits one writer at a time: others wait until it has stored its suspensions.
     writer: tokio::sync::Mutex<()>,
 }
 
 pub struct PendingSuspension {
     entry: Arc<KeyEntry>,
     pub until: Timestamp,
-    /// With an unknown outcome.
+    /// Whether it was sent to the database before, with an unknown outcome.
     sent: AtomicBool,
 }
 
@@ -31,12 +31,12 @@ impl PendingSuspension {
         &self.entry.value.policy
     }
 
-    /// Neither stored nor lifted nor over.
+    /// Whether it is neither stored, lifted nor expired.
     fn is_due(&self, now: Timestamp) -> bool {
         self.until > now && self.entry.row.suspended_until() == Some(self.until)
     }
 
-    /// As it is sent now.
+    /// The suspension to store. Marks it as sent.
     pub fn send(&self) -> Suspension {
         Suspension {
             key_id: self.policy().key_id.to_string(),
@@ -46,14 +46,14 @@ impl PendingSuspension {
         }
     }
 
-    /// From here on the row says it; a later suspension of the key stays.
+    /// Removes the suspension from memory, since the row now holds it. A later suspension of the key stays.
     pub fn is_stored(&self) {
         self.entry.row.lift_suspension_until(self.until);
     }
 }
 
 impl Suspensions {
-    /// Suspends the key in this process; whether that is to be stored.
+    /// Suspends the key in this process. Returns whether the suspension is new and must be stored.
     pub fn add(&self, entry: &Arc<KeyEntry>, until: Timestamp, now: Timestamp) -> bool {
         let is_new = entry.row.suspend(until, now);
         if is_new {
@@ -66,12 +66,12 @@ impl Suspensions {
         is_new
     }
 
-    /// Begins to store; held while it is done.
+    /// Waits until no other writer is active. Hold the guard while storing.
     pub async fn begin_storing(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().await
     }
 
-    /// What is to be stored; the rest is forgotten.
+    /// The suspensions to store. All others are dropped.
     pub fn due(&self, now: Timestamp) -> Vec<Arc<PendingSuspension>> {
         let mut pending = self.pending.lock();
         pending.retain(|suspension| suspension.is_due(now));

@@ -1,5 +1,5 @@
-//! Everything that runs beside the calls for as long as the service lives. Each task is cut
-//! off at its next `await` when the service is closed.
+//! The background tasks, which run for as long as the service lives. Closing the service cancels each task at its next
+//! `await`.
 
 mod change_log;
 mod flush;

@@ -1,4 +1,4 @@
-//! Keys whose creation the database did not confirm: their plaintext was never answered, so their rows are deleted.
+//! Keys whose creation the database did not confirm. Their plaintext was never returned, so their rows are deleted.
 
 use parking_lot::Mutex;
 
@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::model::{StoredHash, Timestamp};
 use crate::store::Store;
 
-/// A frozen server may run the insert long after the caller stopped waiting for it.
+/// How long a key is watched: a frozen server may run the insert long after the caller stopped waiting for it.
 const WATCHED_SECONDS: i64 = 600;
-/// More than this many creations in one outage are not watched: the list must not grow without bound.
+/// The number of keys watched at most, so that the list cannot grow without bound in an outage.
 const WATCHED_MAX: usize = 10_000;
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl UnconfirmedKeys {
         }
     }
 
-    /// Deletes what has turned up, and forgets what was watched long enough.
+    /// Deletes the rows that exist after all, and stops watching keys that were watched long enough.
     pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
         let watched = std::mem::take(&mut *self.0.lock());
         let mut result = Ok(());

@@ -1,11 +1,11 @@
-//! Rows whose hash cannot be computed: each is reported once.
+//! Rows whose stored hash cannot be computed. Each is reported once.
 
 use parking_lot::Mutex;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Rows remembered at most: where there are more, the table is the problem and not a row.
+/// Rows reported at most: if there are more, the problem is the table and not a single row.
 const REPORTED_MAX: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub struct UnreadableKeys {
 }
 
 impl UnreadableKeys {
-    /// Whether the row has not been reported yet; from here on it has.
+    /// Returns whether the row has not been reported yet, and marks it as reported.
     pub fn is_new(&self, key_id: &Arc<str>) -> bool {
         let mut reported = self.reported.lock();
         reported.len() < REPORTED_MAX && reported.insert(Arc::clone(key_id))

@@ -1,5 +1,5 @@
-//! Verifies a presented key: from memory in `verify/warm.rs`, else by the database and the hash in
-//! `verify/authenticate.rs`; then `verify/decide.rs` checks what the key permits now.
+//! Verifies a presented key: from memory in `verify/warm.rs`, otherwise with the database and the hash in
+//! `verify/authenticate.rs`. Then `verify/decide.rs` checks what the key permits now.
 
 mod attempt;
 mod authenticate;
@@ -19,5 +19,5 @@ pub use suspension::store_suspensions;
 pub use verification::{KeyEntry, RefusedKey, Verification};
 pub use warm::{WarmSampler, rate_limit_window, warm};
 
-/// The longest string that can be a key, in characters.
+/// Length of the longest string that can be a key, in characters.
 pub const KEY_LENGTH_MAX: usize = crate::token::MAX_LENGTH;

@@ -1,6 +1,6 @@
-//! A service that never connects, with keys put into its cache as a cold verify would.
+//! A service that never connects to a database. Keys are put into its cache as a cold verify would.
 
-#![allow(dead_code, unreachable_pub)] // Each bench uses a part.
+#![allow(dead_code, unreachable_pub)] // Each bench uses only some of it.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use sophra_api_keys::service::Service;
 use sophra_api_keys::store::Store;
 use sophra_api_keys::token::{Keyring, SigningKey};
 
-/// As a hash with the default parameters is stored.
+/// A stored hash with the default parameters.
 const HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
-/// Must be called inside a runtime.
+/// Creates the service. Must be called inside a runtime.
 pub fn service(cache_capacity: usize) -> Service {
     let environ = |variable: &str| match variable {
         "DATABASE_URL" => Some("postgres://nobody@127.0.0.1:1/nothing".to_owned()),
@@ -38,7 +38,7 @@ pub fn service(cache_capacity: usize) -> Service {
     .expect("a service")
 }
 
-/// One scope, one network, no metadata.
+/// A policy with one scope, one network and no metadata.
 pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
     KeyPolicy {
         key_id,
@@ -57,7 +57,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
     }
 }
 
-/// A new key, already in the cache.
+/// Creates a key and puts it into the cache.
 pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let mut rng = random::generator().expect("random bytes");
     let key = service.tokens.generate(&mut rng).plaintext;

@@ -1,4 +1,4 @@
-//! Authenticates an admin token: from memory, else by the signature and the database.
+//! Authenticates an admin token: from memory, otherwise by its signature and the database.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::legacy;
 use crate::model::{CredentialDigest, Timestamp};
 use crate::service::Service;
 
-/// The entry of a token that is signed by the secret and has a row; `None` for any other string.
+/// The entry of a token that is signed with the secret and has a row; `None` for any other string.
 pub(super) async fn authenticate(
     service: &Arc<Service>,
     secret: &str,
@@ -28,7 +28,7 @@ pub(super) async fn authenticate(
         CacheLookup::Refused => return Ok(None),
         CacheLookup::Stale(_) | CacheLookup::Miss => {}
     }
-    // Forgeries and what has expired end here, without I/O.
+    // Forged and expired tokens end here, without I/O.
     let Some(claims) = jwt::verify(secret, token).filter(|claims| claims.hold_at(now)) else {
         return Ok(None);
     };
@@ -43,7 +43,7 @@ pub(super) async fn authenticate(
         cache.insert_refusal(key, read_at, Instant::now());
         return Ok(None);
     };
-    // In a token of ours, `sub` is the row. What it is in one of an old instance, nobody has said.
+    // In a token that this package issued, `sub` is the id of its row. In a legacy token it may be anything.
     let is_ours = stored.token.expires_at.is_some();
     if is_ours && !claims.are_of(&stored.token.id) {
         cache.insert_refusal(key, read_at, Instant::now());

@@ -1,4 +1,4 @@
-//! Issuing an admin token.
+//! Issues an admin token.
 
 use zeroize::Zeroizing;
 
@@ -10,7 +10,7 @@ use crate::model::{Actor, AdminToken, CredentialDigest, Escaped, Timestamp};
 use crate::random;
 use crate::service::Service;
 
-/// The only time that the token itself is known.
+/// Issues an admin token. This is the only time that the JWT itself is known.
 pub async fn create(
     service: &Service,
     new: NewToken,
@@ -18,7 +18,7 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<(AdminToken, Zeroizing<String>), Error> {
     let secret = service.config.jwt_secret()?;
-    // The claim counts in seconds: the row says the same instant.
+    // The claim is in whole seconds, and the row must hold the same instant.
     let expires_at = now
         .plus_seconds(new.expires_in_seconds.into())
         .whole_seconds();

@@ -1,4 +1,4 @@
-//! What callers may say of admin tokens.
+//! The input of callers about admin tokens.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::input::{Fields, Value, argument, rules};
 use crate::model::parse_address;
 
 const DEFAULT_SECONDS: i32 = 365 * 86_400;
-/// A second to ten years.
+/// Lifetime of a token: from a second to ten years.
 const EXPIRES_IN_SECONDS: std::ops::RangeInclusive<i32> = 1..=315_360_000;
 const PERMISSIONS_MAX: usize = 100;
 const PERMISSION_LENGTH_MAX: usize = 100;
@@ -40,7 +40,7 @@ impl NewToken {
     }
 }
 
-/// What a request needs of the token that it presents, and for operators who asks for what.
+/// The permission that a request needs, and a description of the request for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminContext {
     pub permission: Option<String>,
@@ -65,7 +65,7 @@ impl AdminContext {
     }
 }
 
-/// The id of a token, as the only argument.
+/// Reads the id of a token, as the only argument.
 pub fn token_id(value: Value) -> Result<String, Error> {
     argument("id", value, rules::id)
 }

@@ -1,4 +1,4 @@
-//! Reading admin tokens.
+//! Lists admin tokens.
 
 use crate::error::Error;
 use crate::model::AdminToken;

@@ -1,4 +1,4 @@
-//! Revoking an admin token.
+//! Revokes an admin token.
 
 use crate::error::Error;
 use crate::events::{AdminEvent, Event};
@@ -12,7 +12,7 @@ pub async fn revoke(
     now: Timestamp,
 ) -> Result<(), Error> {
     let revoked = service.store.revoke_admin_token(id, now).await;
-    // Also after a fault: the change may have been made all the same.
+    // Even after an error, since the change may have been made all the same.
     service.admin_tokens.changed(id);
     if !revoked? {
         return Err(Error::NotFound("Admin token"));

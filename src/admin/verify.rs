@@ -47,21 +47,21 @@ pub async fn verify(
     Ok(AdminVerification::Valid(row))
 }
 
-/// The row of a token that is valid now; `None` for every other string.
+/// The row of a token that is valid now; `None` for any other string.
 async fn valid_token(service: &Arc<Service>, token: &str) -> Result<Option<AdminToken>, Error> {
     let secret = service.config.jwt_secret()?;
     let Some(entry) = authenticate(service, secret, token, service.now()).await? else {
         return Ok(None);
     };
     let (row, claims) = (&entry.value.token, &entry.value.claims);
-    // Asked anew: the database may have taken its time.
+    // Read the clock again: authentication may have waited for the database.
     let now = service.now();
     let is_expired = row.expires_at.is_some_and(|at| at <= now);
     let is_valid = row.is_active && !is_expired && claims.hold_at(now);
     Ok(is_valid.then(|| row.clone()))
 }
 
-/// Counts the refused attempt, for operators and the audit log.
+/// Counts a refused attempt, for operators and the audit log.
 fn refuse(
     service: &Service,
     refusal: AdminRefusal,

@@ -1,4 +1,4 @@
-//! Refused attempts, counted by what they have in common: a flood becomes few entries, and no attempt is uncounted.
+//! Refused attempts, counted in groups: a flood becomes a few entries, and still every attempt is counted.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -8,10 +8,10 @@ use hashbrown::HashTable;
 use crate::events::{Event, RefusedAttempts};
 use crate::model::{Escaped, Timestamp};
 
-/// Kinds told apart between two flushes; those beyond are counted together, by their reason alone.
+/// Groups kept between two flushes. Attempts of further groups are counted together, by credential and reason alone.
 const GROUPS_MAX: usize = 1_000;
 
-/// Whose attempt it was: of a key, or of an admin token.
+/// The kind of credential that was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CredentialKind {
     #[default]
@@ -19,7 +19,7 @@ pub enum CredentialKind {
     AdminToken,
 }
 
-/// An attempt that was refused. Nothing of it is copied where others like it are known.
+/// A refused attempt. It is borrowed, so that nothing is copied if its group exists already.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attempt<'a> {
     pub credential: CredentialKind,
@@ -35,7 +35,7 @@ pub struct Attempt<'a> {
     pub hint: Option<&'static str>,
 }
 
-/// What attempts alike have in common.
+/// The properties that the attempts of one group share.
 #[derive(PartialEq, Eq, Hash)]
 struct GroupKey<'a> {
     credential: CredentialKind,
@@ -44,11 +44,11 @@ struct GroupKey<'a> {
     ip: Option<IpAddr>,
 }
 
-/// The first attempt of a kind, and how many there were.
+/// The first attempt of a group, and the number of attempts.
 #[derive(Debug)]
-struct Counted {
+struct AttemptGroup {
     credential: CredentialKind,
-    /// As it was presented, since what is shown of two may be alike.
+    /// The subject as it was presented, since two subjects may look the same after they are escaped and cut.
     subject: Option<Box<str>>,
     refused: RefusedAttempts,
     at: Timestamp,
@@ -56,49 +56,49 @@ struct Counted {
 
 #[derive(Debug, Default)]
 pub(super) struct AttemptGroups {
-    counted: HashTable<Counted>,
+    groups: HashTable<AttemptGroup>,
     hasher: RandomState,
 }
 
 impl AttemptGroups {
     pub(super) fn is_empty(&self) -> bool {
-        self.counted.is_empty()
+        self.groups.is_empty()
     }
 
-    /// Beyond the bound there is room for the groups that are known, and for one group of each reason.
+    /// Counts an attempt. When the table is full, attempts of new groups are counted in one group for each reason.
     pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
-        let is_full = self.counted.len() >= GROUPS_MAX;
-        if is_full && !self.knows(&attempt.group()) {
-            self.add(&attempt.any(), now);
+        let is_full = self.groups.len() >= GROUPS_MAX;
+        if is_full && !self.contains(&attempt.group_key()) {
+            self.add(&attempt.reason_only(), now);
         } else {
             self.add(attempt, now);
         }
     }
 
-    fn knows(&self, group: &GroupKey<'_>) -> bool {
-        let hash = self.hasher.hash_one(group);
-        self.counted.find(hash, |it| it.group() == *group).is_some()
+    fn contains(&self, key: &GroupKey<'_>) -> bool {
+        let hash = self.hasher.hash_one(key);
+        self.groups.find(hash, |it| it.key() == *key).is_some()
     }
 
     fn add(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
-        let Self { counted, hasher } = self;
-        let group = attempt.group();
-        let hash_of = |it: &Counted| hasher.hash_one(it.group());
-        let entry = counted.entry(hasher.hash_one(&group), |it| it.group() == group, hash_of);
-        let known = entry.or_insert_with(|| Counted::first(attempt, now));
-        known.into_mut().refused.count += 1;
+        let Self { groups, hasher } = self;
+        let key = attempt.group_key();
+        let hash_of = |it: &AttemptGroup| hasher.hash_one(it.key());
+        let entry = groups.entry(hasher.hash_one(&key), |it| it.key() == key, hash_of);
+        let group = entry.or_insert_with(|| AttemptGroup::new(attempt, now));
+        group.into_mut().refused.count += 1;
     }
 
-    /// What was counted since the last time, oldest first.
+    /// Takes all groups, oldest first: each with its event, its count and the time of its first attempt.
     pub(super) fn take(&mut self) -> Vec<(Event, u64, Timestamp)> {
-        let mut counted: Vec<_> = std::mem::take(&mut self.counted).into_iter().collect();
-        counted.sort_by_key(|counted| counted.at);
-        counted.into_iter().map(Counted::into_entry).collect()
+        let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
+        groups.sort_by_key(|group| group.at);
+        groups.into_iter().map(AttemptGroup::into_entry).collect()
     }
 }
 
 impl Attempt<'_> {
-    fn group(&self) -> GroupKey<'_> {
+    fn group_key(&self) -> GroupKey<'_> {
         GroupKey {
             credential: self.credential,
             reason: self.reason,
@@ -107,8 +107,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Any attempt that was refused for this reason.
-    fn any(&self) -> Self {
+    /// The attempt reduced to its credential kind and reason.
+    fn reason_only(&self) -> Self {
         Self {
             credential: self.credential,
             reason: self.reason,
@@ -117,31 +117,31 @@ impl Attempt<'_> {
     }
 }
 
-impl Counted {
-    fn first(attempt: &Attempt<'_>, at: Timestamp) -> Self {
-        let shown = |text: Option<&str>| text.map(Escaped::new);
+impl AttemptGroup {
+    fn new(attempt: &Attempt<'_>, at: Timestamp) -> Self {
+        let escaped = |text: Option<&str>| text.map(Escaped::new);
         let refused = RefusedAttempts {
             reason: attempt.reason,
             count: 0,
-            key_id: shown(attempt.key_id),
-            name: shown(attempt.name),
-            client_id: shown(attempt.client_id),
-            token_id: shown(attempt.token_id),
-            lookup: shown(attempt.lookup),
+            key_id: escaped(attempt.key_id),
+            name: escaped(attempt.name),
+            client_id: escaped(attempt.client_id),
+            token_id: escaped(attempt.token_id),
+            lookup: escaped(attempt.lookup),
             ip: attempt.ip,
             claimed_ip: attempt.claimed_ip,
             hint: attempt.hint,
-            path: shown(attempt.path),
+            path: escaped(attempt.path),
         };
         Self {
             credential: attempt.credential,
-            subject: attempt.group().subject.map(Box::from),
+            subject: attempt.group_key().subject.map(Box::from),
             refused,
             at,
         }
     }
 
-    fn group(&self) -> GroupKey<'_> {
+    fn key(&self) -> GroupKey<'_> {
         GroupKey {
             credential: self.credential,
             reason: self.refused.reason,

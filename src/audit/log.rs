@@ -1,4 +1,4 @@
-//! Refused attempts, which are counted first, and the queue that all entries pass.
+//! The state of the audit log: groups of refused attempts, and the queue that all entries pass through.
 
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
@@ -12,17 +12,17 @@ use crate::model::Timestamp;
 pub struct AuditState {
     attempts: Mutex<AttemptGroups>,
     queue: AuditQueue,
-    /// One writer at a time.
+    /// Admits one writer at a time.
     writer: tokio::sync::Mutex<()>,
 }
 
 impl AuditState {
-    /// Counts a refused attempt. Attempts alike become one entry with the next flush.
+    /// Counts a refused attempt. The next flush makes one entry of each group of attempts.
     pub fn refuse(&self, attempt: &Attempt<'_>, now: Timestamp) {
         self.attempts.lock().count(attempt, now);
     }
 
-    /// The attempts that were refused since the last time, with their counts, oldest first.
+    /// Takes the groups of attempts that were refused since the last call, with their counts, oldest first.
     pub fn take_refused(&self) -> Vec<(Event, u64, Timestamp)> {
         self.attempts.lock().take()
     }
@@ -31,12 +31,12 @@ impl AuditState {
         self.queue.push(entry);
     }
 
-    /// Counts what could not be kept.
+    /// Counts attempts or changes that could not be queued.
     pub fn count_dropped(&self, count: u64) {
         self.queue.count_dropped(count);
     }
 
-    /// Attempts and changes that could not be kept.
+    /// The number of attempts and changes that were dropped.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
@@ -45,17 +45,17 @@ impl AuditState {
         self.attempts.lock().is_empty() && self.queue.is_empty()
     }
 
-    /// Begins to write; held while it is done.
+    /// Waits until no other writer is active. Hold the guard while writing.
     pub async fn begin_writing(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().await
     }
 
-    /// The oldest entries; `None` if nothing waits.
+    /// Takes the oldest entries; `None` if the queue is empty.
     pub fn take_batch(&self) -> Option<AuditBatch<'_>> {
         self.queue.take_batch()
     }
 
-    /// Counts what has not been written as dropped, when nobody will write it any more; answers how much that was.
+    /// Counts everything unwritten as dropped, since nothing will be written any more. Returns how much that was.
     pub fn give_up(&self) -> u64 {
         let refused = self.take_refused().iter().map(|(_, count, _)| count).sum();
         self.queue.count_dropped(refused);

@@ -1,7 +1,7 @@
-//! Entries on their way to the database.
+//! The queue of entries to be written to the database.
 //!
-//! An entry is in one place at a time: it waits in the queue, or the batch that is being written owns it. So nothing
-//! that happens to the queue while a statement runs can touch what that statement writes.
+//! An entry is in one place at a time: in the queue, or in the batch that is being written. So nothing that happens to
+//! the queue while a statement runs can affect the entries of that statement.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 use crate::events::Event;
 use crate::model::Timestamp;
 
-/// Entries held at most, which matters in an outage; the newest beyond them are dropped and counted.
+/// Capacity of the queue, which matters in an outage. Entries that arrive when it is full are dropped and counted.
 pub(super) const ENTRIES_MAX: usize = 10_000;
-/// Entries in one statement.
+/// Entries per statement.
 pub(super) const BATCH_MAX: usize = 500;
 
-/// One event that waits to be written, or many alike.
+/// An event that waits to be written. It stands for `count` equal ones.
 #[derive(Debug, Clone)]
 pub struct QueuedEntry {
     pub id: String,
@@ -34,13 +34,14 @@ pub(super) struct AuditQueue {
 #[derive(Default)]
 struct Entries {
     waiting: VecDeque<QueuedEntry>,
-    /// How many entries batches own.
+    /// The number of entries that batches own.
     in_batches: usize,
-    /// Nobody will write any more: what comes back is dropped.
+    /// Set when nothing will be written any more: entries that are added or returned are dropped.
     given_up: bool,
 }
 
-/// The oldest entries, owned until they are written. Dropped before that, they return to the front of the queue.
+/// The oldest entries, owned until they are written. If the batch is dropped before that, they return to the front of
+/// the queue.
 pub struct AuditBatch<'a> {
     queue: &'a AuditQueue,
     entries: Vec<QueuedEntry>,
@@ -56,7 +57,7 @@ impl AuditQueue {
         }
     }
 
-    /// `None` if nothing waits.
+    /// Takes the oldest entries; `None` if the queue is empty.
     pub(super) fn take_batch(&self) -> Option<AuditBatch<'_>> {
         let mut entries = self.entries.lock();
         let count = entries.waiting.len().min(BATCH_MAX);
@@ -71,7 +72,7 @@ impl AuditQueue {
         })
     }
 
-    /// Drops and counts what waits; answers how much that was. A batch that is out decides by its own outcome.
+    /// Drops and counts the queued entries, and returns how much that was. A batch in flight counts its own outcome.
     pub(super) fn give_up(&self) -> u64 {
         let mut entries = self.entries.lock();
         entries.given_up = true;
@@ -88,13 +89,13 @@ impl AuditQueue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing waits and no batch is out.
+    /// Whether nothing is queued and no batch is in flight.
     pub(super) fn is_empty(&self) -> bool {
         let entries = self.entries.lock();
         entries.waiting.is_empty() && entries.in_batches == 0
     }
 
-    /// Takes back what a batch still owns.
+    /// Ends a batch of `count` entries and takes back those that were not written.
     fn take_back(&self, count: usize, unwritten: Vec<QueuedEntry>) {
         let mut entries = self.entries.lock();
         entries.in_batches -= count;
@@ -113,7 +114,7 @@ impl AuditBatch<'_> {
         &self.entries
     }
 
-    /// The database has the entries.
+    /// Marks the entries as written.
     pub fn written(mut self) {
         let written = std::mem::take(&mut self.entries);
         self.queue.take_back(written.len(), Vec::new());

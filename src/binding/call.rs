@@ -1,4 +1,4 @@
-//! How an exported function becomes a call on the service.
+//! Runs an exported function as a call on the service.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::model::Plaintext;
 use crate::process;
 use crate::service::Service;
 
-/// Runs a call on the service. It begins now, on the JavaScript thread, so that a `close()` after it waits for it.
+/// Runs a call on the service. The call begins at once, on the JavaScript thread, so that a later `close()` waits for
+/// it.
 pub(super) fn call<T, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -25,7 +26,7 @@ where
     counted_call(env, work, |_| ())
 }
 
-/// The same, and counts how it ended, also where it could not begin.
+/// Runs a call on the service and counts its result, even if the call could not begin.
 pub(super) fn counted_call<T, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -47,7 +48,7 @@ where
     })
 }
 
-/// A credential and what goes with it, or what is wrong with both.
+/// Combines a credential with its context, or the problems of both.
 pub(super) fn with_text<T>(
     name: &str,
     text: Option<Plaintext>,

@@ -1,4 +1,4 @@
-//! The codes, messages and limits that JavaScript shares with this side, so that none of them is written twice.
+//! The codes, messages and limits that JavaScript takes from Rust, so that none of them is defined twice.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub(super) struct Constants {
     warm: Warm,
     /// The code of every accepted credential.
     valid: &'static str,
-    /// Every refusal of a key, in the order of their numbers from 1 on.
+    /// All refusals of a key, in the order of their numbers, from 1.
     refusals: Vec<RefusalView>,
     invalid_key: RefusalView,
     invalid_token: AdminVerificationView,
@@ -25,7 +25,7 @@ pub(super) struct Constants {
     internal: Fault,
 }
 
-/// How `lib/warm.js` reads an answer of `verify_warm`, and which contexts it passes on.
+/// The numbers by which `lib/warm.js` reads a result of `verify_warm` and decides which contexts to pass on.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Warm {

@@ -15,7 +15,8 @@ use crate::process;
 
 /// Events that may wait for a busy JavaScript thread. Further events are dropped and counted.
 const QUEUE_MAX: usize = 1_024;
-/// How many of these may be other than alerts, so that a flood of refused attempts cannot displace a suspension or an outage.
+/// How many of these may be other than alerts, so that a flood of refused attempts cannot displace the event of a
+/// suspension or an outage.
 const REST_MAX: usize = QUEUE_MAX / 2;
 
 /// Weak: a listener does not keep the process alive.
@@ -43,7 +44,7 @@ pub(crate) fn add_listener(callback: Function<'_, String, ()>) -> napi::Result<f
             _ => Delivery::Gone,
         }
     }));
-    #[expect(clippy::cast_precision_loss)] // Counted up from 0.
+    #[expect(clippy::cast_precision_loss)] // Numbers are counted up from 0.
     Ok(number as f64)
 }
 

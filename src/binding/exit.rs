@@ -1,17 +1,17 @@
-//! The end of an environment: what was counted is stored before it is too late.
+//! The end of an environment: stores the counts before it is too late.
 
 use napi::Env;
 use napi_derive::napi;
 
 use crate::process;
 
-/// Stores what was counted, in at most a second, while the JavaScript thread waits. For `exit.js`.
+/// Stores the counts while the JavaScript thread waits, for at most a second. For `lib/exit.js`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn flush_blocking() {
     process::flush_blocking();
 }
 
-/// Flushes when the environment ends: of a worker thread that is terminated no JavaScript runs any more.
+/// Registers a flush for the end of the environment: a worker thread that is terminated runs no JavaScript any more.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn flush_at_teardown(env: Env) -> napi::Result<()> {
     env.add_env_cleanup_hook((), |()| {

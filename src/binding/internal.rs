@@ -1,4 +1,4 @@
-//! Exports for our own JavaScript, no part of the package's contract.
+//! Exports for the JavaScript of this package. They are not part of its public API.
 
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
@@ -14,10 +14,10 @@ use crate::input::Value;
 use crate::model::Plaintext;
 use crate::{doctor, health, keys, process, verify};
 
-/// UTF-16 units of the id of a key; a longer one has no limiter.
+/// Maximum length of a key's id, in UTF-16 units. A longer one has no limiter.
 const KEY_ID_MAX: usize = 1_024;
 
-/// The warm path of `verifyApiKey`, for `index.js`: see `binding/warm.rs`.
+/// The warm path of `verifyApiKey`, for `lib/warm.js`: see `binding/warm.rs`.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn verify_warm(
     env: Env,
@@ -31,38 +31,39 @@ pub(crate) fn verify_warm(
     warm::verify(env, key, ip, scopes, cost, path, claimed_ip)
 }
 
-/// The numbers beside an answer of the warm path.
+/// The array of numbers that the warm path writes along with each answer.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn warm_numbers(env: &Env) -> Result<Unknown<'_>> {
     warm::numbers(env)
 }
 
-/// What does not change of the key that the warm path answered for last on this thread.
+/// The constant part of the result for the key that the warm path last answered for on this thread.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn warm_template() -> Answer {
     Answer::of(Ok(warm::template()))
 }
 
-/// The constants that both sides share.
+/// The constants that Rust and JavaScript share, as JSON.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn constants() -> String {
     serde_json::to_string(&Constants::new()).unwrap_or_default()
 }
 
-/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Starts nothing.
+/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Does not start the
+/// service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     let lines = match read(forwarded) {
         Value::List(lines) => lines,
         line => vec![line],
     };
-    // A line that cannot be read leaves nothing that could be trusted of the others.
+    // If one line cannot be read, none of the others can be trusted.
     let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
     let texts = texts.unwrap_or_default();
     Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
 }
 
-/// Seconds of the window of a key's rate limit, after a verify that told it; 0 where it is not known any more.
+/// The window of a key's rate limit in seconds, after a verify that returned the limit; 0 if it is no longer in memory.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
     let window = read_text(key_id, KEY_ID_MAX)
@@ -71,14 +72,14 @@ pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
     window.unwrap_or_default().as_secs_f64().ceil()
 }
 
-/// Counts of work done and saved, for tests and benchmarks.
+/// Counts of the work done as JSON, for tests and benchmarks.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn stats() -> String {
     let stats = process::started().map_or_else(Default::default, |service| health::stats(&service));
     serde_json::json!(StatsView::from(stats)).to_string()
 }
 
-/// What `doctor` of the command line found. Nothing is written, and nothing started.
+/// The findings of the command `doctor`. Writes nothing and does not start the service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
     let entered = process::enter();
@@ -87,7 +88,7 @@ pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
     })
 }
 
-/// What a string is, by the prefixes and signing keys of the environment, without a database.
+/// Describes a string by the prefixes and signing keys of the environment, without a database.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
     let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
@@ -95,7 +96,7 @@ pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
     Answer::of(key.and_then(|(key, ())| keys::inspect(key.expose(), &process::environment)))
 }
 
-/// The migrations after the one of this number, as SQL.
+/// The migrations after the one with this number, as SQL.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn migration_script(after: u32) -> String {
     process::migration_script(after.into())

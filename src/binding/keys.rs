@@ -118,7 +118,7 @@ pub(crate) fn update_api_key<'e>(
         let now = process::now();
         let update = keys::UpdateKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
-        // In a box: it is larger than the other calls.
+        // Boxed, since this future is larger than those of the other calls.
         let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
         Ok(KeyView::new(key, plaintext.as_ref()))
     })
@@ -208,7 +208,7 @@ pub(crate) fn verify_api_key<'e>(
     key: Unknown<'_>,
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    // One unit more than the longest key: what is longer is still told from a key.
+    // Cut one unit after the length of the longest key, so that a longer string is not taken for a key.
     let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
     let context = read(context);
     let verify = move |service| async move {

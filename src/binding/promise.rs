@@ -1,5 +1,5 @@
-//! Answers cross the boundary as JSON in a promise that always resolves: `{"value": …}` or `{"fault": …}`.
-//! `index.js` revives dates and makes the error, in the JavaScript realm of the caller.
+//! Results are passed to JavaScript as JSON in a promise that always resolves: `{"value": …}` or `{"fault": …}`.
+//! JavaScript revives dates and creates the error, in the realm of the caller.
 #![allow(unsafe_code)] // One conversion to a JavaScript string, so that the text can be wiped.
 
 use std::future::Future;
@@ -19,7 +19,7 @@ enum Outcome<T> {
     Fault(Fault),
 }
 
-/// What `index.js` makes an `ApiKeyError` of.
+/// The fields of an `ApiKeyError`, which `lib/errors.js` creates.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Fault {
@@ -47,7 +47,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// JSON on its way to JavaScript. It may hold a plaintext key, so it is wiped.
+/// A result as JSON for JavaScript. It may hold a plaintext key, so it is wiped.
 pub(crate) struct Answer(Zeroizing<String>);
 
 impl Answer {
@@ -56,11 +56,11 @@ impl Answer {
             Ok(value) => Outcome::Value(value),
             Err(error) => Outcome::Fault(error.into()),
         };
-        // Exactly the room that it needs: an answer that holds a key must not be moved while it grows.
+        // The exact size is allocated up front: growing would move the text and leave a copy of a key behind.
         let mut size = Size(0);
         let _ = serde_json::to_writer(&mut size, &outcome);
         let mut json = Zeroizing::new(Vec::with_capacity(size.0));
-        // Serialising our own shapes to memory cannot fail, but a wrong answer would be worse than none.
+        // Serialising our own types to memory cannot fail, but a wrong result would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
             return Self::of::<()>(Err(Error::internal("The result could not be serialised")));
         }
@@ -70,7 +70,7 @@ impl Answer {
     }
 }
 
-/// Counts what is written.
+/// A writer that only counts bytes.
 struct Size(usize);
 
 impl std::io::Write for Size {
@@ -86,27 +86,28 @@ impl std::io::Write for Size {
 
 impl ToNapiValue for Answer {
     unsafe fn to_napi_value(env: sys::napi_env, answer: Self) -> napi::Result<sys::napi_value> {
-        // SAFETY: the caller promises what this function asks of it, a live `env` on its thread, and the string is copied.
+        // SAFETY: the caller guarantees what this function requires, a live `env` on its thread, and the string is
+        // copied.
         unsafe { <&str>::to_napi_value(env, answer.0.as_str()) }
     }
 }
 
-/// Runs the work on the runtime; a panic in it is a fault like any other.
+/// Runs the work on the runtime. A panic in it becomes an error like any other.
 pub(super) fn promise<T, F>(env: &Env, work: F) -> napi::Result<Object<'_>>
 where
     T: Serialize + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
-    let settle = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
+    let resolve = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
     match process::runtime() {
         Ok(runtime) => {
             runtime.spawn(async move {
                 let result = panic::catch(work).await.and_then(|result| result);
-                settle(Answer::of(result.inspect_err(process::report_fault)));
+                resolve(Answer::of(result.inspect_err(process::report_fault)));
             });
         }
-        Err(error) => settle(Answer::of::<()>(Err(error))),
+        Err(error) => resolve(Answer::of::<()>(Err(error))),
     }
     Ok(promise)
 }

@@ -1,6 +1,6 @@
-//! Reads any JavaScript value without judging it, and without ever throwing: napi's own conversions throw
-//! synchronously, coerce (`NaN` dates become 1970) and run into getters and proxies that throw.
-#![allow(unsafe_code)] // Raw Node-API: each call is checked, and a pending exception cleared.
+//! Reads any JavaScript value without validating it and without ever throwing. napi's own conversions throw
+//! synchronously, coerce (`NaN` dates become 1970), and fail on getters and proxies that throw.
+#![allow(unsafe_code)] // Raw Node-API: each call is checked, and a pending exception is cleared.
 
 use std::ptr;
 
@@ -9,11 +9,11 @@ use napi::{JsValue, sys};
 
 use crate::input::Value;
 
-/// UTF-16 units; a longer string is no valid input of any field.
+/// Maximum length of a string, in UTF-16 units. A longer one is invalid for every field.
 const TEXT_MAX: usize = 64 * 1024;
-/// Entries of a list, and fields of an object.
+/// Maximum number of entries of a list, and of fields of an object.
 const ENTRIES_MAX: u32 = 10_000;
-/// Values in all, so that neither depth nor breadth takes long.
+/// Maximum number of values in total, so that neither a deep nor a broad value takes long.
 const VALUES_MAX: usize = 20_000;
 const DEPTH_MAX: usize = 32;
 
@@ -30,8 +30,8 @@ pub(super) fn read(value: Unknown<'_>) -> Value {
     reader.read(raw.value, 0)
 }
 
-/// Reads a string; `None` for any other value. What is longer than `max` UTF-16 units is cut there, so that a
-/// huge string costs nothing; a lone surrogate becomes U+FFFD.
+/// Reads a string; `None` for any other value. A string longer than `max` UTF-16 units is cut there, so that a huge one
+/// costs nothing. A lone surrogate becomes U+FFFD.
 pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
     let raw = value.value();
     let reader = ValueReader {
@@ -46,9 +46,9 @@ pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
 
 /// Reads the values of one call.
 ///
-/// What makes its calls of Node-API sound: `env` is the environment of the call that is running, and this is its thread;
-/// every `napi_value` was handed to that call or answered in it, so its handle scope is still open; `get` and `value`
-/// hand over an `out` that is theirs alone and of the type that the function writes.
+/// Its calls of Node-API are sound because `env` is the environment of the running call, and this is its thread; every
+/// `napi_value` was passed to that call or returned in it, so its handle scope is still open; `get` and `value` pass an
+/// `out` that only they hold, of the type that the function writes.
 struct ValueReader {
     env: sys::napi_env,
     left: usize,
@@ -111,7 +111,7 @@ impl ValueReader {
         Some(Value::List(entries))
     }
 
-    /// Own enumerable fields with text names, as JSON.stringify takes them.
+    /// Reads the own enumerable fields with string names, like JSON.stringify.
     fn fields(&mut self, value: sys::napi_value, depth: usize) -> Option<Value> {
         // SAFETY: see `ValueReader`; a `napi_value` is written.
         let names = self.value(|env, out| unsafe {
@@ -170,7 +170,7 @@ impl ValueReader {
         let length: usize = self.get(|env, out| unsafe {
             sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, out)
         })?;
-        // One more for the terminator that Node-API writes.
+        // Node-API also writes a terminator.
         let mut units = vec![0_u16; length.min(max) + 1];
         // SAFETY: see `ValueReader`; a `usize` is written, and at most `units.len()` units go to the buffer of that length.
         let written = self.get(|env, out| unsafe {
@@ -201,7 +201,7 @@ impl ValueReader {
         self.succeeds(call(self.env, &raw mut out)).then_some(out)
     }
 
-    /// A getter or a proxy may have thrown: its exception must not reach the caller.
+    /// Whether the call succeeded. Clears the exception of a getter or a proxy, which must not reach the caller.
     fn succeeds(&self, status: sys::napi_status) -> bool {
         if status == sys::Status::napi_ok {
             return true;

@@ -1,5 +1,5 @@
-//! The answers of functions, as JSON for `index.js`. Their TypeScript and its documentation: `header.d.ts`.
-//! Instants are milliseconds since the epoch; `index.js` makes them `Date`.
+//! The results of functions, as JSON. Their TypeScript types and documentation are in `header.d.ts`.
+//! Instants are milliseconds since the epoch; JavaScript turns them into `Date`s.
 
 mod admin;
 mod keys;

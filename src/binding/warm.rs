@@ -1,5 +1,6 @@
-//! The warm path's crossing: texts go in through buffers on the stack, numbers come out. An object built through
-//! Node-API would cost more than the whole verify; `index.js` builds it, from a template per cached key.
+//! The boundary of the warm path: texts are read into buffers on the stack, and only numbers are returned. An object
+//! built through Node-API would cost more than the whole verify, so `lib/warm.js` builds it from a template per cached
+//! key.
 #![allow(unsafe_code)] // Raw Node-API: each call is checked.
 
 use std::cell::RefCell;
@@ -16,29 +17,30 @@ use crate::model::{RateLimit, parse_address};
 use crate::process;
 use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
-/// Memory cannot answer: ask the other way.
+/// Returned if memory cannot answer: call `verify_api_key` instead.
 pub(super) const MISS: f64 = -1.0;
-/// Outcomes fit below; the entry's serial is above.
+/// All outcomes are below this. A result is the entry's serial times this, plus the outcome.
 pub(super) const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
 
-/// Bytes of a character in UTF-8.
+/// Maximum length of a character in UTF-8, in bytes.
 const CHARACTER_MAX: usize = 4;
 
-/// Bytes of an address; what is longer is none.
+/// Buffer size for an address, in bytes. A longer text is not an address.
 const IP_MAX: usize = 64;
-/// UTF-16 units of a path; what is longer is cut.
+/// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
-/// Bytes of required scopes; what is longer goes the other way.
+/// Buffer size for the required scopes, in bytes. Longer ones are a miss.
 const SCOPES_MAX: usize = 1_024;
 
 thread_local! {
-    /// Whose template this JavaScript thread may ask for next. It asks at once, so nothing comes between.
+    /// The entry of the last answer, for a call of `template`. `lib/warm.js` calls it right after, so nothing comes
+    /// between.
     static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
 }
 
-/// Numbers beside the answer, in memory that both sides see: limit, remaining, milliseconds until it is full, and
-/// milliseconds to wait; -1: absent. One array for an environment, alive as long as the environment.
+/// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
+/// again, and milliseconds to wait. -1 means absent. Each environment has one array, which lives as long as it does.
 pub(super) struct Numbers {
     memory: *mut [f64; Numbers::COUNT],
     array: sys::napi_ref,
@@ -47,7 +49,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) const COUNT: usize = 4;
-    /// The fields of a result that the numbers stand for, in their order.
+    /// The fields of a result that the numbers fill, in order.
     pub(super) const NAMES: [&'static str; Self::COUNT] =
         ["limit", "remaining", "resetMs", "retryAfterMs"];
 
@@ -60,30 +62,31 @@ impl Numbers {
             number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
             number(retry_after_ms),
         ];
-        // SAFETY: `memory` is that of the ArrayBuffer made in `numbers` below, as large and as aligned as `f64`s need.
-        // It is still there: `array` is a strong reference to the typed array over it, kept for as long as the
-        // environment lives, and JavaScript never detaches the buffer (it is neither transferred nor resized: `warm.js`
-        // keeps the array to itself). Nobody reads meanwhile: only the environment's own thread comes here.
+        // SAFETY: `memory` is that of the ArrayBuffer created in `numbers` below, with the size and alignment of the
+        // `f64`s. It is still alive: `array` is a strong reference to the typed array over it, kept for as long as the
+        // environment lives, and JavaScript never detaches the buffer (it is neither transferred nor resized:
+        // `lib/warm.js` does not share the array). No one reads it at the same time: only the environment's own thread
+        // gets here.
         unsafe { self.memory.write(numbers) };
     }
 }
 
-/// The array of this environment, made at the first call.
+/// The array of this environment, created at the first call.
 pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
     let mut array = ptr::null_mut();
     if let Some(numbers) = env.get_instance_data::<Numbers>()? {
-        // SAFETY: `env` is that of the running call, and the reference was made in it and is never deleted.
+        // SAFETY: `env` is that of the running call, and the reference was created in it and is never deleted.
         napi::check_status!(unsafe {
             sys::napi_get_reference_value(env.raw(), numbers.array, &raw mut array)
         })?;
-        // SAFETY: the value was just answered by this `env`, so its handle scope is open.
+        // SAFETY: the value was just returned by this `env`, so its handle scope is open.
         return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) });
     }
     let (mut memory, mut buffer, mut reference) =
         (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let bytes = size_of::<[f64; Numbers::COUNT]>();
-    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it asks for; the
-    // typed array begins at 0 and has as many elements as the buffer has room for.
+    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
+    // typed array begins at 0 and has as many elements as fit into the buffer.
     unsafe {
         napi::check_status!(sys::napi_create_arraybuffer(
             env.raw(),
@@ -115,11 +118,11 @@ pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
         (),
         |_| (),
     )?;
-    // SAFETY: the value was just made by this `env`, so its handle scope is open.
+    // SAFETY: the value was just created by this `env`, so its handle scope is open.
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) })
 }
 
-/// Serial and outcome of a verify that memory could answer, else [`MISS`].
+/// The serial and outcome of a verify that memory can answer, otherwise [`MISS`].
 pub(super) fn verify(
     env: Env,
     key: Unknown<'_>,
@@ -142,7 +145,7 @@ pub(super) fn verify(
     answer(numbers, &key, &context).unwrap_or(MISS)
 }
 
-/// What a request says of itself, not yet read.
+/// The context of a request, before it is read.
 struct RawContext<'a> {
     ip: Unknown<'a>,
     scopes: Unknown<'a>,
@@ -194,7 +197,7 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
     Some(serial * OUTCOMES + f64::from(outcome))
 }
 
-/// What does not change of the last answer's entry.
+/// The constant part of the last answer.
 pub(super) fn template() -> Option<TemplateView> {
     LAST.with_borrow(|entry| {
         entry
@@ -203,12 +206,12 @@ pub(super) fn template() -> Option<TemplateView> {
     })
 }
 
-/// A text that fits; `None` for a longer one and for other values.
+/// Reads a text that fits into the buffer; `None` for a longer one and for other values.
 fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
     let raw = value.value();
     let mut length = 0;
     // SAFETY: the value belongs to the running call, so its `env` is live and this is its thread; at most
-    // `buffer.len()` bytes go to the buffer, and `length` is a `usize` of our own.
+    // `buffer.len()` bytes are written to the buffer, and `length` is a local `usize`.
     let status = unsafe {
         sys::napi_get_value_string_utf8(
             raw.env,
@@ -218,8 +221,8 @@ fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
             &raw mut length,
         )
     };
-    // Node-API cuts a text that is too long: then the buffer is full but for the terminator, or for a part of the
-    // next character.
+    // Node-API cuts a text that is too long. The buffer is then full except for the terminator and perhaps part of a
+    // character.
     if status != sys::Status::napi_ok || length + CHARACTER_MAX >= buffer.len() {
         return None;
     }

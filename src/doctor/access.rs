@@ -1,17 +1,17 @@
-//! Whether the database can be reached, and what stands in between.
+//! The findings on access to the database: URLs, poolers, server, clock, notifications.
 
 use super::findings::Findings;
 use crate::config::{Config, DatabaseUrl};
 use crate::service::Clock;
 use crate::store::{NoAccess, Store, connect};
 
-/// The first version with `xid8` and `pg_current_snapshot()`.
+/// The oldest supported version: the first with `xid8` and `pg_current_snapshot()`.
 const OLDEST: i32 = 130_000;
-/// A difference of clocks that people notice, and one that makes expiry wrong by minutes.
+/// Differences between the clocks: one that people notice, and one that makes expiry wrong by minutes.
 const CLOCK_WARNING_MS: u64 = 2_000;
 const CLOCK_PROBLEM_MS: u64 = 60_000;
 
-/// Both URLs; whether the first one can be examined further.
+/// Examines both URLs. Returns whether the first one can be examined further.
 pub(super) async fn examine(findings: &mut Findings, config: &Config) -> bool {
     let reached = reach(
         findings,
@@ -142,7 +142,7 @@ fn explain(reason: &NoAccess) -> (String, &'static str) {
     (message.to_owned(), remedy)
 }
 
-/// Its version, whether it takes writes, and its clock.
+/// Examines the server: its version, whether it accepts writes, and its clock.
 pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock) {
     let before = clock();
     let answer = store.server().await;
@@ -166,7 +166,7 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
     } else {
         findings.ok("server", format!("PostgreSQL {}", server.version_text));
     }
-    // The answer was made between the two: what is outside of them is a difference.
+    // The server read its clock between our two readings, so only a time outside of them is a difference.
     let difference = server
         .now
         .millis_after(after)
@@ -186,7 +186,7 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
     }
 }
 
-/// Whether a notification comes through.
+/// Examines whether notifications arrive.
 pub(super) async fn notifications(findings: &mut Findings, store: &Store) {
     match store.notifications_arrive().await {
         None => findings.ok(

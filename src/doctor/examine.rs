@@ -1,4 +1,4 @@
-//! The order of the examination; where one thing hides the others, they are left out.
+//! The order of the examination.
 
 use super::findings::{Finding, Findings};
 use super::{access, rows, schema};
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::service::Clock;
 use crate::store::Store;
 
-/// Everything that can be examined; where one thing hides the others, they are left out.
+/// Examines everything that can be examined. Checks that depend on a failed one are left out.
 pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding> {
     let mut findings = Findings::default();
     match config {
@@ -41,9 +41,9 @@ fn configuration(findings: &mut Findings, config: &Config) {
 async fn database(findings: &mut Findings, config: &Config, clock: Clock) {
     let store = Store::reading(config);
     access::server(findings, &store, clock).await;
-    let stands = schema::examine(findings, &store, config).await;
+    let can_examine_rows = schema::examine(findings, &store, config).await;
     access::notifications(findings, &store).await;
-    if stands {
+    if can_examine_rows {
         rows::examine(findings, &store, config, clock()).await;
     }
     store.close().await;

@@ -1,20 +1,20 @@
-//! What was found, and how to mend it.
+//! The findings of an examination, with their remedies.
 
 use serde::Serialize;
 
 use crate::error::Error;
 
-/// One thing that was examined.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about, e.g. `triggers`: stable, for programs.
+    /// The subject, e.g. `triggers`: a stable name for programs.
     pub check: &'static str,
     pub status: FindingStatus,
     pub message: String,
-    /// What to do about it.
+    /// The remedy, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// Statements that belong to the remedy.
+    /// The SQL statements of the remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
 }
@@ -25,7 +25,7 @@ pub enum FindingStatus {
     Ok,
     /// It works, but not as well or as safely as it could.
     Warning,
-    /// Something does not work, or will not.
+    /// Something does not work, or will stop working.
     Problem,
 }
 
@@ -67,7 +67,7 @@ impl Findings {
         );
     }
 
-    /// The answer, or a finding that there was none.
+    /// Unwraps an answer. If there is none, adds a finding and returns `None`.
     pub(super) fn answer<T>(&mut self, check: &'static str, answer: Result<T, Error>) -> Option<T> {
         answer
             .map_err(|error| {
@@ -106,7 +106,7 @@ impl Findings {
     }
 }
 
-/// `1 key`, `2 keys`.
+/// A count with its noun: `1 key`, `2 keys`.
 pub(super) fn counted(count: i64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")

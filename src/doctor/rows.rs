@@ -1,4 +1,4 @@
-//! What the rows say: signing keys, plaintext, limits, allow-lists.
+//! The findings on rows: signing keys, plaintext, limits, metadata, allow-lists.
 
 use super::findings::{Findings, counted};
 use crate::config::Config;
@@ -42,7 +42,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
         "the database"
     };
     if !uncovered.is_empty() {
-        let shown: Vec<_> = uncovered
+        let missing: Vec<_> = uncovered
             .iter()
             .map(|(fingerprint, keys)| {
                 format!("{} ({})", Escaped::new(fingerprint), counted(*keys, "key"))
@@ -53,7 +53,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
             format!(
                 "Active API keys are refused because the signing keys that signed them are missing: {}. Available \
                      from {place}: {}",
-                shown.join(", "),
+                missing.join(", "),
                 if held.is_empty() { "none".to_owned() } else { join_escaped(&held) }
             ),
             "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the first one. If they \

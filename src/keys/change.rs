@@ -1,4 +1,4 @@
-//! Changes of a key: update, patch, rotation.
+//! Changes to a key: update, patch, rotation.
 
 use super::credential::{issue, replaced_plaintext};
 use super::events;
@@ -10,7 +10,7 @@ use crate::random;
 use crate::service::Service;
 use crate::store::Rotation;
 
-/// Answers the new plaintext too, where the key was regenerated.
+/// Changes a key and, if requested, rotates it. Returns the new plaintext of a rotated key too.
 pub async fn update(
     service: &Service,
     update: UpdateKey,
@@ -65,7 +65,7 @@ async fn change(
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let key = service.store.change_key(id, changes, rotation, now).await;
-    // Also after a fault: the change may have been made all the same.
+    // Even after an error, since the change may have been made all the same.
     service.cache.changed(id);
     let key = key?.ok_or(Error::NotFound("API key"))?;
     let event = events::changed(&key, rotation.is_some(), actor.as_ref());

@@ -1,4 +1,4 @@
-//! Creation of a key.
+//! Creates a key.
 
 use super::credential::issue;
 use super::events;
@@ -9,7 +9,7 @@ use crate::model::{Actor, ApiKey, Plaintext, Timestamp};
 use crate::random;
 use crate::service::Service;
 
-/// A key right after it was made: the only time that its plaintext is known.
+/// A newly created key: the only time that its plaintext is known.
 #[derive(Debug)]
 pub struct IssuedKey {
     pub key: ApiKey,

@@ -1,4 +1,4 @@
-//! What a new key leaves in its row, and what is left of the one before.
+//! The credential that a new key stores in its row, and the hash of the key that it replaces.
 
 use rand::rngs::StdRng;
 
@@ -8,7 +8,7 @@ use crate::random;
 use crate::service::Service;
 use crate::store::{Credential, PlaintextKey, ReplacedPlaintext};
 
-/// Makes a new plaintext and what its row keeps of it.
+/// Generates a plaintext key and the credential to store for it.
 pub(super) async fn issue(
     service: &Service,
     rng: &mut StdRng,
@@ -27,7 +27,7 @@ pub(super) async fn issue(
     Ok((generated.plaintext, credential))
 }
 
-/// The hash of a key that its row keeps in plaintext, for its grace period.
+/// Hashes the key that is being replaced if its row holds it in plaintext, so that it stays valid for its grace period.
 pub(super) async fn replaced_plaintext(
     service: &Service,
     id: &str,

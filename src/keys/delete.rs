@@ -1,4 +1,4 @@
-//! Deletion of a key.
+//! Deletes a key.
 
 use crate::error::Error;
 use crate::events::Event;
@@ -12,7 +12,7 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<(), Error> {
     let deleted = service.store.delete_key(id).await;
-    // Also after a fault: the deletion may have been made all the same.
+    // Even after an error, since the row may have been deleted all the same.
     service.cache.changed(id);
     if !deleted? {
         return Err(Error::NotFound("API key"));

@@ -1,4 +1,4 @@
-//! The events of administration.
+//! Builds the events of key administration.
 
 use serde_json::{Map, Value, json};
 
@@ -6,25 +6,25 @@ use crate::events::KeyEvent;
 use crate::model::{Actor, ApiKey, Escaped, escape_json};
 use crate::store::ChangedKey;
 
-/// For free text and metadata, record only that they changed; the content may be private.
+/// Fields of which only the fact of a change is recorded, since their content may be private.
 const PRIVATE: [&str; 2] = ["description", "metadata"];
-/// Fields that change with every change, or with the key.
+/// Fields that are left out because they change with every change, or with every rotation.
 const IMPLIED: [&str; 2] = ["updatedAt", "start"];
 
 pub(super) fn issued(key: &ApiKey, actor: Option<&Actor>) -> KeyEvent {
     event(key, Map::new(), actor)
 }
 
-/// With the value of each changed field before and after.
+/// The event of a change, with the value of each changed field before and after.
 pub(super) fn changed(key: &ChangedKey, regenerated: bool, actor: Option<&Actor>) -> KeyEvent {
     let ChangedKey { before, after } = key;
-    let (was, mut is) = (fields(before), fields(after));
+    let (old, mut new) = (fields(before), fields(after));
     let mut changes = Map::new();
-    for (field, before) in was {
-        let after = is.remove(&field).unwrap_or_default();
+    for (field, before) in old {
+        let after = new.remove(&field).unwrap_or_default();
         let is_left_out = [IMPLIED, PRIVATE].as_flattened().contains(&field.as_str());
         if !is_left_out && before != after {
-            let values = json!({ "before": shown(before), "after": shown(after) });
+            let values = json!({ "before": escaped(before), "after": escaped(after) });
             changes.insert(field, values);
         }
     }
@@ -49,7 +49,7 @@ fn event(key: &ApiKey, changes: Map<String, Value>, actor: Option<&Actor>) -> Ke
     }
 }
 
-/// A key by the names of its fields, as the API shows them.
+/// The fields of a key by their names in the API.
 fn fields(key: &ApiKey) -> Map<String, Value> {
     match serde_json::to_value(key) {
         Ok(Value::Object(fields)) => fields,
@@ -57,8 +57,8 @@ fn fields(key: &ApiKey) -> Map<String, Value> {
     }
 }
 
-/// Lists are cut as other lists in events are.
-fn shown(value: Value) -> Value {
+/// Escapes a value. Lists are cut like other lists in events.
+fn escaped(value: Value) -> Value {
     match value {
         Value::Array(entries) => {
             let texts: Vec<String> = entries

@@ -1,17 +1,17 @@
-//! What callers may say of a key: creation, changes, queries.
+//! The input of callers about keys: creation, changes, queries.
 
 use crate::error::Error;
 use crate::input::{Fields, Parsed, Value, argument, page, rules};
 use crate::model::{FieldChange, KeyChanges, KeyQuery, Timestamp, Ttl};
 
-/// Seconds that a replaced key may stay valid: up to a year.
+/// Seconds that a replaced key may stay valid, at most a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
-/// Characters of `search`; the trigram index needs three.
+/// The least number of characters in `search`: the trigram index needs three.
 const SEARCH_MIN: usize = 3;
-/// Clocks differ and requests take time: this much of the past still counts as "now" at creation.
+/// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
-/// The settings of a key: absent keeps, `null` clears.
+/// Reads the settings of a key. An absent field is kept; `null` clears a field.
 fn settings(fields: &mut Fields) -> KeyChanges {
     KeyChanges {
         name: fields.change("name", rules::label(rules::NAME_MAX)),
@@ -32,7 +32,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
     }
 }
 
-/// A cleared list is an empty one.
+/// Turns a cleared list into an empty one.
 fn emptied<T>(change: FieldChange<Option<Vec<T>>>) -> FieldChange<Vec<T>> {
     match change {
         FieldChange::Keep => FieldChange::Keep,
@@ -43,7 +43,7 @@ fn emptied<T>(change: FieldChange<Option<Vec<T>>>) -> FieldChange<Vec<T>> {
 /// The input of `createApiKey`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewKey {
-    /// What differs from the defaults of a key.
+    /// The settings that differ from the defaults.
     pub settings: KeyChanges,
 }
 
@@ -51,7 +51,7 @@ impl NewKey {
     pub fn read(value: Value, now: Timestamp, ttl: Ttl) -> Result<Self, Error> {
         const REQUIRED: [&str; 2] = ["name", "clientId"];
         let mut fields = Fields::of(value);
-        // What may be left out may be `null` as well.
+        // Optional fields may be `null` as well.
         fields.leave_out_nulls_except(&REQUIRED);
         fields.require(&REQUIRED);
         let mut settings = settings(&mut fields);
@@ -68,7 +68,7 @@ impl NewKey {
     }
 }
 
-/// Refuses a lifetime beyond the configured one, or none.
+/// Rejects an expiry beyond the configured maximum lifetime, and the lack of one.
 fn enforce_max_ttl(fields: &mut Fields, expires_at: Option<Timestamp>, now: Timestamp, ttl: Ttl) {
     let Some(days) = ttl.max_days else { return };
     if expires_at.is_none_or(|at| at > after_days(now, days)) {
@@ -120,7 +120,7 @@ fn only_null(_: Value) -> Parsed<()> {
 pub struct UpdateKey {
     pub id: String,
     pub changes: KeyChanges,
-    /// Replace the key; the old one stays valid for so many seconds.
+    /// Replaces the key; the old one stays valid for this many seconds. `None` keeps the key.
     pub regenerate: Option<i32>,
 }
 
@@ -145,7 +145,7 @@ impl UpdateKey {
     }
 }
 
-/// The input of `listApiKeys`.
+/// Reads the input of `listApiKeys`.
 pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let query = KeyQuery {
@@ -167,7 +167,7 @@ fn search(value: Value) -> Parsed<String> {
     Ok(text)
 }
 
-/// The id of a key, as the only argument.
+/// Reads the id of a key, as the only argument.
 pub fn key_id(value: Value) -> Result<String, Error> {
     argument("id", value, rules::id)
 }

@@ -1,4 +1,4 @@
-//! Reading keys.
+//! Reads keys.
 
 use crate::error::Error;
 use crate::model::{ApiKey, Cursor, KeyQuery, Page};
@@ -8,7 +8,7 @@ pub async fn get(service: &Service, id: &str) -> Result<Option<ApiKey>, Error> {
     service.store.get_key(id).await
 }
 
-/// Newest first.
+/// Returns a page of keys, newest first.
 pub async fn list(service: &Service, query: &KeyQuery) -> Result<Page<ApiKey>, Error> {
     let keys = service.store.list_keys(query).await?;
     Ok(Page::of(keys, query.limit, |key| Cursor {

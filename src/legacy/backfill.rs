@@ -1,5 +1,4 @@
-//! The backfill: rows that hold plaintext are hashed one by one, so that it may be cut off anywhere and goes on from
-//! there.
+//! The backfill hashes legacy rows one by one, so that it may be interrupted anywhere and continues from there.
 
 use std::sync::Arc;
 
@@ -15,17 +14,18 @@ use crate::store::{DigestRange, PlaintextKey, PlaintextToken};
 
 /// Rows read at a time.
 const BATCH: i64 = 64;
-/// What a backfill did.
+
+/// The result of a backfill.
 #[derive(Debug, Default)]
 pub struct Backfilled {
-    /// Rows that it hashed itself.
+    /// The number of rows that this backfill hashed.
     pub rows: usize,
-    /// Admin tokens that permit everything from here on, by their names.
+    /// Admin tokens that were given all permissions because of their names.
     pub all_permissions: Vec<PlaintextToken>,
 }
 
-/// Hashes every row that can be, or `limit` of them, while `go_on` says so. Several processes may do it together: each
-/// has an order of its own.
+/// Hashes every row that can be hashed, or at most `limit`, while `go_on` returns true. Several processes may run it at
+/// once: each goes through the rows in an order of its own.
 pub async fn backfill(
     service: &Arc<Service>,
     limit: Option<usize>,
@@ -41,8 +41,8 @@ pub async fn backfill(
         let before = backfill.done.rows;
         backfill.tokens().await?;
         backfill.keys().await?;
-        // What is left now cannot be hashed, or was locked or changed meanwhile: it is tried once more only where
-        // there was progress.
+        // The rows left now cannot be hashed, or were locked or changed during this pass. They are tried again only
+        // after a pass that made progress.
         if backfill.done.rows == before || backfill.is_over() {
             break;
         }
@@ -52,7 +52,7 @@ pub async fn backfill(
 
 struct Backfill<'a, F> {
     service: &'a Arc<Service>,
-    /// How many rows may still be hashed.
+    /// The number of rows that may still be hashed.
     left: usize,
     go_on: F,
     done: Backfilled,
@@ -91,8 +91,8 @@ impl<F: Fn() -> bool> Backfill<'_, F> {
         }
     }
 
-    /// By the first byte of the digests, in an order of this process, so that backfills of several processes rarely
-    /// meet and hash the same keys.
+    /// Goes through the keys by the first byte of their digests, in a random order, so that several processes rarely
+    /// hash the same keys.
     async fn keys(&mut self) -> Result<(), Error> {
         let mut parts: Vec<u8> = (0..=u8::MAX).collect();
         parts.shuffle(&mut random::generator()?);
@@ -116,23 +116,23 @@ impl<F: Fn() -> bool> Backfill<'_, F> {
                 return Ok(());
             };
             range.after = last.digest.bytes().to_vec();
-            let adopted = self.batch(batch).await?;
-            self.count(adopted);
+            let hashed = self.batch(batch).await?;
+            self.count(hashed);
         }
         Ok(())
     }
 
-    /// As many keys at once as may be hashed at once.
+    /// Hashes a batch, as many keys concurrently as there are hash permits. Returns the number of rows hashed.
     async fn batch(&self, batch: Vec<PlaintextKey>) -> Result<usize, Error> {
         stream::iter(batch)
-            // What was hashed once is not hashed again: somebody has taken the lookup from its row.
+            // A stored hash is not hashed again: its row was hashed before, and another writer has cleared its lookup.
             .filter(|key| std::future::ready(!is_stored_hash(key.key.expose())))
             .take(self.left)
             .take_while(|_| std::future::ready((self.go_on)()))
             .map(|key| hash_key(self.service, key))
             .buffer_unordered(self.service.config.hash_permits)
-            .try_fold(0, |adopted, done| {
-                std::future::ready(Ok(adopted + usize::from(done)))
+            .try_fold(0, |hashed, done| {
+                std::future::ready(Ok(hashed + usize::from(done)))
             })
             .await
     }

@@ -1,4 +1,4 @@
-//! Hashes a legacy row when it is used, before the backfill comes to it.
+//! Hashes a legacy row on first use, before the backfill reaches it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::model::{CredentialDigest, Plaintext};
 use crate::service::Service;
 use crate::store::{PlaintextKey, PlaintextToken};
 
-/// Hashes a legacy key that was just authenticated, beside the answer and before the backfill comes to it.
+/// Hashes a legacy key that was just authenticated, in the background, before the backfill reaches it.
 pub fn hash_on_first_use(
     service: &Arc<Service>,
     id: &str,
@@ -28,7 +28,7 @@ pub fn hash_on_first_use(
         key: key.clone(),
         digest,
     };
-    // A fault leaves the row to the backfill.
+    // After an error the row is left to the backfill.
     let work = async move {
         let _permit = permit;
         hash_key(&hashing, key).await.map(drop)
@@ -36,7 +36,7 @@ pub fn hash_on_first_use(
     service.spawn(BackgroundTask::LegacyBackfill, work);
 }
 
-/// The same for an admin token.
+/// Hashes a legacy admin token that was just authenticated, in the background.
 pub fn hash_token_on_first_use(service: &Arc<Service>, token: PlaintextToken) {
     if service.config.adopt == Adopt::Verify {
         return;

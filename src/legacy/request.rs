@@ -1,18 +1,18 @@
-//! What callers may say of a backfill.
+//! The input of callers about a backfill.
 
 use crate::error::Error;
 use crate::input::{Fields, Value, rules};
 
 const LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
-/// Hash rows; at most so many.
+/// A request to hash legacy rows, at most `limit` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackfillRequest {
     pub limit: Option<usize>,
 }
 
 impl BackfillRequest {
-    /// Reads the options of `migrate()`; `None`: no row is to be hashed.
+    /// Reads the options of `migrate()`. Returns `None` if no row is to be hashed.
     pub fn read(options: Value) -> Result<Option<Self>, Error> {
         let mut fields = Fields::of_optional(options);
         let adopt = fields.optional("adopt", rules::boolean).unwrap_or(false);

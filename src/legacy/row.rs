@@ -1,4 +1,4 @@
-//! Replaces the plaintext of one row by its hash. A row is only written while it holds what was hashed.
+//! Replaces the plaintext of one row with its hash. The row is written only if it still holds the plaintext hashed.
 
 use std::time::Instant;
 
@@ -10,22 +10,23 @@ use crate::random;
 use crate::service::Service;
 use crate::store::{PlaintextKey, PlaintextToken};
 
-/// Hashes a key while nobody waits for a hash, and stores that; whether its row still held it.
+/// Hashes a key while no caller waits for a hash, and stores the hash. Returns false if the row no longer held the key.
 pub(super) async fn hash_key(service: &Service, row: PlaintextKey) -> Result<bool, Error> {
     let PlaintextKey { id, key, digest } = row;
     let salt = random::bytes(&mut random::generator()?);
     let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
-    let adopted = service
+    let hashed = service
         .store
         .hash_plaintext_key(&id, &digest, &hash)
         .await?;
-    if adopted {
+    if hashed {
         update_cache(service, &id, &key, &hash);
     }
-    Ok(adopted)
+    Ok(hashed)
 }
 
-/// What was proved by the plaintext is proved by its hash: else the next change of the row would cost a hash.
+/// Records that a key authenticated by its plaintext now has this hash. Otherwise the next change to the row would cost
+/// another hash.
 fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash) {
     let cache_key = service.cache.key(key.expose());
     if let CacheLookup::Current(entry) | CacheLookup::Stale(entry) =
@@ -36,7 +37,8 @@ fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash)
     }
 }
 
-/// Stores the digest of a token and what it permits; `None`: its row has changed meanwhile.
+/// Stores the digest of a token and its permissions, which are returned. Returns `None` if its row has changed since it
+/// was read.
 pub(super) async fn hash_token(
     service: &Service,
     token: &PlaintextToken,
@@ -45,19 +47,19 @@ pub(super) async fn hash_token(
         Some(permissions) => permissions.clone(),
         None => legacy_permissions(&token.name),
     };
-    let adopted = service
+    let hashed = service
         .store
         .hash_plaintext_token(token, &permissions)
         .await?;
-    if adopted && token.permissions.is_none() && permits_all(&permissions) {
-        // When it happens, whoever did it and whatever comes after it.
+    if hashed && token.permissions.is_none() && permits_all(&permissions) {
+        // Emitted here, for the first use and the backfill alike, so that a failure of a later step cannot lose it.
         service.emit(&Event::AdminAdopted {
             token_id: Escaped::new(&token.id),
             name: Escaped::new(&token.name),
             permissions: Escaped::list(&permissions),
         });
     }
-    Ok(adopted.then_some(permissions))
+    Ok(hashed.then_some(permissions))
 }
 
 pub(super) fn permits_all(permissions: &[String]) -> bool {

@@ -1,10 +1,10 @@
-//! The system's clock.
+//! The system clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
 
-/// Everything else is told the time.
+/// The current time. All other modules get the time passed in.
 #[must_use]
 pub fn now() -> Timestamp {
     let since = SystemTime::now()

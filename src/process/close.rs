@@ -1,4 +1,4 @@
-//! Closing the service.
+//! Closes the service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::tasks::flush;
 
 /// One close at a time.
 static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-/// How long each part of a close may take: a server that does not answer must not hold it up.
+/// Time limit for each part of a close, so that a server that does not answer cannot hold it up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A close that has begun: new calls are refused.
+/// A close that has begun: new calls are rejected.
 pub struct Close(Arc<Running>);
 
-/// Refuses new calls from here on.
+/// Begins a close: new calls are rejected from now on.
 #[must_use]
 pub fn begin_close() -> Close {
     let running = Arc::clone(&state().running);
@@ -27,7 +27,7 @@ pub fn begin_close() -> Close {
 }
 
 impl Close {
-    /// Lets running calls finish, stores what was counted, closes the connections. The next call starts anew.
+    /// Waits for running calls, stores the counts and closes the connections. The next call starts the service anew.
     pub async fn finish(self) -> Result<(), Error> {
         let _one_at_a_time = CLOSING.lock().await;
         if !Arc::ptr_eq(&self.0, &state().running) {
@@ -51,8 +51,7 @@ impl Close {
     }
 }
 
-/// Ends what runs beside the calls, stores what was counted, and closes the connections: after it nothing of the service
-/// lives on.
+/// Stops the background tasks, stores the counts and closes the connections. Nothing of the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
     let flushed = timeout(PATIENCE, flush(service)).await;

@@ -1,4 +1,4 @@
-//! Flushes that somebody asks for.
+//! Flushes on request and at the end of the process.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::state::started;
 use crate::error::Error;
 use crate::{panic, tasks};
 
-/// How long the end of a process may be held up.
+/// Time limit for a flush at the end of a process.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Stores all that was counted before the call. Nothing is started for it.
+/// Stores everything that was counted before the call. Does not start the service.
 pub async fn flush() -> Result<(), Error> {
     match started() {
         Some(service) => tasks::flush(&service).await,
@@ -20,7 +20,7 @@ pub async fn flush() -> Result<(), Error> {
     }
 }
 
-/// Stores what was counted while the caller waits, in at most a second.
+/// Stores the counts while the caller waits, for at most a second.
 pub fn flush_blocking() {
     let Some(service) = started() else {
         return;
@@ -29,7 +29,7 @@ pub fn flush_blocking() {
         return;
     }
     if let Ok(runtime) = runtime() {
-        // At the end of a process nobody is left to hear of a fault.
+        // At the end of a process there is no one left to report an error to.
         let flushed = async { timeout(PATIENCE, panic::catch(tasks::flush(&service))).await };
         let _ = runtime.block_on(flushed);
     }

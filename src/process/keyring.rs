@@ -1,4 +1,4 @@
-//! The signing keys at hand.
+//! Loads the signing keys.
 
 use zeroize::Zeroizing;
 
@@ -9,8 +9,8 @@ use crate::random;
 use crate::store::Store;
 use crate::token::{Keyring, SigningKey};
 
-/// The signing keys of the environment, or else the one kept in the database. A key that is missing while rows
-/// depend on it would refuse all of them, so it is a fault.
+/// The configured signing keys, or else the one stored in the database. It is an error if a signing key is missing that
+/// active API keys depend on: all these API keys would be refused.
 pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
     let keyring = match configured {
         Some(keyring) => {

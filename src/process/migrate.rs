@@ -1,4 +1,4 @@
-//! The use case behind `migrate()`: the schema first, then the backfill where it is asked for.
+//! The use case behind `migrate()`: migrates the schema, then runs the backfill if it is requested.
 
 use super::state::Call;
 use crate::error::Error;
@@ -7,20 +7,20 @@ use crate::legacy::{BackfillRequest, Backfilled, backfill};
 pub use crate::store::migration_script;
 use crate::store::{PlaintextToken, migrate as migrate_schema};
 
-/// The answer of `migrate`.
+/// The result of `migrate`.
 #[derive(Debug)]
 pub struct MigrationReport {
-    /// The migrations that were applied now, by name.
+    /// Names of the migrations that this call applied.
     pub applied: Vec<String>,
-    /// Rows that were hashed now.
+    /// Number of rows that this call hashed.
     pub backfilled: usize,
-    /// Rows that still hold plaintext.
+    /// Number of rows that still hold plaintext.
     pub remaining: i64,
-    /// Admin tokens that permit everything from here on, by their names.
+    /// Admin tokens that were given all permissions because of their names.
     pub all_permissions: Vec<PlaintextToken>,
 }
 
-/// Migrates without starting the service, which may need the very schema; the backfill starts it.
+/// Migrates without starting the service, since the service may need the new schema. Only the backfill starts it.
 pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Error> {
     let request = BackfillRequest::read(options)?;
     let migrated = migrate_schema(&call.config()?).await?;
@@ -33,7 +33,7 @@ pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Err
         });
     };
     let service = call.service().await?;
-    // A close waits for its calls, and this one may take long.
+    // The backfill may take long, so it stops when a `close()` begins, which waits for running calls.
     let Backfilled {
         rows,
         all_permissions,

@@ -1,4 +1,4 @@
-//! What operators see of a process: metrics and faults, whether or not a service runs.
+//! Reports metrics and faults of the process to operators, whether or not a service is running.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use crate::events::InternalFault;
 use crate::metrics::{Snapshot, VerifyCount};
 use crate::service::internal_fault;
 
-/// The metrics of what there is, also before the service is started. Nothing is started.
+/// The metrics as text, also before the service is started. Does not start it.
 #[must_use]
 pub fn metrics_text() -> String {
     let (service, totals, is_down) = {
         let state = state();
         let service = state.running.service.get().cloned();
-        // Under the lock, so that a service which is closed meanwhile counts once.
+        // Under the lock, so that a service that is being closed is counted once.
         let totals = metrics().totals(service.as_ref().map(|service| service.totals()));
         (service, totals, state.running.circuit.is_open())
     };
@@ -35,14 +35,14 @@ pub fn count_verify(code: &str) {
     metrics().count_verify(VerifyCount::Other(code));
 }
 
-/// Reports an internal fault of a call, once each.
+/// Reports an internal fault of a call; equal faults are reported once.
 pub fn report_fault(error: &Error) {
     if let Some(fault) = internal_fault(error, None) {
         emit(fault);
     }
 }
 
-/// Reports the place of a panic, once each.
+/// Reports a panic by its place in the source, once for each place.
 pub fn emit_panic(place: String) {
     emit(InternalFault {
         place,

@@ -1,4 +1,4 @@
-//! The runtime of all that is asynchronous; it lives as long as the process.
+//! The asynchronous runtime, which lives as long as the process.
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};

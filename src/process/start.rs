@@ -1,4 +1,4 @@
-//! Starting the service, also while the database is away.
+//! Starts the service, also if the database is unavailable at first.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,11 +18,11 @@ use crate::store::{Circuit, Store, migrate};
 use crate::tasks::{self, Follower};
 use crate::token::ColdDigests;
 
-/// From one attempt to start to the next while the database is away.
+/// The pause between attempts to start while the database is unavailable.
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Call {
-    /// The service, started from the options and the environment by the first call.
+    /// The service. The first call starts it from the options and the environment.
     pub async fn service(&self) -> Result<&Arc<Service>, Error> {
         if let Some(service) = self.running.service.get() {
             return Ok(service);
@@ -33,8 +33,8 @@ impl Call {
     }
 }
 
-/// Calls that waited for a start which failed share its fault, instead of failing one after the other. While the circuit
-/// is open only the recovery tries.
+/// Starts the service for a call that found none. Calls that waited for a start that failed share its error instead of
+/// failing one after the other. While the circuit is open, only the recovery tries.
 async fn first_start(
     running: &Arc<Running>,
     options: &Options,
@@ -55,7 +55,7 @@ async fn first_start(
     result
 }
 
-/// Opens the circuit and alerts operators, once an outage, and starts the service when the database is back.
+/// Opens the circuit, alerts operators once per outage, and starts the service when the database is available again.
 fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     running.circuit.open();
     let Ok(config) = Config::load(options, &environment) else {
@@ -81,8 +81,8 @@ fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     });
 }
 
-/// Probes until the database answers, and starts the service then. `false`: another fault stands in the way, which the
-/// next call meets itself.
+/// Probes until the database answers, then starts the service. Returns false if the start fails with another error,
+/// which the next call will get itself.
 async fn recover(running: &Arc<Running>, store: &Store, options: &Options) -> bool {
     loop {
         sleep(PAUSE).await;
@@ -104,13 +104,13 @@ async fn recover(running: &Arc<Running>, store: &Store, options: &Options) -> bo
 
 async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Service>, Error> {
     let config = Config::load(options, &environment)?;
-    // In a box: every call holds this future, and only the first one needs it.
+    // Boxed, since every call contains this future and only the first one needs it.
     let service = Box::pin(start(config, Arc::clone(&running.circuit))).await?;
     set_started(Some(Arc::clone(running)));
     Ok(service)
 }
 
-/// Migrates unless told not to, checks that the signing keys at hand cover the keys in use, and spawns the tasks.
+/// Migrates unless that is switched off, checks that the signing keys cover the API keys in use, and spawns the tasks.
 async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
     if config.migrate == Migrate::Auto {
         migrate(&config).await?;

@@ -1,4 +1,4 @@
-//! The state of the process: its options, and what runs by them.
+//! The state of the process: its options and the running service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -22,24 +22,24 @@ use crate::service::Service;
 use crate::store::Circuit;
 
 static STATE: Lazy<Mutex<ProcessState>> = Lazy::new(Mutex::default);
-/// What is started, for the warm path, which takes no lock.
+/// The started service, for the warm path, which takes no lock.
 static STARTED: Lazy<ArcSwapOption<Running>> = Lazy::new(ArcSwapOption::default);
-/// Listeners stay, whatever is started and closed.
+/// The listeners of the process. They outlive each service.
 static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
-/// The counters of the process.
+/// The counters of the process. They outlive each service.
 static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 
 #[derive(Default)]
 pub(super) struct ProcessState {
     options: Options,
-    /// `configure()` was called since the last close.
+    /// Whether `configure()` was called since the last close.
     configured: bool,
     pub(super) running: Arc<Running>,
-    /// Read at the first need, since a client's address is asked for before the service is started.
+    /// Loaded on first use, since client addresses are determined before the service is started.
     trust: Option<Arc<ProxyTrust>>,
 }
 
-/// From one close to the next.
+/// The service and its calls, from one close to the next.
 #[derive(Default)]
 pub(super) struct Running {
     pub(super) service: tokio::sync::OnceCell<Arc<Service>>,
@@ -47,22 +47,22 @@ pub(super) struct Running {
     closing: AtomicBool,
     /// When the last start failed, and why.
     pub(super) failure: Mutex<Option<(Instant, Error)>>,
-    /// Open while the database does not answer, also where it did not even let the service start.
+    /// Open while the database does not answer, even if the service could not be started yet.
     pub(super) circuit: Arc<Circuit>,
-    /// Starts the service when the database is back.
+    /// Starts the service when the database is available again.
     pub(super) recovery: Background,
-    /// Whether the recovery is under way.
+    /// Whether the recovery is running.
     pub(super) is_recovering: AtomicBool,
 }
 
-/// A running call: the service stays open for as long as it is held.
+/// A running call. The service stays open for as long as this is held.
 pub struct Call {
     pub(super) running: Arc<Running>,
     pub(super) options: Options,
     _open: TaskTrackerToken,
 }
 
-/// A running call of the warm path, which asks for nothing that would have to be started.
+/// A running call of the warm path, which never starts the service.
 pub struct WarmCall {
     running: Arc<Running>,
     _open: TaskTrackerToken,
@@ -86,12 +86,12 @@ pub(super) fn state() -> MutexGuard<'static, ProcessState> {
     STATE.lock()
 }
 
-/// Opens the warm path.
+/// Opens the warm path, or closes it with `None`.
 pub(super) fn set_started(running: Option<Arc<Running>>) {
     STARTED.store(running);
 }
 
-/// Sets the options; an equal call again does nothing.
+/// Sets the options. A further call with equal options does nothing.
 pub fn configure(options: Value) -> Result<(), Error> {
     let options = Options::read(options)?;
     let mut state = state();
@@ -110,7 +110,8 @@ pub fn configure(options: Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Which proxies are trusted with a client's address, by the options and the environment. Nothing is started.
+/// The proxies that are trusted with the client's address, by the options and the environment. Does not start the
+/// service.
 pub fn proxy_trust() -> Result<Arc<ProxyTrust>, Error> {
     let mut state = state();
     if let Some(trust) = &state.trust {
@@ -121,7 +122,7 @@ pub fn proxy_trust() -> Result<Arc<ProxyTrust>, Error> {
     Ok(trust)
 }
 
-/// Begins a call. Under the lock, so that a close either waits for it or refuses it.
+/// Begins a call. It takes the lock, so that a close either waits for the call or rejects it.
 pub fn enter() -> Result<Call, Error> {
     let state = state();
     if state.running.is_closing() {
@@ -136,11 +137,11 @@ pub fn enter() -> Result<Call, Error> {
     })
 }
 
-/// Begins a call of the warm path, if the service is started and takes calls.
+/// Begins a call of the warm path, if the service is started and accepts calls.
 pub fn enter_warm() -> Option<WarmCall> {
     let running = STARTED.load_full()?;
     let open = running.calls.token();
-    // Either the close sees the token, or we see the close.
+    // With the fence in `begin_close`, either the close sees the token or we see the close.
     fence(Ordering::SeqCst);
     (!running.is_closing()).then_some(WarmCall {
         running,
@@ -148,26 +149,26 @@ pub fn enter_warm() -> Option<WarmCall> {
     })
 }
 
-/// The service if it was started; nothing is started.
+/// The service, if it is started. Does not start it.
 pub fn started() -> Option<Arc<Service>> {
     state().running.service.get().cloned()
 }
 
 impl Call {
-    /// Whether `close()` waits for this call.
+    /// Whether a `close()` has begun and waits for this call.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.running.is_closing()
     }
 
-    /// The configuration that the service would be started with.
+    /// The configuration to start the service with.
     pub fn config(&self) -> Result<Config, Error> {
         Config::load(&self.options, &environment)
     }
 }
 
 impl WarmCall {
-    /// `None` only in the moment of the start.
+    /// The service. It is `None` only at the very moment of the start.
     #[must_use]
     pub fn service(&self) -> Option<&Service> {
         self.running.service.get().map(Arc::as_ref)
@@ -179,7 +180,7 @@ impl Running {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Refuses new calls from here on.
+    /// Rejects new calls from now on.
     pub(super) fn begin_close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -187,7 +188,7 @@ impl Running {
 }
 
 impl ProcessState {
-    /// As before the first call, with the same options.
+    /// Resets the state to that before the first call, but keeps the options.
     pub(super) fn reset(&mut self) {
         self.running = Arc::default();
         self.configured = false;

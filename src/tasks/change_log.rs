@@ -1,4 +1,4 @@
-//! Keeps the cache true: reads the change log once a second, and whenever the database says that something changed.
+//! Keeps the cache up to date: reads the change log once a second, and whenever a notification of a change arrives.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use crate::service::Service;
 use crate::store::{ChangedRows, LogPosition, LogRead, Store};
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How far back the log reaches: what every snapshot since then could see is pruned.
+/// How long changes are kept: those that every snapshot of this period could see are pruned.
 const KEPT: Duration = Duration::from_secs(600);
-/// How old a position may be to begin from. Less than what is kept: clocks of processes run differently.
+/// The greatest age of a position to continue from. It is less than `KEPT`, since the clocks of processes run
+/// differently.
 const REACH: Duration = Duration::from_secs(540);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -22,12 +23,12 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Follower {
     position: LogPosition,
     read_at: Instant,
-    /// The oldest open transaction at each pruning, oldest first.
+    /// The oldest open transaction at each round of pruning, oldest first.
     horizons: VecDeque<(Instant, i64)>,
 }
 
 impl Follower {
-    /// Begins here: nothing that was read earlier is cached.
+    /// Begins at the current position: nothing that was read earlier is cached.
     pub async fn begin(store: &Store) -> Result<Self, Error> {
         let read_at = Instant::now();
         let LogRead { position, .. } = store.read_changes(None).await?;
@@ -38,19 +39,19 @@ impl Follower {
         })
     }
 
-    /// Reads what is new and marks it in the cache.
+    /// Reads the new changes and marks their rows in the cache.
     async fn follow(&mut self, service: &Service) -> Result<(), Error> {
         let read_at = Instant::now();
         let LogRead { changed, position } =
             service.store.read_changes(Some(&self.position)).await?;
         match changed {
-            ChangedRows::Some(ids) if self.tells_all_until(&position, read_at) => {
+            ChangedRows::Some(ids) if self.is_complete_until(&position, read_at) => {
                 for id in &ids {
                     service.row_changed(id);
                 }
             }
             ChangedRows::Some(_) | ChangedRows::All => {
-                // Horizons of another server mean nothing on this one.
+                // Transaction ids of another server mean nothing on this one.
                 self.horizons.clear();
                 service.all_changed();
             }
@@ -61,15 +62,16 @@ impl Follower {
         self.prune(service, read_at).await
     }
 
-    /// Whether the log tells everything since our position: not on another server, not in an older state, and not
-    /// where it may have been pruned beyond it.
-    fn tells_all_until(&self, position: &LogPosition, read_at: Instant) -> bool {
+    /// Whether the log holds all changes since our position. It does not on another server, in an older state, or if it
+    /// may have been pruned past our position.
+    fn is_complete_until(&self, position: &LogPosition, read_at: Instant) -> bool {
         position.server == self.position.server
             && position.next >= self.position.next
             && read_at.duration_since(self.read_at) <= REACH
     }
 
-    /// Once a minute: what was finished ten minutes ago, every reader's snapshot has seen.
+    /// Prunes the log once a minute. Changes that were committed ten minutes ago have been seen by every reader's
+    /// snapshot.
     async fn prune(&mut self, service: &Service, now: Instant) -> Result<(), Error> {
         if self
             .horizons
@@ -97,9 +99,9 @@ impl Follower {
 pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
     let service = &*service;
     loop {
-        // A lost notification, or a pooler that cannot LISTEN, costs an interval.
+        // Without a notification (lost, or no LISTEN behind a pooler), a change takes at most an interval longer.
         let _ = timeout(INTERVAL, service.changed.notified()).await;
-        // A fault leaves the position where it is; how long that may last is the cache's bound.
+        // After an error the position stays where it is. The cache limits how long its entries are valid in that state.
         let round = follower.follow(service);
         service.run_round(BackgroundTask::ChangeLog, round).await;
         service.cache.sweep();

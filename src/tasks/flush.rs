@@ -1,4 +1,5 @@
-//! Once an interval: stores what was counted here, and learns what other processes have used of the limits.
+//! Flushes once an interval: stores what this process counted, and reads how much of the rate limits other processes
+//! used.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,12 +18,12 @@ use crate::verify::store_suspensions;
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Flushes until the service is closed; suspensions do not wait for an interval.
+/// Flushes until the service is closed. Suspensions are stored at once, without waiting for the interval.
 pub(super) async fn run(service: Arc<Service>) {
     let service = &*service;
     let interval = service.config.flush_interval;
     let mut next = Instant::now() + interval;
-    // With the first flush as well: not every process lives for long.
+    // The first flush prunes too, since not every process lives for long.
     let mut prune_at = Instant::now();
     loop {
         let is_urgent = timeout_at(next, service.urgent.notified()).await.is_ok();
@@ -31,7 +32,7 @@ pub(super) async fn run(service: Arc<Service>) {
             service.run_round(BackgroundTask::Suspensions, stored).await;
             continue;
         }
-        // A fault keeps what is to be stored: the next interval tries again.
+        // After an error everything is kept, and the next interval tries again.
         service
             .run_round(BackgroundTask::Flush, flush(service))
             .await;
@@ -50,13 +51,13 @@ pub(super) async fn run(service: Arc<Service>) {
     }
 }
 
-/// Deletes what is beyond its retention. One of the two does not hold up the other.
+/// Deletes usage and audit entries beyond their retention. A failure of one does not prevent the other.
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage(now).await;
     audit_log::prune(service, now).await.and(usage)
 }
 
-/// Stores all that was counted before the call. On a fault the counts are kept.
+/// Stores everything that was counted before the call. After an error the counts are kept.
 pub async fn flush(service: &Service) -> Result<(), Error> {
     let begun = Instant::now();
     let result = store_all(service).await;
@@ -68,7 +69,7 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
 }
 
 async fn store_all(service: &Service) -> Result<(), Error> {
-    // Side by side: what one of them has to wait for holds up none of the others.
+    // Concurrently, so that a wait in one does not delay the others.
     let (suspended, touched, stored) = tokio::join!(
         store_suspensions(service),
         touch_admin_tokens(service),
@@ -78,7 +79,7 @@ async fn store_all(service: &Service) -> Result<(), Error> {
         Ok(learned) => learn_fleet_totals(service, &learned).await,
         Err(error) => Err(error),
     };
-    // Last, since the others add entries.
+    // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
     suspended.and(touched).and(learned).and(written)
 }
@@ -91,7 +92,7 @@ async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
     service.store.touch_admin_tokens(&ids, &at).await
 }
 
-/// Answers the keys whose fleet totals it learned.
+/// Stores the usage of keys. Returns the ids of the keys whose fleet totals were read along with it.
 async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
     let mut learned = HashSet::new();
     let mut locked_rows = LockedRows::default();
@@ -114,7 +115,7 @@ async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatc
     let now = service.now();
     let returns_in = |key_id: &str, cost| match service.limiters.find(key_id) {
         Some(limiter) => limiter.returns_in(number(cost)),
-        // Dropped, so it has returned.
+        // The limiter was dropped, so it was full again.
         None => Duration::ZERO,
     };
     let stored = service
@@ -134,9 +135,9 @@ async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatc
     Ok(stored)
 }
 
-/// Learns the fleet totals of the keys that were used here before and have no part in this flush.
+/// Reads the fleet totals of the keys that were used in this process earlier but not in this flush.
 async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Result<(), Error> {
-    /// Keys a statement, so that none takes too long, however many keys are in use.
+    /// Keys per statement, so that none takes too long, however many keys are in use.
     const PART: usize = 1_000;
     let used = service.limiters.sweep().into_iter().map(String::from);
     let unseen: Vec<String> = used.filter(|key_id| !learned.contains(key_id)).collect();

@@ -1,4 +1,4 @@
-//! Hashes legacy rows in the background, where that is switched on.
+//! Hashes legacy rows in the background, if that is switched on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::legacy::backfill;
 use crate::metrics::BackgroundTask;
 use crate::service::Service;
 
-/// Runs the backfill once a minute until the service is closed; after a fault sooner.
+/// Runs the backfill once a minute until the service is closed; after an error sooner.
 pub(super) async fn run(service: Arc<Service>) {
     const INTERVAL: Duration = Duration::from_secs(60);
     const AFTER_FAULT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Listens for notifications of changes. Without them the log is still read once an interval.
+//! Listens for notifications of changes. Without them, the change log is still read once an interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::metrics::BackgroundTask;
 use crate::service::Service;
 use crate::store::NotificationListener;
 
-/// Listens until the service is closed, on a new connection where one is lost.
+/// Listens until the service is closed. A lost connection is replaced by a new one.
 pub(super) async fn run(service: Arc<Service>, listener: NotificationListener) {
     const PAUSE: Duration = Duration::from_millis(200);
     loop {

@@ -1,4 +1,4 @@
-//! Notices that the database does not answer, and that it does again: one probe at a time.
+//! Detects outages of the database and their end, with one probe at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::events::Event;
 use crate::panic;
 use crate::service::Service;
 
-/// From one probe to the next, so that many processes do not come in step.
+/// The pause between probes. It is random, so that many processes do not probe in step.
 const PAUSE: std::ops::Range<Duration> = Duration::from_millis(150)..Duration::from_millis(350);
 
 /// Watches until the service is closed.
@@ -31,7 +31,7 @@ pub(super) async fn run(service: Arc<Service>) {
         until_it_answers(service).await;
         service.store.replace_connections();
         circuit.close();
-        // All that is cached depends on the change log, so it is read at once.
+        // The cache depends on the change log, so it is read at once.
         service.changed.notify_one();
         service.emit(&Event::recovered(since.elapsed()));
     }
@@ -47,7 +47,7 @@ async fn until_it_answers(service: &Service) {
     }
 }
 
-/// A panic in it must not end the watch: the circuit would stay as it is.
+/// Probes the database. A panic is caught, since it would end this task and leave the circuit as it is.
 async fn probe(service: &Service) -> Result<(), Error> {
     panic::catch(service.store.probe()).await?
 }

@@ -6,7 +6,7 @@ use crate::audit::{Attempt, CredentialKind};
 use crate::model::{Refusal, Timestamp};
 use crate::service::Service;
 
-/// The hint where a key with an allow-list is refused because the client's address is unknown.
+/// The hint given if a key with an allow-list is refused because the client's address is unknown.
 const ADDRESS_UNKNOWN: &str = "The client's address is unknown: declare your proxies with trustedProxies or trustedHops \
      (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS), or pass the address as `ip`";
 
@@ -20,7 +20,7 @@ pub(super) fn note_refusal(
 ) {
     let policy = refused.entry.as_ref().map(|entry| &entry.value.policy);
     let lookup = match (policy, refused.refusal) {
-        // A throttled flood is one kind, whatever it presents.
+        // A throttled flood is one group, whatever keys it presents.
         (Some(_), _) | (None, Refusal::Throttled) => None,
         (None, _) => service.tokens.public_part(key),
     };

@@ -1,4 +1,4 @@
-//! Authenticates a key that memory does not know: by its row and the hash in it.
+//! Authenticates a key that is not in memory, by its row and the hash stored there.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
 use crate::service::Service;
 use crate::store::{Candidate, StoredKey};
 
-/// A presented key on its way to be authenticated.
+/// A presented key that is not authenticated yet.
 #[derive(Clone)]
 pub(super) struct PresentedKey {
     pub(super) cache_key: CacheKey,
@@ -24,11 +24,11 @@ pub(super) struct PresentedKey {
     pub(super) key: Plaintext,
 }
 
-/// Rows that change faster than they can be read are answered as they were read last.
+/// Maximum number of attempts to get a current answer. If the row keeps changing, the answer read last is used.
 const TRIES: usize = 5;
 
-/// Authenticates a key that memory cannot answer for. Callers that present it at the same time share one flight; a
-/// caller that comes after a change does not take an answer from before it.
+/// Authenticates a key that memory cannot answer for. Concurrent callers with the same key share one flight, but a
+/// caller that arrives after a change never gets an answer from before it.
 pub(super) async fn authenticate(
     service: &Arc<Service>,
     presented: PresentedKey,
@@ -47,7 +47,7 @@ pub(super) async fn authenticate(
     Ok(join(service, &presented).await?.entry)
 }
 
-/// Joins the flight of this key, or begins it. One that would only join a long queue for the hash is refused before it
+/// Joins the flight of this key, or begins one. A flight that would wait too long for its hash is rejected before it
 /// costs anything.
 async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authentication, Error> {
     let begin = || {
@@ -63,8 +63,9 @@ async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authen
     service.flights.run(presented.cache_key, begin).await
 }
 
-/// A key that was authenticated before is only read again, and a cold digest makes the hash needless. A legacy key does
-/// not count: anybody can make such strings, and only a row tells.
+/// Whether the flight may need a hash. It does not for a key that was authenticated before, whose row is only read
+/// again, nor with cold digests. A legacy key reserves none: anyone can make up such a string, and only the row shows
+/// whether it is a key.
 fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
     let is_known = matches!(
         service.cache.find(&presented.cache_key, Instant::now()),
@@ -74,7 +75,7 @@ fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
     is_issued && !is_known && service.cold_digests.is_none()
 }
 
-/// One flight: one statement, and a hash only where the key was not authenticated before.
+/// Runs one flight: one statement, and a hash only if the key was not authenticated before.
 async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authentication, Error> {
     let PresentedKey {
         cache_key,
@@ -82,7 +83,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         key,
     } = presented;
     let known = match service.cache.find(&cache_key, Instant::now()) {
-        // Another flight has finished since memory was asked.
+        // Another flight has finished since the first cache lookup.
         CacheLookup::Current(entry) => {
             return Ok(Authentication {
                 read_at: entry.read_at(),
@@ -106,7 +107,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         .await?;
     let Some((candidate, row)) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
-            // As much work as for a known lookup, so that the time does not tell which ids exist.
+            // The same work as for an existing row, so that timing does not reveal which ids exist.
             service.hasher.dummy(key).await?;
         }
         return Ok(refused(service, cache_key, read_at));
@@ -116,7 +117,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         StoredKey::Hash(hash)
             if known
                 .as_ref()
-                .is_some_and(|it| it.value.was_authenticated_by(hash)) =>
+                .is_some_and(|entry| entry.value.was_authenticated_by(hash)) =>
         {
             true
         }
@@ -134,7 +135,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     })
 }
 
-/// Keeps an authenticated key in the cache.
+/// Puts an authenticated key into the cache.
 fn keep(
     service: &Service,
     cache_key: CacheKey,
@@ -159,7 +160,7 @@ fn keep(
     service.cache.insert(cache_key, key, row, read_at)
 }
 
-/// Reports a row whose hash cannot be computed, once.
+/// Emits an event for a row whose stored hash cannot be computed, once per row.
 fn report_unreadable(service: &Service, policy: &KeyPolicy) {
     if service.unreadable_keys.is_new(&policy.key_id) {
         service.emit(&Event::KeyUnreadable {
@@ -178,7 +179,7 @@ fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authenticatio
     }
 }
 
-/// Whether the presented key is the row's: by the cold digest where there is one, else by argon2id.
+/// Whether the presented key matches the row: by the cold digest if there is one, otherwise by argon2id.
 async fn matches(
     service: &Arc<Service>,
     key: &Plaintext,

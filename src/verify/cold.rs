@@ -1,4 +1,4 @@
-//! A verify that memory may have no answer to.
+//! The cold path: a verify that may need the database and a hash.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,7 +61,7 @@ async fn cold(
     Ok(match authenticated? {
         Some(entry) => decide(service, entry, context, service.now()),
         None => {
-            // Counted even if the address was throttled meanwhile: many at once are as many.
+            // Counted even if the address has been throttled since, so that concurrent attempts all count.
             service.throttle.count(context.ip, Instant::now());
             Verification::invalid_key()
         }

@@ -1,4 +1,4 @@
-//! What a caller says of the request that presents a key.
+//! The context of a verify: what the caller says about the request that presents the key.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -7,23 +7,23 @@ use crate::error::Error;
 use crate::input::{Fields, Value, rules};
 use crate::model::parse_address;
 
-/// Units of the rate limit that one request may cost.
+/// Units of the rate limit that one request may consume.
 const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyContext<'a> {
-    /// The client's address; unknown where none was given or it cannot be read.
+    /// The client's address; `None` if it was not given or cannot be parsed.
     pub ip: Option<IpAddr>,
-    /// All of them must be held.
+    /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
     pub cost: NonZeroU32,
-    /// Where the request went: for operators, not for the decision.
+    /// The path of the request. It is for operators only and does not affect the decision.
     pub path: Option<String>,
-    /// What a header says of the client's address, which nobody has to believe. For operators as well.
+    /// The client's address as an untrusted header claims it. It is for operators only.
     pub claimed_ip: Option<IpAddr>,
 }
 
-/// Required scopes: as they were checked, or as one text with a scope a line.
+/// Required scopes, as a list or as one text with one scope per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scopes<'a> {
     List(Vec<String>),
@@ -64,8 +64,8 @@ impl VerifyContext<'static> {
 }
 
 impl<'a> VerifyContext<'a> {
-    /// The same from parts that were checked to be texts and a number already; `None`: not the usual, so that it
-    /// has to be [read](VerifyContext::read) field by field.
+    /// Builds a context from parts that are already known to be texts and a number. Returns `None` if a part is
+    /// invalid: [`VerifyContext::read`] then names the problem.
     pub fn of_parts(ip: Option<&str>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
         let scopes = match scopes {
             None => Scopes::List(Vec::new()),

@@ -1,4 +1,4 @@
-//! Whether an authenticated key may be used now, here and for this. Charges the limit and counts the use.
+//! Decides whether an authenticated key may be used for this request now. Charges the rate limit and counts the use.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(super) fn decide(
             rate_limit,
             retry_after_ms,
         } => {
-            // A cost above the limit never passes, so it is no abuse of the limit.
+            // A cost above the limit can never be allowed, so it does not count as abuse of the limit.
             let counts = retry_after_ms.is_some()
                 && limiter.is_refused_again(rule, service.config.suspend_after);
             let suspension = counts.then(|| suspend(service, &entry, now)).flatten();
@@ -61,7 +61,7 @@ pub(super) fn decide(
     }
 }
 
-/// The key's limit; `None` is unlimited.
+/// The rate limit of the key; `None` means unlimited.
 fn rule(service: &Service, policy: &KeyPolicy) -> Option<Rule> {
     let limit = u32::try_from(policy.rate_limit?)
         .ok()

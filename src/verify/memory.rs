@@ -1,4 +1,4 @@
-//! The answer of memory alone, if it has one: no I/O, no task, no lock held across work.
+//! Answers a verify from memory alone, where possible: no I/O, no task, no lock held across work.
 
 use std::time::Instant;
 
@@ -11,14 +11,14 @@ use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::ParsedKey;
 
-/// The answer of memory to a presented key.
+/// The answer to a presented key from memory.
 pub(super) enum MemoryAnswer<'a> {
     Answered {
         verification: Verification,
-        /// Found in the cache; else it is junk, or its address is throttled.
+        /// Whether the cache had the answer. Otherwise the key is malformed or forged, or its address is throttled.
         in_cache: bool,
     },
-    /// It has to be authenticated, or its row read again.
+    /// The key must be authenticated, or its row read again.
     Unknown {
         key: CacheKey,
         lookup: KeyLookup<&'a str>,
@@ -26,12 +26,12 @@ pub(super) enum MemoryAnswer<'a> {
     },
 }
 
-/// How the row of a presented key is found.
+/// The way to find the row of a presented key.
 #[derive(Clone)]
 pub(super) enum KeyLookup<T> {
-    /// By the public id in a key that was issued here.
+    /// By the public id contained in a key that this package issued.
     Issued(T),
-    /// By the digest of a legacy key, whether or not its row was hashed since.
+    /// By the digest of a legacy key, whether or not its row has been hashed since.
     Legacy,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn answer<'a>(
         CacheLookup::Miss => false,
     };
     let Some(lookup) = lookup(service, presented) else {
-        // Junk and forgeries end here, and leave nothing behind but the count of their address.
+        // Malformed and forged keys end here. Only the counter of their address changes.
         return answered(wrong(service, context, at), false);
     };
     // A key that was authenticated before is not a guess, so it is never throttled.
@@ -77,8 +77,8 @@ pub(super) fn answer<'a>(
     }
 }
 
-/// The answer to a key that is known to be wrong. To a throttled address it is the same for every key, so that the
-/// address learns nothing of this one.
+/// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it
+/// learns nothing about this one.
 fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Verification {
     throttled(service, context, at).unwrap_or_else(|| {
         service.throttle.count(context.ip, at);
@@ -86,14 +86,14 @@ fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Verific
     })
 }
 
-/// The answer to any key that is not in memory, where its address keeps presenting wrong ones.
+/// The refusal of any key that is not in memory, if its address keeps presenting wrong keys.
 fn throttled(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Option<Verification> {
     let wait_ms = service.throttle.wait_ms(context.ip, at)?;
     Some(Verification::throttled(wait_ms))
 }
 
-/// How the row of a string is found that may be a key: one with the shape, the checksum and the tag of keys that were
-/// issued here, or a legacy one. A stored hash is nobody's key, whatever has become of its row.
+/// Determines how to find the row of a string that may be a key: one with the shape, checksum and tag of an issued key,
+/// or a legacy key. A stored hash is never accepted as a key, whatever has become of its row.
 fn lookup<'a>(service: &'a Service, presented: &'a str) -> Option<KeyLookup<&'a str>> {
     match service.tokens.parse(presented)? {
         ParsedKey::Issued { lookup, .. } => Some(KeyLookup::Issued(lookup)),

@@ -1,4 +1,4 @@
-//! What is renewed in a row beside the answer to a right key. It only saves work next time.
+//! Renews the hash and the cold digest of a row in the background, after a correct key. This only saves work next time.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::random;
 use crate::service::Service;
 use crate::store::Candidate;
 
-/// Replaces a hash with weaker parameters, and stores the cold digest where there is none under the current hash.
+/// Replaces a hash that has weaker parameters, and stores the cold digest if there is none for the current hash.
 pub(super) fn renew_stored(
     service: &Arc<Service>,
     key: &Plaintext,

@@ -3,10 +3,10 @@
 use super::memory::KeyLookup;
 use crate::model::{CredentialDigest, Plaintext};
 
-/// What finds the row.
+/// The values to find a row by.
 pub(super) struct RowQuery {
     pub(super) lookup: Box<str>,
-    /// The digest of a key that may be kept in plaintext.
+    /// The digest of a key whose row may hold plaintext.
     pub(super) digest: Option<CredentialDigest>,
 }
 

@@ -1,4 +1,5 @@
-//! A key over its limit is suspended: in this process at once, and in the database, so that every process refuses it.
+//! Suspends keys that keep exceeding their limit: in this process at once, then in the database, so that every process
+//! refuses them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use crate::service::Service;
 use crate::store::{LockedRows, SuspensionOutcome};
 use crate::suspensions::PendingSuspension;
 
-/// No more than a statement can store in time.
+/// Suspensions per statement, so that it finishes within its timeout.
 const BATCH_MAX: usize = 1_000;
 
-/// Suspends the key; answers for how many milliseconds. `None` where suspensions are switched off.
+/// Suspends the key and returns for how many milliseconds. Returns `None` if suspensions are switched off.
 pub(super) fn suspend(service: &Service, entry: &Arc<KeyEntry>, now: Timestamp) -> Option<u64> {
     let suspension = service.config.suspension;
     if suspension.is_zero() {
@@ -27,8 +28,8 @@ pub(super) fn suspend(service: &Service, entry: &Arc<KeyEntry>, now: Timestamp) 
     Some(until.millis_after(now))
 }
 
-/// Stores the suspensions that the database does not know yet. On a fault they are kept for the next time; those that
-/// are over by then are forgotten.
+/// Stores the suspensions that are not in the database yet. After an error they are kept for the next attempt; those
+/// that have expired by then are dropped.
 pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
     let _writer = service.suspensions.begin_storing().await;
     let mut locked_rows = LockedRows::default();
@@ -49,7 +50,7 @@ pub async fn store_suspensions(service: &Service) -> Result<(), Error> {
     }
 }
 
-/// Whether some of it is left, since its rows are locked.
+/// Stores one batch. Returns whether some of it is left because its rows are locked.
 async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Result<bool, Error> {
     let now = service.now();
     let suspensions: Vec<_> = batch.iter().map(|pending| pending.send()).collect();
@@ -64,7 +65,7 @@ async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Res
             service.metrics.suspensions.add(1);
             service.record(suspended(pending.policy(), pending.until), now);
         }
-        // From here on the row says it: the cached entries are read again.
+        // From here on the row holds the suspension, so the cached entries are marked to be read again.
         service.cache.changed(&sent.key_id);
         pending.is_stored();
     }

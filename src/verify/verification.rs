@@ -1,4 +1,4 @@
-//! The answer to a presented key: a refusal is a value, only faults are errors.
+//! The answer to a presented key. A refusal is a value; only faults are errors.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ pub enum Verification {
 
 pub struct RefusedKey {
     pub refusal: Refusal,
-    /// Known only where the key itself was right.
+    /// Present only if the key itself was correct.
     pub entry: Option<Arc<KeyEntry>>,
     pub retry_after_ms: Option<u64>,
     pub rate_limit: Option<RateLimit>,
 }
 
 impl Verification {
-    /// 0, or the number of the refusal.
+    /// 0 if valid, otherwise the number of the refusal.
     #[must_use]
     pub fn number(&self) -> u8 {
         match self {
@@ -39,7 +39,7 @@ impl Verification {
         }
     }
 
-    /// Tells nothing of any key.
+    /// A refusal that reveals nothing about any key.
     pub(super) fn invalid_key() -> Self {
         Self::Refused(RefusedKey {
             refusal: Refusal::InvalidKey,
@@ -49,7 +49,7 @@ impl Verification {
         })
     }
 
-    /// Tells nothing of any key either: it was not looked up.
+    /// A refusal that reveals nothing about any key, since none was looked up.
     pub(super) fn throttled(wait_ms: u64) -> Self {
         Self::Refused(RefusedKey {
             refusal: Refusal::Throttled,
@@ -65,7 +65,7 @@ impl Verification {
         retry_after_ms: Option<u64>,
         rate_limit: Option<RateLimit>,
     ) -> Self {
-        // A replaced key beyond its grace period is answered like an unknown one.
+        // A replaced key after its grace period gets the same answer as an unknown key.
         let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
         Self::Refused(RefusedKey {
             refusal,

@@ -1,4 +1,4 @@
-//! The warm path: a verify that memory answers, inside one synchronous call.
+//! The warm path: a verify answered from memory, within one synchronous call.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use crate::metrics::{TIMED_EVERY, VerifyCount};
 use crate::model::Timestamp;
 use crate::service::Service;
 
-/// Verifies a presented key where memory has the answer, and counts that. `describe` completes the context of a refused
-/// attempt, for operators: an accepted one does not need it.
+/// Verifies a presented key if memory has the answer, and counts the verify; otherwise returns `None`. `describe`
+/// completes the context of a refused attempt for operators; an accepted one does not need it.
 pub fn warm<'a>(
     service: &Service,
     key: &str,
@@ -39,27 +39,27 @@ pub fn warm<'a>(
     Some(verification)
 }
 
-/// The window of a key's rate limit, after a verify that told it; zero where it is not known any more.
+/// The window of a key's rate limit, after a verify that returned the limit; zero if it is no longer in memory.
 #[must_use]
 pub fn rate_limit_window(service: &Service, key_id: &str) -> Duration {
     service.limiters.window(key_id).unwrap_or_default()
 }
 
-/// Times one of many warm verifies: reading the clock twice would cost more than the rest that is counted.
+/// Times a sample of the warm verifies: reading the clock twice for each would cost more than all other counting.
 #[derive(Debug, Default)]
 pub struct WarmSampler {
     seen: Cell<u32>,
 }
 
 impl WarmSampler {
-    /// The time, for one verify of [`TIMED_EVERY`].
+    /// Returns the current time for one verify in [`TIMED_EVERY`], otherwise `None`.
     pub fn begin(&self) -> Option<Instant> {
         let seen = self.seen.get();
         self.seen.set(seen.wrapping_add(1));
         seen.is_multiple_of(TIMED_EVERY).then(Instant::now)
     }
 
-    /// Observes the verify that began then.
+    /// Records the duration of a verify that `begin` sampled.
     pub fn end(service: &Service, begun: Option<Instant>) {
         if let Some(begun) = begun {
             service.metrics.warm.observe(begun.elapsed());

@@ -21,7 +21,7 @@ fn refused(event: &Event) -> &RefusedAttempts {
 }
 
 #[test]
-fn attempts_alike_are_counted_together() {
+fn equal_attempts_are_counted_together() {
     let mut groups = AttemptGroups::default();
     for path in ["/a", "/b", "/c"] {
         groups.count(&attempt("INVALID_KEY", "one", path), NOW);
@@ -41,7 +41,7 @@ fn attempts_alike_are_counted_together() {
 }
 
 #[test]
-fn attempts_are_told_apart_by_what_was_presented_and_not_by_what_is_shown() {
+fn attempts_are_distinguished_by_the_presented_subject_not_its_escaped_form() {
     let mut groups = AttemptGroups::default();
     let long = "x".repeat(300);
     for subject in ["a\n", "a\n", r"a\u{a}", &long, &format!("{long}y")] {
@@ -53,7 +53,7 @@ fn attempts_are_told_apart_by_what_was_presented_and_not_by_what_is_shown() {
 }
 
 #[test]
-fn a_flood_of_different_attempts_stays_small_and_all_of_it_is_counted() {
+fn a_flood_of_different_attempts_makes_few_groups_and_every_attempt_is_counted() {
     let mut groups = AttemptGroups::default();
     let attempts = 50_000;
     for number in 0..attempts {

@@ -25,12 +25,12 @@ fn ids(batch: &AuditBatch<'_>) -> Vec<usize> {
 }
 
 #[test]
-fn what_cannot_be_kept_is_counted() {
+fn entries_beyond_the_capacity_are_counted_as_dropped() {
     let queue = queue_of(ENTRIES_MAX + 5);
     assert_eq!(queue.dropped(), 10);
     let batch = queue.take_batch().unwrap();
     assert_eq!(ids(&batch), (0..BATCH_MAX).collect::<Vec<_>>());
-    // What is being written takes its room too.
+    // Entries that are being written take up capacity too.
     queue.push(entry(0));
     assert_eq!(queue.dropped(), 12);
     batch.written();
@@ -39,7 +39,7 @@ fn what_cannot_be_kept_is_counted() {
 }
 
 #[test]
-fn a_batch_that_is_not_written_returns_to_the_front_in_its_order() {
+fn an_unwritten_batch_returns_to_the_front_in_order() {
     let queue = queue_of(BATCH_MAX + 1);
     drop(queue.take_batch());
     queue.push(entry(BATCH_MAX + 1));
@@ -55,7 +55,7 @@ fn a_batch_that_is_not_written_returns_to_the_front_in_its_order() {
 }
 
 #[test]
-fn giving_up_while_a_batch_is_being_written_loses_what_is_not_written_and_nothing_else() {
+fn giving_up_while_a_batch_is_in_flight_loses_only_unwritten_entries() {
     let queue = queue_of(BATCH_MAX + 3);
     let batch = queue.take_batch().unwrap();
     assert_eq!(queue.give_up(), 6);
@@ -68,7 +68,7 @@ fn giving_up_while_a_batch_is_being_written_loses_what_is_not_written_and_nothin
     assert_eq!(queue.give_up(), 0);
     drop(batch);
     assert_eq!(queue.dropped(), 6);
-    // Nobody writes what comes later.
+    // Entries that are added later are dropped.
     queue.push(entry(0));
     assert_eq!(queue.dropped(), 8);
     assert!(queue.is_empty());

@@ -1,4 +1,4 @@
-//! Admin tokens, and the answer to one that is presented.
+//! The views of admin tokens, and of the answer to a presented one.
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use crate::model::{AdminToken, VALID};
 pub(in crate::binding) struct IssuedTokenView {
     #[serde(flatten)]
     row: AdminToken,
-    /// The token itself, in the answer of its creation alone.
+    /// The JWT itself, which only its creation returns.
     token: Zeroizing<String>,
 }
 

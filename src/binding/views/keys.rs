@@ -1,4 +1,4 @@
-//! A key, as its administration sees it.
+//! The views of keys for their administration.
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -9,7 +9,7 @@ use crate::model::{ApiKey, Page, Plaintext};
 pub(in crate::binding) struct KeyView {
     #[serde(flatten)]
     settings: ApiKey,
-    /// The plaintext, in the answers of creation and regeneration alone.
+    /// The plaintext, which only creation and regeneration return.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Zeroizing<String>>,
 }

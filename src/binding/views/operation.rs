@@ -1,4 +1,4 @@
-//! The database and its migrations, the state of the service, the audit log.
+//! The views of migrations, health, counters and the audit log.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -89,7 +89,8 @@ pub(in crate::binding) struct AuditPageView {
     next_cursor: Option<String>,
 }
 
-/// An event as it was emitted, with what the log adds. Others may have written to the log.
+/// An event as it was emitted, with the columns of the log. It is escaped again, since others may have written to the
+/// log.
 #[derive(Serialize)]
 struct AuditEntryView {
     #[serde(flatten)]

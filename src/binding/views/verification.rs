@@ -1,4 +1,4 @@
-//! What a verify says, and who asked.
+//! The views of a verification, and of the client's address.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ impl VerificationView {
     }
 }
 
-/// What a valid verification says of the key: the same at each verify until the key is changed.
+/// The constant part of a valid verification: it is the same at each verify until the key is changed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::binding) struct TemplateView {
