@@ -1,4 +1,4 @@
-//! The state that is kept of an authenticated key.
+//! The cached state of an authenticated key.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
@@ -11,14 +11,14 @@ use crate::model::{KeyPolicy, StoredHash, Timestamp};
 use crate::rate_limit::{Limiter, Limiters, Rule};
 use crate::usage::{Usage, UseCounter};
 
-/// An authenticated key. Nothing about its rights is kept as allowed: all is checked at each use.
+/// An authenticated key. Its permissions are never cached as granted: they are checked at each use.
 pub struct CachedKey {
     pub policy: KeyPolicy,
-    /// The stored hash that the presented key was compared with: while it stands in the row, nothing is hashed. Empty:
-    /// the row held the key itself.
+    /// The fingerprint of the stored hash that the presented key was compared with: while the row has this hash,
+    /// nothing is hashed again. Empty if the row held the plaintext.
     authenticated_by: OnceLock<HashFingerprint>,
     counter: Arc<UseCounter>,
-    /// Where clients are counted one by one in the metrics.
+    /// The counter of the key's client, if metrics count by client.
     client_uses: Option<ClientUses>,
     /// Looked up at the first use of the limit.
     limiter: OnceLock<Arc<Limiter>>,
@@ -27,17 +27,17 @@ pub struct CachedKey {
 pub type KeyEntry = cache::Entry<CachedKey>;
 pub type KeyCache = cache::Cache<CachedKey>;
 
-/// What authenticating a presented key showed.
+/// The result of authenticating a presented key.
 #[derive(Clone)]
 pub struct Authentication {
-    /// `None`: it is no valid key.
+    /// `None` if the key is not valid.
     pub entry: Option<Arc<KeyEntry>>,
-    /// Where in the sequence of changes its row was read.
+    /// The position in the sequence of changes at which the row was read.
     pub read_at: cache::Sequence,
 }
 
 impl CachedKey {
-    /// `hash` is what the row keeps; `None`: it keeps the plaintext of a legacy key.
+    /// `hash` is the stored hash; `None` if the row holds the plaintext of a legacy key.
     pub fn new(
         policy: KeyPolicy,
         hash: Option<&StoredHash>,
@@ -59,7 +59,7 @@ impl CachedKey {
         key
     }
 
-    /// The plaintext in the row has become this hash of the same key.
+    /// Records that the plaintext in the row was replaced by this hash of the same key.
     pub fn is_hashed_as(&self, hash: &StoredHash) {
         let _ = self.authenticated_by.set(HashFingerprint::of(hash));
     }
@@ -68,7 +68,7 @@ impl CachedKey {
         self.authenticated_by.get() == Some(&HashFingerprint::of(hash))
     }
 
-    /// Counts an accepted verify, and what it cost of the rate limit.
+    /// Counts an accepted verify and its cost against the rate limit.
     pub fn count_use(&self, usage: &Usage, cost: Option<NonZeroU32>, now: Timestamp) {
         usage.record(&self.counter, cost, now);
         if let Some(uses) = &self.client_uses {
@@ -76,14 +76,14 @@ impl CachedKey {
         }
     }
 
-    /// The limiter of the key, which other entries of its row share.
+    /// The limiter of the key, shared with other entries of its row.
     pub fn limiter(&self, limiters: &Limiters, rule: Rule) -> &Limiter {
         self.limiter
             .get_or_init(|| limiters.entry(&self.policy.key_id, rule))
     }
 }
 
-/// Tells a stored hash from every other one in a few bytes.
+/// Distinguishes stored hashes in a few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HashFingerprint([u8; 16]);
 

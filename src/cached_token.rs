@@ -1,13 +1,13 @@
-//! The state that is kept of an authenticated admin token.
+//! The cached state of an authenticated admin token.
 
 use crate::cache;
 use crate::jwt::Claims;
 use crate::model::AdminToken;
 
-/// Tokens kept in memory. There are few, and a caller without one pays with a signature first.
+/// The number of cached tokens. There are few, and an attacker must first present a valid signature.
 pub const TOKEN_CACHE_CAPACITY: usize = 10_000;
 
-/// An authenticated token. Nothing about its rights is kept as allowed: all is checked at each use.
+/// An authenticated token. Its permissions are never cached as granted: they are checked at each use.
 pub struct CachedToken {
     pub token: AdminToken,
     pub claims: Claims,
