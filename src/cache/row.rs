@@ -129,8 +129,9 @@ impl Rows {
         let now = self.seconds();
         let mut rows = self.rows.lock();
         if rows.len() > 2 * in_use + SLACK {
-            let requested_recently =
-                |row: &Row| now.saturating_sub(row.requested_at.load(Ordering::Relaxed)) < KEPT_SECONDS;
+            let requested_recently = |row: &Row| {
+                now.saturating_sub(row.requested_at.load(Ordering::Relaxed)) < KEPT_SECONDS
+            };
             rows.retain(|ById(row)| Arc::strong_count(row) > 1 || requested_recently(row));
         }
     }

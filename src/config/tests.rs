@@ -69,7 +69,8 @@ fn proxies_are_declared_by_address_or_by_number() {
         let options = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
-        load_trust(&Options(options.collect()), &empty_environment).map_err(|error| error.to_string())
+        load_trust(&Options(options.collect()), &empty_environment)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(trust(&[]), Ok(ProxyTrust::Nobody));
     assert_eq!(

@@ -23,7 +23,10 @@ fn location_of(panics: impl Fn()) -> String {
     loop {
         panics();
         thread::sleep(Duration::from_millis(1));
-        if let Some(place) = take_reported().into_iter().find(|place| place.contains(HERE)) {
+        if let Some(place) = take_reported()
+            .into_iter()
+            .find(|place| place.contains(HERE))
+        {
             return place;
         }
         assert!(Instant::now() < patience, "nothing was reported");
