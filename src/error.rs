@@ -141,7 +141,7 @@ impl StdError for Origin {
 }
 
 impl Error {
-    /// How long a caller should wait before it tries again after an outage, in milliseconds.
+    /// The retry hint during an outage, in milliseconds.
     pub const RETRY_AFTER_MS: u64 = 1_000;
 
     /// The codes with which a verify can fail, in the order of the metrics.

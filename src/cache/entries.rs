@@ -77,7 +77,7 @@ pub struct Cache<V> {
 /// Starts at 1; 0 means none.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// Cached refusals have a bound of their own, so that an attacker only displaces these.
+/// The most refusals in the cache. They spare the database repeated lookups of the same wrong key.
 const REFUSED_CAPACITY: usize = 10_000;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 

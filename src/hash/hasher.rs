@@ -99,7 +99,7 @@ impl Hasher {
     /// or would cost too much is not computed.
     ///
     /// # Errors
-    /// As [`hash`](Self::hash).
+    /// The errors of [`hash`](Self::hash).
     pub async fn verify(&self, key: Plaintext, stored: StoredHash) -> Result<Proof, Error> {
         let Some(record) = HashRecord::read(stored.as_str()) else {
             return Ok(Proof::Unreadable);
@@ -122,7 +122,7 @@ impl Hasher {
     /// same load, so that a caller cannot distinguish an unknown key from a wrong one.
     ///
     /// # Errors
-    /// As [`hash`](Self::hash).
+    /// The errors of [`hash`](Self::hash).
     pub async fn dummy(&self, key: Plaintext) -> Result<(), Error> {
         self.verify(key, self.dummy_hash.clone()).await.map(drop)
     }

@@ -35,7 +35,7 @@ pub const ALL_PERMISSIONS: &str = "*";
 /// The reason why an admin token is refused. A value, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminRefusal {
-    /// The same answer for every token that is not valid.
+    /// One code for every token that is not valid, so that it reveals nothing.
     InvalidToken,
     InsufficientPermission,
 }

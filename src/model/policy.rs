@@ -10,7 +10,7 @@ use super::timestamp::Timestamp;
 /// The code of an accepted key or token.
 pub const VALID: &str = "VALID";
 
-/// The reason why a well-formed request is refused. A value, never an error.
+/// The reason why a presented key is refused. A value, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     InvalidKey,

@@ -71,8 +71,8 @@ impl<C: Clock> Limiters<C> {
         for shard in &self.shards {
             let mut shard = shard.write();
             shard.retain(|key_id, limiter| {
-                // Handles are cloned under the shard's lock, so a limiter without other handles here gets none
-                // meanwhile.
+                // Handles are cloned under the shard's lock, so a limiter without other handles gets none while it is
+                // held.
                 let is_unshared = Arc::get_mut(limiter).is_some();
                 let is_used = limiter.is_used();
                 if is_used {

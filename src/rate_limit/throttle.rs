@@ -2,7 +2,7 @@
 //! cell rate algorithm.
 //!
 //! Counted by address and not by key, so that no client can lock out another's key. Bounded, so that a flood from many
-//! addresses evicts the oldest of them and takes no memory.
+//! addresses evicts the oldest of them instead of growing.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};

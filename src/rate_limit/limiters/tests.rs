@@ -42,7 +42,7 @@ fn limits() -> (FakeRelativeClock, Limiters<FakeRelativeClock>) {
     (clock.clone(), Limiters::new(clock))
 }
 
-/// How many of `tries` requests are allowed.
+/// The number of `tries` requests that are allowed.
 fn allowed(limits: &Limiters<impl Clock>, rule: Rule, tries: u32) -> u32 {
     let one = || matches!(check(limits, "key", rule, cost(1)), Decision::Allowed(_));
     (0..tries).map(|_| u32::from(one())).sum()

@@ -19,7 +19,7 @@ pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
 /// The shortest interval between replacements because a primary has become read-only: only new connections find the new
 /// one.
 pub(in crate::store) const DEMOTED: Duration = Duration::from_secs(1);
-/// How long replaced connections may take to close.
+/// The time that replaced connections may take to close.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Why a migration failed, and which session blocks it.
+//! The reasons why a migration failed, and the session that blocks it.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::Escaped;
 use crate::store::connection::error::{Statement, StoreError};
 
-/// Why a migration failed.
+/// The reason why a migration failed.
 pub(super) enum Failure {
     Database(StoreError),
     /// Another session has held the lock of a migration for longer than [`PATIENCE`].

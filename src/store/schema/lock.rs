@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 /// The lock that a migration holds: "sophra" in ASCII.
 const LOCK: i64 = 0x736f_7068_7261;
-/// How long a migration waits for another one, and how long it tries again to lock a table.
+/// The time that a migration waits for another one, and for which it tries again to lock a table.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 

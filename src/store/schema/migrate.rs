@@ -19,7 +19,7 @@ pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migration
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
 pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
 
-/// How long a migration waits for a lock on a table. While it waits, every other session queues behind it.
+/// The time that a migration waits for a lock on a table. While it waits, every other session queues behind it.
 const LOCK_TIMEOUT: &str = "2s";
 
 const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL, or call migrate() with it";
