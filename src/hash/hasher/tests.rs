@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use argon2::PasswordVerifier;
-use argon2::password_hash::stored_hash::PasswordHash;
+use argon2::password_hash::phc::PasswordHash;
 use proptest::prelude::*;
 
 use super::*;
