@@ -46,8 +46,7 @@ pub struct KeyFormat {
 }
 
 impl KeyFormat {
-    /// The first prefix is for new keys; all are accepted. `None` without a prefix, or if one is not [a
-    /// prefix](is_prefix).
+    /// The first prefix is for new keys; all are accepted. `None` without a prefix, or if [`is_prefix`] rejects one.
     #[must_use]
     pub fn new(prefixes: Vec<String>, environment: Environment) -> Option<Self> {
         if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
