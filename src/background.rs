@@ -1,11 +1,11 @@
-//! What a service does beside its calls, and the end of it.
+//! The background tasks of a service, and their end.
 
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Tasks that end with the service that spawned them. Cheap to clone; all clones are one group.
+/// Tasks that end with the service that spawned them. Cheap to clone; all clones share one group.
 #[derive(Debug, Clone, Default)]
 pub struct Background {
     stopped: CancellationToken,
@@ -13,8 +13,8 @@ pub struct Background {
 }
 
 impl Background {
-    /// Runs a task until it is done or the group is stopped. A stop cuts it off at the next `await`, so whatever it
-    /// has begun by then must be safe to abandon or to repeat.
+    /// Runs a task until it is done or the group is stopped. A stop cancels it at the next `await`, so whatever it has
+    /// begun must be safe to abandon or to repeat.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stopped = self.stopped.clone();
         self.tasks.spawn(async move {
@@ -22,8 +22,8 @@ impl Background {
         });
     }
 
-    /// Cuts all tasks off, and returns when the last one is gone with all that it held. What is spawned from here on
-    /// ends before it begins.
+    /// Cancels all tasks, and returns when the last one has ended and released everything that it held. Tasks spawned
+    /// later end before they begin.
     pub async fn stop(&self) {
         self.stopped.cancel();
         self.tasks.close();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_ends_by_itself_runs_to_its_end() {
+    async fn a_task_that_is_not_stopped_runs_to_completion() {
         let background = Background::default();
         let (sender, receiver) = oneshot::channel();
         background.spawn(async move {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_spawned_after_the_stop_never_begins() {
+    async fn a_task_spawned_after_the_stop_never_begins() {
         let background = Background::default();
         background.stop().await;
         let (sender, receiver) = oneshot::channel();

@@ -1,8 +1,9 @@
-//! What was proved and read before, and whether it may still be believed.
+//! Authenticated credentials and the rows they belong to, and whether they may still be trusted.
 //!
-//! Everything is on one number line, the sequence of changes that this process has seen: an entry remembers where
-//! it was read, a row where it last changed. An entry is current while its row has not changed since. So a change
-//! costs one store, whatever is cached, and a verify in flight cannot bring back what was revoked meanwhile.
+//! Everything is placed in one sequence: the changes that this process has seen. An entry records the position at which
+//! it was read, a row the position of its last change. An entry is current while its row has not changed since. So a
+//! change costs one store, however much is cached, and a verify in flight cannot bring back a key revoked in the
+//! meantime.
 
 mod entries;
 mod key;

@@ -1,7 +1,7 @@
 //! The checked configuration: environment variables, overridden by `configure()`.
 //!
-//! An option `fooBar` of `configure()` is `API_KEYS_FOO_BAR` in the environment; the three that other tools share
-//! (`DATABASE_URL`, `DIRECT_DATABASE_URL`, `JWT_SECRET`) have no prefix.
+//! An option `fooBar` of `configure()` is `API_KEYS_FOO_BAR` in the environment. The three options shared with other
+//! tools (`DATABASE_URL`, `DIRECT_DATABASE_URL`, `JWT_SECRET`) have no prefix.
 
 mod build;
 mod database_url;

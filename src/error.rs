@@ -7,22 +7,22 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// One field of an input that cannot be accepted.
+/// A problem with one field of an input.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Issue {
-    /// Where, e.g. `allowedIps[2]`; empty for the input itself.
+    /// The location, e.g. `allowedIps[2]`; empty for the input itself.
     pub path: String,
     pub message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The input breaks the documented rules; every bad field is named at once.
+    /// The input breaks the documented rules; every bad field is reported at once.
     #[error("Invalid input: {}", summary(.0))]
     InvalidInput(Vec<Issue>),
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// Postgres cannot be asked now. Never answered as a refusal.
+    /// Postgres does not answer now. Never reported as a refusal.
     #[error("{message}")]
     DatabaseUnavailable {
         message: String,
@@ -33,14 +33,14 @@ pub enum Error {
     /// More work is queued than can be done in a reasonable time.
     #[error("Too many verifications are queued: try again later")]
     Overloaded { retry_after_ms: u64 },
-    /// The operator has to change something: the message says what.
+    /// The operator has to change something; the message says what.
     #[error("{message}")]
     Configuration {
         message: String,
         #[source]
         origin: Option<Origin>,
     },
-    /// A defect, or an unexpected answer of the database. Its message carries no user data.
+    /// A defect, or an unexpected answer of the database. The message contains no user data.
     #[error("{message}")]
     Internal {
         message: String,
@@ -49,7 +49,7 @@ pub enum Error {
     },
 }
 
-/// Where a fault began, for operators. It prints no value of anybody's: the error of the library is kept as the source.
+/// The origin of a fault, for operators. It contains no user data; the error of the library is kept as the source.
 #[derive(Clone)]
 pub struct Origin(Arc<Parts>);
 
@@ -72,7 +72,7 @@ impl Origin {
         }))
     }
 
-    /// A statement that failed.
+    /// The statement that failed.
     #[must_use]
     pub fn statement(
         location: &'static Location<'static>,
@@ -141,7 +141,7 @@ impl StdError for Origin {
 }
 
 impl Error {
-    /// How long a caller should wait before it tries again after an outage, in milliseconds.
+    /// The retry hint during an outage, in milliseconds.
     pub const RETRY_AFTER_MS: u64 = 1_000;
 
     /// The codes with which a verify can fail, in the order of the metrics.
@@ -170,7 +170,7 @@ impl Error {
         }
     }
 
-    /// A defect that was noticed here.
+    /// A defect noticed at the location of the caller.
     #[track_caller]
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {
@@ -180,7 +180,7 @@ impl Error {
         }
     }
 
-    /// The same fault, with where it began.
+    /// Sets the origin of the fault.
     #[must_use]
     pub fn caused_by(mut self, cause: Origin) -> Self {
         match &mut self {
@@ -192,7 +192,7 @@ impl Error {
         self
     }
 
-    /// Where it began, as far as that is known.
+    /// The origin, if known.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         match self {
@@ -215,7 +215,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status that fits.
+    /// The matching HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -236,7 +236,7 @@ impl Error {
     }
 }
 
-/// The first few issues in a line, for logs; all of them are in `issues`.
+/// The first few issues in one line, for logs; `issues` has all of them.
 fn summary(issues: &[Issue]) -> String {
     const NAMED_MAX: usize = 3;
     let mut parts: Vec<String> = issues

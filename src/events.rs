@@ -1,4 +1,4 @@
-//! What operators are told: by listeners, else as lines on stderr.
+//! Events for operators: emitted to listeners, or else written as lines to stderr.
 
 mod emitter;
 mod event;

@@ -1,5 +1,5 @@
 //! Argon2id (RFC 9106) of keys, on a pool: never more hashes at once than permits, and no queue longer than a caller
-//! would wait.
+//! would wait for.
 //!
 //! Keys carry 190 random bits, so this is defence in depth against a stolen database.
 

@@ -1,4 +1,4 @@
-//! Reading untrusted input. The boundary turns a JavaScript value into a [`Value`] without judging it; [`Fields`] reads
+//! Reads untrusted input. The boundary converts a JavaScript value to a [`Value`] without checking it; [`Fields`] reads
 //! an object field by field, with one of the [`rules`] for each.
 
 mod actor;

@@ -1,4 +1,4 @@
-//! Admin tokens as they are presented: JWTs (RFC 7519) signed with HS256.
+//! Presented admin tokens: JWTs (RFC 7519) signed with HS256.
 
 mod hs256;
 mod token;

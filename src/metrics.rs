@@ -1,8 +1,8 @@
-//! What Prometheus is told: counters of the process, which never go back whatever is started and closed in it, and
-//! the state of the service that runs.
+//! Prometheus metrics: counters of the process, which never go back however many services it starts and closes, and the
+//! state of the running service.
 //!
-//! A verify from memory adds one to one counter, and to one more where clients are told apart. Nothing here takes a lock on
-//! that path, nor asks a clock but for the verifies that are timed.
+//! A verify from memory increments one counter, and a second one if metrics count by client. Nothing on that path takes
+//! a lock, and only timed verifies read the clock.
 
 mod background;
 mod clients;

@@ -1,4 +1,4 @@
-//! Values, and the rules that need nothing but values: no I/O, no lock, and the clock is a parameter.
+//! Values, and the rules that depend on values alone: no I/O, no lock, and the clock is a parameter.
 
 mod actor;
 mod admin_token;

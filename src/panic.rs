@@ -1,5 +1,5 @@
-//! Panics. Each is a defect of this package: who called gets `INTERNAL`, operators are told where it was, and all else
-//! goes on. Its text is told to nobody, since it may quote a secret.
+//! Panics. Each is a defect of this package: the caller gets `INTERNAL`, operators get the source location, and
+//! everything else goes on. The text of the panic is never reported, since it may quote a secret.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use crate::error::Error;
 
-/// Runs work; a panic in it is a fault.
+/// Runs the work and converts a panic in it to a fault.
 ///
 /// # Errors
 /// [`Error::Internal`] after a panic.
@@ -18,38 +18,38 @@ pub async fn catch<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     outcome.map_err(|_| Error::Internal {
         message: "Internal error: the call was abandoned".into(),
-        // The hook has reported the place.
+        // The hook has reported the location.
         origin: None,
     })
 }
 
-/// Has the place of each panic told, in the place of the standard message on stderr. One at a time: a defect that is met
-/// over and over tells no more than can be heard.
+/// Reports the location of each panic, instead of the standard message on stderr. Panics during a report are not
+/// reported, so a defect that recurs rapidly causes no flood of reports.
 pub fn install_hook(report: fn(String)) {
-    static TELLING: AtomicBool = AtomicBool::new(false);
+    static REPORTING: AtomicBool = AtomicBool::new(false);
     std::panic::set_hook(Box::new(move |panic| {
-        if TELLING.swap(true, Ordering::AcqRel) {
+        if REPORTING.swap(true, Ordering::AcqRel) {
             return;
         }
         let place = panic.location().map_or_else(String::new, |location| {
             format!("{}:{}", relative(location.file()), location.line())
         });
         let work = move || {
-            // Also after a panic in here, which is told to nobody.
+            // Catches a panic in the report too, which is not reported.
             let _ = std::panic::catch_unwind(|| report(place));
-            TELLING.store(false, Ordering::Release);
+            REPORTING.store(false, Ordering::Release);
         };
-        // On a thread of its own: the one that panics may hold what telling needs.
+        // A thread of its own, because the panicking one may hold locks that the report needs.
         let started = thread::Builder::new()
             .name("api-keys-defect".into())
             .spawn(work);
         if started.is_err() {
-            TELLING.store(false, Ordering::Release);
+            REPORTING.store(false, Ordering::Release);
         }
     }));
 }
 
-/// Of a path on the machine that built this, what says which file it was.
+/// Shortens a path on the build machine to the part that identifies the file.
 #[must_use]
 pub fn relative(file: &str) -> &str {
     const PARTS: usize = 4;

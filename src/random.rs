@@ -1,4 +1,4 @@
-//! Randomness: a generator seeded by the operating system for each secret that is made.
+//! Randomness: each secret gets a fresh generator, seeded by the operating system.
 
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};

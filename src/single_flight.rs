@@ -1,4 +1,4 @@
-//! Single flight: those who ask for the same thing at the same time share one answer.
+//! Single flight: concurrent callers with the same key share one answer.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,20 +17,20 @@ type FlightResult<V> = Result<V, Error>;
 type Flight<V> = Shared<oneshot::Receiver<FlightResult<V>>>;
 type FlightMap<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
 
-/// Work under way, by what it is for. A flight is a task of its own: it goes on when whoever began it is gone, and its
-/// key is free again as soon as it ends, in whatever way.
+/// Work in flight, by key. Each flight is a task of its own: it goes on when its callers are gone, and its key is free
+/// again as soon as it ends, in whatever way.
 pub struct SingleFlight<K: Eq + Hash, V> {
     in_flight: FlightMap<K, V>,
     background: Background,
 }
 
-/// Frees the key of a flight that ends, by a panic or a stop of the service too.
-struct Landing<K: Eq + Hash, V> {
+/// Frees the key when its flight ends, also by a panic or a stop of the service.
+struct InFlightGuard<K: Eq + Hash, V> {
     key: K,
     in_flight: FlightMap<K, V>,
 }
 
-impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+impl<K: Eq + Hash, V> Drop for InFlightGuard<K, V> {
     fn drop(&mut self) {
         self.in_flight.lock().remove(&self.key);
     }
@@ -49,8 +49,8 @@ where
         }
     }
 
-    /// The answer of the flight that is under way for this key, or else of one that begins with `begin`. That runs
-    /// under the lock of all flights: it may refuse by what is under way, and must not wait.
+    /// Returns the answer of the flight in progress for this key, or of a new one that `begin` starts. `begin` runs
+    /// under the lock of all flights: it may fail because of the flights in progress, and must not block.
     ///
     /// # Errors
     /// That of `begin` or of the work; [`Error::Internal`] after a panic.
@@ -58,7 +58,7 @@ where
     where
         F: Future<Output = FlightResult<V>> + Send + 'static,
     {
-        let (flight, departure) = {
+        let (flight, new_work) = {
             let mut in_flight = self.in_flight.lock();
             match in_flight.get(&key) {
                 Some(flight) => (flight.clone(), None),
@@ -71,15 +71,15 @@ where
                 }
             }
         };
-        // Without the lock: a task that cannot be spawned lands at once.
-        if let Some((work, sender)) = departure {
-            let landing = Landing {
+        // Outside the lock, because a task that cannot be spawned ends at once.
+        if let Some((work, sender)) = new_work {
+            let guard = InFlightGuard {
                 key,
                 in_flight: Arc::clone(&self.in_flight),
             };
             self.background.spawn(async move {
                 let answer = panic::catch(work).await.and_then(|answer| answer);
-                drop(landing);
+                drop(guard);
                 let _ = sender.send(answer);
             });
         }
@@ -104,11 +104,11 @@ mod tests {
         (Arc::new(SingleFlight::new(background.clone())), background)
     }
 
-    fn under_way(flights: &Flights) -> usize {
+    fn in_flight_count(flights: &Flights) -> usize {
         flights.in_flight.lock().len()
     }
 
-    /// Work that ends when it is told to, and counts how often it was begun.
+    /// Work that ends when notified, and counts how often it was begun.
     #[derive(Default)]
     struct Work {
         begun: AtomicUsize,
@@ -122,7 +122,7 @@ mod tests {
             Ok(times)
         }
 
-        fn ask(
+        fn call(
             self: &Arc<Self>,
             flights: &Flights,
             key: &'static str,
@@ -139,23 +139,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_ask_at_the_same_time_share_an_answer_and_later_ones_do_not() {
+    async fn concurrent_calls_share_an_answer_and_later_ones_do_not() {
         let (flights, _) = flights();
         let work = Arc::new(Work::default());
-        let askers: Vec<_> = (0..10).map(|_| work.ask(&flights, "a")).collect();
-        let other = work.ask(&flights, "b");
+        let callers: Vec<_> = (0..10).map(|_| work.call(&flights, "a")).collect();
+        let other = work.call(&flights, "b");
         work.begun(2).await;
         yield_now().await;
-        assert_eq!(under_way(&flights), 2);
+        assert_eq!(in_flight_count(&flights), 2);
         work.end.notify_waiters();
         let mut answers = Vec::new();
-        for asker in askers {
-            answers.push(asker.await.unwrap().unwrap());
+        for caller in callers {
+            answers.push(caller.await.unwrap().unwrap());
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]));
         other.await.unwrap().unwrap();
-        assert_eq!(under_way(&flights), 0);
-        let later = work.ask(&flights, "a");
+        assert_eq!(in_flight_count(&flights), 0);
+        let later = work.call(&flights, "a");
         work.begun(3).await;
         work.end.notify_one();
         assert_eq!(later.await.unwrap().unwrap(), 3);
@@ -169,60 +169,60 @@ mod tests {
             Err(Error::unavailable("away"))
         };
         let begun = AtomicUsize::new(0);
-        let ask = || {
+        let call = || {
             flights.run("a", || {
                 begun.fetch_add(1, Ordering::SeqCst);
                 Ok(fail())
             })
         };
-        let (one, other) = tokio::join!(ask(), ask());
+        let (one, other) = tokio::join!(call(), call());
         for answer in [one, other] {
             assert!(matches!(answer, Err(Error::DatabaseUnavailable { .. })));
         }
         assert_eq!(begun.load(Ordering::SeqCst), 1);
-        assert_eq!(under_way(&flights), 0);
+        assert_eq!(in_flight_count(&flights), 0);
     }
 
     #[tokio::test]
-    async fn who_may_not_begin_leaves_no_flight_behind() {
+    async fn a_failed_begin_leaves_no_flight_behind() {
         let (flights, _) = flights();
         let refuse = || Err::<std::future::Pending<_>, _>(Error::unavailable("full"));
         assert!(flights.run("a", refuse).await.is_err());
-        assert_eq!(under_way(&flights), 0);
+        assert_eq!(in_flight_count(&flights), 0);
     }
 
     #[tokio::test]
     async fn a_panic_is_an_error_for_all_and_frees_the_key() {
         let (flights, _) = flights();
-        let ask = || flights.run("a", || Ok(async { panic!("on purpose") }));
-        let (one, other) = tokio::join!(ask(), ask());
+        let call = || flights.run("a", || Ok(async { panic!("on purpose") }));
+        let (one, other) = tokio::join!(call(), call());
         for answer in [one, other] {
             assert!(matches!(answer, Err(Error::Internal { .. })));
         }
-        assert_eq!(under_way(&flights), 0);
+        assert_eq!(in_flight_count(&flights), 0);
         assert_eq!(flights.run("a", || Ok(async { Ok(7) })).await.unwrap(), 7);
     }
 
     #[tokio::test]
-    async fn when_those_who_ask_are_gone_the_flight_goes_on_and_lands() {
+    async fn a_flight_without_callers_goes_on_and_ends() {
         let (flights, _) = flights();
         let work = Arc::new(Work::default());
-        let leader = work.ask(&flights, "a");
+        let leader = work.call(&flights, "a");
         work.begun(1).await;
-        let other = work.ask(&flights, "a");
+        let other = work.call(&flights, "a");
         yield_now().await;
         leader.abort();
         assert!(leader.await.is_err());
         work.end.notify_one();
         assert_eq!(other.await.unwrap().unwrap(), 1);
 
-        let last = work.ask(&flights, "a");
+        let last = work.call(&flights, "a");
         work.begun(2).await;
         last.abort();
         assert!(last.await.is_err());
-        assert_eq!(under_way(&flights), 1);
+        assert_eq!(in_flight_count(&flights), 1);
         work.end.notify_one();
-        while under_way(&flights) > 0 {
+        while in_flight_count(&flights) > 0 {
             yield_now().await;
         }
     }
@@ -231,14 +231,14 @@ mod tests {
     async fn a_stop_ends_flights_with_an_error_and_frees_their_keys() {
         let (flights, background) = flights();
         let work = Arc::new(Work::default());
-        let asker = work.ask(&flights, "a");
+        let caller = work.call(&flights, "a");
         work.begun(1).await;
         background.stop().await;
-        assert!(matches!(asker.await.unwrap(), Err(Error::Internal { .. })));
-        assert_eq!(under_way(&flights), 0);
-        // Nobody begins any more, and nobody waits for ever.
-        assert!(work.ask(&flights, "a").await.unwrap().is_err());
-        assert_eq!(under_way(&flights), 0);
+        assert!(matches!(caller.await.unwrap(), Err(Error::Internal { .. })));
+        assert_eq!(in_flight_count(&flights), 0);
+        // New calls fail at once instead of waiting forever.
+        assert!(work.call(&flights, "a").await.unwrap().is_err());
+        assert_eq!(in_flight_count(&flights), 0);
         assert_eq!(Arc::strong_count(&work), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! All SQL: one statement a function, checked against the schema when it is compiled; rows are private, models go out.
+//! All SQL: one statement per function, checked against the schema at compile time. Rows are private; models are
+//! returned.
 
 mod admin_tokens;
 mod audit;

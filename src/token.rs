@@ -1,4 +1,4 @@
-//! The format of a key: generate it, and tell junk and forgeries from it without I/O.
+//! The format of a key: generates keys, and detects junk and forgeries without I/O.
 //!
 //! `<prefix>_<live|test>_<lookup:12>_<secret:32><tag:8><crc:6>`, digits in base62. The crc catches typos, the tag
 //! catches strings that were made without a signing key. Neither replaces the stored hash.

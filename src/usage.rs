@@ -1,4 +1,4 @@
-//! Usage: counted in memory per key, handed over in batches to be added to the rows, exactly once.
+//! Usage: counted in memory per key, then added to the rows in batches, exactly once.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
@@ -13,10 +13,10 @@ use crate::model::{KeyUse, Timestamp, UsageBatch};
 #[derive(Debug)]
 pub struct UseCounter {
     key_id: Arc<str>,
-    /// Under which the costs were charged.
+    /// The reset generation under which the costs were charged.
     generation: i32,
     uses: AtomicI64,
-    /// What the uses cost of the rate limit, where there is one.
+    /// The cost of the uses against the rate limit, if there is one.
     cost: AtomicI64,
     last_used: AtomicI64,
 }
@@ -34,7 +34,7 @@ impl UseCounter {
     }
 
     fn take(&self) -> KeyUse {
-        // The next use finds zero, and lists the counter again.
+        // The next use finds zero and lists the counter again.
         let uses = self.uses.swap(0, Ordering::AcqRel);
         KeyUse {
             uses,
@@ -57,16 +57,16 @@ impl From<(String, KeyUse)> for UseCounter {
     }
 }
 
-/// What this process has counted and not yet stored. Bounded by the number of keys.
+/// The usage that this process has counted and not yet stored. Bounded by the number of keys.
 #[derive(Debug)]
 pub struct Usage {
-    /// Names this process among all that flush; its batches are numbered.
+    /// Identifies this process among all that flush. The batches of each process are numbered.
     pub process: String,
     /// Counters that are not at zero.
     counting: Mutex<Vec<Arc<UseCounter>>>,
-    /// What is being stored. Locked before `counting`.
+    /// The usage that is being stored. Locked before `counting`.
     in_flight: Mutex<InFlight>,
-    /// Whose turn it is to store, so that one batch is under way at a time.
+    /// Held during a flush, so that one batch is in flight at a time.
     turn: tokio::sync::Mutex<()>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
 }
@@ -83,7 +83,7 @@ impl Usage {
         }
     }
 
-    /// Counts one accepted verify, and what it cost of the key's limit.
+    /// Counts one accepted verify and its cost against the key's limit.
     pub fn record(&self, counter: &Arc<UseCounter>, cost: Option<NonZeroU32>, now: Timestamp) {
         counter.last_used.fetch_max(now.millis(), Ordering::Relaxed);
         if let Some(cost) = cost {
@@ -98,25 +98,25 @@ impl Usage {
         self.admin_tokens.lock().insert(id.to_owned(), now);
     }
 
-    /// Uses of admin tokens since the last time. A time, not a count: a lost one is replaced by the next.
+    /// Takes the last uses of admin tokens. They are times, not counts, so a lost one is replaced by the next.
     pub fn take_admin_tokens(&self) -> HashMap<String, Timestamp> {
         std::mem::take(&mut *self.admin_tokens.lock())
     }
 
-    /// Whether nothing waits to be stored, uses of admin tokens included.
+    /// Whether nothing is left to store, uses of admin tokens included.
     pub fn is_empty(&self) -> bool {
         self.pending() == 0 && self.admin_tokens.lock().is_empty()
     }
 
-    /// Verifies not yet stored. What is under way counts until it is known to be stored.
+    /// Verifies not yet stored. Those in flight count until they are known to be stored.
     pub fn pending(&self) -> u64 {
         let in_flight = self.in_flight.lock();
         let waiting = uses(&*self.counting.lock());
         u64::try_from(waiting + in_flight.uses()).unwrap_or(0)
     }
 
-    /// Begins to hand over all that was counted before the call; what is counted from here on is for the next flush,
-    /// so that this one ends.
+    /// Begins to flush everything counted before the call. Later uses are left to the next flush, so that this one
+    /// ends.
     pub async fn begin_flush(&self) -> FlushTurn<'_> {
         let turn = self.turn.lock().await;
         let mut in_flight = self.in_flight.lock();
@@ -129,14 +129,14 @@ impl Usage {
     }
 }
 
-/// A turn of storing.
+/// The exclusive right to flush.
 pub struct FlushTurn<'a> {
     in_flight: &'a Mutex<InFlight>,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl FlushTurn<'_> {
-    /// The batch that is to be stored next, in the order of ids; `None`: all is stored.
+    /// The next batch to store, in the order of ids; `None` once everything is stored.
     pub fn next_batch(&self) -> Option<Arc<UsageBatch>> {
         let mut in_flight = self.in_flight.lock();
         if in_flight.batch.is_empty() {
@@ -145,26 +145,26 @@ impl FlushTurn<'_> {
         Some(Arc::clone(&in_flight.batch)).filter(|batch| !batch.is_empty())
     }
 
-    /// The batch is stored: what was left out of it is counted again.
+    /// Marks the batch as stored. The skipped keys are counted again.
     pub fn stored(&self, skipped: &HashSet<String>) {
         self.in_flight.lock().stored(skipped);
     }
 }
 
-/// What is being stored. After a fault it stays as it is, for the next time.
+/// The usage that is being stored. After a fault it is kept for the next flush.
 #[derive(Debug, Default)]
 struct InFlight {
-    /// A batch whose outcome is unknown is sent again as it was.
+    /// A batch whose outcome is unknown is sent again unchanged.
     batch: Arc<UsageBatch>,
-    /// Counters whose turn comes after it.
+    /// Counters for later batches.
     due: VecDeque<Arc<UseCounter>>,
 }
 
 impl InFlight {
-    /// No more than a statement can store in time: a batch that is too large would never be stored.
+    /// Bounded by what a statement can store in time: a batch that is too large would never be stored.
     const BATCH_MAX: usize = 1_000;
 
-    /// A key may have had several counters.
+    /// Fills the next batch. A key may have had several counters.
     fn fill(&mut self) {
         let mut uses = BTreeMap::<String, KeyUse>::new();
         for counter in self.due.drain(..self.due.len().min(Self::BATCH_MAX)) {

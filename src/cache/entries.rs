@@ -11,16 +11,16 @@ use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
 use super::row::{Row, RowTable};
 use crate::error::Error;
 
-/// A place in the sequence of changes.
+/// A position in the sequence of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(u64);
 
-/// Something proved for one presented key, as its row was at one place in the sequence.
+/// The authentication of one presented key against its row, as the row was at one position in the sequence.
 pub struct Entry<V> {
     pub value: V,
     pub row: Arc<Row>,
     read_at: Sequence,
-    /// Never used twice in a process, whatever is started and closed in it.
+    /// Unique within the process, across all services started in it.
     pub serial: u64,
 }
 
@@ -30,12 +30,12 @@ impl<V> Entry<V> {
     }
 }
 
-/// What the cache knows of a presented key.
+/// The result of a cache lookup.
 pub enum CacheLookup<V> {
     Current(Arc<Entry<V>>),
-    /// Proved once; the row has changed since, or the changes cannot be told.
+    /// The key was authenticated, but its row has changed since, or it is unknown whether it has.
     Stale(Arc<Entry<V>>),
-    /// Refused a moment ago, and nothing has changed since.
+    /// Refused a moment ago, with no change since.
     Refused,
     Miss,
 }
@@ -60,30 +60,30 @@ fn bounded<V: Clone>(capacity: usize) -> BoundedMap<V> {
     )
 }
 
-/// Bounded; what is used again resists a scan of keys that are used once.
+/// A bounded cache. Entries in use survive a scan of keys that are used only once.
 pub struct Cache<V> {
     keyer: CacheKeyer,
     entries: BoundedMap<Arc<Entry<V>>>,
     refused: BoundedMap<NegativeEntry>,
     rows: RowTable,
     sequence: AtomicU64,
-    /// Where all rows changed, as far as can be told.
+    /// The position at which all rows were last considered changed.
     all_changed: AtomicU64,
-    /// Until when the change log was read, in milliseconds since `start`.
+    /// The time up to which the change log was read, in milliseconds since `start`.
     read_until: AtomicU64,
     start: Instant,
     staleness: Duration,
 }
 
-/// 0 is none.
+/// Starts at 1; 0 means none.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// Refusals kept; they cost the attacker and not the database.
+/// The most refusals in the cache. They spare the database repeated lookups of the same wrong key.
 const REFUSED_CAPACITY: usize = 10_000;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 impl<V> Cache<V> {
-    /// At most `capacity` entries, believed for at most `staleness` after the changes were last read.
+    /// Holds at most `capacity` entries, which are trusted for at most `staleness` after the changes were last read.
     #[must_use]
     pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Instant) -> Self {
         Self {
@@ -124,31 +124,31 @@ impl<V> Cache<V> {
         }
     }
 
-    /// Whether the entry's row has not changed since it was read.
+    /// Whether the row has not changed since the entry was read.
     pub fn is_current(&self, entry: &Entry<V>) -> bool {
         let all = self.all_changed.load(Ordering::Acquire);
         let Sequence(read_at) = entry.read_at;
         entry.row.changed_at().max(all) <= read_at
     }
 
-    /// Whether changes were read lately enough for anything here to be believed.
+    /// Whether changes were read recently enough for entries to be trusted.
     fn is_trusted(&self, now: Instant) -> bool {
         self.stale_for(now) <= self.staleness
     }
 
-    /// How long ago the changes were last known.
+    /// The time since the changes were last known.
     pub fn stale_for(&self, now: Instant) -> Duration {
         let read_until = Duration::from_millis(self.read_until.load(Ordering::Acquire));
         now.saturating_duration_since(self.start)
             .saturating_sub(read_until)
     }
 
-    /// The place to remember before a row is read.
+    /// The current position, to be recorded before a row is read.
     pub fn sequence(&self) -> Sequence {
         Sequence(self.sequence.load(Ordering::Acquire))
     }
 
-    /// The shared state of a row that was read from `read_at` on; `None`: it changed while it was read.
+    /// The shared state of a row that was read from `read_at` on; `None` if the row has changed since.
     pub fn row(&self, key_id: &str, read_at: Sequence) -> Option<Arc<Row>> {
         let row = self.rows.get(key_id);
         let changed = row
@@ -157,11 +157,11 @@ impl<V> Cache<V> {
         (changed <= read_at.0).then_some(row)
     }
 
-    /// Reads a row as it is at one place in the sequence of changes: a row that changes while it is read is read again.
-    /// `None`: there is no such row.
+    /// Reads a row at one position in the sequence of changes: a row that changes while it is read is read again.
+    /// Returns `None` if there is no such row.
     ///
     /// # Errors
-    /// Those of `read`; [`Error::DatabaseUnavailable`] where the row keeps changing.
+    /// The errors of `read`; [`Error::DatabaseUnavailable`] if the row keeps changing.
     pub async fn read_row<T, F>(
         &self,
         read: impl Fn() -> F,
@@ -170,8 +170,9 @@ impl<V> Cache<V> {
     where
         F: Future<Output = Result<Option<T>, Error>>,
     {
+        /// Maximum number of reads of a row that changes while it is read.
         const TRIES: usize = 5;
-        for _ in 1..TRIES {
+        for _ in 0..TRIES {
             let read_at = self.sequence();
             let Some(found) = read().await? else {
                 return Ok((None, read_at));
@@ -185,7 +186,7 @@ impl<V> Cache<V> {
         ))
     }
 
-    /// Keeps what was proved. If the row has changed meanwhile, the entry is stale from the start.
+    /// Stores an authenticated key. If the row has changed in the meantime, the entry is stale from the start.
     pub fn insert(
         &self,
         key: CacheKey,
@@ -204,7 +205,7 @@ impl<V> Cache<V> {
         entry
     }
 
-    /// Keeps that a presented key was refused, for a moment.
+    /// Remembers for a moment that a presented key was refused.
     pub fn insert_refusal(&self, key: CacheKey, read_at: Sequence, now: Instant) {
         self.entries.remove(&key);
         self.refused.insert(
@@ -216,7 +217,7 @@ impl<V> Cache<V> {
         );
     }
 
-    /// A row has changed: what was read of it before is stale.
+    /// Records that a row has changed: whatever was read of it before is stale.
     pub fn changed(&self, key_id: &str) {
         let sequence = self.next_sequence();
         self.rows.get(key_id).set_changed(sequence);
@@ -227,20 +228,20 @@ impl<V> Cache<V> {
         self.rows.get(key_id).lift_suspension();
     }
 
-    /// Everything may have changed.
+    /// Records that every row may have changed.
     pub fn all_changed(&self) {
         let sequence = self.next_sequence();
         self.all_changed.fetch_max(sequence, Ordering::AcqRel);
     }
 
-    /// The changes are known up to this instant.
+    /// Records that the changes are known up to this instant.
     pub fn read_until(&self, at: Instant) {
         let millis = at.saturating_duration_since(self.start).as_millis();
         self.read_until
             .fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::AcqRel);
     }
 
-    /// Forgets rows that nothing cached belongs to, once there are too many of them.
+    /// Drops rows without cached entries, once there are too many of them.
     pub fn sweep(&self) {
         self.rows.sweep(self.entries.len());
     }

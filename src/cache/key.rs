@@ -1,11 +1,11 @@
-//! The keys of the cache: digests under a random key, so that nobody can aim at a place in it.
+//! The keys of the cache: digests under a random key, so that an attacker cannot choose positions in it.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
-/// 128 bits of a keyed SHA-256 of a whole presented key. Without the key of the process collisions cannot be
-/// searched for, and by chance they do not happen.
+/// 128 bits of a keyed SHA-256 of a whole presented key. Collisions cannot be searched for without the process's key,
+/// and chance ones are negligible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheKey(u128);
 
@@ -25,7 +25,7 @@ impl CacheKeyer {
 }
 
 impl Hash for CacheKey {
-    /// It is random already: a part of it is the hash.
+    /// The digest is random already, so part of it serves as the hash.
     fn hash<H: Hasher>(&self, state: &mut H) {
         #[expect(clippy::cast_possible_truncation)] // The lower half.
         state.write_u64(self.0 as u64);

@@ -1,4 +1,4 @@
-//! What all entries of one row share: when it changed last, and its suspension by this process.
+//! The state shared by all entries of one row: its last change, and its suspension by this process.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -13,12 +13,13 @@ use crate::model::Timestamp;
 
 #[derive(Debug)]
 pub struct Row {
-    /// Shared by all that is kept of the row.
+    /// Shared by everything cached for the row.
     pub key_id: Arc<str>,
-    /// When it was last asked for, in seconds since the rows were begun.
-    asked_at: AtomicU32,
+    /// The time of the last request for it, in seconds since the set was created.
+    requested_at: AtomicU32,
     changed_at: AtomicU64,
-    /// Suspended here and not yet read back from the database, in milliseconds; `i64::MIN`: not.
+    /// A suspension by this process that has not been read back from the database, in milliseconds; `i64::MIN` if there
+    /// is none.
     suspended_until: AtomicI64,
 }
 
@@ -31,7 +32,7 @@ impl Row {
         self.changed_at.fetch_max(sequence, Ordering::AcqRel);
     }
 
-    /// Until when this process has suspended the key.
+    /// The end of the suspension by this process.
     pub fn suspended_until(&self) -> Option<Timestamp> {
         match self.suspended_until.load(Ordering::Acquire) {
             i64::MIN => None,
@@ -39,7 +40,7 @@ impl Row {
         }
     }
 
-    /// Suspends the key here; whether it was not suspended before.
+    /// Suspends the key in this process. Returns whether it was not suspended before.
     pub fn suspend(&self, until: Timestamp, now: Timestamp) -> bool {
         let before = self.suspended_until.load(Ordering::Acquire);
         before <= now.millis()
@@ -49,12 +50,12 @@ impl Row {
                 .is_ok()
     }
 
-    /// Lifts whatever suspension there is.
+    /// Lifts any suspension.
     pub fn lift_suspension(&self) {
         self.suspended_until.store(i64::MIN, Ordering::Release);
     }
 
-    /// Lifts the suspension that ends at this instant; a later one, begun in the meantime, stays.
+    /// Lifts the suspension that ends at this instant. A later one, begun in the meantime, stays.
     pub fn lift_suspension_until(&self, until: Timestamp) {
         let _ = self.suspended_until.compare_exchange(
             until.millis(),
@@ -68,10 +69,10 @@ impl Row {
 #[derive(Debug)]
 pub(super) struct RowTable {
     rows: Mutex<HashSet<ById>>,
-    begun: Instant,
+    created_at: Instant,
 }
 
-/// A row in a set, found by its id.
+/// A row in the set, looked up by its id.
 #[derive(Debug)]
 struct ById(Arc<Row>);
 
@@ -95,7 +96,7 @@ impl PartialEq for ById {
 
 impl Eq for ById {}
 
-/// A verify in flight may still ask whether a row changed since it began.
+/// Rows are kept this long after a request, because a verify in flight may still check whether the row has changed.
 const KEPT_SECONDS: u32 = 60;
 const SLACK: usize = 1_024;
 
@@ -103,7 +104,7 @@ impl RowTable {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             rows: Mutex::default(),
-            begun: now,
+            created_at: now,
         }
     }
 
@@ -111,12 +112,12 @@ impl RowTable {
         let now = self.seconds();
         let mut rows = self.rows.lock();
         if let Some(ById(row)) = rows.get(key_id) {
-            row.asked_at.store(now, Ordering::Relaxed);
+            row.requested_at.store(now, Ordering::Relaxed);
             return Arc::clone(row);
         }
         let row = Arc::new(Row {
             key_id: key_id.into(),
-            asked_at: AtomicU32::new(now),
+            requested_at: AtomicU32::new(now),
             changed_at: AtomicU64::new(0),
             suspended_until: AtomicI64::new(i64::MIN),
         });
@@ -128,13 +129,14 @@ impl RowTable {
         let now = self.seconds();
         let mut rows = self.rows.lock();
         if rows.len() > 2 * in_use + SLACK {
-            let asked_lately =
-                |row: &Row| now.saturating_sub(row.asked_at.load(Ordering::Relaxed)) < KEPT_SECONDS;
-            rows.retain(|ById(row)| Arc::strong_count(row) > 1 || asked_lately(row));
+            let requested_recently = |row: &Row| {
+                now.saturating_sub(row.requested_at.load(Ordering::Relaxed)) < KEPT_SECONDS
+            };
+            rows.retain(|ById(row)| Arc::strong_count(row) > 1 || requested_recently(row));
         }
     }
 
     fn seconds(&self) -> u32 {
-        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
+        u32::try_from(self.created_at.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 }

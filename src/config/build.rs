@@ -1,4 +1,4 @@
-//! Each option read, checked, and completed by its default.
+//! Reads each option, checks it, and fills in its default.
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -18,7 +18,7 @@ use crate::token::{Environment, Keyring, SigningKey, is_prefix};
 pub(super) const MISSING_URL: &str =
     "databaseUrl is missing: set DATABASE_URL or call configure({ databaseUrl })";
 
-/// The configuration, unless there is no database in it, and everything that is wrong.
+/// Returns the configuration, unless it lacks a database, and every problem found.
 pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>, Vec<String>) {
     let mut reader = OptionReader::new(&options.0, environ);
     let database_url = database_url(&mut reader);
@@ -53,7 +53,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
-    // Each is a time series: all together must stay few.
+    // Each client is a time series, so there must be few.
     let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
     let trust = proxies::trust(&mut reader);
@@ -91,7 +91,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
 }
 
 fn database_url(reader: &mut OptionReader<'_>) -> Option<DatabaseUrl> {
-    // The second name is what some apps call it.
+    // Some apps use the second name.
     match reader
         .text("databaseUrl")
         .or_else(|| reader.environment("POSTGRESQL_URL"))
@@ -162,7 +162,7 @@ pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {
     keyring
 }
 
-/// The digest's key comes from the signing keys, and must not lie beside the digest.
+/// The key of the digest is derived from the signing keys, and must not be stored beside the digest.
 fn cold_digest(reader: &mut OptionReader<'_>, signing_keys: bool) -> bool {
     let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
     if on && !signing_keys {
@@ -181,7 +181,7 @@ fn hash_params(reader: &mut OptionReader<'_>) -> HashParams {
     HashParams::new(memory, iterations, 1).unwrap_or_default()
 }
 
-/// As many permits as leave one core to everything else: cores − 1, at least 1.
+/// Leaves one core to everything else: cores − 1, at least 1.
 fn default_hash_permits() -> usize {
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
     cores.saturating_sub(1).max(1)

@@ -1,4 +1,4 @@
-//! A connection URL, with the parameters that Prisma adds understood.
+//! A connection URL, including the parameters that Prisma adds.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub connect: PgConnectOptions,
-    /// Prisma's `schema`: where the tables are; `None` leaves it to the server.
+    /// Prisma's `schema`: where the tables are; `None` leaves the choice to the server.
     pub schema: Option<String>,
     /// Prisma's `pgbouncer=true`: a pooler in transaction mode, so no named statements.
     pub pooled: bool,
@@ -19,7 +19,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Why a URL cannot be used is said without quoting it.
+    /// Parses the URL. The error says why it cannot be used, without quoting it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const NOT_POSTGRES: &str = "must be a postgres:// or postgresql:// URL";
         let url = Url::parse(text).map_err(|_| NOT_POSTGRES)?;
@@ -44,7 +44,7 @@ impl DatabaseUrl {
         })
     }
 
-    /// Options for a connection whose settings last a session; a pooler refuses start-up options.
+    /// Options for a connection whose settings last for a session; a pooler rejects start-up options.
     #[must_use]
     pub fn session(&self, settings: &[(&str, &str)]) -> PgConnectOptions {
         if self.pooled {
@@ -67,7 +67,7 @@ impl DatabaseUrl {
     }
 }
 
-/// sqlx reads some of Prisma's parameters with other meanings, so they are taken out.
+/// Removes Prisma's parameters, because sqlx gives some of them other meanings.
 fn without_prisma_parameters(url: &Url) -> Url {
     const PRISMA: [&str; 12] = [
         "schema",
@@ -96,7 +96,7 @@ fn without_prisma_parameters(url: &Url) -> Url {
     url
 }
 
-/// An SQL identifier in quotes; also what `search_path` takes.
+/// Quotes an SQL identifier, also for `search_path`.
 #[must_use]
 pub fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! Loads the settings, whole or in part, and names every problem at once.
+//! Loads the settings, in full or in part, and reports every problem at once.
 
 use super::build::{MISSING_URL, build, environment, prefixes, signing_keys};
 use super::options::{Environ, Options};
@@ -10,10 +10,10 @@ use crate::input::Value;
 use crate::model::ProxyTrust;
 use crate::token::{KeyFormat, Keyring};
 
-/// What reads a key without a database.
+/// The settings needed to inspect a key without a database.
 pub struct Offline {
     pub format: KeyFormat,
-    /// `None`: the database keeps it.
+    /// `None` if the database stores it.
     pub signing_keys: Option<Keyring>,
 }
 
@@ -58,7 +58,7 @@ impl Options {
 }
 
 impl Config {
-    /// Checks everything and names every problem at once.
+    /// Checks everything and reports every problem at once.
     pub fn load(options: &Options, environ: Environ<'_>) -> Result<Self, Error> {
         match build(options, environ) {
             (Some(config), problems) if problems.is_empty() => Ok(config),
@@ -67,7 +67,7 @@ impl Config {
     }
 }
 
-/// The part of it that is needed before the service is started.
+/// Loads only the setting that is needed before the service is started.
 pub fn load_trust(options: &Options, environ: Environ<'_>) -> Result<ProxyTrust, Error> {
     let mut reader = OptionReader::new(&options.0, environ);
     let trust = proxies::trust(&mut reader);

@@ -1,9 +1,9 @@
-//! What the settings are read from: the argument of `configure()`, and the environment.
+//! The sources of the settings: the argument of `configure()`, and the environment.
 
 use crate::input::Value;
 
-/// What `configure()` was given: kept to tell an equal call from a different one.
-/// Not `Debug`: it holds secrets as they came.
+/// The argument of `configure()`, kept to distinguish an equal call from a different one. Not `Debug`: it holds
+/// secrets.
 #[derive(Clone, PartialEq, Default)]
 pub struct Options(pub(super) Vec<(String, Value)>);
 

@@ -1,4 +1,4 @@
-//! Which reverse proxies are the operator's own: `trustedProxies` or `trustedHops`.
+//! The operator's own reverse proxies: `trustedProxies` or `trustedHops`.
 
 use std::num::NonZeroUsize;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::reader::OptionReader;
 use crate::model::{ProxyTrust, parse_network};
 
-/// A shorter prefix takes in strangers: `10.0.0.0/8` and `fc00::/7` are the widest networks that one can own.
+/// A shorter prefix would include foreign addresses: `10.0.0.0/8` and `fc00::/7` are the widest private networks.
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 7;
 

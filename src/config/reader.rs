@@ -31,7 +31,7 @@ impl<'a> OptionReader<'a> {
         self.problems.push(problem.to_owned());
     }
 
-    /// Names the option as it is called in code and in the environment.
+    /// Reports a problem with an option, by its names in code and in the environment.
     pub(super) fn fail_option(&mut self, name: &str, problem: &str) {
         self.problems
             .push(format!("{name} ({}) {problem}", variable(name)));

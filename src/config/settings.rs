@@ -7,16 +7,16 @@ use crate::error::Error;
 use crate::model::{HashParams, ProxyTrust, Secret, Ttl};
 use crate::token::{Environment, Keyring};
 
-/// Bytes that `JWT_SECRET` needs (RFC 7518, 3.2: at least the size of the hash).
+/// The shortest `JWT_SECRET`, in bytes (RFC 7518, 3.2: at least the size of the hash).
 pub const JWT_SECRET_MIN: usize = 32;
 
-/// Every default of [`Config`], in one place; the README's table is tested against it.
+/// All defaults of [`Config`]; the README's table is tested against them.
 pub mod defaults {
     pub const PREFIX: &str = "sophra";
     pub const ENVIRONMENT: &str = "live";
     pub const MIGRATE: &str = "auto";
     pub const ADOPT: &str = "verify";
-    /// KiB; with 5 iterations one of the settings that OWASP's Password Storage Cheat Sheet names.
+    /// In KiB. With 5 iterations this is one of the settings in OWASP's Password Storage Cheat Sheet.
     pub const ARGON2_MEMORY_KIB: u32 = 7_168;
     pub const ARGON2_ITERATIONS: u32 = 5;
     pub const COLD_DIGEST: &str = "off";
@@ -34,18 +34,18 @@ pub mod defaults {
     pub const LOG: &str = "on";
 }
 
-/// Settings whose presence was checked; secrets have redacting types.
+/// The checked settings; secrets have redacting types.
 pub struct Config {
     pub database_url: DatabaseUrl,
-    /// For migrations, where `database_url` goes through a pooler.
+    /// For migrations, if `database_url` goes through a pooler.
     pub direct_database_url: Option<DatabaseUrl>,
-    /// Missing or short: only the admin functions fail, with this message.
+    /// If it is missing or too short, only the admin functions fail, with this message.
     pub jwt_secret: Result<Secret, String>,
     pub migrate: Migrate,
     pub adopt: Adopt,
     pub prefixes: Vec<String>,
     pub environment: Environment,
-    /// `None`: one key, made once and kept in the database.
+    /// `None` means one key, generated once and stored in the database.
     pub signing_keys: Option<Keyring>,
     pub hash_params: HashParams,
     pub hash_permits: usize,
@@ -53,26 +53,26 @@ pub struct Config {
     pub cache_capacity: usize,
     pub staleness: Duration,
     pub rate_limit_window: Duration,
-    /// Refusals over the limit, each within a window of the one before, that suspend a key.
+    /// The number of refusals over the limit, each within a window of the previous one, that suspend a key.
     pub suspend_after: u32,
     pub suspension: Duration,
-    /// Wrong keys per minute and address; 0: no address is throttled.
+    /// Wrong keys per minute and address; 0 turns throttling off.
     pub throttle: u32,
     pub flush_interval: Duration,
     pub ttl: Ttl,
     pub pool_max: u32,
     pub statement_timeout: Duration,
     pub audit_retention_days: u32,
-    /// Clients whose uses are told apart in metrics.
+    /// The number of clients that are counted separately in metrics.
     pub metrics_clients: usize,
-    /// Events that nobody listens to go to stderr.
+    /// Whether events without a listener go to stderr.
     pub log: bool,
-    /// Whose word on a client's address is taken.
+    /// The proxies whose report of a client's address is trusted.
     pub trust: ProxyTrust,
 }
 
 impl Config {
-    /// The secret of the admin tokens.
+    /// The secret that signs admin tokens.
     pub fn jwt_secret(&self) -> Result<&str, Error> {
         match &self.jwt_secret {
             Ok(secret) => Ok(secret.expose()),
@@ -89,11 +89,11 @@ pub enum Migrate {
     Manual,
 }
 
-/// What is done with rows of old instances, which hold plaintext.
+/// The treatment of legacy rows, which hold plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adopt {
-    /// They verify and are left as they are, for the old instances beside us.
+    /// They can be verified and are left unchanged, for old instances that run at the same time.
     Verify,
-    /// They are hashed, on first use and by a sweep.
+    /// They are hashed, at first use and by the backfill.
     Hash,
 }

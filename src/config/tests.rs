@@ -4,7 +4,7 @@ use super::*;
 use crate::input::Value;
 use crate::model::ProxyTrust;
 
-fn nothing(_: &str) -> Option<String> {
+fn empty_environment(_: &str) -> Option<String> {
     None
 }
 
@@ -17,7 +17,7 @@ fn problems(options: &[(&str, Value)]) -> String {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
-    match Config::load(&Options(options), &nothing) {
+    match Config::load(&Options(options), &empty_environment) {
         Err(error) => error.to_string(),
         Ok(_) => String::new(),
     }
@@ -32,7 +32,7 @@ fn the_environment_alone_is_enough() {
 }
 
 #[test]
-fn every_problem_is_named_at_once() {
+fn every_problem_is_reported_at_once() {
     let text = problems(&[
         ("poolMax", Value::Number(0.0)),
         ("prefixes", Value::List(vec![Value::Text("1st".into())])),
@@ -69,7 +69,8 @@ fn proxies_are_declared_by_address_or_by_number() {
         let options = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
-        load_trust(&Options(options.collect()), &nothing).map_err(|error| error.to_string())
+        load_trust(&Options(options.collect()), &empty_environment)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(trust(&[]), Ok(ProxyTrust::Nobody));
     assert_eq!(
@@ -86,7 +87,7 @@ fn proxies_are_declared_by_address_or_by_number() {
 }
 
 #[test]
-fn a_wrong_declaration_of_proxies_is_named() {
+fn a_wrong_declaration_of_proxies_is_reported() {
     for entries in [
         &["proxy"][..],
         &["10.0.0.1", ""],

@@ -1,4 +1,4 @@
-//! Hands events to listeners, or writes them to stderr.
+//! Emits events to listeners, or writes them to stderr.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ struct Envelope<'a> {
     event: &'a Event,
 }
 
-/// Takes an event as JSON, at once: a listener that is busy must not hold up who tells.
+/// Takes an event as JSON. It returns at once: a busy listener must not hold up the emitter.
 pub type Listener = Box<dyn Fn(&str, Urgency) -> Delivery + Send + Sync>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,22 +28,22 @@ pub enum Delivery {
     Taken,
     /// The listener's queue is full.
     Dropped,
-    /// The listener is gone for good.
+    /// The listener no longer exists.
     Gone,
 }
 
-/// Who listens, across all that is started and closed in the process.
+/// The listeners, shared by all services that the process starts and closes.
 #[derive(Default)]
 pub struct Events {
     listeners: Mutex<Vec<(u64, Listener)>>,
-    /// Internal faults that were emitted.
+    /// Internal faults that were already emitted.
     faults: Mutex<HashSet<InternalFault>>,
     added: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl Events {
-    /// Answers the listener's number, by which it can be removed.
+    /// Adds a listener and returns its number, by which it can be removed.
     pub fn add(&self, listener: Listener) -> u64 {
         let number = self.added.fetch_add(1, Ordering::Relaxed);
         self.listeners.lock().push((number, listener));
@@ -54,19 +54,19 @@ impl Events {
         self.listeners.lock().retain(|(added, _)| *added != number);
     }
 
-    /// Counts an event that a listener did not get because it is busy with others.
+    /// Counts an event that a busy listener did not get.
     pub fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Events that a busy listener did not get.
+    /// The number of events that busy listeners did not get.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Emits an internal fault, once each.
+    /// Emits an internal fault once per origin.
     pub fn emit_fault(&self, fault: InternalFault, now: Timestamp, log: bool) {
-        /// There are fewer places than that in the source.
+        /// Bounds the memory; the source has fewer places.
         const FAULTS_MAX: usize = 1_000;
         let mut faults = self.faults.lock();
         let is_new = faults.len() < FAULTS_MAX && faults.insert(fault.clone());
@@ -76,7 +76,7 @@ impl Events {
         }
     }
 
-    /// Tells all who listen. Where nobody does, what is no mere information goes to stderr, if `log` says so.
+    /// Emits the event to all listeners. Without any, a warning or an alert goes to stderr, if `log` is set.
     pub fn emit(&self, event: &Event, now: Timestamp, log: bool) {
         let envelope = Envelope {
             severity: event.severity(),
@@ -95,16 +95,16 @@ impl Events {
             }
             Delivery::Gone => false,
         });
-        let heard = !listeners.is_empty();
+        let has_listeners = !listeners.is_empty();
         drop(listeners);
-        if !heard && log && envelope.severity >= Severity::Warning {
-            // Nobody is left to tell where stderr is closed.
+        if !has_listeners && log && envelope.severity >= Severity::Warning {
+            // A closed stderr is ignored: there is nowhere left to report it.
             let _ = writeln!(std::io::stderr(), "{}", line(&json));
         }
     }
 }
 
-/// JSON with nothing in it that a terminal or a reader of logs might act upon: printable ASCII.
+/// Escapes everything that a terminal or a log reader might interpret: the line is printable ASCII.
 fn line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! What can happen, and how urgent it is.
+//! The events and their urgency.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::model::Escaped;
 
-/// Something that happened. Never with a secret in it; what came from outside is [`Escaped`].
+/// An event. It never contains a secret; text from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type")]
 pub enum Event {
@@ -22,7 +22,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         actor: Option<Escaped>,
     },
-    /// Attempts alike since the last flush, told together.
+    /// Identical attempts since the last flush, emitted as one event.
     #[serde(rename = "key.refused", rename_all = "camelCase")]
     KeyRefused(RefusedAttempts),
     /// An admin token that was refused, or that lacked a permission.
@@ -32,7 +32,7 @@ pub enum Event {
     AdminIssued(AdminEvent),
     #[serde(rename = "admin.revoked")]
     AdminRevoked(AdminEvent),
-    /// A key exceeded its rate limit: told once, by the process that stored it.
+    /// A key exceeded its rate limit: emitted once, by the process that stored the suspension.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
         key_id: Escaped,
@@ -41,50 +41,50 @@ pub enum Event {
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
-    /// An admin token of an old instance permits everything from here on, by its name.
+    /// A legacy admin token that permits everything, because of its name, was imported.
     #[serde(rename = "admin.adopted", rename_all = "camelCase")]
     AdminAdopted {
         token_id: Escaped,
         name: Escaped,
         permissions: Vec<Escaped>,
     },
-    /// Postgres does not answer: told once in an outage.
+    /// Postgres does not answer: emitted once per outage.
     #[serde(rename = "database.unavailable")]
     DatabaseUnavailable { message: String },
-    /// It does again.
+    /// Postgres answers again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
-    /// A stored hash that is none, or that would cost more than is allowed, so the key is refused: told once of a row.
+    /// A stored hash is malformed, or would cost more than is allowed, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
         key_id: Escaped,
         name: Escaped,
         client_id: Escaped,
     },
-    /// A defect of this package, or an unexpected answer of the database: emitted once for each place.
+    /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
     InternalError(InternalFault),
-    /// A setting that works and is not advisable.
+    /// A setting that works but is not advisable.
     #[serde(rename = "configuration.warning")]
     ConfigurationWarning { message: String },
 }
 
-/// Administration of a key.
+/// A change in the administration of a key.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyEvent {
     pub key_id: Escaped,
     pub name: Escaped,
     pub client_id: Escaped,
-    /// By field: what it was and what it is.
+    /// The old and the new value of each changed field.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub changes: Map<String, Value>,
-    /// Who did it, as the app names them.
+    /// The actor, as the app names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Escaped>,
 }
 
-/// Administration of an admin token.
+/// A change in the administration of an admin token.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminEvent {
@@ -95,13 +95,13 @@ pub struct AdminEvent {
     pub actor: Option<Escaped>,
 }
 
-/// Refused attempts that have all of this in common.
+/// The properties that a group of refused attempts have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedAttempts {
     pub reason: &'static str,
     pub count: u64,
-    /// Whose key it was, where the key itself was right.
+    /// The key that was presented, if it was authentic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,33 +110,33 @@ pub struct RefusedAttempts {
     pub client_id: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<Escaped>,
-    /// The public part of a key that nobody has.
+    /// The public part of an unknown key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
-    /// What a header said of the address, which nobody has to believe. Of the first of them.
+    /// The leftmost address in the header, which anyone can forge; from the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_ip: Option<IpAddr>,
-    /// What to do about it.
+    /// The recommended action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
-    /// Of the first of them.
+    /// From the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Escaped>,
 }
 
-/// Where an internal fault began. Without its text, which may quote a secret.
+/// The origin of an internal fault, without its message, which may quote a secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct InternalFault {
-    /// Of the source.
+    /// The file and line in the source.
     pub place: String,
     /// The name of the statement that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statement: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sqlstate: Option<String>,
-    /// The background work that failed; absent where a call did.
+    /// The background task that failed; absent if a call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<&'static str>,
 }
@@ -149,7 +149,7 @@ pub enum Severity {
     Critical,
 }
 
-/// Alerts have room where a flood of the rest has none.
+/// Alerts have room in the queue even when a flood of other events has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     Rest,
@@ -164,7 +164,7 @@ impl Event {
         }
     }
 
-    /// What an admin wants to be told at once, the all-clear too.
+    /// Alerts are the events that an admin wants to know of at once, the all-clear included.
     pub fn urgency(&self) -> Urgency {
         match self {
             Self::DatabaseRecovered { .. } => Urgency::Alert,

@@ -10,23 +10,23 @@ use super::record::HashRecord;
 use crate::error::Error;
 use crate::model::{HashParams, Plaintext, StoredHash};
 
-/// Bytes of a hash that we make.
+/// Bytes of the hashes generated here.
 const OUTPUT_BYTES: usize = 32;
-/// Bytes of a salt that we make, as RFC 9106 recommends.
+/// Bytes of the salts generated here, as RFC 9106 recommends.
 pub const SALT_BYTES: usize = 16;
 
-/// What comparing a key with a stored hash showed.
+/// The result of comparing a key with a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It is the key.
+    /// The hash is of this key.
     Match {
-        /// The hash was made with weaker parameters than today's: store a new one. Stronger ones stay, so that
-        /// processes with different parameters do not undo each other's work.
+        /// The hash has weaker parameters than the configured ones, so a new one should be stored. Stronger ones are
+        /// kept, so that processes with different parameters do not undo each other's work.
         outdated: bool,
     },
-    /// It is another key.
+    /// The hash is of another key.
     Mismatch,
-    /// What is stored is not a hash that may be computed.
+    /// The stored text is not a hash, or computing it would cost too much.
     Unreadable,
 }
 
@@ -36,7 +36,7 @@ pub enum Proof {
 #[derive(Clone, Debug)]
 pub struct Hasher {
     params: HashParams,
-    /// The hash of nothing, to compare keys with that nobody has.
+    /// The hash that unknown keys are compared with.
     dummy_hash: StoredHash,
     pool: Arc<HashPool>,
 }
@@ -57,11 +57,11 @@ impl Hasher {
         }
     }
 
-    /// Hashes a new key. `salt` must come fresh from the system's generator.
+    /// Hashes a new key. `salt` must come fresh from a cryptographic generator.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] at once when too much is queued, [`Error::Internal`] when the work was
-    /// aborted; the same goes for `verify` and `dummy`.
+    /// [`Error::Overloaded`] at once when too much is queued, [`Error::Internal`] when the work was aborted. `verify`
+    /// and `dummy` return the same errors.
     pub async fn hash(&self, key: Plaintext, salt: [u8; SALT_BYTES]) -> Result<StoredHash, Error> {
         let output = self
             .compute(key, self.params, salt.to_vec(), OUTPUT_BYTES)
@@ -69,7 +69,7 @@ impl Hasher {
         Ok(self.stored(salt, output))
     }
 
-    /// The same, but only while nobody waits for a hash: for work that has time.
+    /// Hashes a key only while no caller waits for a hash: for background work.
     ///
     /// # Errors
     /// [`Error::Internal`] when the work was aborted.
@@ -95,11 +95,11 @@ impl Hasher {
         .to_stored()
     }
 
-    /// Compares a key with a stored hash, in time that does not depend on where they differ. What
-    /// cannot be read, or would cost too much, is not computed.
+    /// Compares a key with a stored hash, in time that does not depend on where they differ. A hash that cannot be read
+    /// or would cost too much is not computed.
     ///
     /// # Errors
-    /// As [`hash`](Self::hash).
+    /// The errors of [`hash`](Self::hash).
     pub async fn verify(&self, key: Plaintext, stored: StoredHash) -> Result<Proof, Error> {
         let Some(record) = HashRecord::read(stored.as_str()) else {
             return Ok(Proof::Unreadable);
@@ -118,17 +118,17 @@ impl Hasher {
         })
     }
 
-    /// Takes as long as a [`verify`](Self::verify) of a hash with today's parameters, and is as
-    /// overloaded, so that a caller cannot tell an unknown key from a wrong one.
+    /// Takes as long as a [`verify`](Self::verify) of a hash with the configured parameters, and is rejected under the
+    /// same load, so that a caller cannot distinguish an unknown key from a wrong one.
     ///
     /// # Errors
-    /// As [`hash`](Self::hash).
+    /// The errors of [`hash`](Self::hash).
     pub async fn dummy(&self, key: Plaintext) -> Result<(), Error> {
         self.verify(key, self.dummy_hash.clone()).await.map(drop)
     }
 
-    /// Reserves a hash that will be needed soon, unless it would not begin in a reasonable time: then the work before it
-    /// need not begin either.
+    /// Reserves a hash that will be needed soon. If it could not start in a reasonable time, this fails, and the caller
+    /// can skip the work before it.
     ///
     /// # Errors
     /// [`Error::Overloaded`].
@@ -136,7 +136,7 @@ impl Hasher {
         Reservation::take(&self.pool)
     }
 
-    /// What the pool is doing and has done.
+    /// The counters of the pool.
     #[must_use]
     pub fn stats(&self) -> HashStats {
         self.pool.stats()

@@ -1,4 +1,4 @@
-//! Permits, the queue before them, and reusable buffers.
+//! Permits, the queue for them, and reusable buffers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +14,13 @@ use parking_lot::Mutex;
 use crate::error::Error;
 use crate::model::HashParams;
 
-/// Work that may be ahead of a caller, in nanoseconds: 2 s. Beyond it the answer is
-/// [`Error::Overloaded`].
+/// The largest backlog ahead of a caller, in nanoseconds: 2 s. Beyond it the caller gets [`Error::Overloaded`].
 const MAX_BACKLOG_NS: u64 = 2_000_000_000;
 
 /// The longest retry hint, in nanoseconds: 1 min.
 const MAX_RETRY_AFTER_NS: u64 = 60_000_000_000;
 
-/// What a pass over one KiB takes about, in nanoseconds; used until there are measurements.
+/// The expected time of a pass over one KiB, in nanoseconds; used until there are measurements.
 const EXPECTED_NS_PER_KIB: u64 = 250;
 
 /// The pool's counters.
@@ -29,9 +28,9 @@ const EXPECTED_NS_PER_KIB: u64 = 250;
 pub struct HashStats {
     /// Hashes computed since the start.
     pub hashes: u64,
-    /// Hashes waiting and running now.
+    /// Hashes that wait or run now.
     pub queued: usize,
-    /// What all of them took, in nanoseconds.
+    /// The time of all hashes computed, in nanoseconds.
     pub busy_ns: u64,
     /// Moving average of the time of one hash, in microseconds; an estimate before the first one.
     pub mean_us: u64,
@@ -42,20 +41,20 @@ pub(super) struct HashPool {
     params: HashParams,
     permits: usize,
     semaphore: Arc<Semaphore>,
-    /// Memory of the configured size that nobody uses; never more than `permits`.
+    /// Free buffers of the configured size; never more than `permits`.
     buffers: Mutex<Vec<Vec<Block>>>,
     queued: AtomicUsize,
-    /// Hashes that will be needed soon.
+    /// The number of reserved hashes.
     reserved: AtomicUsize,
     hashes: AtomicU64,
     busy_ns: AtomicU64,
     mean_ns: AtomicU64,
     start: Instant,
-    /// When the caller that was rejected last should retry, in nanoseconds since `start`.
+    /// The retry time given to the caller that was rejected last, in nanoseconds since `start`.
     last_retry_ns: AtomicU64,
-    /// Permits for background work: fewer than all, where there are several.
+    /// Permits for background work: one fewer than all, unless there is only one.
     background_permits: Arc<Semaphore>,
-    /// Notified when no caller waits for a hash any more.
+    /// Notified when the last caller has its hash.
     idle: Notify,
 }
 
@@ -79,10 +78,10 @@ impl HashPool {
         }
     }
 
-    /// Runs `job` with memory for `params` when a permit is free.
+    /// Runs `job` with memory for `params` once a permit is free.
     ///
-    /// A caller that is dropped while it waits gives its slot back. Once the job runs, slot and permit
-    /// belong to the job: they are free when the core is, whether or not the caller is still there.
+    /// A caller that is dropped while it waits gives its slot back. Once the job runs, slot and permit belong to the
+    /// job: they are released when the core is free, whether or not the caller still exists.
     pub(super) async fn run<T, F>(pool: &Arc<Self>, params: HashParams, job: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -95,14 +94,14 @@ impl HashPool {
             let _permit = permit;
             slot.0.measure(params, job)
         };
-        // The text of a panic may quote what was hashed, so it is left out.
+        // The text of a panic may quote the key, so it is left out.
         spawn_blocking(work)
             .await
             .map_err(|_| Error::internal("Hashing was aborted"))
     }
 
-    /// Runs a background `job` while no caller has a hash waiting or running. Where there are several permits, one is
-    /// never taken for background work, so that a caller that arrives meanwhile need not wait.
+    /// Runs a background `job` while no caller's hash waits or runs. With several permits, one is never used for
+    /// background work, so that a caller that arrives later need not wait.
     pub(super) async fn run_when_idle<T, F>(
         pool: &Arc<Self>,
         params: HashParams,
@@ -152,8 +151,8 @@ impl HashPool {
         result
     }
 
-    /// A fresh buffer costs as much as the hash, so buffers are reused. A larger one than configured, for a legacy
-    /// row, is not kept.
+    /// Reuses buffers, since a fresh one costs as much as the hash. A buffer larger than the configured size, for a
+    /// legacy row, is not kept.
     fn with_buffer<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
         let (needed, kept) = (blocks(params), blocks(self.params));
         if needed > kept {
@@ -204,7 +203,7 @@ impl fmt::Debug for HashPool {
     }
 }
 
-/// A hash that will be needed soon, given back when dropped.
+/// A reserved hash, released when dropped.
 #[derive(Debug)]
 pub struct Reservation(Arc<HashPool>);
 
@@ -224,7 +223,7 @@ impl Drop for Reservation {
     }
 }
 
-/// A slot in the queue, given back when dropped.
+/// A slot in the queue, released when dropped.
 struct QueueSlot(Arc<HashPool>);
 
 impl QueueSlot {
@@ -245,7 +244,7 @@ impl Drop for QueueSlot {
     }
 }
 
-/// Blocks of 1 KiB that computing a hash takes.
+/// The number of 1 KiB blocks that a hash needs.
 fn blocks(params: HashParams) -> usize {
     params.memory_kib() as usize
 }

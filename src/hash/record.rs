@@ -1,4 +1,4 @@
-//! How a hash is written: the PHC string format.
+//! The written form of a hash: the PHC string format.
 
 use argon2::ARGON2ID_IDENT;
 use argon2::password_hash::phc::PasswordHash;
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::model::{HashParams, StoredHash};
 
-/// Argon2 version 1.3 (0x13), the one of RFC 9106.
+/// Argon2 version 1.3 (0x13), as in RFC 9106.
 const VERSION: u32 = 19;
 
-/// Whether this text is a hash that could have been stored here.
+/// Whether the text is a hash that could have been stored here.
 #[must_use]
 pub fn is_stored_hash(text: &str) -> bool {
     text.starts_with('$') && HashRecord::read(text).is_some()
@@ -24,8 +24,8 @@ pub(super) struct HashRecord {
 }
 
 impl HashRecord {
-    /// `None` unless it is argon2id, version 19, written as the reference implementation does, with
-    /// parameters inside the bounds, a salt of 8–48 and an output of 16–64 bytes.
+    /// `None` unless the text is argon2id, version 19, written as the reference implementation does, with parameters
+    /// inside the bounds, a salt of 8–48 and an output of 16–64 bytes.
     pub(super) fn read(stored: &str) -> Option<Self> {
         let hash = PasswordHash::new(stored).ok()?;
         if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(VERSION) {

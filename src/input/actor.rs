@@ -1,4 +1,4 @@
-//! Who does something, as the app names them: the second argument of the functions that change keys and tokens.
+//! The actor of a change, as the app names it: the second argument of the functions that change keys and tokens.
 
 use super::fields::Fields;
 use super::rules;

@@ -1,19 +1,19 @@
-//! Reads an object field by field, collects every problem, and refuses unknown fields.
+//! Reads an object field by field, collects every problem, and rejects unknown fields.
 
 use super::rules;
 use super::value::{Parsed, Problems, Value};
 use crate::error::{Error, Issue};
 use crate::model::{Escaped, FieldChange};
 
-/// Problems of one input that are named: more than the fields and entries that an input can have.
+/// The most problems reported for one input: more than the fields and entries that an input can have.
 const ISSUES_MAX: usize = 256;
 
-/// The fields of one object, taken one by one; what is left at the end is unknown.
+/// The fields of one object, taken one by one; those left at the end are unknown.
 #[derive(Debug)]
 pub struct Fields {
     left: Vec<(String, Value)>,
     issues: Vec<Issue>,
-    /// There is no object at all: nothing is said of its fields.
+    /// The input is not an object at all, so its fields are not checked.
     broken: bool,
 }
 
@@ -30,7 +30,7 @@ impl Fields {
         }
     }
 
-    /// Like [`Fields::of`], where leaving the argument out means no fields.
+    /// Like [`Fields::of`], but a missing argument means an object without fields.
     pub fn of_optional(value: Value) -> Self {
         match value {
             Value::Undefined | Value::Null => Self::of(Value::Object(Vec::new())),
@@ -50,7 +50,7 @@ impl Fields {
         }
     }
 
-    /// Names each of these fields that is not there.
+    /// Reports each of these fields that is missing.
     pub fn require(&mut self, names: &[&str]) {
         for name in names {
             let is_there =
@@ -61,13 +61,13 @@ impl Fields {
         }
     }
 
-    /// Takes `null` for absent, but for these fields.
+    /// Treats `null` as absent, except for these fields.
     pub fn leave_out_nulls_except(&mut self, names: &[&str]) {
         self.left
             .retain(|(name, value)| *value != Value::Null || names.contains(&name.as_str()));
     }
 
-    /// A field that must be there.
+    /// A field that must be present.
     pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Parsed<T>) -> Option<T> {
         match self.take(name) {
             Some(value) => self.apply(name, rule, value),
@@ -86,7 +86,7 @@ impl Fields {
         }
     }
 
-    /// A text that comes from a client as it is: where it makes no sense it counts as unknown, never as a fault.
+    /// Text that a client sent unchecked: a malformed one counts as unknown, never as a problem.
     pub fn unknown_or<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         match self.take(name)? {
             Value::Null | Value::BadText(_) => None,
@@ -107,7 +107,7 @@ impl Fields {
             .map_or(FieldChange::Keep, FieldChange::Set)
     }
 
-    /// A field of a change where `null` clears.
+    /// A field of a change that `null` clears.
     pub fn clearable<T>(
         &mut self,
         name: &str,
@@ -122,7 +122,7 @@ impl Fields {
         }
     }
 
-    /// Records a rule that spans fields.
+    /// Reports the violation of a rule, also of one that spans several fields.
     pub fn fail(&mut self, path: &str, message: &str) {
         if !self.broken {
             self.issues.push(Issue {
@@ -132,7 +132,7 @@ impl Fields {
         }
     }
 
-    /// The result of reading, unless anything was wrong. `read` is `None` only after a problem.
+    /// Returns the result, or the problems if there are any. `read` is `None` only after a problem.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Error> {
         for (name, _) in std::mem::take(&mut self.left) {
             self.fail(rules::escaped_name(&name).as_str(), "is not a known field");
@@ -170,7 +170,8 @@ impl Fields {
     }
 }
 
-/// As many as can be told, and that there are more. The names of fields in a path were chosen by the caller.
+/// Limits the number of problems, and notes that there are more. Escapes the field names in paths, which the caller
+/// chose.
 fn bounded(mut issues: Vec<Issue>) -> Vec<Issue> {
     let more = issues.len().saturating_sub(ISSUES_MAX);
     issues.truncate(ISSUES_MAX);

@@ -1,4 +1,4 @@
-//! The fields by which a caller asks for a page.
+//! The fields of a request for a page.
 
 use super::fields::Fields;
 use super::rules;
@@ -8,13 +8,13 @@ use crate::model::Cursor;
 const LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000;
 const DEFAULT_LIMIT: i32 = 100;
 
-/// Rows a page.
+/// Rows per page.
 pub fn limit(fields: &mut Fields) -> i32 {
     let limit = fields.optional("limit", rules::integer(LIMIT));
     limit.unwrap_or(DEFAULT_LIMIT)
 }
 
-/// Where the page before ended.
+/// The position where the previous page ended.
 pub fn cursor(fields: &mut Fields) -> Option<Cursor> {
     fields.optional("cursor", read_cursor)
 }

@@ -1,4 +1,4 @@
-//! One rule per kind of field, with the limits that the documentation promises.
+//! One rule per kind of field, with the documented limits.
 
 use std::ops::RangeInclusive;
 
@@ -18,10 +18,10 @@ pub const SCOPE_LENGTH_MAX: usize = 100;
 pub const METADATA_MAX: usize = 8 * 1024;
 pub const RATE_LIMIT: RangeInclusive<i32> = 1..=1_000_000;
 pub const WINDOW_SECONDS: RangeInclusive<i32> = 1..=86_400;
-/// Characters of an id; ours have 36, adopted ones may have others.
+/// Characters of an id. Ids generated here have 36; those of imported rows may be longer.
 pub const ID_MAX: usize = 255;
 
-#[expect(clippy::needless_pass_by_value)] // All rules have one signature.
+#[expect(clippy::needless_pass_by_value)] // All rules have the same signature.
 pub fn boolean(value: Value) -> Parsed<bool> {
     match value {
         Value::Bool(value) => Ok(value),
@@ -71,7 +71,7 @@ pub fn prose(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     move |value| text(value, max)
 }
 
-/// Text whose content is judged by its user, e.g. a credential or a path.
+/// Text whose content the caller of this rule checks, e.g. a credential or a path.
 pub fn any_text(value: Value) -> Parsed<String> {
     match value {
         Value::Text(text) => Ok(text),
@@ -90,7 +90,7 @@ fn text(value: Value, max: usize) -> Parsed<String> {
     Ok(text)
 }
 
-/// The id of a row. Any text that could be one: what does not exist is `NOT_FOUND`.
+/// The id of a row: any text that could be one. If no row has it, the answer is `NOT_FOUND`.
 pub fn id(value: Value) -> Parsed<String> {
     label(ID_MAX)(value)
 }
@@ -124,7 +124,7 @@ pub fn is_scope(text: &str) -> bool {
     (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// A list whose entries each pass a rule; every bad entry is named.
+/// A list whose entries each pass a rule; every bad entry is reported.
 pub fn list<T>(value: Value, max: usize, rule: impl Fn(Value) -> Parsed<T>) -> Parsed<Vec<T>> {
     let Value::List(entries) = value else {
         return Err("must be an array".into());
@@ -197,7 +197,8 @@ pub fn metadata(value: Value) -> Parsed<Metadata> {
     Ok(Metadata::from(&json))
 }
 
-/// What JSON grows by where its numbers are written without exponents, as Postgres does: `1e308` has 309 digits there.
+/// The bytes that JSON gains when its numbers are written without exponents, as Postgres does: `1e308` has 309 digits
+/// there.
 fn digits_of_exponents(json: &serde_json::Value) -> usize {
     use serde_json::Value as Json;
     match json {
@@ -234,7 +235,7 @@ fn json(value: Value, path: &str, issues: &mut Vec<Issue>) -> serde_json::Value 
         Value::Object(entries) => {
             let mut object = serde_json::Map::new();
             for (name, entry) in entries {
-                // As JSON.stringify: a field that is undefined is not there.
+                // Like JSON.stringify: an undefined field is left out.
                 if entry == Value::Undefined {
                     continue;
                 }
@@ -264,7 +265,7 @@ fn json_number(number: f64) -> serde_json::Value {
     serde_json::Value::from(number)
 }
 
-/// A field name that came from outside, short and printable, for an issue's path.
+/// A field name from outside, short and printable, for the path of an issue.
 pub fn escaped_name(name: &str) -> Escaped {
     const LENGTH_MAX: usize = 64;
     Escaped::cut(name, LENGTH_MAX)

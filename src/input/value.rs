@@ -1,8 +1,8 @@
-//! A JavaScript value as the boundary hands it over, unjudged.
+//! A JavaScript value as the boundary passes it on, unchecked.
 
 use crate::error::Issue;
 
-/// A JavaScript value, as far as an input may need it.
+/// A JavaScript value, reduced to what an input may contain.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Undefined,
@@ -16,7 +16,7 @@ pub enum Value {
     Object(Vec<(String, Value)>),
     /// A string that is too long for any field, or not well-formed; the message completes "name …".
     BadText(&'static str),
-    /// Nothing that any input accepts; the message completes "name …".
+    /// A value of a type that no input accepts; the message completes "name …".
     Unreadable(&'static str),
 }
 
@@ -37,7 +37,7 @@ impl Value {
     }
 }
 
-/// What is wrong with one field; paths are relative to the field.
+/// A problem with one field; the path is relative to the field.
 #[derive(Debug, PartialEq)]
 pub struct Problems(pub Vec<Issue>);
 

@@ -1,5 +1,5 @@
-//! HS256 (RFC 7518, 3.2) and no other algorithm: what `jsonwebtoken` signs and verifies with. The library's own providers
-//! bring RSA and elliptic curves along, which nobody here needs.
+//! HS256 (RFC 7518, 3.2) as the only algorithm that `jsonwebtoken` can sign and verify with. The library's own
+//! providers also contain RSA and elliptic curves, which are not needed here.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -18,7 +18,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Once in a process; whoever comes later finds it there.
+/// Installs the provider once per process; later calls change nothing.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }
@@ -46,7 +46,7 @@ impl Signer<Vec<u8>> for Hs256 {
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
-    /// In constant time.
+    /// Compares in constant time.
     fn verify(
         &self,
         message: &[u8],

@@ -1,4 +1,4 @@
-//! The work that runs beside the calls, by the names that operators see.
+//! The names of the background tasks, as operators see them.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackgroundTask {

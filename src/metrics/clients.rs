@@ -1,4 +1,4 @@
-//! Accepted verifies by client, for operators who ask for it: bounded, since each client is a time series.
+//! Accepted verifies by client, if the operator asks for it. Bounded, since each client is a time series.
 
 use parking_lot::Mutex;
 
@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// All clients beyond those that are told apart. A client of this name is one of them.
+/// All clients beyond the limit. A client of this name is counted together with them.
 const OTHER: &str = "other";
 
-/// The accepted verifies of one client, or of those that are counted together.
+/// The counter of accepted verifies of one client, or of all clients beyond the limit.
 #[derive(Debug, Clone)]
 pub struct ClientUses(Arc<AtomicU64>);
 
@@ -23,8 +23,8 @@ impl ClientUses {
 pub struct Clients(Mutex<BTreeMap<String, ClientUses>>);
 
 impl Clients {
-    /// Where uses of this client are counted, if clients are: the first `limit` of the process by their names, which
-    /// they keep, and the rest together.
+    /// The counter for this client, if clients are counted. The first `limit` names in the process keep counters of
+    /// their own, and the rest share one.
     pub fn uses_of(&self, name: &str, limit: usize) -> Option<ClientUses> {
         if limit == 0 {
             return None;
@@ -40,7 +40,7 @@ impl Clients {
         Some(clients.entry(place).or_insert_with(fresh).clone())
     }
 
-    /// By their names.
+    /// The counters by client name.
     pub(super) fn list(&self) -> Vec<(String, u64)> {
         let clients = self.0.lock();
         let listed = |(name, uses): (&String, &ClientUses)| (name.clone(), uses.0.load(Relaxed));

@@ -17,7 +17,7 @@ impl Counter {
     }
 }
 
-/// How often something was done, and how long all of it took.
+/// The number of times that something was done, and their total duration.
 #[derive(Debug, Default)]
 pub struct Timed {
     pub(super) count: Counter,
@@ -31,7 +31,7 @@ impl Timed {
     }
 }
 
-/// Counters by the values of a label, all of which are known.
+/// Counters by the values of a label, which are all known in advance.
 #[derive(Debug)]
 pub struct Counts(Vec<(&'static str, Counter)>);
 
@@ -41,7 +41,7 @@ impl Counts {
         Self(values.into_iter().map(counter).collect())
     }
 
-    /// What is none of the values counts as the last one.
+    /// Counts the value; an unknown one counts as the last.
     pub fn count(&self, value: &str) {
         let counted = self.0.iter().find(|(known, _)| *known == value);
         if let Some((_, counter)) = counted.or(self.0.last()) {

@@ -1,4 +1,4 @@
-//! How long verifies take, from a quarter of a microsecond to seconds.
+//! Durations of verifies, from a quarter of a microsecond to seconds.
 
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::counter::nanos;
 
-/// The largest time in each bucket, in nanoseconds; one more bucket has what takes longer.
+/// The upper bound of each bucket, in nanoseconds; one more bucket has what takes longer.
 pub(super) const BOUNDS: [u64; 21] = [
     250,
     500,
@@ -56,7 +56,7 @@ impl Histogram {
         self.sum.fetch_add(taken, Relaxed);
     }
 
-    /// How many took no longer than each bound, and how many there are in all.
+    /// The number of durations up to each bound, and the number of all.
     pub(super) fn cumulated(&self) -> [u64; BOUNDS.len() + 1] {
         let mut sum = 0;
         self.buckets.each_ref().map(|bucket| {

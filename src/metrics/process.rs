@@ -12,10 +12,10 @@ use super::state::Totals;
 use crate::error::Error;
 use crate::model::{AdminRefusal, Refusal, VALID};
 
-/// Results of a verify that are no faults: it is valid, or refused for one of the reasons.
+/// Results of a verify that are not faults: valid, or one of the refusals.
 const OUTCOMES: usize = Refusal::ALL.len() + 1;
 
-/// Of so many verifies from memory one is timed: reading the clock twice would cost more than all that is counted here.
+/// One of this many verifies from memory is timed: reading the clock twice would cost more than all the counting here.
 pub const TIMED_EVERY: u32 = 64;
 
 /// A verify as it is counted.
@@ -27,26 +27,26 @@ pub enum VerifyCount<'a> {
     Other(&'a str),
 }
 
-/// One for a process.
+/// The counters; one instance per process.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Verifies that memory answered, by the number of their outcome; see [`Metrics::count_verify`].
+    /// Verifies answered from memory, by the number of their outcome; see [`Metrics::count_verify`].
     pub(super) hits: [AtomicU64; OUTCOMES],
     /// All other verifies.
     pub(super) verifies: Counts,
     pub admin_verifies: Counts,
-    /// Looks into the cache beside those of `hits`.
+    /// Cache lookups other than those in `hits`.
     pub lookups: Counts,
-    /// Of those that need no I/O; one of [`TIMED_EVERY`].
+    /// Durations of verifies without I/O; one of [`TIMED_EVERY`].
     pub warm: Histogram,
-    /// Of those that ask the database.
+    /// Durations of verifies that query the database.
     pub cold: Histogram,
     pub clients: Clients,
     pub suspensions: Counter,
     pub flushes: Timed,
     pub flush_failures: Counter,
     pub background_failures: Counts,
-    /// What services that are closed have counted themselves.
+    /// The totals of closed services.
     pub(super) closed: Mutex<Totals>,
 }
 
@@ -92,7 +92,7 @@ impl Metrics {
         }
     }
 
-    /// Keeps what a service has counted that is closed now.
+    /// Adds the totals of a service that is now closed.
     pub fn retire(&self, totals: Totals) {
         self.closed.lock().add(totals);
     }

@@ -1,4 +1,4 @@
-//! Everything that is told, with its help.
+//! The report of all metrics, with their help texts.
 
 use std::iter;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,8 +10,8 @@ use super::state::{Gauges, Snapshot, Totals};
 use super::text::{Exposition, Family, MetricKind};
 
 impl Metrics {
-    /// What this process has counted of what services count themselves. Must be asked before the one that runs may be
-    /// retired.
+    /// The totals of all services of this process. Call it before the running service may be retired, or that one
+    /// counts twice.
     #[must_use]
     pub fn totals(&self, running: Option<Totals>) -> Totals {
         let mut totals = *self.closed.lock();
@@ -19,7 +19,7 @@ impl Metrics {
         totals
     }
 
-    /// All of it, as Prometheus reads it.
+    /// All metrics in the format of Prometheus.
     #[must_use]
     pub fn report(&self, state: &Snapshot) -> String {
         let mut text = Exposition::default();
@@ -60,7 +60,7 @@ impl Metrics {
     fn verifies(&self, text: &mut Exposition) {
         let hits = self.hits.each_ref().map(|hits| hits.load(Relaxed));
         let all_hits: u64 = hits.iter().sum();
-        // Outcomes come first among the results; memory has no faults.
+        // The outcomes come first among the results; verifies from memory have no faults.
         let hits = hits.into_iter().chain(iter::repeat(0));
         let results = self.verifies.iter().zip(hits);
         text.family(

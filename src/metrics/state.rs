@@ -1,6 +1,6 @@
-//! What the service that runs says of itself.
+//! The state that the running service reports.
 
-/// What a service counts itself, from its start on.
+/// The counters of one service since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     pub hashes: u64,
@@ -23,11 +23,11 @@ impl Totals {
 /// The state of a process as it is now.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Snapshot {
-    /// `None`: nobody has asked yet.
+    /// `None` until the database was first queried.
     pub database_up: Option<bool>,
     pub events_dropped: u64,
     pub totals: Totals,
-    /// `None`: no service runs.
+    /// `None` if no service runs.
     pub running: Option<Gauges>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-/// What the name of every metric begins with.
+/// The prefix of every metric name.
 const PREFIX: &str = "sophra_api_key_";
 
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub(super) struct Family<'t> {
 }
 
 impl Exposition {
-    /// Help texts are ours: there is nothing to escape in them.
+    /// Begins a metric. Help texts are our own constants, so they are not escaped.
     pub(super) fn family(
         &mut self,
         kind: MetricKind,
@@ -55,7 +55,7 @@ impl Family<'_> {
         self.part("", labels, value);
     }
 
-    /// A sample of a metric that has several under names of their own, such as `_sum`.
+    /// A sample of a metric that consists of several, with a suffix such as `_sum`.
     pub(super) fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         let _ = write!(self.text, "{PREFIX}{}{suffix}", self.name);
         for (at, (label, text)) in labels.iter().enumerate() {

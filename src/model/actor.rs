@@ -1,4 +1,4 @@
-//! Who makes a change, as the app names them.
+//! The actor of a change, as the app names it.
 
 use super::escaped::Escaped;
 
@@ -17,7 +17,7 @@ impl Actor {
         &self.0
     }
 
-    /// The name as events show it.
+    /// The name as it appears in events.
     #[must_use]
     pub fn escaped(&self) -> Escaped {
         Escaped::new(&self.0)

@@ -12,7 +12,7 @@ pub struct AdminToken {
     pub name: String,
     pub description: Option<String>,
     pub is_active: bool,
-    /// Free strings; `*` is all.
+    /// Free-form strings; `*` grants all.
     pub permissions: Vec<String>,
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -21,7 +21,7 @@ pub struct AdminToken {
 }
 
 impl AdminToken {
-    /// Whether it has the permission: exactly, or by `*`. Permissions have no wildcard inside.
+    /// Whether the token has the permission, exactly or by `*`. There are no partial wildcards.
     #[must_use]
     pub fn permits(&self, permission: &str) -> bool {
         let held = |held: &String| held == ALL_PERMISSIONS || held == permission;
@@ -29,13 +29,13 @@ impl AdminToken {
     }
 }
 
-/// The permission that stands for every permission.
+/// Grants every permission.
 pub const ALL_PERMISSIONS: &str = "*";
 
-/// Why an admin token is turned away. A value, never an error.
+/// The reason why an admin token is refused. A value, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminRefusal {
-    /// One answer for every token that is not valid.
+    /// One code for every token that is not valid, so that it reveals nothing.
     InvalidToken,
     InsufficientPermission,
 }
@@ -60,7 +60,7 @@ impl AdminRefusal {
         }
     }
 
-    /// The text for clients.
+    /// The message for clients.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {

@@ -7,18 +7,18 @@ use super::metadata::Metadata;
 use super::page::Cursor;
 use super::timestamp::Timestamp;
 
-/// An entry that is to be written.
+/// An entry to be written.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
     pub id: String,
     pub at: Timestamp,
-    /// So many events alike, of which this is the first.
+    /// The number of identical events, of which this is the first.
     pub count: i64,
     /// The event as JSON.
     pub event: Value,
 }
 
-/// An entry as it was written, perhaps by somebody else.
+/// A stored entry, perhaps from another writer.
 #[derive(Debug)]
 pub struct StoredAuditEntry {
     pub id: String,
@@ -27,12 +27,12 @@ pub struct StoredAuditEntry {
     pub event: Metadata,
 }
 
-/// Which entries a list has.
+/// The filter and the page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditQuery {
     pub limit: i32,
     pub cursor: Option<Cursor>,
-    /// As events show it.
+    /// Escaped, as in events.
     pub key_id: Option<Escaped>,
     pub r#type: Option<String>,
     /// Inclusive.

@@ -1,7 +1,8 @@
-//! The client's address behind reverse proxies, by `X-Forwarded-For`.
+//! The client's address behind reverse proxies, from `X-Forwarded-For`.
 //!
-//! Each proxy appends the address that it was asked from, and whatever came with the request stays on the left. So the
-//! list is read from the right, and only as far as the operator has declared proxies. What is left of that is a claim.
+//! Each proxy appends the address of its peer, and whatever the request already contained stays on the left. So the
+//! list is read from the right, and only as far as the operator has declared proxies. Everything further left is only a
+//! claim.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -11,31 +12,31 @@ use ipnet::IpNet;
 /// Bytes of the longest hop that is read: an IPv6 address with brackets, zone and port.
 const HOP_MAX: usize = 128;
 
-/// Which hops are the operator's own.
+/// The hops that belong to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ProxyTrust {
-    /// None is declared: the address of every client is unknown.
+    /// No proxy is declared: the address of every client is unknown.
     #[default]
     Nobody,
     /// Proxies with these addresses. The client is the rightmost hop that is none of them.
     Proxies(Box<[IpNet]>),
-    /// So many proxies, whatever their addresses. The client is that hop, counted from the right.
+    /// This many proxies, whatever their addresses. The client is the hop at this position, counted from the right.
     Hops(NonZeroUsize),
 }
 
-/// Who sent a request.
+/// The address of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientAddress {
-    /// As far as it can be trusted; `None`: unknown.
+    /// The trusted address; `None` if unknown.
     pub ip: Option<IpAddr>,
-    /// The leftmost hop, which anybody can make up: for logs, never for a decision.
+    /// The leftmost hop, which anyone can forge: for logs, never for a decision.
     pub claimed: Option<IpAddr>,
 }
 
 impl ProxyTrust {
-    /// Reads the lines of the header, in the order in which they came.
+    /// Reads the lines of the header, in the order of arrival.
     ///
-    /// A hop that is no address ends the search: it is neither trusted nor a client.
+    /// A hop that is not an address ends the search: it is neither a trusted proxy nor a client.
     #[must_use]
     pub fn client(&self, lines: &[&str]) -> ClientAddress {
         let mut from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(','));
@@ -55,7 +56,7 @@ impl ProxyTrust {
     }
 }
 
-/// Reads one hop: an address, perhaps with a port, IPv6 also in brackets and with a zone, which is dropped.
+/// Reads one hop: an address, perhaps with a port; IPv6 also in brackets and with a zone, which is dropped.
 fn address(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim_matches([' ', '\t']);
     if hop.len() > HOP_MAX {
@@ -88,7 +89,7 @@ fn ipv6(text: &str) -> Option<IpAddr> {
 }
 
 fn is_port(text: &str) -> bool {
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 

@@ -1,11 +1,11 @@
-//! SHA-256 of a whole credential: what finds, and proves, what old instances issued, and every admin token.
+//! SHA-256 of a whole credential: finds and authenticates the credentials of old instances, and every admin token.
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A plain digest is enough where a credential is random in full: nobody can guess what it is of.
+/// A plain digest suffices, because these credentials are fully random and cannot be guessed.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialDigest([u8; 32]);
 
@@ -25,7 +25,7 @@ impl CredentialDigest {
         &self.0
     }
 
-    /// The lookup of a row that keeps this digest.
+    /// The lookup of a row that stores this digest.
     #[must_use]
     pub fn lookup(&self) -> String {
         self.0.iter().fold("sha256:".to_owned(), |mut text, byte| {
@@ -35,7 +35,7 @@ impl CredentialDigest {
         })
     }
 
-    /// In constant time.
+    /// Compares in constant time.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

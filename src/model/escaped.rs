@@ -1,4 +1,4 @@
-//! Text that came from outside, on its way to operators: into events, the audit log, messages and metrics.
+//! Text from outside, made safe for operators: for events, the audit log, messages and metrics.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Text with nothing in it that a terminal or a reader of logs might act upon, and short, whoever wrote it: control
-/// characters, separators and what turns the direction of text are written as escapes.
+/// Short text without anything that a terminal or a log reader might interpret: control characters, separators and
+/// characters that change the direction of text are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Escaped(Box<str>);
 
 impl Escaped {
-    /// Characters, escapes included. Ids, names and paths of ours have no more than 255.
+    /// Characters, escapes included. Our own ids, names and paths have at most 255.
     const MAX: usize = 256;
-    /// Characters of a text in a list; scopes and permissions of ours have no more.
+    /// Characters of a text in a list; our own scopes and permissions have no more.
     const ENTRY_MAX: usize = 100;
-    /// Texts of a list; ours have no more.
+    /// Texts in a list; our own lists have no more.
     const ENTRIES_MAX: usize = 100;
 
     #[must_use]
@@ -25,13 +25,13 @@ impl Escaped {
         Self::cut(text, Self::MAX)
     }
 
-    /// As much of it as is at most `max` characters. No escape is cut.
+    /// The beginning of the text, at most `max` characters long. No escape is cut.
     #[must_use]
     pub fn cut(text: &str, max: usize) -> Self {
         if text.len() <= max && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Self(text.into());
         }
-        let mut shown = String::with_capacity(text.len().min(max));
+        let mut escaped = String::with_capacity(text.len().min(max));
         let mut left = max;
         for c in text.chars() {
             let escape = c.escape_unicode();
@@ -41,18 +41,18 @@ impl Escaped {
             }
             left -= length;
             if length == 1 {
-                shown.push(c);
+                escaped.push(c);
             } else {
-                shown.extend(escape);
+                escaped.extend(escape);
             }
         }
-        Self(shown.into())
+        Self(escaped.into())
     }
 
     #[must_use]
     pub fn list(texts: &[String]) -> Vec<Self> {
-        let shown = |text: &String| Self::cut(text, Self::ENTRY_MAX);
-        texts.iter().take(Self::ENTRIES_MAX).map(shown).collect()
+        let escaped = |text: &String| Self::cut(text, Self::ENTRY_MAX);
+        texts.iter().take(Self::ENTRIES_MAX).map(escaped).collect()
     }
 
     #[must_use]
@@ -62,8 +62,8 @@ impl Escaped {
 }
 
 impl From<Escaped> for String {
-    fn from(shown: Escaped) -> Self {
-        shown.0.into()
+    fn from(escaped: Escaped) -> Self {
+        escaped.0.into()
     }
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Escaped {
     }
 }
 
-/// Texts for a message, the first of them where there are many.
+/// The first texts of a list, joined for a message.
 #[must_use]
 pub fn join_escaped(texts: &[String]) -> String {
     const MOST: usize = 10;
@@ -88,7 +88,8 @@ pub fn join_escaped(texts: &[String]) -> String {
     parts.join(", ")
 }
 
-/// JSON that another writer may have put where ours is expected: its texts shown, and no more of it than ours can have.
+/// JSON that another writer may have stored: its texts are escaped, and it is cut to the largest size that our own can
+/// have.
 #[must_use]
 pub fn escape_json(value: Value) -> Value {
     const CHARACTERS_MAX: usize = 64 * 1024;
@@ -96,43 +97,43 @@ pub fn escape_json(value: Value) -> Value {
 }
 
 fn within(value: Value, left: &mut usize) -> Value {
-    /// What a value takes beside its text.
+    /// The characters that a value counts for in addition to its text.
     const VALUE: usize = 8;
     *left = left.saturating_sub(VALUE);
     match value {
         Value::String(text) => Value::String(text_within(&text, left)),
         Value::Array(entries) => {
-            let mut shown = Vec::new();
+            let mut escaped = Vec::new();
             for entry in entries {
                 if *left == 0 {
                     break;
                 }
-                shown.push(within(entry, left));
+                escaped.push(within(entry, left));
             }
-            Value::Array(shown)
+            Value::Array(escaped)
         }
         Value::Object(fields) => {
-            let mut shown = Map::new();
+            let mut escaped = Map::new();
             for (name, value) in fields {
                 if *left == 0 {
                     break;
                 }
-                shown.insert(text_within(&name, left), within(value, left));
+                escaped.insert(text_within(&name, left), within(value, left));
             }
-            Value::Object(shown)
+            Value::Object(escaped)
         }
         scalar => scalar,
     }
 }
 
 fn text_within(text: &str, left: &mut usize) -> String {
-    let shown = Escaped::cut(text, Escaped::MAX.min(*left));
-    *left -= shown.0.chars().count();
-    shown.into()
+    let escaped = Escaped::cut(text, Escaped::MAX.min(*left));
+    *left -= escaped.0.chars().count();
+    escaped.into()
 }
 
-/// No control or format character and no separator of lines or paragraphs (Unicode categories Cc, Cf, Zl, Zp), nor one
-/// of the code points between format characters that are reserved for more of them.
+/// Whether the character is neither a control or format character nor a line or paragraph separator (Unicode categories
+/// Cc, Cf, Zl, Zp), nor one of the code points between format characters that are reserved for more of them.
 fn is_harmless(c: char) -> bool {
     let is_reserved = matches!(c, '\u{2065}' | '\u{e0000}'..='\u{e007f}');
     let category = c.general_category();
@@ -152,26 +153,26 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn plain_text_stays_as_it_is() {
+    fn plain_text_is_unchanged() {
         for text in ["", "Search", "é😀 字", "\u{fffd}", "a\"b\\c"] {
             assert_eq!(Escaped::new(text).as_str(), text);
         }
     }
 
     #[test]
-    fn what_could_be_acted_upon_is_an_escape() {
-        let shown = Escaped::new("a\r\n\0\u{1b}\u{9b}\u{202e}\u{2066}\u{2028}b");
+    fn control_characters_are_escaped() {
+        let escaped = Escaped::new("a\r\n\0\u{1b}\u{9b}\u{202e}\u{2066}\u{2028}b");
         assert_eq!(
-            shown.as_str(),
+            escaped.as_str(),
             r"a\u{d}\u{a}\u{0}\u{1b}\u{9b}\u{202e}\u{2066}\u{2028}b"
         );
-        // Escaped twice it is the same.
-        assert_eq!(Escaped::new(shown.as_str()), shown);
+        // Escaping twice changes nothing.
+        assert_eq!(Escaped::new(escaped.as_str()), escaped);
     }
 
-    /// By the Unicode Character Database, version 16.0.
+    /// According to the Unicode Character Database, version 16.0.
     #[test]
-    fn every_control_and_format_character_and_separator_of_lines_is_an_escape() {
+    fn every_control_format_and_separator_character_is_escaped() {
         let controls = ['\0'..='\u{1f}', '\u{7f}'..='\u{9f}'];
         let separators = ['\u{2028}'..='\u{2029}'];
         let formats = [
@@ -198,15 +199,15 @@ mod tests {
             '\u{e0020}'..='\u{e007f}',
         ];
         let listed = controls.into_iter().chain(separators).chain(formats);
-        let shown: Vec<char> = listed
+        let escaped: Vec<char> = listed
             .flatten()
             .filter(|c| Escaped::new(&c.to_string()).as_str() != c.escape_unicode().to_string())
             .collect();
-        assert!(shown.is_empty(), "{shown:?}");
+        assert!(escaped.is_empty(), "{escaped:?}");
     }
 
     #[test]
-    fn it_is_cut_between_characters_and_between_escapes() {
+    fn text_is_cut_between_characters_and_between_escapes() {
         assert_eq!(Escaped::cut("abc", 2).as_str(), "ab");
         assert_eq!(Escaped::cut("é😀x", 2).as_str(), "é😀");
         assert_eq!(Escaped::cut("\u{202e}\u{202e}", 15).as_str(), r"\u{202e}");
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_as_long_as_ours_can_be() {
+    fn lists_are_bounded() {
         let list = Escaped::list(&vec!["x".repeat(1_000); 1_000]);
         assert_eq!((list.len(), list[0].as_str().len()), (100, 100));
         assert_eq!(
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_shown_deeply_and_bounded() {
+    fn json_is_escaped_deeply_and_bounded() {
         let value = json!({ "a\n": ["\u{202e}", { "b": "\r" }, 1, null, true] });
         assert_eq!(
             escape_json(value),

@@ -1,6 +1,6 @@
-//! What a hash costs, and what it may cost.
+//! The cost parameters of a hash, and their bounds.
 
-/// Memory and iterations that the OWASP Password Storage Cheat Sheet calls equal.
+/// The equivalent settings of memory and iterations in the OWASP Password Storage Cheat Sheet.
 const OWASP: [(u32, u32); 5] = [
     (47_104, 1),
     (19_456, 2),
@@ -18,8 +18,8 @@ pub struct HashParams {
 }
 
 impl HashParams {
-    /// `None` outside of the bounds, which hold for stored hashes as well: memory 8–262,144 KiB and
-    /// at least 8 KiB per lane, iterations 1–20, parallelism 1–4.
+    /// `None` outside of the bounds, which also apply to stored hashes: memory 8–262,144 KiB and at least 8 KiB per
+    /// lane, iterations 1–20, parallelism 1–4.
     #[must_use]
     pub fn new(memory_kib: u32, iterations: u32, parallelism: u32) -> Option<Self> {
         let allowed = (8..=262_144).contains(&memory_kib)
@@ -45,7 +45,7 @@ impl HashParams {
         self.iterations
     }
 
-    /// Lanes; they are computed one after the other.
+    /// Lanes, computed one after the other.
     #[must_use]
     pub fn parallelism(self) -> u32 {
         self.parallelism
@@ -59,7 +59,7 @@ impl HashParams {
             .any(|&(memory, iterations)| self.memory_kib >= memory && self.iterations >= iterations)
     }
 
-    /// What an attacker pays for a guess, to compare two of them.
+    /// The cost of one guess for an attacker, for comparing two sets of parameters.
     #[must_use]
     pub fn work(self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.iterations)

@@ -1,16 +1,16 @@
-//! Addresses and allow-lists. Compared as bytes: `::ffff:1.2.3.4` is `1.2.3.4` (RFC 4291, 2.5.5.2).
+//! Addresses and allow-lists, compared as bytes: `::ffff:1.2.3.4` is `1.2.3.4` (RFC 4291, 2.5.5.2).
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Who may present a key.
+/// The addresses from which a key may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowList {
-    /// No list: everyone.
+    /// There is no list: every address is allowed.
     Everyone,
     Only(Box<[IpNet]>),
-    /// The stored list cannot be read. A bad list never means "everyone".
+    /// The stored list cannot be parsed. A bad list never means "everyone".
     Nobody,
 }
 
@@ -26,7 +26,7 @@ impl AllowList {
         }
     }
 
-    /// An unknown address passes only where there is no list.
+    /// An unknown address is allowed only if there is no list.
     #[must_use]
     pub fn allows(&self, ip: Option<IpAddr>) -> bool {
         match self {
@@ -40,13 +40,13 @@ impl AllowList {
     }
 }
 
-/// Reads an address; `None` where the text is not exactly one.
+/// Parses an address; `None` if the text is not exactly one.
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
-/// Reads an address or a network in CIDR notation (RFC 4632). Host bits are ignored.
+/// Parses an address or a network in CIDR notation (RFC 4632). Host bits are ignored.
 #[must_use]
 pub fn parse_network(text: &str) -> Option<IpNet> {
     if let Some(ip) = parse_address(text) {

@@ -22,12 +22,12 @@ pub struct ApiKey {
     pub allowed_ips: Vec<String>,
     /// Requests per window; below 1 means no limit (legacy rows).
     pub rate_limit: Option<i32>,
-    /// `None`: the configured window.
+    /// `None` means the configured window.
     pub rate_limit_window_seconds: Option<i32>,
     pub usage_count: i64,
     /// The displayable beginning of the key; `None` on legacy rows.
     pub start: Option<String>,
-    /// The actor who created the key; `None` where nobody was named, and on legacy rows.
+    /// The actor who created the key; `None` if none was named, and on legacy rows.
     pub created_by: Option<String>,
     pub scopes: Vec<String>,
     pub metadata: Option<Metadata>,
@@ -36,7 +36,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// A key right before it is stored: every setting at its default.
+    /// A key right before it is stored, with every setting at its default.
     #[must_use]
     pub fn new(id: String, now: Timestamp) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl ApiKey {
     }
 }
 
-/// What an input says of one field.
+/// The change of one field in an input.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum FieldChange<T> {
     #[default]
@@ -112,7 +112,7 @@ key_settings! {
 }
 
 impl KeyChanges {
-    /// Makes the key what it is after the change.
+    /// Applies the changes to the key.
     pub fn apply(&self, key: &mut ApiKey, now: Timestamp) {
         self.apply_settings(key);
         if self.lift_suspension {
@@ -125,7 +125,7 @@ impl KeyChanges {
     }
 }
 
-/// Which keys a list has.
+/// The filter and the page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyQuery {
     pub limit: i32,

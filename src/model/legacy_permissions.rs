@@ -1,7 +1,7 @@
-//! What tokens of old instances permit: their rows do not say, but their names may.
+//! The permissions of legacy admin tokens: their rows store none, but their names may imply them.
 
-/// The permissions of a row whose name is `<environment>-<purpose>-<number>`, as the old scripts named them; of any
-/// other name none. By the name in the database, never by what a token claims.
+/// The permissions of a row whose name is `<environment>-<purpose>-<number>`, as the old scripts named them; none for
+/// any other name. Call it with the name in the database, never with one that a token claims.
 #[must_use]
 pub fn legacy_permissions(name: &str) -> Vec<String> {
     let mut parts = name.split('-');
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_names_of_the_old_scripts_say_anything() {
+    fn only_names_of_the_old_scripts_imply_permissions() {
         for (name, expected) in [
             ("prod-api-1", vec!["*"]),
             ("test-api-0042", vec!["*"]),

@@ -1,23 +1,23 @@
-//! The `metadata` of a key: JSON of the app, kept as text.
+//! The `metadata` of a key: the app's JSON, kept as text.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// JSON of the app. Kept as its text, which is several times smaller than a tree of values.
+/// The app's JSON, kept as text, which is several times smaller than a tree of values.
 #[derive(Debug, Clone)]
 pub struct Metadata(Content);
 
 #[derive(Debug, Clone)]
 enum Content {
     Readable(Box<RawValue>),
-    /// Another writer may store what no reader here takes: numbers beyond a double, or any depth. It is shown as
-    /// `null`, and a change of other fields writes it back as it is.
+    /// Another writer may store JSON that no reader here accepts: numbers beyond a double, or any depth. It is reported
+    /// as `null`, and a change of other fields writes it back unchanged.
     Unreadable(Box<str>),
 }
 
 impl Metadata {
-    /// Takes over the text of a stored JSON document.
+    /// Wraps the text of a stored JSON document.
     #[must_use]
     pub fn stored(text: &str) -> Self {
         let is_readable = serde_json::from_str::<Value>(text).is_ok();
@@ -32,7 +32,7 @@ impl Metadata {
         matches!(self.0, Content::Readable(_))
     }
 
-    /// The text as it is stored.
+    /// The stored text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -49,7 +49,7 @@ impl From<&Value> for Metadata {
 }
 
 impl PartialEq for Metadata {
-    /// By content: the database writes the same document with other spaces.
+    /// Compares contents: the database writes the same document with different spaces.
     fn eq(&self, other: &Self) -> bool {
         let parsed = |metadata: &Self| serde_json::from_str::<Value>(metadata.as_str()).ok();
         self.as_str() == other.as_str() || (self.is_readable() && parsed(self) == parsed(other))
@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn readable_metadata_is_shown_as_it_is_stored() {
+    fn readable_metadata_is_serialized_as_stored() {
         let metadata = Metadata::stored(r#"{"a": [1, null]}"#);
         assert!(metadata.is_readable());
         assert_eq!(json(&metadata), r#"{"a": [1, null]}"#);
     }
 
     #[test]
-    fn unreadable_metadata_is_null_and_keeps_its_text() {
+    fn unreadable_metadata_serializes_to_null_and_keeps_its_text() {
         let deep = "[".repeat(200) + &"]".repeat(200);
         for text in [r#"{"a": 1e400}"#, deep.as_str()] {
             let metadata = Metadata::stored(text);

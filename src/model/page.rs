@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::timestamp::Timestamp;
 
-/// Where a page ended: the instant and the id of its last row, opaque to callers.
+/// The position where a page ended: the instant and the id of its last row. Opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub at: Timestamp,
@@ -17,26 +17,26 @@ impl Cursor {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", self.at.millis(), self.id))
     }
 
-    /// `None` where the text is no cursor.
+    /// Parses a cursor; `None` if the text is none.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let plain = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (millis, id) = plain.split_once(':')?;
-        // Any id that a row can have: a page may end at one that another writer has made.
+        // The id may be any that a row can have: a page may end at a row from another writer.
         (!id.contains('\0')).then_some(Self {
             at: Timestamp::from_millis(millis.parse().ok()?),
             id: id.to_owned(),
         })
     }
 
-    /// For a query with optional bounds.
+    /// The two parts, for a query with optional bounds.
     #[must_use]
     pub fn parts(cursor: Option<&Self>) -> (Option<Timestamp>, Option<&str>) {
         cursor.map(|cursor| (cursor.at, cursor.id.as_str())).unzip()
     }
 }
 
-/// A page, and where the next one begins, if there is one.
+/// A page, and the cursor of the next one if there is one.
 #[derive(Debug)]
 pub struct Page<T> {
     pub rows: Vec<T>,
@@ -44,8 +44,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From rows that were read, one more than the limit where there are more; `end` is the cursor of a page that ends
-    /// with a row.
+    /// Makes a page of the rows read: one more than the limit if there is a next page. `end` gives the cursor of a page
+    /// that ends with this row.
     pub fn of(mut rows: Vec<T>, limit: i32, end: impl Fn(&T) -> Cursor) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
@@ -54,7 +54,7 @@ impl<T> Page<T> {
         Self { rows, next }
     }
 
-    /// The same page of what each row becomes.
+    /// Converts each row of the page.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(convert).collect(),

@@ -1,4 +1,4 @@
-//! Whether a key may be used now, here and for this: pure, the clock is a parameter.
+//! Whether a key may be used now, here and for this purpose: pure, the clock is a parameter.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::timestamp::Timestamp;
 /// The code of an accepted key or token.
 pub const VALID: &str = "VALID";
 
-/// Why an authentic-looking request is turned away. A value, never an error.
+/// The reason why a presented key is refused. A value, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     InvalidKey,
@@ -20,7 +20,7 @@ pub enum Refusal {
     InsufficientScope,
     RateLimited,
     Suspended,
-    /// The address keeps presenting wrong keys: this one was not looked up.
+    /// The address keeps presenting wrong keys, so this key was not looked up.
     Throttled,
 }
 
@@ -36,7 +36,7 @@ impl Refusal {
         Self::Throttled,
     ];
 
-    /// Its place in [`Refusal::ALL`], counted from 1.
+    /// The position in [`Refusal::ALL`], counted from 1.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8 + 1
@@ -66,7 +66,7 @@ impl Refusal {
         }
     }
 
-    /// What a client is told. Whoever holds no valid key learns nothing about the key.
+    /// The message for clients. A caller without a valid key learns nothing about the key.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Refusal {
     }
 }
 
-/// What a verify needs of a key: who holds it and what it permits. Kept for every cached key, so kept small.
+/// The part of a key that a verify needs: its holder and what it permits. Kept small, since every cached key has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyPolicy {
     pub key_id: Arc<str>,
@@ -89,24 +89,24 @@ pub struct KeyPolicy {
     pub is_active: bool,
     pub expires_at: Option<Timestamp>,
     pub suspended_until: Option<Timestamp>,
-    /// The presented key was replaced by a newer one and is valid only until then.
+    /// The presented key was replaced by a newer one and stays valid until this instant.
     pub grace_ends_at: Option<Timestamp>,
     pub allow_list: AllowList,
     pub scopes: Box<[Box<str>]>,
     pub metadata: Option<Box<Metadata>>,
-    /// Requests per window; below 1 means no limit (old rows).
+    /// Requests per window; below 1 means no limit (legacy rows).
     pub rate_limit: Option<i32>,
-    /// `None`: the configured window.
+    /// `None` means the configured window.
     pub rate_limit_window_seconds: Option<i32>,
-    /// Raised to forgive what was used of the limit.
+    /// Incremented to reset what was used of the limit.
     pub reset_generation: i32,
 }
 
 impl KeyPolicy {
-    /// Checks what does not depend on earlier requests: active, expiry, suspension, address, scopes.
+    /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes.
     ///
-    /// Expiry counts from the very instant: a key that expires now is expired. The suspension is a parameter, since a
-    /// process knows of its own before the row does.
+    /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own
+    /// suspensions before the row does.
     pub fn check<'a>(
         &self,
         now: Timestamp,

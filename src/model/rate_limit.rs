@@ -1,6 +1,6 @@
-//! The state of a rate limit, as an answer tells it.
+//! The state of a rate limit, as answers report it.
 
-/// What is left of a limit.
+/// The remainder of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests per window.

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// A key or token in plaintext, wiped from memory when its last clone goes.
+/// A key or token in plaintext, wiped from memory when its last clone is dropped.
 #[derive(Clone)]
 pub struct Plaintext(Arc<Zeroizing<String>>);
 
 impl Plaintext {
-    /// Takes over the plaintext.
+    /// Wraps the plaintext.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Arc::new(Zeroizing::new(text)))
     }
 
-    /// The plaintext. Call it only where the key is checked, hashed or answered.
+    /// Exposes the plaintext. Call it only where the key is checked, hashed or returned.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -29,12 +29,12 @@ impl fmt::Debug for Plaintext {
     }
 }
 
-/// A stored hash: a string of the PHC format, read when a key is verified.
+/// A stored hash in the PHC string format, parsed when a key is verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash(String);
 
 impl StoredHash {
-    /// Takes over what is stored.
+    /// Wraps the stored text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
@@ -53,7 +53,7 @@ impl fmt::Debug for StoredHash {
     }
 }
 
-/// A secret of the configuration, wiped when dropped.
+/// A secret of the configuration, wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

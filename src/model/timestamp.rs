@@ -1,4 +1,4 @@
-//! An instant as JavaScript and the database know it.
+//! An instant as JavaScript and the database represent it.
 
 use std::num::NonZeroI64;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as in a JavaScript `Date`, in the years 1 to 9999.
 ///
-/// Kept as a distance from just before the first of them, which is never zero: so an optional one is no larger.
+/// Stored as the distance from just before the first of them. This is never zero, so an `Option` of it is no larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroI64);
 
@@ -29,7 +29,7 @@ impl Timestamp {
         }
     }
 
-    /// Keeps the instant inside the years 1 to 9999, so that every layer can hold it.
+    /// Clamps the instant to the years 1 to 9999, so that every layer can hold it.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self::at_distance(millis.clamp(FIRST, LAST) - FIRST + 1)
@@ -56,7 +56,7 @@ impl Timestamp {
         Self::from_millis(self.millis() - self.millis().rem_euclid(1_000))
     }
 
-    /// Milliseconds from now until this instant; 0 when it has passed.
+    /// Milliseconds from now until this instant; 0 if it has passed.
     #[must_use]
     pub fn millis_after(self, now: Self) -> u64 {
         u64::try_from(self.millis().saturating_sub(now.millis())).unwrap_or(0)
@@ -64,7 +64,7 @@ impl Timestamp {
 }
 
 impl Serialize for Timestamp {
-    /// As milliseconds since the epoch, of which JavaScript makes a `Date`.
+    /// Serializes as milliseconds since the epoch, from which JavaScript makes a `Date`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.millis())
     }

@@ -1,9 +1,9 @@
-//! The operator's rules for lifetimes of keys.
+//! The operator's rules for the lifetimes of keys.
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ttl {
-    /// Fills an absent `expiresAt` at creation.
+    /// The lifetime of a new key without `expiresAt`, in days.
     pub default_days: Option<i32>,
-    /// Refuses a later `expiresAt`, or none.
+    /// The longest lifetime, in days: a later `expiresAt`, or none, is rejected.
     pub max_days: Option<i32>,
 }

@@ -1,11 +1,11 @@
-//! What keys were used, on its way to the database and back.
+//! The usage of keys, on its way to the database and back.
 
 use super::timestamp::Timestamp;
 
-/// Usage of one process since its last batch. Immutable once made, so that it can be sent again.
+/// The usage of one process since its last batch. Immutable once built, so that it can be sent again.
 #[derive(Debug, Clone, Default)]
 pub struct UsageBatch {
-    /// Rises by one with every batch of the process.
+    /// Incremented with every batch of the process.
     pub number: i64,
     /// By key, in the order of ids.
     pub uses: Vec<(String, KeyUse)>,
@@ -22,7 +22,7 @@ impl UsageBatch {
 #[derive(Debug, Clone, Copy)]
 pub struct KeyUse {
     pub uses: i64,
-    /// What the uses cost of the rate limit.
+    /// The part of the rate limit that the uses cost.
     pub cost: i64,
     /// The reset generation under which the cost was charged.
     pub generation: i32,
@@ -30,7 +30,7 @@ pub struct KeyUse {
 }
 
 impl KeyUse {
-    /// A cost that was charged under an earlier generation was reset since.
+    /// Adds another use. A cost charged under an earlier generation has been reset since, so it is dropped.
     pub fn add(&mut self, other: Self) {
         let generation = self.generation.max(other.generation);
         let charged = |counted: Self| {
@@ -49,12 +49,13 @@ impl KeyUse {
     }
 }
 
-/// What all processes together have used of a key's rate limit.
+/// The fleet total of a key: what all processes together have used of its rate limit.
 #[derive(Debug)]
 pub struct FleetTotal {
     pub key_id: String,
     pub generation: i32,
     pub total: i64,
-    /// When all of it had returned before the batch; unknown where the batch was stored by an earlier attempt.
+    /// The time at which all earlier use had become available again before the batch; unknown if an earlier attempt
+    /// stored the batch.
     pub full_at: Option<Timestamp>,
 }

@@ -8,21 +8,25 @@ const HERE: &str = "panic/tests.rs:";
 
 static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn keep(place: String) {
+fn record(place: String) {
     REPORTED.lock().push(place);
 }
 
-fn reported() -> Vec<String> {
+fn take_reported() -> Vec<String> {
     std::mem::take(&mut *REPORTED.lock())
 }
 
-/// The place of a panic here. Other tests may panic on purpose at the same time, and one is reported after the other.
-fn reported_of(panics: impl Fn()) -> String {
+/// Returns the reported location of a panic here. Other tests may panic on purpose at the same time, which can suppress
+/// a report, so the panic is repeated.
+fn location_of(panics: impl Fn()) -> String {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
         panics();
         thread::sleep(Duration::from_millis(1));
-        if let Some(place) = reported().into_iter().find(|place| place.contains(HERE)) {
+        if let Some(place) = take_reported()
+            .into_iter()
+            .find(|place| place.contains(HERE))
+        {
             return place;
         }
         assert!(Instant::now() < patience, "nothing was reported");
@@ -34,26 +38,26 @@ async fn fails(secret: &str) -> u32 {
     panic!("cannot hash {secret}")
 }
 
-/// One test, since the hook is the process's.
+/// One test, since the hook is global to the process.
 #[test]
 fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
     let before = std::panic::take_hook();
-    install_hook(keep);
+    install_hook(record);
     let runtime = tokio::runtime::Runtime::new().unwrap();
 
-    let in_a_call = reported_of(|| {
+    let in_a_call = location_of(|| {
         let Err(error) = runtime.block_on(catch(fails("hunter2"))) else {
             panic!("no fault")
         };
         assert_eq!((error.code(), error.status()), ("INTERNAL", 500));
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     });
-    let in_a_task = reported_of(|| {
+    let in_a_task = location_of(|| {
         runtime
             .block_on(async { tokio::spawn(fails("hunter2")).await })
             .unwrap_err();
     });
-    let on_a_thread = reported_of(|| {
+    let on_a_thread = location_of(|| {
         thread::spawn(|| panic!("hunter2")).join().unwrap_err();
     });
     std::panic::set_hook(before);
@@ -64,13 +68,13 @@ fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
 }
 
 #[test]
-fn what_does_not_panic_is_answered() {
+fn work_without_a_panic_returns_its_result() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     assert_eq!(runtime.block_on(catch(async { 5 })).unwrap(), 5);
 }
 
 #[test]
-fn the_folder_of_who_built_it_is_not_reported() {
+fn the_folder_of_the_build_machine_is_not_reported() {
     assert_eq!(relative("src/verify/prove.rs"), "src/verify/prove.rs");
     assert_eq!(
         relative("/home/me/.cargo/registry/src/index-1/tokio-1.54/src/task/mod.rs"),

@@ -11,19 +11,19 @@ use governor::state::{NotKeyed, RateLimiter, StateStore};
 
 use super::rule::{Decision, Rule, saturating};
 
-/// Usage is carried from one rule to another in billionths of a request.
+/// Usage is carried over from one rule to another in billionths of a request.
 const REQUEST: u128 = 1_000_000_000;
 
-/// What was used, and the rule that says when it returns.
+/// The use of one key, and the rule by which it becomes available again.
 pub(super) struct GcraCell {
     rule: Rule,
-    /// When the limit is full again: GCRA's theoretical arrival time. Until then is the debt.
+    /// GCRA's theoretical arrival time: when the limit is full again. The time until then is the debt.
     arrival_time: AtomicU64,
     surplus: Surplus,
 }
 
-/// What was used beyond a limit when it came into force. It counts again when the limit is raised
-/// before `until`, so that no order of edits gives anything away.
+/// The use beyond a limit at the time it came into force. It counts again if the limit is raised before `until`, so
+/// that no order of edits allows extra requests.
 struct Surplus {
     used: u128,
     until: u64,
@@ -45,7 +45,7 @@ impl GcraCell {
     }
 
     pub(super) fn charge(&self, cost: NonZeroU32, now: impl Fn() -> u64) -> Decision {
-        // Asked first: governor would multiply such a cost beyond 64 bits, and could allow it.
+        // Checked first: governor would multiply such a cost beyond 64 bits, and could allow it.
         if cost > self.rule.limit {
             let debt = self.arrival_time.load(Acquire).saturating_sub(now());
             return self.rule.too_costly(debt);
@@ -68,8 +68,8 @@ impl GcraCell {
         }
     }
 
-    /// Carries what was used over to `rule`, at most its whole limit, unless its generation forgives it. What was forgiven
-    /// stays forgiven, so an earlier generation is none.
+    /// Carries the use over to `rule`, up to its whole limit, unless a later generation resets it. A reset is never
+    /// undone: an earlier generation in `rule` is ignored.
     pub(super) fn change_rule(&mut self, rule: Rule, now: u64) {
         if rule.generation > self.rule.generation {
             *self = Self::new(rule);
@@ -94,14 +94,14 @@ impl GcraCell {
         };
     }
 
-    /// Charges what was used elsewhere since an instant, also beyond the limit: used is used. As if it had been used
-    /// at that very instant, so that nothing is charged that has returned meanwhile.
+    /// Charges use by other processes since an instant, also beyond the limit, because it has already happened. It is
+    /// charged as of that instant, so that whatever is available again by now costs nothing.
     pub(super) fn charge_elsewhere(&self, units: u64, since: u64, now: u64) {
         let debt = units.saturating_mul(self.rule.emission_interval_ns());
         self.extend(debt, since, now);
     }
 
-    /// Charges a debt in nanoseconds that was there before this cell.
+    /// Charges a debt, in nanoseconds, from before this cell existed.
     pub(super) fn charge_debt(&self, debt: u64, now: u64) {
         self.extend(debt, now, now);
     }
@@ -120,7 +120,7 @@ impl GcraCell {
         self.used(now) == 0
     }
 
-    /// In billionths of a request.
+    /// The use in billionths of a request.
     fn used(&self, now: u64) -> u128 {
         let debt = self.arrival_time.load(Acquire).saturating_sub(now);
         let charged = rounded(
@@ -136,17 +136,17 @@ impl GcraCell {
     }
 }
 
-/// Division to the nearest: back and forth between two rules it does not drift.
+/// Division to the nearest integer, so that going back and forth between two rules does not drift.
 fn rounded(value: u128, divisor: u128) -> u128 {
     (value + divisor / 2) / divisor
 }
 
-/// The state of one check as governor sees it: the clock stands [still](FrozenClock) at zero, and the
-/// arrival time is the debt. So one limiter serves all rules, and the debt can be read exactly.
+/// The state of one check in governor's terms: the clock is [frozen](FrozenClock) at zero, and the arrival time is the
+/// debt. So one limiter serves all rules, and the debt can be read exactly.
 struct CellState<'a, F> {
     arrival_time: &'a AtomicU64,
     now: F,
-    /// After the check, as it left it.
+    /// The debt after the check.
     debt: Cell<u64>,
 }
 
@@ -159,8 +159,8 @@ impl<F: Fn() -> u64> StateStore for CellState<'_, F> {
     {
         let mut arrival_time = self.arrival_time.load(Acquire);
         loop {
-            // The clock is read after the state: read before, another thread's later charge would
-            // look like debt, and the last request of a limit could be refused.
+            // The clock is read after the state. Read before, another thread's later charge would look like debt, and
+            // the last request of a limit could be refused.
             let now = (self.now)();
             self.debt.set(arrival_time.saturating_sub(now));
             let (outcome, debt) = decide(Some(self.debt.get().into()))?;

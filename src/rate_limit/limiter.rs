@@ -1,4 +1,4 @@
-//! The limiter of one key, shared by whoever checks it.
+//! The limiter of one key, shared by everything that checks the key.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use super::cell::GcraCell;
 use super::rule::{self, Decision, Rule};
 
-/// Nanoseconds since the start, by a clock that never goes back.
+/// Nanoseconds since the start, by a monotonic clock.
 pub(super) struct Timeline<C: Clock> {
     clock: C,
     start: C::Instant,
@@ -28,14 +28,14 @@ impl<C: Clock> Timeline<C> {
     }
 }
 
-/// What all processes together have used of a key, as the database keeps it.
+/// The fleet total of a key, as stored in the database: what all processes together have used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FleetUse {
-    /// Of the rule under which it was used.
+    /// The reset generation of the rule under which it was used.
     pub generation: i32,
-    /// Ever rising within an generation.
+    /// Increases monotonically within a generation.
     pub total: u64,
-    /// In how long all of it has returned, for who has not followed the total; zero where that is not known.
+    /// The time until all of it is available again, for a process that has not followed the total; zero if unknown.
     pub time_to_full: Duration,
 }
 
@@ -45,7 +45,7 @@ pub struct FleetUse {
 /// the rule takes the write lock.
 pub struct Limiter<C: Clock = MonotonicClock> {
     cell: RwLock<GcraCell>,
-    /// How far the total of all processes is accounted for; `None`: not followed.
+    /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
     refusal_streak: Mutex<RefusalStreak>,
     timeline: Arc<Timeline<C>>,
@@ -74,9 +74,9 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// Charges a request that counts as `cost`, if it is within the limit.
+    /// Charges a request that costs `cost`, if it is within the limit.
     ///
-    /// When the rule is another one than last time, what was used is carried over, or forgiven by a later generation.
+    /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
         let cell = self.cell.read();
         if cell.rule() == rule {
@@ -92,8 +92,8 @@ impl<C: Clock> Limiter<C> {
         self.cell.read().rule().window
     }
 
-    /// Counts a refusal; whether it is one of so many, with less than the rule's window between each and the next.
-    /// Then counting begins anew.
+    /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
+    /// next; the count then starts again.
     pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {
         let now = self.timeline.now();
         let mut refusal_streak = self.refusal_streak.lock();
@@ -111,21 +111,21 @@ impl<C: Clock> Limiter<C> {
         reached
     }
 
-    /// Charges what other processes have used, now that all have fleet so much and `own` of it was this one's since
-    /// the last time.
+    /// Charges the use of other processes: the increase of the fleet total since the last call, except for `own`, the
+    /// part that this process has contributed.
     pub fn reconcile(&self, fleet: FleetUse, own: u64) {
         let mut followed = self.followed.lock();
         self.reset_before(fleet.generation);
         let now = self.timeline.now();
         let cell = self.cell.read();
         if fleet.generation < cell.rule().generation {
-            // What was forgiven is no debt.
+            // This use was reset, so it is not charged.
             return;
         }
         if followed
             .is_some_and(|known| known.generation == fleet.generation && known.total > fleet.total)
         {
-            // Read before what is known already.
+            // This total was read before the one already known.
             return;
         }
         let before = followed.replace(Followed {
@@ -135,7 +135,7 @@ impl<C: Clock> Limiter<C> {
         });
         match before {
             Some(before) => {
-                // With an generation the sum begins anew.
+                // With a new generation the total starts from zero.
                 let known = if before.generation == fleet.generation {
                     before.total
                 } else {
@@ -159,16 +159,16 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// In how long so much has returned, after all that was used before.
+    /// The time until this many units are available again, after all earlier use.
     pub fn returns_in(&self, units: u64) -> Duration {
-        let period = self.cell.read().rule().emission_interval_ns();
-        Duration::from_nanos(units.saturating_mul(period))
+        let interval = self.cell.read().rule().emission_interval_ns();
+        Duration::from_nanos(units.saturating_mul(interval))
     }
 
-    /// Whether something of what was used has not returned; else the total of all is no longer followed.
+    /// Whether any use is not yet available again. If there is none, the fleet total is no longer followed.
     pub(super) fn is_used(&self) -> bool {
         let mut followed = self.followed.lock();
-        // The cell first: what is written in it is never later than the clock read after it.
+        // The cell is locked first: its times are then never later than the clock read afterwards.
         let cell = self.cell.read();
         let now = self.timeline.now();
         if cell.is_full(now) {

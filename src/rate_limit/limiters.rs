@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use super::limiter::{Limiter, Timeline};
 use super::rule::Rule;
 
-/// Parts of the map with a lock each: a sweep never holds up more than one of them.
+/// Parts of the map with a lock each: a sweep holds up only one at a time.
 const SHARDS: usize = 64;
 
 type Shard<C> = HashMap<Box<str>, Arc<Limiter<C>>>;
@@ -25,7 +25,7 @@ pub struct Limiters<C: Clock = MonotonicClock> {
 }
 
 impl<C: Clock> Limiters<C> {
-    /// No key has used anything yet.
+    /// Starts with no use of any key.
     #[must_use]
     pub fn new(clock: C) -> Self {
         Self {
@@ -35,8 +35,8 @@ impl<C: Clock> Limiters<C> {
         }
     }
 
-    /// The limiter of a key, for checks without a look-up. It stays the key's limiter as long as
-    /// somebody holds it.
+    /// The limiter of a key, for checks without another lookup. It stays the key's limiter for as long as the handle is
+    /// held.
     pub fn entry(&self, key_id: &str, rule: Rule) -> Arc<Limiter<C>> {
         if let Some(limiter) = self.find(key_id) {
             return limiter;
@@ -46,13 +46,13 @@ impl<C: Clock> Limiters<C> {
         Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
     }
 
-    /// The window that a key was last checked by; `None` where its limiter is not in memory.
+    /// The window of the last rule that a key was checked with; `None` if its limiter is not in memory.
     #[must_use]
     pub fn window(&self, key_id: &str) -> Option<Duration> {
         self.find(key_id).map(|limiter| limiter.window())
     }
 
-    /// How many limiters are in memory.
+    /// The number of limiters in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().len()).sum()
@@ -64,20 +64,21 @@ impl<C: Clock> Limiters<C> {
         self.len() == 0
     }
 
-    /// The keys that have used something of their limits. Drops the limiters that are full again, as a fresh one would
-    /// be, unless somebody holds them and may charge them yet.
+    /// Returns the keys that have used part of their limits. Drops limiters that are full again, like new ones, unless
+    /// a handle is held and may still charge them.
     pub fn sweep(&self) -> Vec<Box<str>> {
         let mut used = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.write();
             shard.retain(|key_id, limiter| {
-                // Handles are taken under the shard's lock: whoever is alone here stays alone.
-                let alone = Arc::get_mut(limiter).is_some();
+                // Handles are cloned under the shard's lock, so a limiter without other handles gets none while it is
+                // held.
+                let is_unshared = Arc::get_mut(limiter).is_some();
                 let is_used = limiter.is_used();
                 if is_used {
                     used.push(key_id.clone());
                 }
-                is_used || !alone
+                is_used || !is_unshared
             });
             if shard.len() < shard.capacity() / 4 {
                 shard.shrink_to_fit();
@@ -86,7 +87,7 @@ impl<C: Clock> Limiters<C> {
         used
     }
 
-    /// The limiter of a key that has one.
+    /// The limiter of a key, if it has one.
     pub fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
         self.shard(key_id).read().get(key_id).cloned()
     }

@@ -1,4 +1,4 @@
-//! What is allowed, and what is left of it.
+//! The rule of a rate limit, and the decisions under it.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,37 +7,37 @@ use governor::Quota;
 
 use crate::model::RateLimit;
 
-/// The longest window that is told apart; it keeps all sums far from overflow.
+/// Longer windows count as this one, which keeps all sums far from overflow.
 const MAX_WINDOW: Duration = Duration::from_secs(366 * 86_400);
 
-/// How much a key may be used.
+/// The rate limit of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Requests per window; as many may come at once.
+    /// Requests per window; this many may come at once.
     pub limit: NonZeroU32,
     /// The time in which a used-up limit is full again. More than 366 days count as 366.
     pub window: Duration,
-    /// A later one forgives what was used under an earlier one.
+    /// The reset generation: a later one resets what was used under an earlier one.
     pub generation: i32,
 }
 
-/// Whether a request is within the limit.
+/// The decision about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is, and has been charged.
+    /// The request is within the limit, and has been charged.
     Allowed(RateLimit),
-    /// It is not, and has not been charged.
+    /// The request is not within the limit, and has not been charged.
     Refused {
-        /// What is left: less than the cost.
+        /// The remainder, which is less than the cost.
         rate_limit: RateLimit,
-        /// Milliseconds until the same request would be allowed if no other came, rounded up.
-        /// `None` when it costs more than the limit and never is.
+        /// Milliseconds until the same request would be allowed if no other came, rounded up. `None` if it costs more
+        /// than the limit and can never be allowed.
         retry_after_ms: Option<u64>,
     },
 }
 
 impl Rule {
-    /// Nanoseconds in which one used request returns, rounded down, at least 1.
+    /// Nanoseconds until one used request is available again, rounded down, at least 1.
     pub(super) fn emission_interval_ns(self) -> u64 {
         let window = self.window.min(MAX_WINDOW) / self.limit.get();
         saturating(window.as_nanos()).max(1)
@@ -48,8 +48,8 @@ impl Rule {
         self.emission_interval_ns() * u64::from(self.limit.get())
     }
 
-    /// The longest that what others used beyond the limit can keep a key waiting, in nanoseconds: a window, at least a
-    /// minute. So a burst in many processes does not lock a key out for days.
+    /// The longest time for which use by other processes beyond the limit can lock a key out, in nanoseconds: a window,
+    /// at least a minute. So a burst in many processes does not lock a key out for days.
     pub(super) fn lockout_ns(self) -> u64 {
         self.window_ns().max(60_000_000_000)
     }
@@ -60,7 +60,7 @@ impl Rule {
             .allow_burst(self.limit)
     }
 
-    /// What is left when all is free again in `debt_ns`.
+    /// The remainder if the limit is full again in `debt_ns`.
     pub(super) fn left(self, debt_ns: u64) -> RateLimit {
         let free = self.window_ns().saturating_sub(debt_ns) / self.emission_interval_ns();
         let limit = self.limit.get();

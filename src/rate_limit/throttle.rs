@@ -1,7 +1,8 @@
-//! Addresses that keep presenting wrong keys: so many a minute are looked up, by GCRA, the generic cell rate algorithm.
+//! Throttles addresses that keep presenting wrong keys: only so many keys a minute are looked up, by GCRA, the generic
+//! cell rate algorithm.
 //!
-//! Kept by address and not by key, so that nobody can lock out somebody else's key; bounded, so that a flood from many
-//! addresses pushes out the oldest of them and takes no memory.
+//! Counted by address and not by key, so that no client can lock out another's key. Bounded, so that a flood from many
+//! addresses evicts the oldest of them instead of growing.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,22 +13,23 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-/// Networks remembered at most, about 100 bytes each.
+/// The largest number of networks in memory, at about 100 bytes each.
 const NETWORKS_MAX: usize = 50_000;
 const WINDOW_NS: u64 = 60_000_000_000;
-/// What an address had under way when its wrong keys were used up counts as well: up to ten minutes' worth, so that
+/// Wrong keys that were in flight when the address was first throttled count as well, up to ten minutes' worth, so that
 /// presenting many at once gains nothing.
 const DEBT_MAX_NS: u64 = 10 * WINDOW_NS;
 
 pub struct Throttle {
-    /// In which a wrong key is forgotten; `None`: nobody is throttled.
+    /// The time after which a wrong key is forgotten; `None` turns throttling off.
     emission_interval_ns: Option<u64>,
-    /// When all wrong keys of a network are forgotten, in nanoseconds since `start`.
+    /// The theoretical arrival time of each network, in nanoseconds since `start`: when all its wrong keys are
+    /// forgotten.
     networks: Cache<Network, Arc<AtomicU64>>,
     start: Instant,
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address: whoever has one of it has all.
+/// An IPv4 address, or the /64 of an IPv6 address: a client usually controls the whole network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Network(Ipv6Addr);
 
@@ -42,7 +44,7 @@ impl Network {
 }
 
 impl Throttle {
-    /// So many wrong keys per minute and address; 0 is off.
+    /// Allows this many wrong keys per minute and address; 0 turns throttling off.
     #[must_use]
     pub fn new(per_minute: u32, now: Instant) -> Self {
         Self {
@@ -53,8 +55,8 @@ impl Throttle {
         }
     }
 
-    /// The milliseconds until keys of this address are looked up again, if they are not now. An unknown address is
-    /// never throttled: all of them would be.
+    /// Milliseconds until keys from this address are looked up again; `None` if they are now. An unknown address is
+    /// never throttled, because that would throttle all unknown ones.
     pub fn wait_ms(&self, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
         let arrival_time = self.networks.get(&Network::of(ip?))?.load(Relaxed);
         let debt_ns = arrival_time.saturating_sub(self.nanos(now)) + self.emission_interval_ns?;
@@ -74,7 +76,7 @@ impl Throttle {
         let _ = arrival_time.fetch_update(Relaxed, Relaxed, counted);
     }
 
-    /// Addresses in memory.
+    /// The number of networks in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.networks.len()

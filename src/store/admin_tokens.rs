@@ -52,7 +52,7 @@ macro_rules! token_rows {
 }
 
 impl From<TokenRow> for AdminToken {
-    /// The permissions of a legacy row that has none follow from its name. The import will store the same.
+    /// A legacy row without permissions derives them from its name. The import will store the same ones.
     fn from(row: TokenRow) -> Self {
         let permissions = match row.permissions {
             Some(permissions) => permissions,
@@ -74,7 +74,7 @@ impl From<TokenRow> for AdminToken {
 }
 
 impl Store {
-    /// Stores the digest only. The id was generated before, so the statement can be repeated safely.
+    /// Stores only the digest of the token. The id was generated before, so the statement can be repeated safely.
     pub async fn insert_admin_token(&self, token: &AdminToken, digest: &str) -> Result<(), Error> {
         self.retryable("insert_admin_token", || async {
             let mut db = self.db().await?;
@@ -102,7 +102,7 @@ impl Store {
         .await
     }
 
-    /// The row that holds this digest, or the token itself.
+    /// The row that holds this digest, or the plaintext of this token.
     pub async fn find_admin_token(
         &self,
         digest: &CredentialDigest,

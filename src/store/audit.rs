@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 impl Store {
-    /// Safe to repeat: the ids were made before.
+    /// Appends the entries. The ids were generated before, so the statement can be repeated safely.
     pub async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), Error> {
         let events: Vec<Value> = entries.iter().map(|entry| entry.event.clone()).collect();
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
@@ -37,7 +37,7 @@ impl Store {
         .await
     }
 
-    /// Newest first. One row more than the limit tells whether there is a next page.
+    /// Entries, newest first. One row more than the limit shows that there is a next page.
     pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<StoredAuditEntry>, Error> {
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
         self.retryable("list_audit", || async {
@@ -69,7 +69,7 @@ impl Store {
         .await
     }
 
-    /// Forgets what is older; a part at a time, so that no statement takes long. Whether there may be more.
+    /// Deletes older entries, one batch per call so that no statement takes long. Returns whether there may be more.
     pub async fn prune_audit(&self, before: Timestamp) -> Result<bool, Error> {
         const PART: i64 = 10_000;
         self.retryable("prune_audit", || async {

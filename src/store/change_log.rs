@@ -4,13 +4,14 @@ use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 
-/// Changes told apart in one read; more count as all of them. A read must end in time, whatever was written.
+/// Changes listed individually in one read; more are reported as a change of all keys. This bounds how long a read
+/// takes.
 const CHANGES_MAX: i64 = 10_000;
 
-/// What one read of the change log saw.
+/// The result of one read of the change log.
 #[derive(Debug, Clone)]
 pub struct LogRead {
-    /// The keys that have changed since the snapshot before, perhaps several times.
+    /// The keys that have changed since the previous snapshot; a key may occur several times.
     pub changed: ChangedRows,
     pub position: LogPosition,
 }
@@ -22,7 +23,7 @@ pub enum ChangedRows {
 }
 
 impl From<Vec<Option<String>>> for ChangedRows {
-    /// An entry without a key (TRUNCATE) is all keys.
+    /// An entry without a key (TRUNCATE) stands for all keys.
     fn from(entries: Vec<Option<String>>) -> Self {
         if i64::try_from(entries.len()).is_ok_and(|count| count > CHANGES_MAX) {
             return Self::All;
@@ -34,21 +35,22 @@ impl From<Vec<Option<String>>> for ChangedRows {
     }
 }
 
-/// Up to where the log was read.
+/// The position up to which the log was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPosition {
     /// The transactions that were visible (`pg_snapshot`).
     pub snapshot: String,
-    /// The oldest transaction that was not finished: every later snapshot sees all before it.
+    /// The oldest transaction that had not finished: every later snapshot sees all transactions before it.
     pub oldest_open: i64,
-    /// The first transaction that had not begun.
+    /// The first transaction id that was not yet assigned.
     pub next: i64,
-    /// The server, its start and its timeline: another one, or a restored one, may use the same transaction ids again.
+    /// The server, its start and its timeline: another server, or a restored one, may use the same transaction ids
+    /// again.
     pub server: String,
 }
 
 impl Store {
-    /// What has changed since the position, by snapshots: a transaction that commits late is not missed.
+    /// Reads the changes since the position. Positions are snapshots, so a transaction that commits late is not missed.
     pub async fn read_changes(&self, since: Option<&LogPosition>) -> Result<LogRead, Error> {
         let since = since.map(|position| position.snapshot.as_str());
         let row = self
@@ -92,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Forgets changes by transactions before this one.
+    /// Deletes the changes of transactions before this one.
     pub async fn prune_changes(&self, before: i64) -> Result<(), Error> {
         self.retryable("prune_changes", || async {
             let mut db = self.db().await?;

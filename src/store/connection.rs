@@ -1,4 +1,4 @@
-//! How statements reach the server: connections, deadlines, retries, and what stands between callers and an outage.
+//! How statements reach the server: connections, deadlines, retries, and what protects callers during an outage.
 
 mod admission;
 mod circuit;

@@ -1,4 +1,4 @@
-//! The questions of `doctor` to a database, which may be in any state. Every operation is a read-only transaction.
+//! The queries of `doctor`, for a database in any state. Every operation is a read-only transaction.
 
 mod connection;
 mod rows;

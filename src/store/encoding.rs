@@ -1,4 +1,4 @@
-//! Models as columns.
+//! Conversions between model types and columns.
 
 mod metadata;
 mod timestamp;

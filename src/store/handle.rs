@@ -10,7 +10,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use super::connection::{Admission, Circuit, ConnectionPool, NotificationListener};
 use crate::config::{Config, DatabaseUrl, quoted};
 
-/// A pooler forgets the settings of a session, so a transaction brings its own.
+/// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
+/// own.
 pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
     let mut sql = format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}");
     if let Some(schema) = url.schema.as_deref() {
@@ -24,7 +25,7 @@ pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
 pub struct Store {
     pub(super) pool: Arc<ConnectionPool>,
     pub(super) circuit: Arc<Circuit>,
-    /// Behind a pooler in transaction mode: how each operation begins, see `db.rs`.
+    /// Set behind a pooler in transaction mode: the statement that begins each operation, see `session.rs`.
     pub(super) pooled: Option<SqlStr>,
     pub(super) deadline: Duration,
     pub(super) listener: Option<NotificationListener>,
@@ -39,7 +40,7 @@ impl Store {
     pub fn open(config: &Config, circuit: Arc<Circuit>) -> Self {
         let url = &config.database_url;
         // Statements with optional filters need a plan for the filters given, not a generic one.
-        // What we no longer wait for, the server gives up too.
+        // The server cancels what we no longer wait for.
         let timeout = config.statement_timeout.as_millis().to_string();
         let connect = url.session(&[
             ("plan_cache_mode", "force_custom_plan"),
@@ -62,22 +63,22 @@ impl Store {
         }
     }
 
-    /// For notifications; `None` where none can come.
+    /// The listener for notifications; `None` where none can be received.
     pub fn listener(&self) -> Option<NotificationListener> {
         self.listener.clone()
     }
 
-    /// Rows read for presented keys so far.
+    /// The number of rows read for presented keys so far.
     pub fn selects(&self) -> u64 {
         self.selects.load(Ordering::Relaxed)
     }
 
-    /// Statements repeated so far, after transient faults.
+    /// The number of statements retried so far, after transient faults.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Open connections, and how many of them are idle.
+    /// The number of open connections, and of idle ones among them.
     pub fn connections(&self) -> (usize, usize) {
         self.pool.connections()
     }
@@ -94,7 +95,7 @@ impl Store {
         self.pool.is_closed()
     }
 
-    /// Gives up all connections: none of them is trusted any more.
+    /// Replaces all connections, because they are no longer trusted.
     pub fn replace_connections(&self) {
         self.pool.replace();
     }

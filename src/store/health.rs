@@ -12,14 +12,14 @@ use crate::error::Error;
 /// The state of the tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
-    /// The counter of uses is still as narrow as the app made it.
+    /// The counter of uses still has the narrower type of the app's own schema.
     pub usage_count_is_narrow: bool,
-    /// Rows of old instances that hold plaintext, at most 10,000 of each table.
+    /// Rows of old instances that hold plaintext, counted up to 10,000 per table.
     pub plaintext_rows: i64,
 }
 
 impl Store {
-    /// Whether the server answers, asked over a connection of its own.
+    /// Checks that the server answers, over a connection of its own.
     pub async fn probe(&self) -> Result<(), Error> {
         const PATIENCE: Duration = Duration::from_secs(1);
         let statement = Statement {
@@ -27,15 +27,15 @@ impl Store {
             location: Location::caller(),
         };
         match timeout(self.deadline.min(PATIENCE), self.pool.probe()).await {
-            // Too many connections, a wrong password: no good answer, but one.
+            // Too many connections or a wrong password is an answer too.
             Ok(Err(error)) if !error.is_no_answer() => Ok(()),
             Ok(result) => result.map_err(|error| error.into_fault(statement)),
             Err(_) => Err(error::timed_out()),
         }
     }
 
-    /// What an operator should know. Asked to learn whether the database answers, too. Plaintext is counted only where
-    /// there should be none, and only so far that it takes no time.
+    /// Reads what an operator should know; this also shows that the database answers. Plaintext rows are counted only
+    /// where there should be none, and only as far as it takes little time.
     pub async fn condition(&self, count_plaintext: bool) -> Result<Condition, Error> {
         self.once("condition", || async {
             sqlx::query_as!(

@@ -6,9 +6,9 @@ use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
 use crate::model::{ApiKey, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp};
 
-/// A query that answers key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
+/// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
-/// An entry of `"allowedIps"` that is NULL becomes one that cannot be read, so that it refuses everyone.
+/// A NULL entry of `"allowedIps"` becomes an unparseable one, so that the list refuses everyone.
 macro_rules! key_rows {
     ($head:literal, $tail:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -79,7 +79,7 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Safe to retry: the id was made before, so a second insert of the same row changes nothing.
+    /// Safe to retry: the id was generated before, so a second insert of the same row changes nothing.
     pub async fn insert_key(&self, key: &ApiKey, credential: &Credential) -> Result<(), Error> {
         self.retryable("insert_key", || async {
             let mut db = self.db().await?;
@@ -113,7 +113,7 @@ impl Store {
         .await
     }
 
-    /// Newest first. One row more than the limit tells whether there is a next page.
+    /// Keys, newest first. One row more than the limit shows that there is a next page.
     pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
         let pattern = query.search.as_deref().map(contains_pattern);
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
@@ -146,7 +146,7 @@ impl Store {
         .await
     }
 
-    /// Applies the changes to the locked row and, with a rotation, replaces the key. `None`: no such row.
+    /// Applies the changes to the locked row and, with a rotation, replaces the key. `None` if there is no such row.
     pub async fn change_key(
         &self,
         id: &str,
@@ -173,7 +173,8 @@ impl Store {
         .await
     }
 
-    /// Whether there was such a row. Safe to repeat only in its effect, so a repeat would answer wrongly.
+    /// Returns whether the row existed. A repeat would have the same effect but return the wrong answer, so it is not
+    /// retried.
     pub async fn delete_key(&self, id: &str) -> Result<bool, Error> {
         self.once("delete_key", || async {
             let mut db = self.db().await?;
@@ -186,7 +187,7 @@ impl Store {
         .await
     }
 
-    /// Removes a key whose creation ended without an answer; whether it was there.
+    /// Deletes a key whose creation ended without an answer. Returns whether it existed.
     pub async fn delete_unconfirmed_key(&self, id: &str, hash: &StoredHash) -> Result<bool, Error> {
         self.retryable("delete_unconfirmed_key", || async {
             let mut db = self.db().await?;

@@ -14,7 +14,7 @@ pub struct PlaintextKey {
     pub digest: CredentialDigest,
 }
 
-/// An admin token that is stored in plaintext. The token itself is left out.
+/// An admin token that is stored in plaintext. The token itself is not read.
 #[derive(Debug, Clone)]
 pub struct PlaintextToken {
     pub id: String,
@@ -55,8 +55,8 @@ impl Store {
         .await
     }
 
-    /// The next keys to import, in the order of their digests. Left out is a key whose hash is already stored in another
-    /// row, because a lookup is unique.
+    /// The next keys to import, in the order of their digests. A key whose hash is already stored in another row is
+    /// left out, because a lookup is unique.
     pub async fn plaintext_keys(
         &self,
         range: &DigestRange,
@@ -120,7 +120,7 @@ impl Store {
         .await
     }
 
-    /// Replaces the plaintext with this digest by its hash, unless the key has changed meanwhile or another session has
+    /// Replaces the plaintext with this digest by its hash, unless the key has changed since or another session has
     /// locked the row. Returns whether it was replaced.
     pub async fn hash_plaintext_key(
         &self,
@@ -193,7 +193,7 @@ impl Store {
         .await
     }
 
-    /// Replaces the token by its digest and stores its permissions, unless the row has changed meanwhile or another session
+    /// Replaces the token by its digest and stores its permissions, unless the row has changed since or another session
     /// has locked it. Returns whether that was done.
     pub async fn hash_plaintext_token(
         &self,

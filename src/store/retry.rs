@@ -1,4 +1,4 @@
-//! How an operation runs: within its deadline, and again where that is safe.
+//! How an operation runs: within its deadline, and repeated where that is safe.
 
 use std::future::Future;
 use std::panic::Location;
@@ -50,8 +50,8 @@ impl Store {
         }
     }
 
-    /// Runs a statement that may be repeated: after a transient fault it is, with exponential backoff and full jitter,
-    /// at most three times and inside one deadline.
+    /// Runs a statement that may be repeated: transient faults are retried with exponential backoff and full jitter, at
+    /// most three times and within one deadline.
     #[track_caller]
     pub(super) fn retryable<'a, T, F>(
         &'a self,
@@ -66,7 +66,7 @@ impl Store {
         self.retryable_until(Statement { name, location }, self.end(), work)
     }
 
-    /// The same once it is admitted.
+    /// Like [`retryable`](Self::retryable), after waiting for an admission permit.
     #[track_caller]
     pub(super) fn retryable_when_admitted<'a, T, F>(
         &'a self,
@@ -81,12 +81,12 @@ impl Store {
         let statement = Statement { name, location };
         async move {
             let end = self.end();
-            // Half of the time, so that enough is left for the statement.
+            // Waits for at most half of the time, so that enough is left for the statement.
             let _permit = self
                 .admission
                 .admit(&self.circuit, end - self.deadline / 2)
                 .await?;
-            // In a box, so that a caller that waits for a permit does not hold the memory of a statement.
+            // Boxed, so that a caller that waits for a permit does not hold the memory of a statement.
             Box::pin(self.retryable_until(statement, end, work)).await
         }
     }
@@ -120,7 +120,7 @@ impl Store {
         }
     }
 
-    /// Notes what an operation showed of the database.
+    /// Updates the circuit and the pool with the outcome of an operation.
     fn note<T>(&self, result: &Result<Result<T, StoreError>, Elapsed>, answers_before: u64) {
         match result {
             Ok(Err(error)) if error.is_demoted() => self.pool.replace_if_older_than(DEMOTED),

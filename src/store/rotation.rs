@@ -3,22 +3,22 @@
 use super::connection::Session;
 use crate::model::{CredentialDigest, StoredHash, Timestamp};
 
-/// What a new or regenerated key leaves in its row.
+/// The credential columns of a new or regenerated key.
 #[derive(Debug, Clone)]
 pub struct Credential {
     pub hash: StoredHash,
     pub lookup: String,
     pub start: String,
-    /// Fingerprint of the signing key behind the tag.
+    /// Fingerprint of the signing key that made the tag.
     pub signing_key: String,
 }
 
-/// A new key in the place of the current one, which stays valid until `grace_ends_at`.
+/// A new key that replaces the current one, which stays valid until `grace_ends_at`.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     pub credential: Credential,
     pub grace_ends_at: Option<Timestamp>,
-    /// Of a current key that is kept in plaintext: in its grace period it is kept as this hash only.
+    /// For a current key stored in plaintext: during the grace period only this hash is kept.
     pub replaced: Option<ReplacedPlaintext>,
 }
 
@@ -28,8 +28,8 @@ pub struct ReplacedPlaintext {
     pub hash: StoredHash,
 }
 
-/// The current key becomes the previous one, if it has a grace period; the one before is gone in any case. Answers
-/// until when the previous one is valid. Of a plaintext that is not the one which was hashed nothing is kept.
+/// Makes the current key the previous one if it has a grace period, and drops the one before in any case. Returns until
+/// when the previous key is valid. A plaintext other than the one that was hashed is dropped.
 pub(super) async fn replace_credential(
     db: &mut Session,
     id: &str,

@@ -1,4 +1,4 @@
-//! The schema: its migrations, and the indexes that are built beside running traffic.
+//! The schema: its migrations, and the indexes that are built while the app runs.
 
 mod expected;
 mod failure;

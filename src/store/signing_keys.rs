@@ -1,4 +1,4 @@
-//! Signing keys: the one kept in the database, and the fingerprints of all that have signed.
+//! Signing keys: the one stored in the database, and the fingerprints of all that have signed.
 
 use zeroize::Zeroizing;
 
@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::model::Timestamp;
 
 impl Store {
-    /// The signing key kept in the database. `made` is stored where there is none yet, so that every process
-    /// gets the same, whichever was first.
+    /// The signing key stored in the database. `made` is stored if there is none yet, so that every process gets the
+    /// same one, whichever process was first.
     pub async fn kept_signing_key(
         &self,
         made: &[u8],
@@ -18,7 +18,7 @@ impl Store {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.retryable("kept_signing_key", || async {
             let mut db = self.db().await?;
-            // Read first: a process may start while nothing can be written.
+            // Read first: a process may start while the database is read-only.
             let mut kept = kept_key(&mut db).await?;
             if kept.is_none() {
                 sqlx::query!(
@@ -37,7 +37,7 @@ impl Store {
         .await
     }
 
-    /// Fingerprints of the signing keys that the database keeps.
+    /// Fingerprints of the signing keys that are stored in the database.
     pub async fn kept_signing_keys(&self) -> Result<Vec<String>, Error> {
         self.retryable("kept_signing_keys", || async {
             sqlx::query_scalar!(
@@ -50,7 +50,7 @@ impl Store {
         .await
     }
 
-    /// Remembers that the key with this fingerprint signs.
+    /// Records that the key with this fingerprint signs.
     pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
         self.retryable("remember_signing_key", || async {
             let mut db = self.db().await?;
@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Fingerprints outside of `held` that stand behind keys which could still be used.
+    /// Fingerprints outside of `held` that usable API keys need.
     pub async fn missing_signing_keys(
         &self,
         held: &[String],

@@ -1,4 +1,4 @@
-//! Suspensions: one statement for many, told apart by what became of each.
+//! Suspensions: one statement for many keys, with an outcome for each.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,28 +6,28 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::Timestamp;
 
-/// A suspension that is to be stored.
+/// A suspension to be stored.
 #[derive(Debug)]
 pub struct Suspension {
     pub key_id: String,
-    /// Of the rule that was broken: a later one has forgiven it.
+    /// The reset generation of the rule that was broken: a later generation cancels the suspension.
     pub reset_generation: i32,
     pub until: Timestamp,
-    /// Sent before, and nobody knows whether it was stored then.
+    /// It was sent before, and whether it was stored is unknown.
     pub sent: bool,
 }
 
-/// The rest was suspended already, or forgiven, or deleted.
+/// The outcome of storing suspensions. Keys in neither list were suspended already, reset or deleted.
 #[derive(Debug)]
 pub struct SuspensionOutcome {
-    /// Keys that this very process has suspended.
+    /// Keys suspended by this process.
     pub stored: Vec<String>,
-    /// Keys whose rows were locked: nobody is waited for.
+    /// Keys whose rows were locked: the statement does not wait for locks.
     pub locked: Vec<String>,
 }
 
 impl Store {
-    /// Suspends the keys that are not suspended, nor have been forgiven meanwhile.
+    /// Suspends the keys that are not suspended yet and have not been reset since.
     pub async fn suspend_keys(
         &self,
         suspensions: &[Suspension],
@@ -38,7 +38,7 @@ impl Store {
         let epochs: Vec<_> = suspensions.iter().map(|s| s.reset_generation).collect();
         let tried = AtomicBool::new(false);
         self.retryable("suspend_keys", || async {
-            // The try before may have been stored, and its answer lost.
+            // The previous attempt may have been stored although its answer was lost.
             let again = tried.swap(true, Ordering::Relaxed);
             let sent: Vec<_> = suspensions.iter().map(|s| s.sent || again).collect();
             let mut db = self.db().await?;

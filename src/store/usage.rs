@@ -7,7 +7,7 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::{FleetTotal, Timestamp, UsageBatch};
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub struct StoredBatch {
     /// Keys whose rows were locked: they were left out, so that a flush never waits and is never waited for.
@@ -15,7 +15,7 @@ pub struct StoredBatch {
     pub totals: Vec<FleetTotal>,
 }
 
-/// A batch as parallel lists: of all its keys, and of those that have a limit.
+/// A batch as parallel lists: one set for all its keys, one for those that have a limit.
 struct Lists {
     ids: Vec<String>,
     uses: Vec<i64>,
@@ -46,9 +46,9 @@ impl Lists {
 }
 
 impl Store {
-    /// Adds the batch to the rows, unless it was added before: the number is checked and set in the same
-    /// statement. `returns_in` tells in how long what was spent of a key has returned. `"updatedAt"` stays; a counter
-    /// that is still INTEGER saturates.
+    /// Adds the batch to the rows, unless it was added before: its number is checked and set in the same statement.
+    /// `returns_in` gives the time in which the spent part of a limit is available again. `"updatedAt"` stays as it is;
+    /// a counter that is still INTEGER saturates.
     #[expect(clippy::too_many_lines)] // One statement.
     pub async fn add_usage(
         &self,
@@ -158,7 +158,8 @@ impl Store {
             .fetch_one(&mut db)
             .await?;
             db.commit().await?;
-            // An earlier try has stored it while this one waited for it, so this one cannot see what it left out.
+            // An earlier attempt stored the batch while this one waited for it, so this one cannot see what was
+            // skipped.
             let skipped = row.skipped.ok_or(StoreError::Superseded)?;
             let keys = row.key_ids.into_iter().zip(row.epochs);
             let totals = keys.zip(row.totals.into_iter().zip(row.full_at)).map(
@@ -177,7 +178,7 @@ impl Store {
         .await
     }
 
-    /// What all processes have spent of these keys.
+    /// The fleet totals of these keys: what all processes together have used.
     pub async fn read_fleet_totals(&self, key_ids: &[String]) -> Result<Vec<FleetTotal>, Error> {
         self.retryable("read_fleet_totals", || async {
             sqlx::query_as!(
@@ -196,7 +197,7 @@ impl Store {
         .await
     }
 
-    /// Forgets what has returned long ago, and processes that have not flushed for long.
+    /// Deletes totals that have long been available again, and processes that have not flushed for long.
     pub async fn prune_usage(&self, now: Timestamp) -> Result<(), Error> {
         const DAY: i64 = 86_400;
         let (full_before, flushed_before) = (now.plus_seconds(-DAY), now.plus_seconds(-30 * DAY));

@@ -7,7 +7,7 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::{AllowList, CredentialDigest, KeyPolicy, Metadata, StoredHash, Timestamp};
 
-/// A row that the presented key may belong to. Whether it does is decided by comparing it with what is stored.
+/// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     pub policy: KeyPolicy,
@@ -16,7 +16,7 @@ pub struct Candidate {
     pub cold_digest: Option<Vec<u8>>,
 }
 
-/// What a row stores of its key.
+/// The stored form of a key.
 #[derive(Debug, Clone)]
 pub enum StoredKey {
     Hash(StoredHash),
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
-    /// changed meanwhile.
+    /// changed since.
     pub async fn replace_hash(
         &self,
         id: &str,
@@ -130,7 +130,7 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, unless the key has changed meanwhile.
+    /// Stores the cold digest of a key that has just been verified, unless the key has changed since.
     pub async fn keep_cold_digest(
         &self,
         id: &str,

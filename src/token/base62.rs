@@ -3,7 +3,7 @@
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-/// The largest multiple of 62 in a byte: bytes from here on would favour the first digits.
+/// The largest multiple of 62 in a byte: higher bytes would favour the first digits.
 const UNBIASED: u8 = u8::MAX / 62 * 62;
 
 pub(super) fn is_base62(text: &str) -> bool {
@@ -20,7 +20,7 @@ pub(super) fn encode<const N: usize>(mut value: u64) -> [u8; N] {
     digits
 }
 
-/// Appends `count` uniform digits. What the generator gave is wiped.
+/// Appends `count` uniform digits. The random bytes are wiped.
 pub(super) fn push_random<R: CryptoRng + ?Sized>(text: &mut String, count: usize, rng: &mut R) {
     let mut bytes = Zeroizing::new([0; 32]);
     let mut missing = count;

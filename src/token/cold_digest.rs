@@ -1,4 +1,4 @@
-//! The cold digest: what lets another process prove a key without hashing, at the price that whoever has both the
+//! The cold digest lets another process authenticate a key without hashing. The price: an attacker with both the
 //! database and the signing keys can test guesses fast. With the database alone a thief still faces argon2id.
 
 use hmac::{Hmac, Mac};
@@ -17,8 +17,8 @@ const KEPT: &str = "coldDigest (API_KEYS_COLD_DIGEST) requires a first signing k
 const PURPOSE: &[u8] = b"sophra-api-keys cold digest v1";
 
 impl ColdDigests {
-    /// None under a signing key that the database keeps too: the digest must not lie beside its key. The key that
-    /// signs must not be such a one.
+    /// Leaves out signing keys that the database stores too: the digest must not lie beside its key. The key that signs
+    /// must not be among them.
     pub fn new(keyring: &Keyring, kept: &[String]) -> Result<Self, Error> {
         let is_kept = |key: &SigningKey| kept.iter().any(|kept| kept == key.fingerprint());
         if is_kept(keyring.signer()) {
@@ -28,14 +28,14 @@ impl ColdDigests {
         Ok(Self(own.filter_map(|key| key.derive(PURPOSE)).collect()))
     }
 
-    /// The digest to keep of a key that the hash has proved, under the key that signs now.
+    /// The digest to store for a key that matched its hash, under the key that signs now.
     pub fn digest(&self, key: &Plaintext, hash: &StoredHash) -> Option<Vec<u8>> {
         self.0
             .first()
             .map(|mac| of(mac, key, hash).finalize().into_bytes().to_vec())
     }
 
-    /// Whether the kept digest is of this key and this hash, under any of the keys. In constant time.
+    /// Whether the stored digest is of this key and this hash, under any of the keys. Compares in constant time.
     pub fn matches(&self, key: &Plaintext, hash: &StoredHash, kept: &[u8]) -> bool {
         self.0
             .iter()
@@ -43,8 +43,8 @@ impl ColdDigests {
     }
 }
 
-/// Bound to the stored hash: where another writer replaces that, the digest proves nothing any more. A key has no
-/// line break, so the two cannot be shifted against each other.
+/// Bound to the stored hash: if another writer replaces the hash, the digest is no longer valid. A key has no line
+/// break, so the boundary between the two is unambiguous.
 fn of(mac: &Hmac<Sha256>, key: &Plaintext, hash: &StoredHash) -> Hmac<Sha256> {
     mac.clone()
         .chain_update(key.expose())

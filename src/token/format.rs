@@ -1,11 +1,11 @@
-//! What stands before the digits of a key.
+//! The part of a key before its digits.
 
 use super::base62;
 
 /// The longest prefix, in characters.
 pub const MAX_PREFIX_LENGTH: usize = 20;
 
-/// What a key is for; a key of the other environment is refused.
+/// The purpose of a key. A key of the other environment is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Environment {
     /// Production, the default.
@@ -28,8 +28,8 @@ impl Environment {
 
 /// Whether `text` may be a prefix: 1–20 of `A-Za-z0-9`, a letter first.
 ///
-/// An adopted key that happens to begin with a prefix and `_` is taken for one of ours and refused,
-/// so a prefix should be long enough to be nobody else's.
+/// A legacy key that happens to begin with a prefix and `_` is taken for one of ours and refused, so a prefix should be
+/// long enough to be unique.
 #[must_use]
 pub fn is_prefix(text: &str) -> bool {
     text.len() <= MAX_PREFIX_LENGTH
@@ -37,7 +37,7 @@ pub fn is_prefix(text: &str) -> bool {
         && base62::is_base62(text)
 }
 
-/// What surrounds the digits of a key: the prefixes and the environment of this process.
+/// The prefixes and the environment of this process, which surround the digits of its keys.
 #[derive(Clone, Debug)]
 pub struct KeyFormat {
     prefix: String,
@@ -46,8 +46,7 @@ pub struct KeyFormat {
 }
 
 impl KeyFormat {
-    /// The first prefix issues, all are accepted. `None` without a prefix, or when one is not
-    /// [a prefix](is_prefix).
+    /// The first prefix is for new keys; all are accepted. `None` without a prefix, or if [`is_prefix`] rejects one.
     #[must_use]
     pub fn new(prefixes: Vec<String>, environment: Environment) -> Option<Self> {
         if !prefixes.iter().all(|prefix| is_prefix(prefix)) {

@@ -1,4 +1,5 @@
-//! What a string is, told to a person: the same rules as [`Tokens::parse`](super::tokens::Tokens::parse), which only says no.
+//! Explains a string to a person, by the same rules as [`Tokens::parse`](super::tokens::Tokens::parse), which gives no
+//! reasons.
 
 use serde::Serialize;
 
@@ -13,20 +14,20 @@ use super::shape::{
 /// Digits after the last `_`.
 const DIGITS: usize = SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS;
 
-/// What a string is. Nothing secret is in it, and nothing of a string that is no key.
+/// The explanation of a string. It contains nothing secret, and nothing of a string that is not a key.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
     pub well_formed: bool,
-    /// Of which sort it is; `None`: it is no key.
+    /// The kind of key; `None` if the string is not a key.
     pub kind: Option<KeyKind>,
     /// The displayable beginning of an issued key.
     pub start: Option<String>,
-    /// Whether the tag was made by a signing key at hand.
+    /// Whether a configured signing key made the tag.
     pub tag: TagCheck,
     /// Fingerprint of the signing key that made the tag.
     pub signing_key: Option<String>,
-    /// What is wrong, or what could not be told.
+    /// The problem, or the check that was not possible.
     pub note: Option<String>,
 }
 
@@ -34,7 +35,7 @@ pub struct Inspection {
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
     Issued,
-    /// Has the shape of a key of an older implementation: only the database knows it.
+    /// A string in the shape of a legacy key: only the database knows whether it is one.
     Adopted,
 }
 
@@ -42,13 +43,13 @@ pub enum KeyKind {
 #[serde(rename_all = "lowercase")]
 pub enum TagCheck {
     Valid,
-    /// Made by none of the signing keys at hand.
+    /// Made by none of the configured signing keys.
     Unknown,
-    /// There is no signing key at hand, or no tag.
+    /// No signing key is configured, or there is no tag.
     Unchecked,
 }
 
-/// What `text` is. Without a keyring its tag is not checked.
+/// Explains `text`. Without a keyring its tag is not checked.
 #[must_use]
 pub fn inspect(text: &str, format: &KeyFormat, keyring: Option<&Keyring>) -> Inspection {
     if let Err(note) = presentable(text) {
@@ -162,7 +163,7 @@ fn checksum_holds(text: &str) -> bool {
     split_end(text, CRC_DIGITS).is_some_and(|(head, crc)| checksum(head) == crc.as_bytes())
 }
 
-/// A key of another prefix would be looked for among the adopted ones, and not be found.
+/// A key of another prefix would be looked up as a legacy key, and not be found.
 fn adopted_note(text: &str) -> &'static str {
     let other = text
         .split_once('_')

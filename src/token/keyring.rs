@@ -1,4 +1,4 @@
-//! The keys that sign keys.
+//! The keys that sign API keys.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use super::shape::TAG_DIGITS;
 /// The shortest signing key, in bytes.
 pub const MIN_SIGNING_KEY_BYTES: usize = 32;
 
-/// Sets the fingerprint apart from every other hash of the same bytes.
+/// Separates the fingerprint from every other hash of the same bytes.
 const FINGERPRINT_DOMAIN: &[u8] = b"sophra-api-keys/signing-key-fingerprint/v1\0";
 
-/// Bits of the 64 read that the tag leaves out: it keeps the top 47.
+/// Bits of the 64 that are dropped: the tag keeps the top 47.
 const TAG_SHIFT: u32 = 64 - 47;
 
 /// A secret that makes tags. `Debug` shows its fingerprint only.
 ///
-/// What is kept is the keyed state of HMAC-SHA-256 (RFC 2104), so that a tag costs no key schedule.
+/// It is stored as the keyed state of HMAC-SHA-256 (RFC 2104), so that a tag costs no key schedule.
 #[derive(Clone)]
 pub struct SigningKey {
     keyed: Hmac<Sha256>,
@@ -28,8 +28,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// From at least [32 bytes](MIN_SIGNING_KEY_BYTES), else `None`. The bytes are not kept: handed
-    /// over as `Zeroizing`, they are wiped here.
+    /// `None` for less than [32 bytes](MIN_SIGNING_KEY_BYTES). The bytes are not kept: passed as `Zeroizing`, they are
+    /// wiped here.
     #[must_use]
     pub fn new(bytes: impl AsRef<[u8]>) -> Option<Self> {
         let bytes = bytes.as_ref();
@@ -43,13 +43,13 @@ impl SigningKey {
         })
     }
 
-    /// Names the key without giving it away: 16 hexadecimal digits of a SHA-256 of it.
+    /// Identifies the key without revealing it: 16 hexadecimal digits of its SHA-256.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// A keyed HMAC-SHA-256 for another purpose, under a key of its own derived from this one.
+    /// A keyed HMAC-SHA-256 for another purpose, under a key derived from this one.
     pub fn derive(&self, purpose: &[u8]) -> Option<Hmac<Sha256>> {
         let derived = self
             .keyed
@@ -81,7 +81,7 @@ fn fingerprint(bytes: &[u8]) -> String {
     format!("{:016x}", first_64_bits(&digest))
 }
 
-/// Big-endian.
+/// Reads big-endian.
 fn first_64_bits(digest: &[u8]) -> u64 {
     digest
         .iter()
@@ -97,7 +97,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The first key signs, all verify. `None` when there is none.
+    /// The first key signs; all keys verify. `None` if there is none.
     #[must_use]
     pub fn new(keys: Vec<SigningKey>) -> Option<Self> {
         let mut keys = keys.into_iter();
@@ -113,13 +113,12 @@ impl Keyring {
         &self.signer
     }
 
-    /// All of them, the signer first.
+    /// All keys, the signer first.
     pub fn iter(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.signer).chain(&self.others)
     }
 
-    /// The key that made `tag` for `text`. Each comparison takes constant time; which key matched is
-    /// no secret.
+    /// The key that made `tag` for `text`. Each comparison takes constant time; which key matched is not secret.
     pub(super) fn author_of(&self, text: &str, tag: &str) -> Option<&SigningKey> {
         self.iter()
             .find(|key| key.tag(text).ct_eq(tag.as_bytes()).into())

@@ -1,4 +1,4 @@
-//! How long each part of a key is, and how its checksum is made.
+//! The lengths of the parts of a key, and its checksum.
 //!
 //! `<prefix>_<live|test>_<lookup:12>_<secret:32><tag:8><crc:6>`, digits in base62.
 

@@ -1,4 +1,4 @@
-//! Makes keys, and parses what is presented as one.
+//! Generates keys, and parses presented ones.
 
 use rand::CryptoRng;
 
@@ -14,15 +14,15 @@ use crate::model::Plaintext;
 /// A new key.
 #[derive(Debug)]
 pub struct Generated {
-    /// The whole key, answered to its owner once.
+    /// The whole key, returned to its owner once.
     pub plaintext: Plaintext,
     /// The public id that finds the row.
     pub lookup: String,
-    /// The displayable beginning, `<prefix>_<environment>_<lookup>`: no secret in it.
+    /// The displayable beginning, `<prefix>_<environment>_<lookup>`. It contains no secret.
     pub start: String,
 }
 
-/// A string that may be a key. Only its stored hash proves that it is one.
+/// A string that may be a key. Only its stored hash can authenticate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParsedKey<'a> {
     /// Issued here: the checksum holds, and one of our signing keys made the tag.
@@ -32,11 +32,11 @@ pub enum ParsedKey<'a> {
         /// Fingerprint of the signing key that made the tag.
         signing_key: &'a str,
     },
-    /// The shape of an adopted key: visible ASCII without an accepted prefix.
+    /// A string in the shape of a legacy key: visible ASCII without an accepted prefix.
     Legacy,
 }
 
-/// Makes and parses keys.
+/// Generates and parses keys.
 #[derive(Debug)]
 pub struct Tokens {
     format: KeyFormat,
@@ -44,23 +44,23 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Keys of this format, signed and verified by this keyring.
+    /// Generates and parses keys of this format, signed and verified by this keyring.
     #[must_use]
     pub fn new(format: KeyFormat, keyring: Keyring) -> Self {
         Self { format, keyring }
     }
 
-    /// The signing keys; the signer's fingerprint is stored beside a generated key.
+    /// The signing keys. The signer's fingerprint is stored with a generated key.
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }
 
-    /// A new key of the first prefix, signed by the first signing key. `rng` is the operating
-    /// system's, or seeded by it.
+    /// Generates a key of the first prefix, signed by the first signing key. `rng` is the operating system's generator,
+    /// or seeded by it.
     #[must_use]
     pub fn generate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Generated {
-        // Room for all of it: a reallocation would leave the secret behind in freed memory.
+        // Enough capacity for the whole key: a reallocation would leave the secret behind in freed memory.
         let mut text = String::with_capacity(MAX_LENGTH);
         text.extend([
             self.format.prefix(),
@@ -85,10 +85,10 @@ impl Tokens {
         }
     }
 
-    /// What `text` may be; `None` when it cannot be a key.
+    /// Parses `text`; `None` if it cannot be a key.
     ///
-    /// Pure computation, cheapest first: length, characters, prefix, shape, environment, checksum,
-    /// tag. Nothing is allocated.
+    /// Pure computation, cheapest check first: length, characters, prefix, shape, environment, checksum, tag. Nothing
+    /// is allocated.
     #[must_use]
     pub fn parse<'a>(&'a self, text: &'a str) -> Option<ParsedKey<'a>> {
         if !is_presentable(text) {
@@ -100,8 +100,8 @@ impl Tokens {
         }
     }
 
-    /// The public id in a text of the shape of an issued key, whoever made it: it names what was presented, and proves
-    /// nothing.
+    /// The public id in a text of the shape of an issued key, authentic or not. It identifies what was presented, and
+    /// does not authenticate it.
     #[must_use]
     pub fn public_part<'a>(&self, text: &'a str) -> Option<&'a str> {
         let (prefix, rest) = text.split_once('_')?;

@@ -46,7 +46,7 @@ fn a_change_makes_every_entry_of_its_row_stale_and_no_other() {
 }
 
 #[test]
-fn what_changed_while_it_was_read_is_read_again() {
+fn a_row_that_changed_while_it_was_read_is_read_again() {
     let (cache, _) = cache(10);
     let read_at = cache.sequence();
     cache.changed("a");
@@ -56,7 +56,7 @@ fn what_changed_while_it_was_read_is_read_again() {
 }
 
 #[test]
-fn an_entry_that_comes_too_late_is_stale_from_the_start() {
+fn an_entry_read_before_a_change_is_stale_from_the_start() {
     let (cache, now) = cache(10);
     let (row, read_at) = read(&cache, "a");
     cache.changed("a");
@@ -83,7 +83,7 @@ fn a_refusal_is_forgotten_with_any_change_and_after_a_moment() {
 }
 
 #[test]
-fn nothing_is_believed_beyond_the_staleness_bound() {
+fn nothing_is_trusted_beyond_the_staleness_bound() {
     let (cache, now) = cache(10);
     let (row, read_at) = read(&cache, "a");
     let digest = cache.key("key");
@@ -98,7 +98,7 @@ fn nothing_is_believed_beyond_the_staleness_bound() {
 }
 
 #[test]
-fn a_scan_does_not_push_out_what_is_in_use() {
+fn a_scan_does_not_evict_entries_in_use() {
     let (cache, now) = cache(1_000);
     let insert = |presented: &str| {
         let (row, read_at) = read(&cache, presented);
@@ -127,13 +127,13 @@ fn a_scan_does_not_push_out_what_is_in_use() {
 }
 
 #[test]
-fn rows_that_nothing_belongs_to_are_forgotten() {
+fn rows_without_entries_are_dropped() {
     let (cache, _) = cache(10);
     for n in 0..5_000 {
         cache.changed(&format!("{n}"));
     }
     cache.sweep();
-    // Asked for a moment ago: a verify in flight may need them.
+    // Requested a moment ago: a verify in flight may need them.
     assert!(cache.row("0", Sequence(0)).is_none());
 }
 

@@ -16,12 +16,12 @@ fn key(text: &str) -> Plaintext {
     Plaintext::new(text.to_owned())
 }
 
-fn phc(text: &str) -> StoredHash {
+fn stored_hash(text: &str) -> StoredHash {
     StoredHash::new(text.to_owned())
 }
 
 #[tokio::test]
-async fn a_hash_proves_its_key_and_no_other() {
+async fn a_hash_matches_its_key_and_no_other() {
     let hasher = Hasher::new(small(), 1);
     let stored = hasher.hash(key(KEY), [9; SALT_BYTES]).await.unwrap();
     assert!(
@@ -61,15 +61,15 @@ const INTEROP: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn hashes_of_the_reference_implementation_are_proved() {
+async fn hashes_of_the_reference_implementation_match() {
     let hasher = Hasher::new(HashParams::default(), 1);
     let salt = std::array::from_fn(|i| u8::try_from(i).unwrap());
     let ours = hasher.hash(key(KEY), salt).await.unwrap();
     for stored in INTEROP {
         let outdated = !stored.contains("m=7168,t=5,");
-        let proof = hasher.verify(key(KEY), phc(stored)).await;
+        let proof = hasher.verify(key(KEY), stored_hash(stored)).await;
         assert_eq!(proof, Ok(Proof::Match { outdated }), "{stored}");
-        let mismatch = hasher.verify(key("another key"), phc(stored)).await;
+        let mismatch = hasher.verify(key("another key"), stored_hash(stored)).await;
         assert_eq!(mismatch, Ok(Proof::Mismatch), "{stored}");
     }
     assert!(INTEROP.contains(&ours.as_str()));
@@ -88,7 +88,7 @@ async fn other_parameters_are_outdated() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_computed_is_unreadable_and_costs_no_hash() {
+async fn hashes_out_of_bounds_are_unreadable_and_not_computed() {
     let salt = "AAECAwQFBgcICQoLDA0ODw";
     let output = "piPjRfjJ1ndXbdNjmIziSAOnJGaHe+PKOGYhCxzWGfc";
     let with = |costs: &str| format!("$argon2id$v=19${costs}${salt}${output}");
@@ -142,7 +142,7 @@ async fn what_may_not_be_computed_is_unreadable_and_costs_no_hash() {
 
     let hasher = Hasher::new(small(), 1);
     for text in texts {
-        let proof = hasher.verify(key(KEY), phc(&text)).await;
+        let proof = hasher.verify(key(KEY), stored_hash(&text)).await;
         assert_eq!(
             proof,
             Ok(Proof::Unreadable),
@@ -152,7 +152,7 @@ async fn what_may_not_be_computed_is_unreadable_and_costs_no_hash() {
     }
     assert_eq!(hasher.stats().hashes, 0);
     assert_eq!(
-        hasher.verify(key(KEY), phc(&good)).await,
+        hasher.verify(key(KEY), stored_hash(&good)).await,
         Ok(Proof::Match { outdated: false })
     );
 }
@@ -232,16 +232,16 @@ fn below_owasp() {
 #[test]
 fn debug_shows_no_hash() {
     let hasher = Hasher::new(HashParams::default(), 1);
-    let shown = format!("{:?} {hasher:?}", phc("$argon2id$secret"));
+    let debug = format!("{:?} {hasher:?}", stored_hash("$argon2id$secret"));
     assert!(
-        shown.contains("StoredHash(…)") && !shown.contains("secret"),
-        "{shown}"
+        debug.contains("StoredHash(…)") && !debug.contains("secret"),
+        "{debug}"
     );
 }
 
 proptest! {
     #[test]
-    fn hostile_strings_are_read_without_panic(
+    fn hostile_strings_cause_no_panic(
         text in any::<String>(), costs in "[mtp=,0-9$]{0,40}", cut in 0_usize..90
     ) {
         let good = INTEROP[0];

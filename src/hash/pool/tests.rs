@@ -21,7 +21,7 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// A job that runs until it is told to end, and its caller.
+/// A job that runs until it is notified, and its caller.
 struct Held {
     caller: JoinHandle<Result<(), Error>>,
     end: mpsc::Sender<()>,
@@ -62,7 +62,7 @@ async fn a_permit_belongs_to_the_hash_and_not_to_its_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_goes_while_waiting_gives_its_place_back() {
+async fn a_caller_dropped_while_waiting_gives_its_slot_back() {
     let pool = pool(1);
     let held = hold(&pool).await;
     let waiting = tokio::spawn({
@@ -79,7 +79,7 @@ async fn a_caller_that_goes_while_waiting_gives_its_place_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn overload_answers_at_once_with_the_real_backlog() {
+async fn overload_fails_at_once_with_the_real_backlog() {
     let pool = pool(2);
     let held = [hold(&pool).await, hold(&pool).await];
     pool.mean_ns.store(MAX_BACKLOG_NS, Relaxed);
@@ -108,7 +108,7 @@ async fn overload_answers_at_once_with_the_real_backlog() {
     HashPool::run(&pool, small(), |_| ()).await.unwrap();
 }
 
-/// However slow a hash was measured, an idle pool works, so a bad measurement heals.
+/// An idle pool works however slow the measured mean is, so that a bad measurement is corrected.
 #[tokio::test]
 async fn an_idle_pool_is_never_overloaded() {
     let pool = pool(1);
@@ -118,7 +118,7 @@ async fn an_idle_pool_is_never_overloaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn never_more_at_once_than_permits_and_memory_is_reused() {
+async fn concurrency_is_bounded_by_permits_and_memory_is_reused() {
     let pool = pool(3);
     let running = Arc::new(AtomicUsize::new(0));
     let buffers = Arc::new(Mutex::new(HashSet::new()));
@@ -143,7 +143,7 @@ async fn never_more_at_once_than_permits_and_memory_is_reused() {
 }
 
 #[tokio::test]
-async fn larger_memory_is_lent_and_not_kept() {
+async fn larger_buffers_are_not_kept() {
     let pool = pool(1);
     let large = HashParams::new(64, 1, 1).unwrap();
     assert_eq!(
@@ -181,14 +181,14 @@ fn the_mean_follows_the_measurements() {
     assert_eq!(default.stats().mean_us, 8_960);
 }
 
-/// Work that has time, begun beside the test.
-fn later(pool: &Arc<HashPool>) -> JoinHandle<Result<(), Error>> {
+/// Spawns background work.
+fn spawn_background(pool: &Arc<HashPool>) -> JoinHandle<Result<(), Error>> {
     let pool = Arc::clone(pool);
     tokio::spawn(async move { HashPool::run_when_idle(&pool, small(), |_| ()).await })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_that_has_time_waits_for_all_callers() {
+async fn background_work_waits_for_all_callers() {
     let pool = pool(1);
     let held = hold(&pool).await;
     let caller = tokio::spawn({
@@ -196,7 +196,7 @@ async fn work_that_has_time_waits_for_all_callers() {
         async move { HashPool::run(&pool, small(), |_| ()).await }
     });
     until(|| pool.stats().queued == 2).await;
-    let waiting: Vec<_> = (0..8).map(|_| later(&pool)).collect();
+    let waiting: Vec<_> = (0..8).map(|_| spawn_background(&pool)).collect();
     for _ in 0..1_000 {
         yield_now().await;
     }
@@ -212,7 +212,7 @@ async fn work_that_has_time_waits_for_all_callers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
+async fn background_work_leaves_a_permit_free_and_takes_no_queue_slot() {
     let pool = pool(3);
     let (end, ended) = mpsc::channel::<()>();
     let ended = Arc::new(Mutex::new(ended));
@@ -231,7 +231,7 @@ async fn work_that_has_time_leaves_a_permit_free_and_no_place_in_the_queue() {
     }
     assert_eq!(pool.semaphore.available_permits(), 1);
     assert_eq!(pool.stats().queued, 0);
-    // A caller is served at once, while the others run.
+    // A caller runs at once, while the background work is running.
     HashPool::run(&pool, small(), |_| ()).await.unwrap();
     assert_eq!(pool.stats().hashes, 1);
     for _ in 0..3 {

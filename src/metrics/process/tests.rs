@@ -20,7 +20,7 @@ fn labels_are_escaped() {
 }
 
 #[test]
-fn buckets_have_what_took_no_longer() {
+fn buckets_are_cumulative() {
     let metrics = Metrics::default();
     for nanos in [0, 250, 251, 2_500_000_000, 2_500_000_001] {
         metrics.warm.observe(Duration::from_nanos(nanos));
@@ -60,7 +60,7 @@ fn the_first_clients_keep_their_names() {
 }
 
 #[test]
-fn what_is_not_known_counts_as_a_defect() {
+fn unknown_results_count_as_a_defect() {
     let metrics = Metrics::default();
     metrics.verifies.count("NOT_FOUND");
     assert_eq!(

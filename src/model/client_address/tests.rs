@@ -22,12 +22,12 @@ fn ip(trust: &ProxyTrust, lines: &[&str]) -> String {
     client.ip.map_or("unknown".into(), |ip| ip.to_string())
 }
 
-/// What the operator declares in the table: proxies in two private networks and at one public address.
+/// The operator's proxies in these tests: two private networks and one public address.
 const OWN: [&str; 3] = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"];
 const REAL: &str = "203.0.113.7";
 
-/// Lines of the header as they arrive, when a client at [`REAL`] tries to pass for another behind one proxy of ours,
-/// which appends. Whatever is on the left, the answer is the real address, or unknown.
+/// Lines of the header as they arrive when a client at [`REAL`] tries to spoof another address behind one of our
+/// proxies, which appends. Whatever is on the left, the result is the real address, or unknown.
 const SPOOFED: &[&[&str]] = &[
     &["10.1.2.3, 203.0.113.7"],
     &["127.0.0.1, 203.0.113.7"],
@@ -95,7 +95,7 @@ const SPOOFED: &[&[&str]] = &[
     &["203.0.113.7"],
 ];
 
-/// Where the proxies themselves say nothing that could be believed: never anything but unknown.
+/// Lines where the proxies' own part is unreadable: the result is always unknown.
 const UNREADABLE: &[&[&str]] = &[
     &[],
     &[""],
@@ -124,7 +124,7 @@ const UNREADABLE: &[&[&str]] = &[
 ];
 
 #[test]
-fn no_client_passes_for_another() {
+fn no_client_can_spoof_an_address() {
     assert!(SPOOFED.len() >= 60, "{} cases", SPOOFED.len());
     for lines in SPOOFED {
         for trust in [proxies(&OWN), hops(1)] {
@@ -135,7 +135,7 @@ fn no_client_passes_for_another() {
 }
 
 #[test]
-fn nor_behind_two_proxies() {
+fn no_client_can_spoof_an_address_behind_two_proxies() {
     for lines in SPOOFED {
         for second in ["10.0.0.9", "fd00::9", "[fd00::9]:443", "::ffff:10.0.0.9"] {
             let lines: Vec<&str> = lines.iter().copied().chain([second]).collect();
@@ -147,7 +147,7 @@ fn nor_behind_two_proxies() {
 }
 
 #[test]
-fn what_a_proxy_leaves_unclear_is_unknown() {
+fn an_unreadable_hop_makes_the_address_unknown() {
     for lines in UNREADABLE {
         for trust in [proxies(&OWN), hops(1)] {
             assert_eq!(ip(&trust, lines), "unknown", "{lines:?} by {trust:?}");
@@ -162,7 +162,7 @@ fn too_few_hops_are_unknown() {
 }
 
 #[test]
-fn only_proxies_are_no_client() {
+fn a_list_of_proxies_alone_has_no_client() {
     for line in ["10.1.2.3", "10.1.2.3, 10.0.0.1, fd00::1, 192.0.2.1"] {
         assert_eq!(ip(&proxies(&OWN), &[line]), "unknown");
     }
@@ -236,9 +236,9 @@ fn networks() -> impl Strategy<Value = Vec<IpNet>> {
 }
 
 proptest! {
-    /// Whatever a client sends: what our proxies have appended decides alone.
+    /// Whatever a client sends, only the hops appended by our proxies decide.
     #[test]
-    fn the_left_never_decides(spoofed in any::<Vec<String>>(), own in networks(), client: u32, chain in 0..4_usize) {
+    fn spoofed_hops_never_decide(spoofed in any::<Vec<String>>(), own in networks(), client: u32, chain in 0..4_usize) {
         let client = IpAddr::V4(Ipv4Addr::from_bits(client));
         let trusted = own[0].network().to_string();
         let appended = std::iter::once(client.to_string()).chain(std::iter::repeat_n(trusted, chain));
@@ -253,7 +253,7 @@ proptest! {
 
     /// `Headers.get` joins lines by a comma.
     #[test]
-    fn lines_are_one_list(lines in any::<Vec<String>>(), count in 1..5_usize) {
+    fn several_lines_equal_one_joined_line(lines in any::<Vec<String>>(), count in 1..5_usize) {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         for trust in [hops(count), proxies(&OWN)] {
             let joined = lines.join(", ");

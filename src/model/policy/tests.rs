@@ -26,7 +26,7 @@ fn check(policy: &KeyPolicy, scopes: &[&str]) -> Result<(), Refusal> {
 }
 
 #[test]
-fn expiry_counts_from_the_very_instant() {
+fn a_key_expires_at_exactly_its_expiry_instant() {
     let at = |expires_at| {
         check(
             &KeyPolicy {
@@ -41,7 +41,7 @@ fn expiry_counts_from_the_very_instant() {
 }
 
 #[test]
-fn a_replaced_key_says_no_more_than_an_unknown_one() {
+fn a_replaced_key_reveals_no_more_than_an_unknown_one() {
     let replaced = KeyPolicy {
         grace_ends_at: Some(NOW),
         is_active: false,
@@ -77,7 +77,7 @@ fn scopes_are_held_exactly_by_prefix_or_all() {
 }
 
 #[test]
-fn an_unreadable_list_or_an_unknown_address_refuses() {
+fn an_unparseable_list_or_an_unknown_address_refuses() {
     let list = |entries: &[&str]| {
         AllowList::parse(
             &entries
@@ -98,9 +98,9 @@ fn an_unreadable_list_or_an_unknown_address_refuses() {
     assert!(!list(&["::/0"]).allows(ip("10.1.1.1")));
 }
 
-/// Against a reference that knows nothing but bits: addresses as 128-bit numbers, IPv4 as IPv6-mapped.
+/// Compares with a reference implementation on bits: addresses as 128-bit numbers, IPv4 as IPv6-mapped.
 #[test]
-fn networks_match_like_their_bits() {
+fn networks_match_bit_by_bit() {
     use rand::{RngExt, SeedableRng, rngs::StdRng};
     use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -143,7 +143,7 @@ fn networks_match_like_their_bits() {
         };
 
         let differing = (network ^ address).checked_shr(width - length).unwrap_or(0);
-        // An IPv6 network that happens to be random bits never is the mapped range.
+        // A random IPv6 network is never the mapped range.
         let expected = same_family && differing == 0;
         matched += usize::from(expected);
         assert_eq!(

@@ -28,8 +28,8 @@ fn rule(limit: u32, window: Duration) -> Rule {
     }
 }
 
-/// The same after what was used has been forgiven so many times.
-fn forgiven(rule: Rule, generation: i32) -> Rule {
+/// The same rule after this many resets.
+fn with_generation(rule: Rule, generation: i32) -> Rule {
     Rule { generation, ..rule }
 }
 
@@ -42,14 +42,14 @@ fn limits() -> (FakeRelativeClock, Limiters<FakeRelativeClock>) {
     (clock.clone(), Limiters::new(clock))
 }
 
-/// How many of `tries` requests are allowed.
+/// The number of `tries` requests that are allowed.
 fn allowed(limits: &Limiters<impl Clock>, rule: Rule, tries: u32) -> u32 {
     let one = || matches!(check(limits, "key", rule, cost(1)), Decision::Allowed(_));
     (0..tries).map(|_| u32::from(one())).sum()
 }
 
 #[test]
-fn counts_down_to_a_refusal_that_says_when() {
+fn counts_down_to_a_refusal_with_a_retry_time() {
     let (clock, limits) = limits();
     let three = rule(3, MINUTE);
     for (remaining, reset_ms) in [(2, 20_000), (1, 40_000), (0, 60_000)] {
@@ -109,7 +109,7 @@ fn keys_do_not_share() {
 }
 
 #[test]
-fn waiting_as_long_as_told_is_enough_and_a_millisecond_less_is_not() {
+fn the_retry_time_is_enough_and_a_millisecond_less_is_not() {
     for (limit, window) in [(1, 1), (7, 1), (7, 60), (100, 60), (999, 86_400)] {
         for weight in [1, limit.min(3), limit] {
             let (clock, limits) = limits();
@@ -133,7 +133,7 @@ fn waiting_as_long_as_told_is_enough_and_a_millisecond_less_is_not() {
 }
 
 #[test]
-fn a_cost_counts_as_many() {
+fn a_cost_counts_as_that_many_requests() {
     let (_clock, limits) = limits();
     let ten = rule(10, DAY);
     let left = |remaining, reset_ms| RateLimit {
@@ -162,7 +162,7 @@ fn a_cost_counts_as_many() {
     );
 }
 
-/// A cost times the time of one request is more than 64 bits hold here.
+/// The cost times the emission interval exceeds 64 bits here.
 #[test]
 fn a_huge_cost_is_refused() {
     for limit in [1, 2, 3, 1_000] {
@@ -183,8 +183,8 @@ fn a_huge_cost_is_refused() {
     }
 }
 
-/// 99 % of the limit, evenly, for an hour and at least ten windows. What would be more than 200,000
-/// requests comes in fewer that cost more.
+/// Evenly 99 % of the limit, for an hour and at least ten windows. More than 200,000 requests are sent as fewer that
+/// cost more.
 #[test]
 fn steady_traffic_below_the_limit_is_never_refused() {
     for limit in [1, 7, 100, 1_000_000_u32] {
@@ -209,7 +209,7 @@ fn steady_traffic_below_the_limit_is_never_refused() {
 }
 
 #[test]
-fn forgiveness_frees_the_limit_also_for_who_holds_a_handle() {
+fn a_reset_frees_the_limit_also_for_held_handles() {
     let (_clock, limits) = limits();
     let five = rule(5, DAY);
     let handle = limits.entry("key", five);
@@ -218,23 +218,30 @@ fn forgiveness_frees_the_limit_also_for_who_holds_a_handle() {
         handle.check(five, cost(1)),
         Decision::Refused { .. }
     ));
-    let five = forgiven(five, 1);
+    let five = with_generation(five, 1);
     assert!(matches!(handle.check(five, cost(1)), Decision::Allowed(_)));
     assert_eq!(allowed(&limits, five, 9), 4);
-    assert_eq!(allowed(&limits, forgiven(five, 0), 9), 0, "it happened");
+    assert_eq!(
+        allowed(&limits, with_generation(five, 0), 9),
+        0,
+        "it happened"
+    );
     assert_eq!(allowed(&limits, five, 9), 0);
 }
 
 #[test]
-fn forgiveness_covers_a_surplus() {
+fn a_reset_clears_a_surplus() {
     let (_clock, limits) = limits();
     allowed(&limits, rule(100, DAY), 100);
     allowed(&limits, rule(10, DAY), 1);
-    assert_eq!(allowed(&limits, forgiven(rule(100, DAY), 1), 500), 100);
+    assert_eq!(
+        allowed(&limits, with_generation(rule(100, DAY), 1), 500),
+        100
+    );
 }
 
 #[test]
-fn a_sweep_drops_what_is_full_again_and_nothing_else() {
+fn a_sweep_drops_only_limiters_that_are_full_again() {
     let (clock, limits) = limits();
     let two = rule(2, MINUTE);
     for number in 0..1_000 {
@@ -286,7 +293,7 @@ fn absurd_rules_do_not_overflow() {
     for window in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         for limit in [1, u32::MAX] {
             generation += 1;
-            let rule = forgiven(rule(limit, window), generation);
+            let rule = with_generation(rule(limit, window), generation);
             let first = check(&limits, "key", rule, cost(limit));
             assert!(
                 matches!(first, Decision::Allowed(RateLimit { remaining: 0, .. })),
@@ -299,7 +306,7 @@ fn absurd_rules_do_not_overflow() {
 }
 
 #[test]
-fn refusals_are_counted_until_there_are_enough_and_forgotten_after_a_window() {
+fn refusals_are_counted_up_to_a_number_and_forgotten_after_a_window() {
     let (clock, limits) = limits();
     let rule = rule(1, MINUTE);
     let limiter = limits.entry("key", rule);

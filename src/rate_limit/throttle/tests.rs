@@ -6,7 +6,7 @@ fn ip(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
 
-/// Wrong keys that are looked up before the address has to wait.
+/// The number of wrong keys that are looked up before the address has to wait.
 fn allowed(throttle: &Throttle, ip: Option<IpAddr>, now: Instant) -> u32 {
     let mut count = 0;
     while throttle.wait_ms(ip, now).is_none() && count < 1_000 {
@@ -17,7 +17,7 @@ fn allowed(throttle: &Throttle, ip: Option<IpAddr>, now: Instant) -> u32 {
 }
 
 #[test]
-fn so_many_wrong_keys_a_minute() {
+fn wrong_keys_are_limited_per_minute() {
     for per_minute in [1, 7, 60, 999] {
         let now = Instant::now();
         let throttle = Throttle::new(per_minute, now);
@@ -28,7 +28,7 @@ fn so_many_wrong_keys_a_minute() {
 }
 
 #[test]
-fn they_are_forgotten_evenly() {
+fn wrong_keys_are_forgotten_evenly() {
     let now = Instant::now();
     let throttle = Throttle::new(60, now);
     let client = ip("192.0.2.1");
@@ -40,7 +40,7 @@ fn they_are_forgotten_evenly() {
 }
 
 #[test]
-fn what_was_under_way_counts_within_bounds() {
+fn wrong_keys_in_flight_count_within_bounds() {
     let now = Instant::now();
     let throttle = Throttle::new(60, now);
     let client = ip("192.0.2.1");
@@ -51,7 +51,7 @@ fn what_was_under_way_counts_within_bounds() {
 }
 
 #[test]
-fn an_address_is_throttled_alone_and_an_ipv6_address_with_its_network() {
+fn an_ipv4_address_is_throttled_alone_and_an_ipv6_address_with_its_network() {
     let now = Instant::now();
     let throttle = Throttle::new(5, now);
     assert_eq!(allowed(&throttle, ip("192.0.2.1"), now), 5);
@@ -63,7 +63,7 @@ fn an_address_is_throttled_alone_and_an_ipv6_address_with_its_network() {
 }
 
 #[test]
-fn an_unknown_address_is_not_throttled_nor_is_anybody_when_it_is_off() {
+fn unknown_addresses_are_not_throttled_nor_are_any_when_it_is_off() {
     let now = Instant::now();
     assert_eq!(allowed(&Throttle::new(5, now), None, now), 1_000);
     let off = Throttle::new(0, now);

@@ -1,4 +1,5 @@
-//! Admission in which verifies ask the database: a storm of them leaves connections to all else, and waits in little memory.
+//! Admission permits for verifies that query the database: a storm of them leaves connections for everything else, and
+//! waits in little memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,7 +25,8 @@ impl Admission {
         }
     }
 
-    /// A permit before `end`. Without one it is an outage if nobody else was answered meanwhile, else overload.
+    /// Waits until `end` for a permit. On a timeout the error is an outage if no statement at all was answered in that
+    /// time, and overload otherwise.
     pub(in crate::store) async fn admit(
         &self,
         circuit: &Circuit,

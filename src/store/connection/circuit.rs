@@ -1,4 +1,4 @@
-//! The circuit breaker: while the database does not answer, callers are told so at once.
+//! The circuit breaker: while the database does not answer, calls fail at once.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ pub struct Circuit {
 }
 
 impl Circuit {
-    /// How many statements were answered so far; a fault at once where none would be.
+    /// Returns how many statements were answered so far, or fails at once while the circuit is open.
     pub(in crate::store) fn enter(&self) -> Result<u64, Error> {
         if self.open.load(Ordering::Acquire) {
             return Err(Error::unavailable("The database is unavailable"));
@@ -31,14 +31,15 @@ impl Circuit {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A statement was not answered. That may be its own fault, unless nobody else was answered since it began.
+    /// Records an unanswered statement. The statement itself may be the cause, unless no other one was answered since
+    /// it began.
     pub(in crate::store) fn not_answered(&self, answers_before: u64) {
         if self.answers() == answers_before {
             self.suspect();
         }
     }
 
-    /// Wakes who watches.
+    /// Wakes the task that watches for an outage.
     pub fn suspect(&self) {
         self.suspected.notify_one();
     }

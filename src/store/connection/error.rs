@@ -1,19 +1,19 @@
-//! What a failed statement means to callers. Messages of the server may quote values, so none is passed on.
+//! The meaning of a failed statement for callers. Messages of the server may quote values, so none is passed on.
 
 use std::fmt;
 use std::panic::Location;
 
 use crate::error::{Error, Origin};
 
-/// Why a statement failed.
+/// The reason why a statement failed.
 #[derive(Debug)]
 pub(in crate::store) enum StoreError {
     Sql(sqlx::Error),
-    /// No connection could be made, so what the server takes exception to stands in the URL.
+    /// No connection could be made, so the cause is in the URL.
     Connect(sqlx::Error),
-    /// An earlier attempt of the same statement took effect: the next one sees that.
+    /// An earlier attempt of the same statement took effect, and this one found its result.
     Superseded,
-    /// The answer is not what the statement promises.
+    /// The answer is not one that the statement can return.
     Unexpected(&'static str),
 }
 
@@ -43,7 +43,7 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// A statement by its name and place, for operators.
+/// The name and the source location of a statement, for operators.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Statement {
     pub(in crate::store) name: &'static str,
@@ -86,12 +86,12 @@ impl StoreError {
         }
     }
 
-    /// The fault for the caller, with its cause inside.
+    /// Converts the failure to the fault for the caller, which keeps it as its source.
     pub(in crate::store) fn into_fault(self, statement: Statement) -> Error {
         self.into_fault_of(statement, "databaseUrl")
     }
 
-    /// The same where the URL is of another option.
+    /// Like [`into_fault`](Self::into_fault), where the URL comes from another option.
     pub(in crate::store) fn into_fault_of(self, statement: Statement, option: &str) -> Error {
         let fault = match &self {
             Self::Sql(error) => fault_of(error, option),
@@ -176,7 +176,7 @@ fn unusable(option: &str) -> Error {
     ))
 }
 
-/// How a pooler refuses a start-up parameter.
+/// The SQLSTATE with which a pooler rejects a start-up parameter.
 const PROTOCOL_VIOLATION: &str = "08P01";
 
 fn by_sqlstate(code: &str) -> Error {

@@ -1,4 +1,4 @@
-//! LISTEN, on a connection of its own.
+//! Listens for notifications, on a connection of its own.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -13,24 +13,23 @@ use super::error::{Statement, StoreError};
 use crate::config::Config;
 use crate::error::Error;
 
-/// The channel of the triggers.
+/// The channel that the triggers notify.
 pub(in crate::store) const CHANNEL: &str = "sophra_api_keys";
 const LISTEN: &str = "LISTEN sophra_api_keys";
-/// After so long without a word the connection is asked whether it still stands: firewalls forget silent ones, and
-/// tell nobody.
+/// The connection is checked after this much silence: firewalls drop silent connections without closing them.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Hears of changes; what has changed is read from the log.
+/// Listens for notifications of changes. What has changed is read from the log.
 #[derive(Clone)]
 pub struct NotificationListener {
     connect: PgConnectOptions,
     deadline: Duration,
-    /// The connections of the store are no longer trusted, so this one is not either.
+    /// Notified when the store replaces its connections, since this one cannot be trusted then either.
     given_up: Arc<Notify>,
 }
 
 impl NotificationListener {
-    /// `None`: behind a pooler in transaction mode nothing can be heard, unless there is a direct URL.
+    /// `None` behind a pooler in transaction mode without a direct URL: notifications cannot be received there.
     pub(in crate::store) fn of(config: &Config, given_up: Arc<Notify>) -> Option<Self> {
         let direct = config
             .direct_database_url
@@ -46,7 +45,8 @@ impl NotificationListener {
         })
     }
 
-    /// Calls back once when it begins to hear, and then for each notification; returns when it no longer can.
+    /// Calls `notified` once when listening begins, and then for each notification. Returns when the connection is
+    /// lost.
     pub async fn listen(&self, notified: impl Fn()) -> Result<(), Error> {
         let statement = Statement {
             name: "listen",
@@ -71,7 +71,7 @@ impl NotificationListener {
                 }
                 return Ok(());
             };
-            // A lost connection ends the waiting too: what was missed meanwhile is in the log.
+            // A lost connection wakes the reader too: whatever was missed is in the log.
             notified();
             if notification?.is_none() {
                 return Ok(());
@@ -87,7 +87,7 @@ impl NotificationListener {
         )
     }
 
-    /// For one connection, which is never given to anybody else.
+    /// A pool for one connection, which is never shared.
     pub(in crate::store) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(1)

@@ -1,4 +1,4 @@
-//! The pool of connections, replaced by a new one when its connections are no longer trusted.
+//! The pool of connections, which is replaced by a new one when its connections are no longer trusted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,13 @@ use parking_lot::Mutex;
 
 use super::error::StoreError;
 
-/// A pool is given up at most this often where statements go unanswered: it may be their own fault.
+/// The shortest interval between replacements of the pool because of unanswered statements, which may be at fault
+/// themselves.
 pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
-/// And this often where a primary has become read-only: the new one is found by new connections alone.
+/// The shortest interval between replacements because a primary has become read-only: only new connections find the new
+/// one.
 pub(in crate::store) const DEMOTED: Duration = Duration::from_secs(1);
-/// How long connections that are given up may take to say goodbye.
+/// The time that replaced connections may take to close.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub(in crate::store) struct ConnectionPool {
     options: PgPoolOptions,
     current: ArcSwap<PgPool>,
     replaced_at: Mutex<Option<Instant>>,
-    /// Told whenever the connections are given up.
+    /// Notified whenever the connections are replaced.
     given_up: Arc<Notify>,
 }
 
@@ -50,7 +52,7 @@ impl ConnectionPool {
         }
     }
 
-    /// In a box: it is the largest part of every operation, and only needed while it waits.
+    /// Boxed, because it is the largest part of every operation and only needed while it waits.
     pub(in crate::store) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let pool = self.current.load_full();
         Box::pin(pool.acquire()).await.map_err(StoreError::Connect)
@@ -74,8 +76,8 @@ impl ConnectionPool {
         Ok(connection.close().await?)
     }
 
-    /// Gives up all connections at once. One that is in the middle of a statement would hold its place for as long as
-    /// a dead network is waited for.
+    /// Replaces all connections at once. One in the middle of a statement would otherwise keep its slot until the
+    /// timeout of a dead network.
     pub(in crate::store) fn replace(&self) {
         *self.replaced_at.lock() = Some(Instant::now());
         if self.is_closed() {
@@ -87,7 +89,8 @@ impl ConnectionPool {
         tokio::spawn(async move { tokio::time::timeout(GOODBYE, given_up.close()).await });
     }
 
-    /// The same unless it was done within `interval`: after a fault that may lie in the connections.
+    /// Replaces all connections, unless that was done within `interval`. Called after a fault that the connections may
+    /// have caused.
     pub(in crate::store) fn replace_if_older_than(&self, interval: Duration) {
         let replaced_at = *self.replaced_at.lock();
         if replaced_at.is_none_or(|at| at.elapsed() >= interval) {
@@ -99,7 +102,7 @@ impl ConnectionPool {
         Arc::clone(&self.given_up)
     }
 
-    /// All and idle ones.
+    /// The numbers of all connections and of idle ones.
     pub(in crate::store) fn connections(&self) -> (usize, usize) {
         let pool = self.current.load();
         (pool.size().try_into().unwrap_or(0), pool.num_idle())

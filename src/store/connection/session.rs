@@ -9,9 +9,9 @@ use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transactio
 
 use super::error::StoreError;
 
-/// A connection, or a transaction on one. Behind a pooler in transaction mode two statements outside of a
-/// transaction may reach two servers, and so may the parts of one: there every operation is a transaction, and
-/// its statements have no names.
+/// A connection, or a transaction on one. Behind a pooler in transaction mode two statements outside of a transaction
+/// may reach two servers, and so may the parts of one statement: there every operation is a transaction, and its
+/// statements have no names.
 #[derive(Debug)]
 pub struct Session {
     held: Held,
@@ -25,7 +25,7 @@ enum Held {
 }
 
 impl Session {
-    /// Single statements on a connection.
+    /// A session for single statements.
     pub(in crate::store) fn on_connection(connection: PoolConnection<Postgres>) -> Self {
         Self {
             held: Held::Connection(connection),
@@ -33,7 +33,7 @@ impl Session {
         }
     }
 
-    /// Statements that belong together. Those without names leave nothing on the server.
+    /// A session for statements that belong together. Unnamed statements leave nothing on the server.
     pub(in crate::store) fn in_transaction(
         transaction: Transaction<'static, Postgres>,
         named: bool,
@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// Must follow every write; without it a transaction rolls back.
+    /// Must follow every write: a transaction without it is rolled back.
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self.held {
             Held::Connection(_) => Ok(()),

@@ -15,31 +15,31 @@ use crate::store::Store;
 use crate::store::connection::error::StoreError;
 use crate::store::connection::{CHANNEL, NotificationListener};
 
-/// Counting reads whole tables.
+/// Long, because counting reads whole tables.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAccess {
-    /// Nobody answers at this address.
+    /// No server answers at this address.
     Unreachable(&'static str),
     Tls,
-    /// The user or the password has characters that no server takes.
+    /// The user or the password contains characters that no server accepts.
     Unprintable,
-    /// The server refuses, with this SQLSTATE.
+    /// The server rejects the connection with this SQLSTATE.
     Refused(String),
     Silent,
     Unknown,
 }
 
-/// What a connection is like.
+/// The properties of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// The settings that were asked for at the start are in force: no pooler swallows them.
+    /// Whether the settings requested at start-up are in force; a pooler may drop them.
     pub keeps_settings: bool,
 }
 
-/// Tries the URL, as the addon would use it.
+/// Tries the URL in the way the addon would use it.
 pub async fn connect(url: &DatabaseUrl, patience: Duration) -> Result<Access, NoAccess> {
     const PROBE: &str = "59999";
     let options = url.session(&[("statement_timeout", PROBE)]);
@@ -79,30 +79,30 @@ fn reason(error: &sqlx::Error) -> NoAccess {
     }
 }
 
-/// The server.
+/// The properties of the server.
 pub struct Server {
     /// As in `server_version_num`.
     pub version: i32,
     pub version_text: String,
     pub is_standby: bool,
     pub is_read_only: bool,
-    /// Its clock.
+    /// The server's clock.
     pub now: Timestamp,
 }
 
-/// Which tables there are.
+/// The tables that exist.
 pub struct Tables {
     pub api_key: bool,
     pub admin_token: bool,
     pub own_schema: bool,
-    /// Other schemas that have an `"ApiKey"`.
+    /// Other schemas that contain an `"ApiKey"`.
     pub elsewhere: Vec<String>,
-    /// Where unqualified names are looked for.
+    /// The schema in which unqualified names are looked up.
     pub schema: Option<String>,
 }
 
 impl Store {
-    /// A store that cannot write.
+    /// A store whose sessions are read-only.
     #[must_use]
     pub fn reading(config: &Config) -> Self {
         let url = &config.database_url;
@@ -178,7 +178,7 @@ impl Store {
         db.commit().await
     }
 
-    /// Whether notifications arrive; `None` where none is listened for.
+    /// Whether notifications arrive; `None` if the store listens for none.
     pub async fn notifications_arrive(&self) -> Option<Result<bool, Error>> {
         let listener = self.listener()?;
         Some(
@@ -187,7 +187,7 @@ impl Store {
         )
     }
 
-    /// Whether a notification that the store sends arrives here, on a channel that nobody else listens to.
+    /// Whether a notification sent by the store arrives here. Uses a channel of its own.
     async fn round_trip(&self, listener: &NotificationListener) -> Result<bool, StoreError> {
         const PATIENCE: Duration = Duration::from_secs(5);
         let mut connection = PgListener::connect_with(&listener.pool()).await?;

@@ -12,11 +12,11 @@ pub struct RowCounts {
     pub keys: i64,
     pub plaintext_keys: i64,
     pub plaintext_tokens: i64,
-    /// Keys with a rate limit below 1, which counts as none.
+    /// Keys with a rate limit below 1, which means no limit.
     pub odd_rate_limits: i64,
 }
 
-/// The number of allow-lists, and the keys whose allow-list cannot be read.
+/// The number of allow-lists, and the keys whose allow-list cannot be parsed.
 #[derive(Default)]
 pub struct AllowLists {
     pub lists: usize,
@@ -84,8 +84,8 @@ impl Store {
         .await
     }
 
-    /// Keys whose metadata cannot be read: with a number too large or nested too deeply. Such metadata takes more than 250
-    /// characters, so shorter ones are not examined.
+    /// Keys whose metadata cannot be read: a number is too large, or the nesting too deep. Such metadata has more than
+    /// 250 characters, so shorter documents are not examined.
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
         self.once("unreadable_metadata", || async {
             let mut db = self.db().await?;
@@ -108,7 +108,7 @@ impl Store {
         .await
     }
 
-    /// The fingerprints of signing keys that are not in `held` but that usable keys need, with the number of these keys.
+    /// The fingerprints of signing keys that usable API keys need but `held` lacks, with the number of these API keys.
     pub async fn uncovered_keys(
         &self,
         held: &[String],

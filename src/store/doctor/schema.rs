@@ -18,7 +18,7 @@ pub struct FoundTrigger {
     pub enabled: String,
 }
 
-/// What the role may do, and what it may not.
+/// The privileges that the role has and lacks.
 pub struct Privileges {
     pub role: String,
     /// The missing privileges that operation needs, e.g. `UPDATE on "ApiKey"`.
@@ -27,7 +27,7 @@ pub struct Privileges {
 }
 
 impl Store {
-    /// The migrations of this version, compared with the history of the database.
+    /// Compares the migrations of this version with the history of the database.
     pub async fn migration_history(&self) -> Result<History, Error> {
         self.once("migration_history", || async {
             Ok(migrate::history(self.db().await?.connection()).await?)

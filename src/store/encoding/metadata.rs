@@ -1,4 +1,4 @@
-//! [`Metadata`] as a `jsonb` column, whoever has written it.
+//! [`Metadata`] as a `jsonb` column, whichever writer it comes from.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;

@@ -8,7 +8,7 @@ use sqlx::{Decode, Encode, Postgres, Type};
 
 use crate::model::Timestamp;
 
-/// 2000-01-01T00:00:00Z, where Postgres starts counting.
+/// 2000-01-01T00:00:00Z, the epoch of Postgres timestamps.
 const POSTGRES_EPOCH_MILLIS: i64 = 946_684_800_000;
 const MICROS_PER_MILLI: i64 = 1_000;
 
@@ -25,7 +25,7 @@ impl PgHasArrayType for Timestamp {
 }
 
 impl Decode<'_, Postgres> for Timestamp {
-    /// `infinity` and other instants outside of the supported years are clamped, never a panic.
+    /// Clamps `infinity` and other instants outside of the supported years, instead of a panic.
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         if value.format() != PgValueFormat::Binary {
             return Err("a timestamp arrived in text format".into());

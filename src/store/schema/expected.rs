@@ -1,4 +1,4 @@
-//! What every migrated database has. The lists are in the generated `manifest.rs`.
+//! The columns and triggers of every migrated database. The lists are in the generated `manifest.rs`.
 
 /// A column that a table of the app must have.
 #[derive(Debug, Clone, Copy)]

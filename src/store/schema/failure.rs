@@ -1,4 +1,4 @@
-//! Why a migration failed, and who holds it up.
+//! The reasons why a migration failed, and the session that blocks it.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::model::Escaped;
 use crate::store::connection::error::{Statement, StoreError};
 
-/// Why a migration failed.
+/// The reason why a migration failed.
 pub(super) enum Failure {
     Database(StoreError),
-    /// Another session holds the lock of a migration for longer than [`PATIENCE`].
+    /// Another session has held the lock of a migration for longer than [`PATIENCE`].
     Busy(Option<Holder>),
     /// Migrations that were applied with other contents than they have in this version, by name.
     Altered(Vec<String>),
@@ -32,7 +32,8 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// The fault for the caller, with its cause inside. `option` names where the URL is from.
+    /// Converts the failure to the fault for the caller, which keeps it as its source. `option` names where the URL is
+    /// from.
     pub(super) fn into_fault(self, statement: Statement, option: &str) -> Error {
         match self {
             Self::Database(error) if error.is_lock_timeout() => {

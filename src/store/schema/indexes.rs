@@ -45,7 +45,7 @@ const INDEXES: [(&str, bool, &str); 8] = [
     ),
 ];
 
-/// The expression that `search` looks into, word for word as in `list_keys`. One index over both columns costs a write
+/// The expression that `search` matches, word for word as in `list_keys`. One index over both columns costs a write
 /// half as much as two.
 const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
@@ -72,7 +72,7 @@ pub(in crate::store) async fn faults(
     Ok(faults)
 }
 
-/// The statements that create the indexes, for a script that runs in a transaction, where none can be built concurrently.
+/// The statements that create the indexes, for a script that runs in a transaction, where none is built concurrently.
 pub(in crate::store) fn script() -> String {
     let mut script = String::new();
     for (name, unique, columns) in INDEXES {

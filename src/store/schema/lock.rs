@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 /// The lock that a migration holds: "sophra" in ASCII.
 const LOCK: i64 = 0x736f_7068_7261;
-/// How long a migration waits for another one, and how long it tries again to lock a table.
+/// The time that a migration waits for another one, and for which it tries again to lock a table.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
@@ -15,11 +15,11 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Holder {
     pub(super) pid: i32,
     pub(super) application_name: Option<String>,
-    /// When it connected. Only a role with the rights of `pg_read_all_stats` sees that of another role.
+    /// When it connected. Only a role with the privileges of `pg_read_all_stats` sees this for other roles.
     pub(super) connected_at: Option<String>,
 }
 
-/// What became of waiting for the lock.
+/// The outcome of waiting for the lock.
 pub(super) enum Waited {
     Locked,
     /// Another session still holds it, unless it has just released it.

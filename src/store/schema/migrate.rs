@@ -19,7 +19,7 @@ pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migration
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
 pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
 
-/// How long a migration waits for a lock on a table. While it waits, every other session queues behind it.
+/// The time that a migration waits for a lock on a table. While it waits, every other session queues behind it.
 const LOCK_TIMEOUT: &str = "2s";
 
 const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transaction mode: set DIRECT_DATABASE_URL to the address of the server itself";
@@ -56,7 +56,7 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
         }
     };
     let applied = tokio::time::timeout(PATIENCE * 2, work).await;
-    // The end of the session releases its locks, however the work has ended.
+    // Closing the session releases its locks, even after a failure.
     let _ = connection.close().await;
     applied
         .map_err(|_| error::timed_out())?
@@ -132,7 +132,7 @@ fn migrator() -> Migrator {
 
 /// The migrations of this version, compared with the history of a database.
 pub struct History {
-    /// The names of those that the database has not seen.
+    /// The names of those that the database has not applied.
     pub pending: Vec<String>,
     /// The names of those that were applied with other contents.
     pub altered: Vec<String>,
@@ -210,7 +210,7 @@ async fn create_schema(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx
     Ok(())
 }
 
-/// A lock that was not free in time leaves everything as it was, so the migration can be tried again.
+/// A lock timeout leaves everything as it was, so the migration can be tried again.
 async fn retry_or_fail(error: MigrateError, end: Instant) -> Result<(), Failure> {
     let error = match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,

@@ -1,4 +1,4 @@
-//! The migrations as a script, for those who migrate with another tool.
+//! The migrations as a script, for operators who migrate with another tool.
 
 use std::fmt::Write;
 

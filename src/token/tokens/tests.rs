@@ -145,7 +145,7 @@ fn one_wrong_character_is_caught_by_the_checksum() {
     }
 }
 
-/// The checksum is no protection: it can be recomputed by anyone. The tag cannot.
+/// The checksum is no protection, since anyone can recompute it. The tag is.
 #[test]
 fn a_forged_secret_with_a_right_checksum_is_refused() {
     let tokens = tokens();
@@ -210,7 +210,7 @@ fn every_key_of_the_ring_verifies_and_no_other() {
 }
 
 #[test]
-fn adopted_shape() {
+fn keys_in_the_shape_of_legacy_keys_are_adopted() {
     let tokens = tokens();
     let adopted = Some(ParsedKey::Legacy);
     assert_eq!(
@@ -269,15 +269,15 @@ fn debug_shows_no_secret() {
     let tokens = tokens();
     let generated = tokens.generate(&mut rand::rng());
     let (_, secret) = split_end(generated.plaintext.expose(), 46).unwrap();
-    let shown = format!("{generated:?} {tokens:?}");
-    assert!(!shown.contains(&secret[..8]));
-    assert!(!shown.contains("7, 7, 7"));
-    assert!(shown.contains("Plaintext(…)"));
-    assert!(shown.contains(tokens.keyring().signer().fingerprint()));
+    let debug = format!("{generated:?} {tokens:?}");
+    assert!(!debug.contains(&secret[..8]));
+    assert!(!debug.contains("7, 7, 7"));
+    assert!(debug.contains("Plaintext(…)"));
+    assert!(debug.contains(tokens.keyring().signer().fingerprint()));
 }
 
-/// What `inspect` says of a string and its variants is what `parse` does with it.
-fn agrees(tokens: &Tokens, text: &str) {
+/// Asserts that `inspect` and `parse` agree on a string and its variants.
+fn assert_agreement(tokens: &Tokens, text: &str) {
     let inspection = inspect(text, &tokens.format, Some(tokens.keyring()));
     let parsed = tokens.parse(text);
     assert_eq!(inspection.well_formed, parsed.is_some());
@@ -300,10 +300,10 @@ fn an_inspection_agrees_with_the_parser() {
     for _ in 0..200 {
         for of in [&tokens, &other, &test, &stranger] {
             let key = key_of(of);
-            agrees(&tokens, &key);
-            agrees(&tokens, &flip_one(&key, 0));
-            agrees(&tokens, &key[..rand::rng().random_range(0..key.len())]);
-            agrees(&tokens, &(key + "_"));
+            assert_agreement(&tokens, &key);
+            assert_agreement(&tokens, &flip_one(&key, 0));
+            assert_agreement(&tokens, &key[..rand::rng().random_range(0..key.len())]);
+            assert_agreement(&tokens, &(key + "_"));
         }
     }
     for text in [
@@ -314,12 +314,12 @@ fn an_inspection_agrees_with_the_parser() {
         "sophra__",
         "élan élan élan élan",
     ] {
-        agrees(&tokens, text);
+        assert_agreement(&tokens, text);
     }
 }
 
 #[test]
-fn an_inspection_tells_what_it_could_not_check() {
+fn an_inspection_reports_what_it_could_not_check() {
     let tokens = tokens();
     let key = key_of(&tokens);
     let unchecked = inspect(&key, &tokens.format, None);
@@ -334,7 +334,7 @@ fn an_inspection_tells_what_it_could_not_check() {
     let forged = inspect(&key, &tokens.format, Some(&stranger));
     assert_eq!((forged.well_formed, forged.tag), (false, TagCheck::Unknown));
 
-    // What it says holds nothing of a string that may be a secret mistyped.
+    // The note quotes nothing of a string that may be a mistyped secret.
     let typo = inspect(&flip_one(&key, key.len() - 20), &tokens.format, None);
     assert!(typo.start.is_none() && !typo.well_formed);
     assert!(!format!("{typo:?}").contains(&key[30..]));

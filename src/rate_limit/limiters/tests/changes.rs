@@ -1,4 +1,4 @@
-//! When the rule is another one than last time.
+//! Checks with a rule that differs from the last one.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn a_raised_limit_allows_the_difference() {
 }
 
 #[test]
-fn a_lowered_limit_keeps_what_was_used_and_locks_nobody_out_for_longer_than_its_window() {
+fn a_lowered_limit_keeps_the_use_and_locks_out_for_at_most_its_window() {
     let (clock, limits) = limits();
     assert_eq!(allowed(&limits, rule(100, DAY), 50), 50);
     let Decision::Refused { rate_limit, .. } = check(&limits, "key", rule(10, DAY), cost(1)) else {
@@ -36,14 +36,14 @@ fn a_lowered_limit_keeps_what_was_used_and_locks_nobody_out_for_longer_than_its_
 }
 
 #[test]
-fn a_lower_limit_that_is_not_used_up_leaves_the_rest() {
+fn a_lower_limit_that_is_not_used_up_leaves_the_remainder() {
     let (_clock, limits) = limits();
     assert_eq!(allowed(&limits, rule(100, DAY), 5), 5);
     assert_eq!(allowed(&limits, rule(10, DAY), 50), 5);
 }
 
 #[test]
-fn another_window_keeps_what_was_used() {
+fn another_window_keeps_the_use() {
     let (clock, limits) = limits();
     assert_eq!(allowed(&limits, rule(100, DAY), 40), 40);
     assert_eq!(allowed(&limits, rule(100, MINUTE), 500), 60);
@@ -51,9 +51,9 @@ fn another_window_keeps_what_was_used() {
     assert_eq!(allowed(&limits, rule(100, MINUTE), 500), 100);
 }
 
-/// Checks that still know the old rule come between checks that know the new one.
+/// Checks with the old rule come between checks with the new one.
 #[test]
-fn no_order_of_rules_gives_anything_away() {
+fn no_order_of_rules_allows_extra_requests() {
     for (low, high) in [(10, 100), (1, 7), (3, 1_000_000)] {
         let (_clock, limits) = limits();
         let used = allowed(&limits, rule(high, DAY), high / 2);
@@ -75,7 +75,7 @@ fn a_surplus_is_forgotten_with_its_window() {
     assert_eq!(allowed(&limits, rule(100, DAY), 500), 100);
 }
 
-/// Usage between whole requests is rounded when it is carried over, and rounded alike both ways.
+/// Fractions of requests are rounded when they are carried over, in the same way in both directions.
 #[test]
 fn going_back_and_forth_does_not_drift() {
     let (clock, limits) = limits();
@@ -84,7 +84,7 @@ fn going_back_and_forth_does_not_drift() {
     assert_eq!(allowed(&limits, coarse, 5), 5);
     clock.advance(Duration::from_nanos(123_456_789));
     let left = |rule: Rule| {
-        // Too costly to be charged: only shows what is left.
+        // Too costly to be charged, so it only reports what is left.
         let Decision::Refused { rate_limit, .. } = check(&limits, "key", rule, cost(u32::MAX))
         else {
             panic!("allowed");

@@ -10,7 +10,7 @@ use crate::rate_limit::cell::GcraCell;
 
 const THREADS: u32 = 8;
 
-/// Runs `work` on eight threads that begin together, and adds up what they return.
+/// Runs `work` on eight threads that begin together, and returns the sum of their results.
 fn together(work: impl Fn(u32) -> u32 + Sync) -> u32 {
     let (barrier, work) = (Barrier::new(THREADS as usize), &work);
     thread::scope(|scope| {
@@ -41,16 +41,16 @@ fn exactly_the_limit_is_allowed() {
 }
 
 #[test]
-fn as_many_as_the_limit_are_all_allowed() {
+fn requests_up_to_the_limit_are_all_allowed() {
     let limits = Limiters::new(MonotonicClock);
     let exact = rule(THREADS * 500, DAY);
     assert_eq!(together(|_| allowed(&limits, exact, 500)), THREADS * 500);
 }
 
-/// Another thread charges at 100 while one that read the clock at 50 is under way: its charge must
-/// not look like 50 more of debt than there is.
+/// Another thread charges at 100 while one that read the clock at 50 is still checking: that charge must not look like
+/// 50 more of debt than there is.
 #[test]
-fn a_charge_between_clock_and_state_costs_nobody_a_request() {
+fn a_charge_between_clock_and_state_refuses_no_request() {
     let cell = GcraCell::new(rule(2, DAY));
     let reads = Cell::new(0);
     let now = || {
@@ -69,19 +69,19 @@ fn a_charge_between_clock_and_state_costs_nobody_a_request() {
     ));
 }
 
-/// Threads that know different rules pass together what the largest of them allows, at most: what
-/// the smaller ones see as used up stays used.
+/// Threads with different rules together pass at most as many requests as the largest rule allows: a limit that is used
+/// up under a smaller rule stays used up.
 #[test]
-fn changing_rules_give_nothing_away() {
+fn changing_rules_allow_no_extra_requests() {
     let limits = Limiters::new(MonotonicClock);
     let mixed = |number| allowed(&limits, rule(100 + 50 * (number % 3), DAY), 2_000);
     let passed = together(mixed);
     assert_eq!(passed, 200);
 }
 
-/// While a sweep runs all the time, limiters come, are used up, and stay used up.
+/// During constant sweeps, limiters are created and used up, and they stay used up.
 #[test]
-fn a_sweep_forgets_nothing_that_was_used() {
+fn a_sweep_forgets_no_use() {
     let limits = Limiters::new(MonotonicClock);
     let done = AtomicBool::new(false);
     let keys = 500;

@@ -1,40 +1,40 @@
-//! Against a model that keeps the used requests as a number and lets them return.
+//! Compares with a model that counts used requests and refills them over time.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One rule; all in nanoseconds and whole requests.
+/// One rule, in nanoseconds and whole requests.
 struct Model {
     limit: u64,
-    period: u64,
-    /// Nanoseconds of refill that are still owed.
-    owed: u64,
+    emission_interval: u64,
+    /// The debt: nanoseconds of refill until the limit is full again.
+    debt: u64,
 }
 
 impl Model {
     fn new(rule: Rule) -> Self {
         let limit = u64::from(rule.limit.get());
-        let period = u64::try_from(rule.window.as_nanos()).unwrap() / limit;
+        let emission_interval = u64::try_from(rule.window.as_nanos()).unwrap() / limit;
         Self {
             limit,
-            period,
-            owed: 0,
+            emission_interval,
+            debt: 0,
         }
     }
 
     fn advance(&mut self, nanos: u64) {
-        self.owed = self.owed.saturating_sub(nanos);
+        self.debt = self.debt.saturating_sub(nanos);
     }
 
     fn remaining(&self) -> u64 {
-        self.limit - self.owed.div_ceil(self.period)
+        self.limit - self.debt.div_ceil(self.emission_interval)
     }
 
     fn check(&mut self, cost: u64) -> bool {
         let allowed = cost <= self.remaining();
         if allowed {
-            self.owed += cost * self.period;
+            self.debt += cost * self.emission_interval;
         }
         allowed
     }
@@ -66,15 +66,15 @@ proptest! {
             let (allowed, left, retry) = parts(check(&limits, "key", rule, cost(weight)));
             prop_assert_eq!(allowed, model.check(weight.into()));
             prop_assert_eq!(u64::from(left.remaining), model.remaining());
-            prop_assert_eq!(left.reset_ms, model.owed.div_ceil(1_000_000));
+            prop_assert_eq!(left.reset_ms, model.debt.div_ceil(1_000_000));
             prop_assert_eq!(retry.is_some(), !allowed && weight <= limit);
         }
     }
 
-    /// Without time passing, whatever rules are seen in whatever order: as much is used as passed,
-    /// and a request passes when it fits into its own rule.
+    /// Without time passing, whichever rules are seen in whichever order: every request that passes is counted as used,
+    /// and a request passes if it fits into its own rule.
     #[test]
-    fn whatever_the_rules_a_request_passes_when_it_fits(
+    fn a_request_passes_if_it_fits_whatever_the_rules(
         steps in prop::collection::vec((1_u32..1_000, 1_u64..100_000, 1_u32..50), 1..200),
     ) {
         let (_clock, limits) = limits();

@@ -1,4 +1,4 @@
-//! What several processes use together.
+//! Use by several processes.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn fleet_use(total: u64) -> FleetUse {
     }
 }
 
-/// A key's use in many processes, and the sum that they share, as the flush keeps it.
+/// The use of one key in several processes, and the fleet total as the flush keeps it.
 struct Fleet {
     clock: FakeRelativeClock,
     processes: Vec<(Limiters<FakeRelativeClock>, u64)>,
@@ -30,7 +30,7 @@ impl Fleet {
         }
     }
 
-    /// So many requests in each process; how many passed in all.
+    /// Sends this many requests in each process; returns how many passed in all.
     fn offer(&mut self, rule: Rule, tries: u32) -> u64 {
         let mut passed = 0;
         for (limits, unsent) in &mut self.processes {
@@ -49,7 +49,7 @@ impl Fleet {
                 .reconcile(fleet_use(self.total), *unsent);
             *unsent = 0;
         }
-        // Who flushed first learns the rest now.
+        // The processes that flushed earlier now learn the rest.
         for (limits, _) in &self.processes {
             limits
                 .entry("key", rule)
@@ -59,7 +59,7 @@ impl Fleet {
 }
 
 #[test]
-fn what_others_used_is_charged_once() {
+fn use_by_others_is_charged_once() {
     let (_clock, limits) = limits();
     let ten = rule(10, DAY);
     let limiter = limits.entry("key", ten);
@@ -74,7 +74,7 @@ fn what_others_used_is_charged_once() {
 }
 
 #[test]
-fn who_comes_later_begins_where_the_others_are() {
+fn a_later_process_begins_where_the_others_are() {
     let (clock, limits) = limits();
     let ten = rule(10, DAY);
     assert_eq!(allowed(&limits, ten, 3), 3);
@@ -84,7 +84,7 @@ fn who_comes_later_begins_where_the_others_are() {
     };
     limits.entry("key", ten).reconcile(fleet, 3);
     assert_eq!(allowed(&limits, ten, 9), 2);
-    // Full again: the sum of all is no longer followed.
+    // Full again, so the fleet total is no longer followed.
     clock.advance(2 * DAY);
     limits.sweep();
     assert_eq!(allowed(&limits, ten, 1), 1);
@@ -93,22 +93,22 @@ fn who_comes_later_begins_where_the_others_are() {
 }
 
 #[test]
-fn forgiveness_elsewhere_arrives_and_forgiven_use_does_not() {
+fn a_reset_elsewhere_applies_and_use_before_it_is_not_charged() {
     let (_clock, limits) = limits();
     let ten = rule(10, DAY);
     let limiter = limits.entry("key", ten);
     assert_eq!(allowed(&limits, ten, 10), 10);
     limiter.reconcile(fleet_use(10), 10);
-    let forgiving = FleetUse {
+    let reset_elsewhere = FleetUse {
         generation: 1,
         ..fleet_use(1)
     };
-    limiter.reconcile(forgiving, 0);
-    assert_eq!(allowed(&limits, forgiven(ten, 1), 1), 1);
+    limiter.reconcile(reset_elsewhere, 0);
+    assert_eq!(allowed(&limits, with_generation(ten, 1), 1), 1);
     limiter.reconcile(fleet_use(50), 0);
-    assert_eq!(allowed(&limits, forgiven(ten, 1), 10), 8);
-    // Forgiven here first: the new sum counts from its beginning.
-    let again = forgiven(ten, 2);
+    assert_eq!(allowed(&limits, with_generation(ten, 1), 10), 8);
+    // Reset in this process first: the new total counts from its beginning.
+    let again = with_generation(ten, 2);
     assert_eq!(allowed(&limits, again, 1), 1);
     let fleet = FleetUse {
         generation: 2,
@@ -141,8 +141,8 @@ fn steady_traffic_below_the_limit_is_never_refused_in_a_fleet() {
     }
 }
 
-/// Ten times the limit on four processes: what passes beyond the limit is what one interval carries, and it is paid
-/// back.
+/// Ten times the limit on four processes: the excess is at most what passes in one flush interval, and it is charged
+/// afterwards.
 #[test]
 fn a_fleet_holds_the_limit_within_an_interval() {
     for limit in [100_u32, 1_000, 10_000] {

@@ -1,4 +1,4 @@
-//! What must hold for any key and any string.
+//! Properties of any key and any string.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ const DIGITS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 /// Chi-square quantile for 61 degrees of freedom at p = 1e-9.
 const CHI_SQUARE_LIMIT: f64 = 152.016;
 
-/// Pattern, no duplicate, and the frequency of every digit.
+/// Checks the pattern, uniqueness, and the frequency of every digit.
 #[test]
 fn a_hundred_thousand_keys() {
     let tokens = tokens();
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_with_anything_at_any_place_never_panics_or_passes(
+    fn a_key_changed_at_any_position_never_panics_or_passes(
         cut in 0_usize..=70, removed in 0_usize..3, inserted in "\\PC{1,3}"
     ) {
         let tokens = tokens();
@@ -86,7 +86,7 @@ proptest! {
     }
 }
 
-/// Strings that are no keys: any text, any visible characters, and a key or its parts with something else in them.
+/// Strings that are not keys: any text, any visible characters, and a key or its parts with changes.
 fn hostile(key: String) -> impl Strategy<Value = String> {
     let inserted = prop_oneof![any::<String>(), "[0-9A-Za-z]{1,4}", "_{1,3}"];
     let mutated = (0..=key.len(), 0_usize..4, inserted).prop_map({
@@ -107,7 +107,7 @@ fn hostile(key: String) -> impl Strategy<Value = String> {
     ]
 }
 
-/// 100,000 of them; `HOSTILE_STRINGS` asks for another number.
+/// Runs 100,000 strings; `HOSTILE_STRINGS` sets another number.
 #[test]
 fn hostile_strings_by_the_million() {
     let asked = std::env::var("HOSTILE_STRINGS").ok();
