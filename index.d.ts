@@ -755,8 +755,14 @@ export interface KeyUnreadableEvent extends EventBase {
 export interface InternalErrorEvent extends EventBase {
   type: 'internal.error'
   severity: 'critical'
-  /** The place in the source. */
+  /** The place in the source: file and line. */
   place: string
+  /** The name of the statement that failed. */
+  statement?: string
+  /** The SQLSTATE with which the server refused it. */
+  sqlstate?: string
+  /** The background work that failed, as in the metric `background_failures_total`. Absent if a call failed. */
+  task?: string
 }
 
 /**
