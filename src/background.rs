@@ -1,6 +1,7 @@
 //! The background tasks of a service, and their end.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +17,11 @@ impl Background {
     /// Runs a task until it is done or the group is stopped. A stop cancels it at the next `await`, so whatever it has
     /// begun must be safe to abandon or to repeat.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Boxed, so that the runtime's code for tasks is not compiled for each kind of task.
+        self.spawn_boxed(Box::pin(task));
+    }
+
+    fn spawn_boxed(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let stopped = self.stopped.clone();
         self.tasks.spawn(async move {
             stopped.run_until_cancelled_owned(task).await;
