@@ -20,7 +20,7 @@ export async function writeManifest(client, steps) {
     }
   })
   return `//! The columns and triggers that the migrations leave on the tables of the app.
-//! Generated from a migrated database by \`npm run sqlx:prepare\`: not to be edited.
+//! Generated from a migrated database by \`npm run sqlx:prepare\`. Do not edit.
 
 use super::expected::{Column, Trigger};
 
