@@ -54,13 +54,13 @@ impl CachedKey {
             limiter: OnceLock::new(),
         };
         if let Some(hash) = hash {
-            key.is_hashed_as(hash);
+            key.set_hash(hash);
         }
         key
     }
 
     /// Records the hash that the row holds for this key, or that has replaced its plaintext.
-    pub fn is_hashed_as(&self, hash: &StoredHash) {
+    pub fn set_hash(&self, hash: &StoredHash) {
         let _ = self.authenticated_by.set(HashFingerprint::of(hash));
     }
 

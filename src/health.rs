@@ -41,7 +41,10 @@ pub async fn check(service: &Service) -> Health {
     let stale_for_ms = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
     let mut problems = match &condition {
         Ok(condition) => problems_of(condition),
-        Err(error) => vec![error.to_string()],
+        Err(error) => {
+            service.report(error, None);
+            vec![error.to_string()]
+        }
     };
     if stale_for_ms > STALE_MS {
         problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());

@@ -10,6 +10,9 @@ use futures_util::FutureExt;
 
 use crate::error::Error;
 
+/// The message of a call whose work panicked.
+pub const ABANDONED: &str = "Internal error: the call was abandoned";
+
 /// Runs the work and converts a panic in it to a fault.
 ///
 /// # Errors
@@ -17,7 +20,7 @@ use crate::error::Error;
 pub async fn catch<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     outcome.map_err(|_| Error::Internal {
-        message: "Internal error: the call was abandoned".into(),
+        message: ABANDONED.into(),
         // The hook has reported the location.
         origin: None,
     })

@@ -83,7 +83,7 @@ where
                 let _ = sender.send(answer);
             });
         }
-        let abandoned = |_| Err(Error::internal("Internal error: the call was abandoned"));
+        let abandoned = |_| Err(Error::internal(panic::ABANDONED));
         flight.await.unwrap_or_else(abandoned)
     }
 }

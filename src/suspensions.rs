@@ -47,7 +47,7 @@ impl PendingSuspension {
     }
 
     /// Removes the suspension from memory, since the row now holds it. A later suspension of the key stays.
-    pub fn is_stored(&self) {
+    pub fn mark_stored(&self) {
         self.entry.row.lift_suspension_until(self.until);
     }
 }

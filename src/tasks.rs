@@ -9,6 +9,7 @@ mod outage;
 
 pub use change_log::Follower;
 pub use flush::flush;
+pub use outage::until_it_answers;
 
 use std::sync::Arc;
 

@@ -14,8 +14,8 @@ pub struct UnreadableKeys {
 }
 
 impl UnreadableKeys {
-    /// Returns whether the row has not been reported yet, and marks it as reported.
-    pub fn is_new(&self, key_id: &Arc<str>) -> bool {
+    /// Marks the row as reported. Returns whether it was not yet.
+    pub fn mark_reported(&self, key_id: &Arc<str>) -> bool {
         let mut reported = self.reported.lock();
         reported.len() < REPORTED_MAX && reported.insert(Arc::clone(key_id))
     }

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ApiKeyEvent } from '../../index.js'
-import { addon } from '../support/addon.js'
+import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
 import { useAddon } from '../support/use-addon.js'
 
-const { createApiKey, flush, metrics, onEvent, verifyApiKey } = addon
+const { close, configure, createApiKey, flush, health, metrics, onEvent, verifyApiKey } = addon
 
-const { sql } = useAddon({ flushIntervalMs: 50 })
+const { sql, url } = useAddon({ flushIntervalMs: 50 })
 const input = { name: 'n', clientId: 'c' }
 
 let events: ApiKeyEvent[]
@@ -81,6 +81,43 @@ test('failed background work is reported once, and each failure is counted', asy
     `SELECT "usageCount"::integer AS used FROM "ApiKey" ORDER BY "createdAt" DESC`,
   )
   expect(rows[0]).toEqual({ used: 1 })
+})
+
+test('a fault does not hide another one of the same flush, and a call does not repeat it', async () => {
+  const { key } = await createApiKey(input)
+  await flush()
+  await plant('UPDATE OF "usageCount"', 'ZX003')
+  await sql(`ALTER TABLE sophra_api_keys.audit ADD CONSTRAINT planted CHECK (false) NOT VALID`)
+  await verifyApiKey(key)
+  await verifyApiKey('unknown')
+  await faultOf(() => flush())
+  await eventually(() => {
+    const statements = internal().map((event) => 'statement' in event && event.statement)
+    expect(statements.sort()).toEqual(['add_usage', 'write_audit'])
+  })
+  const before = failures('flush')
+  await eventually(() => expect(failures('flush')).toBeGreaterThan(before + 2))
+  expect(internal()).toHaveLength(2)
+  await sql(`ALTER TABLE sophra_api_keys.audit DROP CONSTRAINT planted`)
+  await sql(`DROP TRIGGER planted ON "ApiKey"`)
+  await flush()
+})
+
+test('a start that fails is reported by health alone too', async () => {
+  await close()
+  configure({ databaseUrl: url(), ...cheapHashing })
+  await sql(`
+    CREATE OR REPLACE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = 'ZX004'; END $$`)
+  await sql(
+    `CREATE TRIGGER planted BEFORE INSERT ON sophra_api_keys.signing_keys
+     FOR EACH ROW EXECUTE FUNCTION planted()`,
+  )
+  await sql(`DELETE FROM sophra_api_keys.signing_keys`)
+  expect((await health()).status).toBe('down')
+  await eventually(() => expect(internal()).toHaveLength(1))
+  expect(internal()[0]).toMatchObject({ sqlstate: 'ZX004' })
+  await sql(`DROP TRIGGER planted ON sophra_api_keys.signing_keys`)
 })
 
 test('every background task has its counter from the start', () => {

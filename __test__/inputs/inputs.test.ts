@@ -47,23 +47,22 @@ describe.each<[string, (value: unknown) => unknown]>([
 
 /** Columns that nobody may set, and names that are none. */
 const foreign = [
-  ...[
-    'key',
-    'usageCount',
-    'createdAt',
-    'updatedAt',
-    'lastUsedAt',
-    'start',
-    'createdBy',
-    'lookup',
-    'coldDigest',
-  ],
+  ...['key', 'usageCount', 'createdAt', 'updatedAt', 'lastUsedAt', 'start', 'lookup', 'coldDigest'],
   ...['limiterEpoch', 'previousKey', 'Name', 'client_id', 'toString', 'constructor', 'toJSON'],
 ]
 const created = { createdAt: new Date(), usageCount: 0, key: 'sophra_live_x' } as Record<
   string,
   unknown
 >
+
+/** It is read-only, and a filter of the list. */
+test.each<[string, (fields: object) => unknown]>([
+  ['createApiKey', (fields) => createApiKey({ ...key, ...fields })],
+  ['updateApiKey', (fields) => updateApiKey({ id: 'x', ...fields })],
+  ['patchApiKey', (fields) => patchApiKey({ id: 'x', ...fields })],
+])('%s refuses createdBy', async (_name, call) => {
+  expect(await invalidFields(() => call({ createdBy: 'somebody' }))).toEqual(['createdBy'])
+})
 
 describe.each<[string, (fields: object) => unknown]>([
   ['createApiKey', (fields) => createApiKey({ ...key, ...fields })],
@@ -78,6 +77,10 @@ describe.each<[string, (fields: object) => unknown]>([
   test.each(foreign)('%s', async (field) => {
     const ask = (): unknown => call({ [field]: created[field] ?? 'value' })
     expect(await invalidFields(ask)).toEqual([field])
+  })
+
+  test('even if it is null', async () => {
+    expect(await invalidFields(() => call({ limiterEpoch: null }))).toEqual(['limiterEpoch'])
   })
 
   test('__proto__ as JSON can bring it', async () => {

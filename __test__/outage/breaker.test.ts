@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net'
 import { Client } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
@@ -7,7 +8,17 @@ import { startPeer } from '../support/peer.js'
 import { Server } from '../support/postgres-server.js'
 import { stats } from '../support/stats.js'
 
-const { close, configure, createApiKey, getApiKey, onEvent, patchApiKey, verifyApiKey } = addon
+const {
+  close,
+  configure,
+  createApiKey,
+  getApiKey,
+  metrics,
+  migrate,
+  onEvent,
+  patchApiKey,
+  verifyApiKey,
+} = addon
 
 type Event = Parameters<Parameters<typeof onEvent>[0]>[0]
 
@@ -92,6 +103,39 @@ test('a database that is frozen at the start: one call at a time waits for it', 
     frozen.thaw()
   }
   await eventually(async () => expect(await create()).toMatchObject({ name: 'n' }))
+})
+
+test('an outage at the start is over where the database answers, even if the start fails then', async () => {
+  await close()
+  configure({ databaseUrl: server.url, migrate: 'manual', ...cheapHashing })
+  await server.stop()
+  await unavailable(create)
+  await eventually(() => expect(alerts()).toEqual(['database.unavailable']))
+  await server.restart()
+  await eventually(() => expect(alerts()).toEqual(['database.unavailable', 'database.recovered']))
+  expect(await faultOf(create)).toMatchObject({ code: 'CONFIGURATION' })
+  await migrate()
+  await create()
+  expect(alerts()).toHaveLength(2)
+})
+
+test('a start that waits for a server that is not the one of the calls holds up only the first', async () => {
+  await close()
+  const silent = createServer((socket) => void socket.on('error', () => {}))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const direct = new URL(server.url)
+  direct.port = String((silent.address() as AddressInfo).port)
+  configure({
+    databaseUrl: server.url,
+    directDatabaseUrl: direct.href,
+    statementTimeoutMs: 2_000,
+    ...cheapHashing,
+  })
+  await unavailable(create)
+  await expectAnsweredAtOnce('any')
+  expect(metrics()).toMatch(/^sophra_api_key_database_up 0$/m)
+  expect(alerts()).toEqual(['database.unavailable'])
+  silent.close()
 })
 
 test('one statement that takes too long is no outage', async () => {

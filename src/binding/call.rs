@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use serde::Serialize;
 
-use super::promise::promise;
+use super::promise::counted_promise;
 use crate::error::{Error, Issue};
 use crate::model::Plaintext;
 use crate::process;
@@ -37,15 +37,12 @@ where
     F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
 {
     let entered = process::enter();
-    promise(env, async move {
-        let done = async {
-            let service = entered.as_ref().map_err(Error::clone)?.service().await?;
-            work(Arc::clone(service)).await
-        };
-        let result = done.await;
-        count(&result);
-        result
-    })
+    let work = async move {
+        let entered = entered?;
+        let service = entered.service().await?;
+        work(Arc::clone(service)).await
+    };
+    counted_promise(env, work, count)
 }
 
 /// Combines a credential with its context, or the problems of both.

@@ -9,6 +9,7 @@ use crate::admin::AdminVerification;
 use crate::error::Error;
 use crate::input::rules;
 use crate::model::{AdminRefusal, Refusal, VALID};
+use crate::panic;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,7 +52,7 @@ impl Constants {
             invalid_token: refused(AdminRefusal::InvalidToken),
             insufficient_permission: refused(AdminRefusal::InsufficientPermission),
             invalid_input: Error::InvalidInput(Vec::new()).into(),
-            internal: Error::internal("Internal error: the call was abandoned").into(),
+            internal: Error::internal(panic::ABANDONED).into(),
         }
     }
 }

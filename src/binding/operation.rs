@@ -119,6 +119,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
         let checked = async { Ok(service_health::check(entered?.service().await?).await) };
         let health = checked
             .await
+            .inspect_err(process::report_fault)
             .unwrap_or_else(|error| service_health::down(&error));
         Ok(HealthView::from(health))
     })

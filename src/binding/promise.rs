@@ -62,7 +62,9 @@ impl Answer {
         let mut json = Zeroizing::new(Vec::with_capacity(size.0));
         // Serialising our own types to memory cannot fail, but a wrong result would be worse than none.
         if serde_json::to_writer(&mut *json, &outcome).is_err() {
-            return Self::of::<()>(Err(Error::internal("The result could not be serialised")));
+            let error = Error::internal("The result could not be serialised");
+            process::report_fault(&error);
+            return Self::of::<()>(Err(error));
         }
         Self(Zeroizing::new(
             String::from_utf8(std::mem::take(&mut *json)).unwrap_or_default(),
@@ -98,16 +100,34 @@ where
     T: Serialize + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    counted_promise(env, work, |_| ())
+}
+
+/// As `promise`. Every result is counted, also that of work that panics or cannot begin.
+pub(super) fn counted_promise<T, F>(
+    env: &Env,
+    work: F,
+    count: fn(&Result<T, Error>),
+) -> napi::Result<Object<'_>>
+where
+    T: Serialize + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
     let (deferred, promise) = env.create_deferred()?;
     let resolve = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
     match process::runtime() {
         Ok(runtime) => {
             runtime.spawn(async move {
                 let result = panic::catch(work).await.and_then(|result| result);
+                count(&result);
                 resolve(Answer::of(result.inspect_err(process::report_fault)));
             });
         }
-        Err(error) => resolve(Answer::of::<()>(Err(error))),
+        Err(error) => {
+            let result = Err(error);
+            count(&result);
+            resolve(Answer::of(result.inspect_err(process::report_fault)));
+        }
     }
     Ok(promise)
 }

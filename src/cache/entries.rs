@@ -171,7 +171,7 @@ impl<V> Cache<V> {
         F: Future<Output = Result<Option<T>, Error>>,
     {
         /// Maximum number of reads of a row that changes while it is read.
-        const TRIES: usize = 5;
+        const TRIES: usize = 4;
         for _ in 0..TRIES {
             let read_at = self.sequence();
             let Some(found) = read().await? else {

@@ -36,7 +36,7 @@ pub enum Delivery {
 #[derive(Default)]
 pub struct Events {
     listeners: Mutex<Vec<(u64, Listener)>>,
-    /// Internal faults that were already emitted.
+    /// Internal faults that were already emitted, without their task.
     faults: Mutex<HashSet<InternalFault>>,
     added: AtomicU64,
     dropped: AtomicU64,
@@ -64,12 +64,16 @@ impl Events {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Emits an internal fault once per origin.
+    /// Emits an internal fault once per place, statement and SQLSTATE, whichever task meets it.
     pub fn emit_fault(&self, fault: InternalFault, now: Timestamp, log: bool) {
         /// Bounds the memory; the source has fewer places.
         const FAULTS_MAX: usize = 1_000;
+        let origin = InternalFault {
+            task: None,
+            ..fault.clone()
+        };
         let mut faults = self.faults.lock();
-        let is_new = faults.len() < FAULTS_MAX && faults.insert(fault.clone());
+        let is_new = faults.len() < FAULTS_MAX && faults.insert(origin);
         drop(faults);
         if is_new {
             self.emit(&Event::InternalError(fault), now, log);

@@ -136,7 +136,7 @@ pub struct InternalFault {
     pub statement: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sqlstate: Option<String>,
-    /// The background task that failed; absent if a call failed.
+    /// The background task that met it first; absent if that was a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<&'static str>,
 }

@@ -15,6 +15,8 @@ pub struct Fields {
     issues: Vec<Issue>,
     /// The input is not an object at all, so its fields are not checked.
     broken: bool,
+    /// If set, `null` means absent, except for these fields.
+    not_nullable: Option<&'static [&'static str]>,
 }
 
 impl Fields {
@@ -24,6 +26,7 @@ impl Fields {
                 left,
                 issues: Vec::new(),
                 broken: false,
+                not_nullable: None,
             },
             Value::Unreadable(why) => Self::broken(why),
             _ => Self::broken("must be an object"),
@@ -47,6 +50,7 @@ impl Fields {
             left: Vec::new(),
             issues: vec![issue],
             broken: true,
+            not_nullable: None,
         }
     }
 
@@ -61,10 +65,9 @@ impl Fields {
         }
     }
 
-    /// Treats `null` as absent, except for these fields.
-    pub fn leave_out_nulls_except(&mut self, names: &[&str]) {
-        self.left
-            .retain(|(name, value)| *value != Value::Null || names.contains(&name.as_str()));
+    /// Treats `null` as absent in the fields that are read from now on, except for these.
+    pub fn treat_null_as_absent_except(&mut self, names: &'static [&'static str]) {
+        self.not_nullable = Some(names);
     }
 
     /// A field that must be present.
@@ -145,8 +148,13 @@ impl Fields {
 
     fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.left.iter().position(|(field, _)| field == name)?;
+        let is_nullable = || {
+            self.not_nullable
+                .is_some_and(|names| !names.contains(&name))
+        };
         match self.left.swap_remove(at).1 {
             Value::Undefined => None,
+            Value::Null if is_nullable() => None,
             value => Some(value),
         }
     }

@@ -52,7 +52,7 @@ impl NewKey {
         const REQUIRED: [&str; 2] = ["name", "clientId"];
         let mut fields = Fields::of(value);
         // Optional fields may be `null` as well.
-        fields.leave_out_nulls_except(&REQUIRED);
+        fields.treat_null_as_absent_except(&REQUIRED);
         fields.require(&REQUIRED);
         let mut settings = settings(&mut fields);
         let expires_at = match settings.expires_at {

@@ -33,7 +33,7 @@ fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash)
         service.cache.find(&cache_key, Instant::now())
         && *entry.row.key_id == *id
     {
-        entry.value.is_hashed_as(hash);
+        entry.value.set_hash(hash);
     }
 }
 

@@ -126,7 +126,7 @@ impl Metrics {
         text.family(
             MetricKind::Counter,
             "background_failures_total",
-            "Failed runs of background tasks by task; they are retried.",
+            "Rounds of background work that failed, by task. They are tried again.",
         )
         .by("task", self.background_failures.iter());
     }

@@ -7,12 +7,14 @@ use tokio::time::timeout;
 
 use super::state::{Running, metrics, set_started, state};
 use crate::error::Error;
+use crate::panic;
 use crate::service::Service;
 use crate::tasks::flush;
 
 /// One close at a time.
 static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-/// Time limit for each part of a close, so that a server that does not answer cannot hold it up.
+/// Time limit for the last flush, and for closing the connections, so that a server that does not answer cannot hold
+/// up a close.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A close that has begun: new calls are rejected.
@@ -54,14 +56,20 @@ impl Close {
 /// Stops the background tasks, stores the counts and closes the connections. Nothing of the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
-    let flushed = timeout(PATIENCE, flush(service)).await;
+    let flushed = timeout(PATIENCE, panic::catch(flush(service))).await;
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
     let _ = timeout(PATIENCE, service.store.close()).await;
-    match flushed {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Error::unavailable(format!(
-            "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and \
-                 changes for the audit log are lost"
-        ))),
-    }
+    let cause = match flushed {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        Ok(Ok(Err(error)) | Err(error)) => error.origin().cloned(),
+        Err(_) => None,
+    };
+    let lost = Error::unavailable(format!(
+        "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and changes \
+         for the audit log are lost"
+    ));
+    Err(match cause {
+        Some(origin) => lost.caused_by(origin),
+        None => lost,
+    })
 }

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::clock::now;
-use super::state::{events, metrics, started, state};
+use super::state::{environment, events, metrics, started, state};
+use crate::config::Config;
 use crate::error::Error;
 use crate::events::InternalFault;
 use crate::metrics::{Snapshot, VerifyCount};
@@ -17,7 +18,7 @@ pub fn metrics_text() -> String {
         let service = state.running.service.get().cloned();
         // Under the lock, so that a service that is being closed is counted once.
         let totals = metrics().totals(service.as_ref().map(|service| service.totals()));
-        (service, totals, state.running.circuit.is_open())
+        (service, totals, state.running.is_recovering())
     };
     metrics().report(&Snapshot {
         database_up: match &service {
@@ -51,6 +52,14 @@ pub fn emit_panic(place: String) {
 }
 
 fn emit(fault: InternalFault) {
-    let log = started().is_none_or(|service| service.config.log);
-    events().emit_fault(fault, now(), log);
+    events().emit_fault(fault, now(), is_logging());
+}
+
+/// Whether events go to stderr if there is no listener, also before the service is started.
+fn is_logging() -> bool {
+    if let Some(service) = started() {
+        return service.config.log;
+    }
+    let options = state().options.clone();
+    Config::load(&options, &environment).is_ok_and(|config| config.log)
 }

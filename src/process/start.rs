@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-use tokio::time::sleep;
+use std::time::Instant;
 
 use super::clock::now;
 use super::keyring::keyring;
@@ -15,17 +13,18 @@ use crate::events::Event;
 use crate::panic;
 use crate::service::Service;
 use crate::store::{Circuit, Store, migrate};
-use crate::tasks::{self, Follower};
+use crate::tasks::{self, Follower, until_it_answers};
 use crate::token::ColdDigests;
 
-/// The pause between attempts to start while the database is unavailable.
-const PAUSE: Duration = Duration::from_millis(250);
-
 impl Call {
-    /// The service. The first call starts it from the options and the environment.
+    /// The service. The first call starts it from the options and the environment. During an outage calls fail at once,
+    /// and only the recovery tries to start it.
     pub async fn service(&self) -> Result<&Arc<Service>, Error> {
         if let Some(service) = self.running.service.get() {
             return Ok(service);
+        }
+        if let Some(error) = self.running.outage() {
+            return Err(error);
         }
         let arrived = Instant::now();
         let start = || first_start(&self.running, &self.options, arrived);
@@ -34,20 +33,20 @@ impl Call {
 }
 
 /// Starts the service for a call that found none. Calls that waited for a start that failed share its error instead of
-/// failing one after the other. While the circuit is open, only the recovery tries.
+/// failing one after the other.
 async fn first_start(
     running: &Arc<Running>,
     options: &Options,
     arrived: Instant,
 ) -> Result<Arc<Service>, Error> {
     if let Some((at, error)) = &*running.failure.lock()
-        && (*at > arrived || running.circuit.is_open())
+        && *at > arrived
     {
         return Err(error.clone());
     }
     let result = try_start(running, options).await;
     if let Err(error) = &result {
-        *running.failure.lock() = Some((Instant::now(), error.clone()));
+        running.start_failed(error);
         if let Error::DatabaseUnavailable { .. } = error {
             begin_recovery(running, options, error);
         }
@@ -57,48 +56,42 @@ async fn first_start(
 
 /// Opens the circuit, alerts operators once per outage, and starts the service when the database is available again.
 fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
-    running.circuit.open();
     let Ok(config) = Config::load(options, &environment) else {
         return;
     };
     if running.is_recovering.swap(true, Ordering::AcqRel) {
         return;
     }
+    running.circuit.open();
     let since = Instant::now();
     let log = config.log;
     let event = Event::DatabaseUnavailable {
         message: error.to_string(),
     };
     events().emit(&event, now(), log);
-    let (recovering, options) = (Arc::clone(running), options.clone());
-    running.recovery.spawn(async move {
-        let store = Store::open(&config, Arc::clone(&recovering.circuit));
-        let recovered = recover(&recovering, &store, &options).await;
-        recovering.is_recovering.store(false, Ordering::Release);
-        if recovered {
-            events().emit(&Event::recovered(since.elapsed()), now(), log);
-        }
+    let (running, options) = (Arc::clone(running), options.clone());
+    running.clone().recovery.spawn(async move {
+        let store = Store::open(&config, Arc::clone(&running.circuit));
+        recover(&running, &store, &options).await;
+        running.is_recovering.store(false, Ordering::Release);
+        events().emit(&Event::recovered(since.elapsed()), now(), log);
     });
 }
 
-/// Probes until the database answers, then starts the service. Returns false if the start fails with another error,
-/// which the next call will get itself.
-async fn recover(running: &Arc<Running>, store: &Store, options: &Options) -> bool {
+/// Waits until the database answers, then starts the service. Ends also if the start fails for another reason than the
+/// outage: the next call tries again and gets the error.
+async fn recover(running: &Arc<Running>, store: &Store, options: &Options) {
     loop {
-        sleep(PAUSE).await;
-        if !matches!(panic::catch(store.probe()).await, Ok(Ok(()))) {
-            continue;
-        }
+        until_it_answers(store).await;
         running.circuit.close();
-        let start = || try_start(running, options);
-        match running.service.get_or_try_init(start).await {
-            Ok(_) => return true,
-            Err(error @ Error::DatabaseUnavailable { .. }) => {
-                *running.failure.lock() = Some((Instant::now(), error));
-                running.circuit.open();
-            }
-            Err(_) => return false,
-        }
+        let start = running
+            .service
+            .get_or_try_init(|| try_start(running, options));
+        let Ok(Err(error @ Error::DatabaseUnavailable { .. })) = panic::catch(start).await else {
+            return;
+        };
+        running.circuit.open();
+        running.start_failed(&error);
     }
 }
 

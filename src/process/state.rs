@@ -31,7 +31,7 @@ static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 
 #[derive(Default)]
 pub(super) struct ProcessState {
-    options: Options,
+    pub(super) options: Options,
     /// Whether `configure()` was called since the last close.
     configured: bool,
     pub(super) running: Arc<Running>,
@@ -51,7 +51,7 @@ pub(super) struct Running {
     pub(super) circuit: Arc<Circuit>,
     /// Starts the service when the database is available again.
     pub(super) recovery: Background,
-    /// Whether the recovery is running.
+    /// Whether the recovery is running. Calls fail at once until it has ended.
     pub(super) is_recovering: AtomicBool,
 }
 
@@ -178,6 +178,22 @@ impl WarmCall {
 impl Running {
     fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// The error of calls during an outage in which the service could not be started.
+    pub(super) fn outage(&self) -> Option<Error> {
+        let failure = self.failure.lock();
+        let error = failure.as_ref().map(|(_, error)| error);
+        error.filter(|_| self.is_recovering()).cloned()
+    }
+
+    pub(super) fn is_recovering(&self) -> bool {
+        self.is_recovering.load(Ordering::Acquire)
+    }
+
+    /// Records that a start has failed just now.
+    pub(super) fn start_failed(&self, error: &Error) {
+        *self.failure.lock() = Some((Instant::now(), error.clone()));
     }
 
     /// Rejects new calls from now on.

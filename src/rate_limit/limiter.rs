@@ -94,7 +94,7 @@ impl<C: Clock> Limiter<C> {
 
     /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
     /// next; the count then starts again.
-    pub fn is_refused_again(&self, rule: Rule, times: u32) -> bool {
+    pub fn count_refusal(&self, rule: Rule, times: u32) -> bool {
         let now = self.timeline.now();
         let mut refusal_streak = self.refusal_streak.lock();
         if now.saturating_sub(refusal_streak.last_at) > rule.window_ns() {
@@ -165,8 +165,8 @@ impl<C: Clock> Limiter<C> {
         Duration::from_nanos(units.saturating_mul(interval))
     }
 
-    /// Whether any use is not yet available again. If there is none, the fleet total is no longer followed.
-    pub(super) fn is_used(&self) -> bool {
+    /// Stops following the fleet total if all use is available again. Returns whether there is use that is not.
+    pub(super) fn unfollow_if_unused(&self) -> bool {
         let mut followed = self.followed.lock();
         // The cell is locked first: its times are then never later than the clock read afterwards.
         let cell = self.cell.read();

@@ -74,7 +74,7 @@ impl<C: Clock> Limiters<C> {
                 // Handles are cloned under the shard's lock, so a limiter without other handles gets none while it is
                 // held.
                 let is_unshared = Arc::get_mut(limiter).is_some();
-                let is_used = limiter.is_used();
+                let is_used = limiter.unfollow_if_unused();
                 if is_used {
                     used.push(key_id.clone());
                 }

@@ -91,10 +91,6 @@ impl Store {
         &self.circuit
     }
 
-    pub fn is_closed(&self) -> bool {
-        self.pool.is_closed()
-    }
-
     /// Replaces all connections, because they are no longer trusted.
     pub fn replace_connections(&self) {
         self.pool.replace();

@@ -54,6 +54,9 @@ pub(super) async fn run(service: Arc<Service>) {
 /// Deletes usage and audit entries beyond their retention. A failure of one does not prevent the other.
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage(now).await;
+    if let Err(error) = &usage {
+        service.report(error, Some(BackgroundTask::Pruning));
+    }
     audit_log::prune(service, now).await.and(usage)
 }
 
@@ -81,7 +84,12 @@ async fn store_all(service: &Service) -> Result<(), Error> {
     };
     // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
-    suspended.and(touched).and(learned).and(written)
+    let results = [suspended, touched, learned, written];
+    // Each is reported, since only the first error is returned.
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        service.report(error, Some(BackgroundTask::Flush));
+    }
+    results.into_iter().collect()
 }
 
 async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::panic;
 use crate::service::Service;
+use crate::store::Store;
 
 /// The pause between probes. It is random, so that many processes do not probe in step.
 const PAUSE: std::ops::Range<Duration> = Duration::from_millis(150)..Duration::from_millis(350);
@@ -21,14 +22,14 @@ pub(super) async fn run(service: Arc<Service>) {
     loop {
         circuit.suspected().await;
         let since = Instant::now();
-        let Err(error) = probe(service).await else {
+        let Err(error) = probe(&service.store).await else {
             continue;
         };
         circuit.open();
         service.emit(&Event::DatabaseUnavailable {
             message: error.to_string(),
         });
-        until_it_answers(service).await;
+        until_it_answers(&service.store).await;
         service.store.replace_connections();
         circuit.close();
         // The cache depends on the change log, so it is read at once.
@@ -37,17 +38,18 @@ pub(super) async fn run(service: Arc<Service>) {
     }
 }
 
-async fn until_it_answers(service: &Service) {
+/// Probes until the database answers.
+pub async fn until_it_answers(store: &Store) {
     loop {
         let pause = rand::rng().random_range(PAUSE);
         sleep(pause).await;
-        if probe(service).await.is_ok() {
+        if probe(store).await.is_ok() {
             return;
         }
     }
 }
 
-/// Probes the database. A panic is caught, since it would end this task and leave the circuit as it is.
-async fn probe(service: &Service) -> Result<(), Error> {
-    panic::catch(service.store.probe()).await?
+/// Probes the database. A panic is caught, since it would end the task and leave the circuit as it is.
+async fn probe(store: &Store) -> Result<(), Error> {
+    panic::catch(store.probe()).await?
 }

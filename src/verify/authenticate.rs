@@ -162,7 +162,7 @@ fn keep(
 
 /// Emits an event for a row whose stored hash cannot be computed, once per row.
 fn report_unreadable(service: &Service, policy: &KeyPolicy) {
-    if service.unreadable_keys.is_new(&policy.key_id) {
+    if service.unreadable_keys.mark_reported(&policy.key_id) {
         service.emit(&Event::KeyUnreadable {
             key_id: Escaped::new(&policy.key_id),
             name: Escaped::new(&policy.name),

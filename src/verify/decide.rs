@@ -49,7 +49,7 @@ pub(super) fn decide(
         } => {
             // A cost above the limit can never be allowed, so it does not count as abuse of the limit.
             let counts = retry_after_ms.is_some()
-                && limiter.is_refused_again(rule, service.config.suspend_after);
+                && limiter.count_refusal(rule, service.config.suspend_after);
             let suspension = counts.then(|| suspend(service, &entry, now)).flatten();
             Verification::refused(
                 Refusal::RateLimited,

@@ -67,7 +67,7 @@ async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Res
         }
         // From here on the row holds the suspension, so the cached entries are marked to be read again.
         service.cache.changed(&sent.key_id);
-        pending.is_stored();
+        pending.mark_stored();
     }
     Ok(!locked.is_empty())
 }

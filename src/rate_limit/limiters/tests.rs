@@ -310,7 +310,7 @@ fn refusals_are_counted_up_to_a_number_and_forgotten_after_a_window() {
     let (clock, limits) = limits();
     let rule = rule(1, MINUTE);
     let limiter = limits.entry("key", rule);
-    let refused = |times| limiter.is_refused_again(rule, times);
+    let refused = |times| limiter.count_refusal(rule, times);
     assert!(refused(1));
     assert!(refused(1));
     assert_eq!(

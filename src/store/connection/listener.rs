@@ -54,14 +54,15 @@ impl NotificationListener {
         };
         tokio::select! {
             result = self.follow(notified) => {
-                result.map_err(|error| StoreError::Connect(error).into_fault(statement))
+                result.map_err(|error| error.into_fault(statement))
             }
             () = self.given_up.notified() => Ok(()),
         }
     }
 
-    async fn follow(&self, notified: impl Fn()) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.pool()).await?;
+    async fn follow(&self, notified: impl Fn()) -> Result<(), StoreError> {
+        let connected = PgListener::connect_with(&self.pool()).await;
+        let mut listener = connected.map_err(StoreError::Connect)?;
         listener.execute(LISTEN).await?;
         notified();
         loop {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use parking_lot::Mutex;
 
 use super::error::StoreError;
+use crate::background::Background;
 
 /// The shortest interval between replacements of the pool because of unanswered statements, which may be at fault
 /// themselves.
@@ -30,6 +31,8 @@ pub(in crate::store) struct ConnectionPool {
     replaced_at: Mutex<Option<Instant>>,
     /// Notified whenever the connections are replaced.
     given_up: Arc<Notify>,
+    /// Closes replaced connections.
+    closing: Background,
 }
 
 impl ConnectionPool {
@@ -49,6 +52,7 @@ impl ConnectionPool {
             current: ArcSwap::from_pointee(current),
             replaced_at: Mutex::default(),
             given_up: Arc::default(),
+            closing: Background::default(),
         }
     }
 
@@ -86,7 +90,9 @@ impl ConnectionPool {
         let fresh = self.options.clone().connect_lazy_with(self.connect.clone());
         let given_up = self.current.swap(fresh.into());
         self.given_up.notify_waiters();
-        tokio::spawn(async move { tokio::time::timeout(GOODBYE, given_up.close()).await });
+        self.closing.spawn(async move {
+            let _ = tokio::time::timeout(GOODBYE, given_up.close()).await;
+        });
     }
 
     /// Replaces all connections, unless that was done within `interval`. Called after a fault that the connections may
@@ -108,11 +114,12 @@ impl ConnectionPool {
         (pool.size().try_into().unwrap_or(0), pool.num_idle())
     }
 
-    pub(in crate::store) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.current.load().is_closed()
     }
 
     pub(in crate::store) async fn close(&self) {
+        self.closing.stop().await;
         self.current.load_full().close().await;
     }
 }
