@@ -22,6 +22,12 @@ afterAll(async () => {
 
 test('an outage, its end and the usage that is not yet stored are shown', async () => {
   const { key } = await createApiKey({ name: 'n', clientId: 'c' })
+  const created = performance.now()
+  // The creation is a change too: once it has been read, the key stays cached.
+  await eventually(() => {
+    const readAt = performance.now() - value('change_log_age_seconds') * 1_000
+    expect(readAt).toBeGreaterThan(created)
+  })
   await eventually(async () => {
     const hits = value('cache_lookups_total{result="hit"}')
     await verifyApiKey(key)
