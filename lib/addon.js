@@ -1,7 +1,7 @@
 'use strict'
 
-// Loads the native addon. `native.js` is generated and tries every place where a binary may be. Where it finds none, the
-// error made here names the platform and what to do about it.
+// Loads the native addon. `native.js` is generated and tries every place where a binary may be. If it finds none, the
+// error made here names the platform and says what to do.
 
 const { ApiKeyError } = require('./errors.js')
 

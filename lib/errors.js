@@ -18,8 +18,8 @@ exports.unwrap = (answer) => {
 }
 
 /**
- * Calls the addon. The addon answers faults and throws only by a bug; the text of such an error may quote a secret, so it is
- * replaced.
+ * Calls the addon. The addon returns faults as answers and throws only because of a bug. The text of a thrown error may quote
+ * a secret, so it is replaced.
  */
 exports.guarded = (call, ...args) => {
   try {

@@ -8,7 +8,7 @@ const { freeze } = require('./warm.js')
 
 /** Calls of one listener that may be pending at a time. Events beyond that are dropped and counted. */
 const MAX_PENDING = 1_024
-/** The share of it for events that are no alerts, so that a flood of them leaves room for alerts. */
+/** The share of these calls for events that are not alerts, so that a flood of them leaves room for alerts. */
 const MAX_PENDING_INFO = MAX_PENDING / 2
 
 const listeners = new Set()

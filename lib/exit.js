@@ -29,7 +29,7 @@ let installed = false
 exports.flushAtExit = () => {
   if (installed) return
   installed = true
-  // No JavaScript runs any more in a thread that is terminated.
+  // A thread that is terminated runs no more JavaScript, so the native side stores its usage.
   if (!isMainThread) return native.flushAtTeardown()
   process.on('exit', native.flushBlocking)
   // Ours runs first: a `once` listener of the app is still registered then, so that it counts.

@@ -6,18 +6,19 @@
 // Each row has:
 //   name      the field of `ApiKey`
 //   type      text, boolean, number, duration (in seconds), date, list (of texts) or json
-//   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it
-//   required  true where a key cannot be made without it; such a field cannot be cleared
+//   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
+//             identity: it selects the key, and nobody may change it
+//   required  true if a key cannot be created without it; such a field cannot be cleared
 //
 // For the command line, all of it optional:
 //   option    the option that sets the field; without one, no option does
-//   value     the placeholder of its value in the help, where that of the type is too general
+//   value     the placeholder of its value in the help, if that of the type is too general
 //   help      the help text of the option
 //   clear     the word by which `keys update --clear` names a clearable field; a settable field has the name of its option
 //   filter    the help text of an option of `keys list`, for a field that `listApiKeys` filters by
 //   label     the heading in `keys show`; without one, the field has no line of its own
 //   empty     what `keys show` prints for null and for an empty list
-//   hideEmpty true where `keys show` leaves the line out for null
+//   hideEmpty true if `keys show` leaves the line out for null
 
 const fields = [
   { name: 'id', type: 'text', access: 'identity', label: 'id' },
@@ -27,7 +28,7 @@ const fields = [
     access: 'settable',
     required: true,
     option: 'name',
-    help: 'A name that people recognise the key by',
+    help: 'A name by which people recognise the key',
     label: 'name',
   },
   {

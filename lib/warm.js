@@ -1,6 +1,6 @@
 'use strict'
 
-// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and answers a number, verifies a key that is
+// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and returns a number, verifies a key that is
 // cached. The parts of a result that stay the same from verify to verify are fetched once, frozen and shared.
 
 const native = require('./addon.js')
@@ -64,7 +64,7 @@ function costOf(value) {
   return Number.isInteger(value) && value >= 0 && value <= UINT32_MAX ? value : undefined
 }
 
-/** One scope a line. The native side checks each scope, so a line break inside one must not split it in two. */
+/** One scope per line. The native side checks each scope, so a line break inside one must not split it in two. */
 function scopesOf(list) {
   if (list === undefined || list === null) return ''
   if (!Array.isArray(list) || list.length > SCOPES_MAX) return undefined
@@ -121,7 +121,7 @@ function verifyNatively(key, context) {
   return native.verifyWarm(key, ip, scopes, cost, path, claimedIp)
 }
 
-/** The result, or `undefined` where the cache alone cannot answer. */
+/** The result, or `undefined` if the cache alone cannot answer. */
 exports.verifyWarm = (key, context) => {
   let answer
   try {

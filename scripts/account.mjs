@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 
 /**
- * The account that the server runs as, if it must be another one than ours. Postgres refuses to run as root: for root, it runs
+ * The account that the server runs as, if it cannot be our own. Postgres refuses to run as root: for root, it runs
  * as the owner of its data folder, or as `nobody`, which every system has.
  */
 export function serverAccount(dataDir) {

@@ -1,9 +1,9 @@
 /**
- * Proves the layers of `src/`: a file imports only from the layers below its own, engines do not know each other, and no
- * two files import each other, directly or round a circle. Prints each import that breaks the rule with its file and line.
+ * Checks the layers of `src/`: a file imports only from the layers below its own, engines do not know each other, and no
+ * two files import each other, directly or in a circle. Prints each import that breaks the rule with its file and line.
  *
  * Imports are the `use` lines (grouped, over several lines, renamed) and the `crate::…` paths in the code. Tests do not
- * count, and neither does a `pub use` with which a folder's file passes on what its children define.
+ * count, and neither does a `pub use` with which a module re-exports the items of its submodules.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -53,7 +53,10 @@ export const LAYERS = [
   { name: 'boundary', modules: ['binding'] },
 ]
 
-/** The boundary has arguments and answers only: it calls what is done, and reaches past it into no engine. */
+/**
+ * The layers that the boundary may use: it converts arguments and answers, and calls operations and `process`. It uses no engine
+ * directly except `events`, whose listeners it adds.
+ */
 const BOUNDARY_KNOWS = ['values', 'input', 'foundations', 'context', 'operations', 'process']
 
 /** Everything that breaks the rule in the crate at `root`, as `file:line: message`. */
@@ -142,7 +145,7 @@ function importsOf(from, files) {
   return [...found.values()]
 }
 
-/** `a::{b, c::{d as e, *}}` as its paths. */
+/** The paths that `a::{b, c::{d as e, *}}` stands for. */
 function leaves(tree) {
   const text = tree.trim()
   const open = text.indexOf('{')
@@ -193,7 +196,7 @@ function absolute(from, segments, files) {
   return files.has(child.join('::')) ? [...child, ...rest] : undefined
 }
 
-/** The file that a path leads to: the deepest one on its way. */
+/** The file that a path leads to: the deepest module of the path that is a file. */
 function resolve(from, segments, files) {
   const all = absolute(from, segments, files)
   if (!all) return undefined
@@ -221,7 +224,7 @@ function layerFault({ from, to, line }) {
   if (a === b || !mine || !theirs) return []
   const fault = (why) => [`${from.file}:${line}: ${a} imports ${b} (${to.file}): ${why}`]
   if (a === 'binding' && b !== 'events' && !BOUNDARY_KNOWS.includes(theirs.layer.name)) {
-    return fault('the boundary has arguments and answers only')
+    return fault('the boundary only converts arguments and answers')
   }
   if (theirs.level > mine.level) {
     return fault(`${theirs.layer.name} are above ${mine.layer.name}`)
@@ -257,7 +260,7 @@ function circles(imports) {
   return found
 }
 
-/** Every module has its layer, or the rule would not hold for it. */
+/** Finds modules without a layer, for which nothing would be checked. */
 function unknownModules(files) {
   const known = (file) => file.module.length > 1 || rank.has(file.module[0])
   return [...files.values()]

@@ -32,7 +32,7 @@ const keyOf = ({ table, name }) => `${table}.${name}`
 
 function constant(name, type, rows) {
   const lines = rows.map((row) => {
-    // A string of JSON is one of Rust too.
+    // A JSON string is a valid Rust string too.
     const fields = Object.entries(row).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
     return `    ${type} { ${fields.join(', ')} },\n`
   })

@@ -66,7 +66,7 @@ function killServer(pid) {
   }
 }
 
-/** Test runners use NODE_OPTIONS to load themselves into every Node.js process. The guard does without it. */
+/** The environment without NODE_OPTIONS, with which test runners load themselves into every Node.js process. */
 function guardEnv() {
   const { NODE_OPTIONS, ...env } = process.env
   return env

@@ -100,7 +100,7 @@ function isFresh(result, sources) {
   return existsSync(result) && sources.every((source) => newest(source) <= modified(result))
 }
 
-/** The time of the newest file. Folders count too: theirs changes when a file is removed. */
+/** The time of the newest file. Folders count too, because their time changes when a file is removed. */
 function newest(file) {
   const stats = statSync(file, { throwIfNoEntry: false })
   if (!stats?.isDirectory()) return stats?.mtimeMs ?? 0

@@ -1,6 +1,6 @@
 /**
- * Renews (`prepare`) or compares (`check`) what is generated from a migrated database: the data in `.sqlx`, with which
- * the macro-checked queries are built where there is no database, and the manifest of the schema (`manifest.mjs`).
+ * Updates (`prepare`) or compares (`check`) what is generated from a migrated database: the data in `.sqlx`, with which
+ * the macro-checked queries are built without a database, and the manifest of the schema (`manifest.mjs`).
  */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -2,7 +2,7 @@
 //!
 //! Everything is placed in one sequence: the changes that this process has seen. An entry records the position at which
 //! it was read, a row the position of its last change. An entry is current while its row has not changed since. So a
-//! change costs one store, however much is cached, and a verify in flight cannot bring back a key revoked in the
+//! change costs one atomic store, however much is cached, and a verify in flight cannot bring back a key revoked in the
 //! meantime.
 
 mod entries;

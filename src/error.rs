@@ -1,4 +1,4 @@
-//! The one error of the crate: faults, with the stable codes that callers see.
+//! The error type of the crate: faults, with the stable codes that callers see.
 //!
 //! A refusal (wrong key, over the limit) is not an error but a value, see [`crate::model::Refusal`].
 

@@ -1,5 +1,5 @@
-//! Prometheus metrics: counters of the process, which never go back however many services it starts and closes, and the
-//! state of the running service.
+//! Prometheus metrics: counters of the process, which never decrease however many services it starts and closes, and
+//! the state of the running service.
 //!
 //! A verify from memory increments one counter, and a second one if metrics count by client. Nothing on that path takes
 //! a lock, and only timed verifies read the clock.

@@ -17,8 +17,8 @@ type FlightResult<V> = Result<V, Error>;
 type Flight<V> = Shared<oneshot::Receiver<FlightResult<V>>>;
 type FlightMap<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
 
-/// Work in flight, by key. Each flight is a task of its own: it goes on when its callers are gone, and its key is free
-/// again as soon as it ends, in whatever way.
+/// Work in flight, by key. Each flight is a task of its own: it continues when its callers are gone, and its key is free
+/// again as soon as it ends, however it ends.
 pub struct SingleFlight<K: Eq + Hash, V> {
     in_flight: FlightMap<K, V>,
     background: Background,

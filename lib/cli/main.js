@@ -3,7 +3,7 @@
 
 const { run } = require('./run.js')
 
-// A reader may close the pipe before the end of the output (`… | head`): that is no error.
+// A reader may close the pipe before the end of the output (`… | head`): that is not an error.
 process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

@@ -1,6 +1,6 @@
 'use strict'
 
-// How text on the command line becomes a value, or `undefined` where it cannot. The addon checks which values are allowed.
+// How text on the command line becomes a value, or `undefined` if it cannot. The addon checks which values are allowed.
 
 const units = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 

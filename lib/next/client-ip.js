@@ -3,7 +3,7 @@
 const native = require('../addon.js')
 const { unwrap } = require('../errors.js')
 
-/** `ip` is the client's address as far as proxies are declared, else `null`; `claimedIp` is the header's word, for operators. */
+/** `ip` is the client's address as far as proxies are declared, else `null`; `claimedIp` is what the header claims, for operators. */
 const clientAddress = (request) =>
   unwrap(native.clientAddress(request.headers.get('x-forwarded-for')))
 

@@ -62,7 +62,7 @@ async function attempt(respond, request, context) {
   }
 }
 
-/** Adds `no-store` where the handler has not decided: caches do not tell clients apart by `x-api-key`. */
+/** Adds `no-store` if the handler has not set `Cache-Control`: caches do not tell clients apart by `x-api-key`. */
 function finished(request, response) {
   if (!response?.headers) return response
   const decided = response.headers.has(CACHE_CONTROL)

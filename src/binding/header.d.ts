@@ -16,7 +16,7 @@ export interface ApiKey {
   /** Stays the same when the key is rotated. */
   id: string
   name: string
-  /** Who the key identifies: an id of your own. */
+  /** The client that the key identifies: an id of your own. */
   clientId: string
   description: string | null
   isActive: boolean
@@ -305,7 +305,7 @@ export interface AdminToken {
   name: string
   description: string | null
   isActive: boolean
-  /** Texts of your own; `*` is all. For a legacy row without permissions: those that follow from its name. */
+  /** Texts of your own; `*` grants all. For a legacy row without permissions: those that follow from its name. */
   permissions: string[]
   /** `null` on legacy tokens, whose expiry is only in the token. */
   expiresAt: Date | null
@@ -335,7 +335,7 @@ export interface CreateAdminTokenInput {
   /** At most 2,000 characters. */
   description?: string | null
   /**
-   * At most 100 permissions of at most 100 characters. They are compared exactly; `*` is all.
+   * At most 100 permissions of at most 100 characters. They are compared exactly; `*` grants all.
    * @default []
    */
   permissions?: string[] | null

@@ -147,7 +147,7 @@ pub(crate) fn configure(options: Unknown<'_>) -> Answer {
 
 /// Returns the metrics of this process in the text format of Prometheus (0.0.4). It starts nothing and does not ask the database.
 ///
-/// Every name begins with `sophra_api_key_`, and times are in seconds. Counters never go back, also not across `close()` and
+/// Every name begins with `sophra_api_key_`, and times are in seconds. Counters never decrease, not even across `close()` and
 /// `configure()`. There are fewer than 200 time series, however many keys there are, and no label contains the id of a key. Before
 /// the first call, the metrics of the database, the cache and the pools are absent.
 ///

@@ -10,7 +10,7 @@ use crate::token::{Environment, Keyring};
 /// The shortest `JWT_SECRET`, in bytes (RFC 7518, 3.2: at least the size of the hash).
 pub const JWT_SECRET_MIN: usize = 32;
 
-/// All defaults of [`Config`]; the README's table is tested against them.
+/// All defaults of [`Config`]; a test compares the table in `docs/reference/options.md` with them.
 pub mod defaults {
     pub const PREFIX: &str = "sophra";
     pub const ENVIRONMENT: &str = "live";
@@ -37,7 +37,7 @@ pub mod defaults {
 /// The checked settings; secrets have redacting types.
 pub struct Config {
     pub database_url: DatabaseUrl,
-    /// For migrations, if `database_url` goes through a pooler.
+    /// For migrations and notifications, if `database_url` goes through a pooler.
     pub direct_database_url: Option<DatabaseUrl>,
     /// If it is missing or too short, only the admin functions fail, with this message.
     pub jwt_secret: Result<Secret, String>,

@@ -57,7 +57,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
                 if held.is_empty() { "none".to_owned() } else { join_escaped(&held) }
             ),
             "Add the signing keys with these fingerprints to API_KEYS_SIGNING_KEYS, after the first one. If they \
-                 are lost, regenerate the API keys.",
+                 are lost, rotate the API keys.",
         );
     } else if held.is_empty() {
         findings.ok(
@@ -127,7 +127,7 @@ async fn metadata(findings: &mut Findings, store: &Store) {
         return;
     };
     if found.keys == 0 {
-        findings.ok("metadata", "All can be read");
+        findings.ok("metadata", "All metadata can be read");
     } else {
         findings.warning(
             "metadata",
@@ -161,7 +161,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
         return;
     };
     if found.unreadable.keys == 0 {
-        findings.ok("allow-lists", "All can be read");
+        findings.ok("allow-lists", "All allow-lists can be read");
     } else {
         findings.problem(
             "allow-lists",

@@ -12,10 +12,10 @@ use crate::service::Service;
 use crate::store::{ChangedRows, LogPosition, LogRead, Store};
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long changes are kept: those that every snapshot of this period could see are pruned.
+/// How long changes are kept. A change is pruned once every snapshot taken in this period could see it.
 const KEPT: Duration = Duration::from_secs(600);
-/// The greatest age of a position to continue from. It is less than `KEPT`, since the clocks of processes run
-/// differently.
+/// The greatest age of a position to continue from. It is less than `KEPT`, because the clocks of processes may run at
+/// different speeds.
 const REACH: Duration = Duration::from_secs(540);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 

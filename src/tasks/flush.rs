@@ -1,4 +1,4 @@
-//! Flushes once an interval: stores what this process counted, and reads how much of the rate limits other processes
+//! Flushes once per interval: stores what this process counted, and reads how much of the rate limits other processes
 //! used.
 
 use std::collections::HashSet;

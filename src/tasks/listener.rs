@@ -1,4 +1,4 @@
-//! Listens for notifications of changes. Without them, the change log is still read once an interval.
+//! Listens for notifications of changes. Without them, the change log is still read once per interval.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ module.exports = {
 --permission may do nothing; * stands for every permission. The routes of this package require keys:read, keys:write,
 metrics:read and audit:read.`,
   options: {
-    name: { value: '<text>', required: true, help: 'A name that people recognise the token by' },
+    name: { value: '<text>', required: true, help: 'A name by which people recognise the token' },
     description: { value: '<text>', help: 'A note' },
     permission: { value: '<text>', multiple: true, help: 'A permission that the token holds' },
     expires: { ...duration, help: 'How long the token is valid: 90d, 12h; 365d by default' },

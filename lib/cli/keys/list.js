@@ -17,7 +17,7 @@ module.exports = {
     },
     active: { type: 'boolean', help: 'Only keys that are not disabled' },
     disabled: { type: 'boolean', help: 'Only keys that are disabled' },
-    limit: { ...number, help: 'The number of keys at most; 50 by default' },
+    limit: { ...number, help: 'The maximum number of keys; 50 by default' },
     cursor: { value: '<text>', help: 'Continue where an earlier list ended' },
     all: { type: 'boolean', help: 'List all keys, however many there are' },
   },

@@ -8,7 +8,8 @@ module.exports = {
   summary:
     'Verifies a key as for a request: hash, expiry, suspension, address, scopes and rate limit.',
   details: `The key is read from standard input; at a terminal it is not shown as you type. An accepted verify counts as a use of
-the key. Each process starts with the full rate limit. Exit code 0: accepted, 1: refused.`,
+the key. The command does not know how much of the rate limit other processes have used.
+Exit code 0: accepted, 1: refused.`,
   secret: 'key',
   options: {
     ip: { value: '<ip>', help: 'The address of the client; unknown by default' },

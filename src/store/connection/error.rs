@@ -70,7 +70,7 @@ impl StoreError {
         matches!(self.sqlstate().as_deref(), Some("55P03"))
     }
 
-    /// Whether no server has answered: it cannot be reached, or it is going or not yet there.
+    /// Whether no server has answered: it cannot be reached, is shutting down, or has not started yet.
     pub(in crate::store) fn is_no_answer(&self) -> bool {
         match self {
             Self::Sql(error) | Self::Connect(error) => is_no_answer(error),

@@ -161,7 +161,7 @@ async fn is_valid(connection: &mut PgConnection, name: &str) -> sqlx::Result<Opt
 
 /// The schema of `pg_trgm`. The extension is created if possible.
 async fn trigram_schema(connection: &mut PgConnection) -> Option<String> {
-    // This fails where the role lacks the privilege or the server does not ship the extension. It may be installed all
+    // This fails if the role lacks the privilege or the server does not ship the extension. It may be installed all
     // the same.
     let _ = sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         .execute(&mut *connection)
