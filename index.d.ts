@@ -16,7 +16,7 @@ export interface ApiKey {
   /** Stays the same when the key is rotated. */
   id: string
   name: string
-  /** Who the key identifies: an id of your own. */
+  /** The client that the key identifies: an id of your own. */
   clientId: string
   description: string | null
   isActive: boolean
@@ -305,7 +305,7 @@ export interface AdminToken {
   name: string
   description: string | null
   isActive: boolean
-  /** Texts of your own; `*` is all. For a legacy row without permissions: those that follow from its name. */
+  /** Texts of your own; `*` grants all. For a legacy row without permissions: those that follow from its name. */
   permissions: string[]
   /** `null` on legacy tokens, whose expiry is only in the token. */
   expiresAt: Date | null
@@ -335,7 +335,7 @@ export interface CreateAdminTokenInput {
   /** At most 2,000 characters. */
   description?: string | null
   /**
-   * At most 100 permissions of at most 100 characters. They are compared exactly; `*` is all.
+   * At most 100 permissions of at most 100 characters. They are compared exactly; `*` grants all.
    * @default []
    */
   permissions?: string[] | null
@@ -1072,7 +1072,7 @@ export declare function listAuditEvents(query?: ListAuditEventsQuery | null): Pr
 /**
  * Returns the metrics of this process in the text format of Prometheus (0.0.4). It starts nothing and does not ask the database.
  *
- * Every name begins with `sophra_api_key_`, and times are in seconds. Counters never go back, also not across `close()` and
+ * Every name begins with `sophra_api_key_`, and times are in seconds. Counters never decrease, not even across `close()` and
  * `configure()`. There are fewer than 200 time series, however many keys there are, and no label contains the id of a key. Before
  * the first call, the metrics of the database, the cache and the pools are absent.
  *

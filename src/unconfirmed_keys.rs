@@ -11,7 +11,7 @@ const WATCHED_SECONDS: i64 = 600;
 /// The number of keys watched at most, so that the list cannot grow without bound in an outage.
 const WATCHED_MAX: usize = 10_000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct UnconfirmedKey {
     id: String,
     hash: StoredHash,
@@ -33,23 +33,22 @@ impl UnconfirmedKeys {
         }
     }
 
-    /// Deletes the rows that exist after all, and stops watching keys that were watched long enough.
+    /// Deletes the rows that exist after all, and stops watching keys that were watched long enough. A key is watched until
+    /// its statement is done, so a sweep may be cancelled.
     pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let watched = std::mem::take(&mut *self.0.lock());
-        let mut result = Ok(());
-        let mut left = Vec::new();
-        for key in watched {
-            if result.is_ok() {
-                match store.delete_unconfirmed_key(&key.id, &key.hash).await {
-                    Ok(true) => continue,
-                    Ok(false) if key.since.plus_seconds(WATCHED_SECONDS) < now => continue,
-                    Ok(false) => {}
-                    Err(error) => result = Err(error),
-                }
+        let mut kept = 0;
+        while let Some(key) = self.get(kept) {
+            let is_deleted = store.delete_unconfirmed_key(&key.id, &key.hash).await?;
+            if is_deleted || key.since.plus_seconds(WATCHED_SECONDS) < now {
+                self.0.lock().retain(|watched| watched.id != key.id);
+            } else {
+                kept += 1;
             }
-            left.push(key);
         }
-        self.0.lock().extend(left);
-        result
+        Ok(())
+    }
+
+    fn get(&self, index: usize) -> Option<UnconfirmedKey> {
+        self.0.lock().get(index).cloned()
     }
 }

@@ -173,6 +173,22 @@ describe('a database that goes away and comes back', () => {
       proxy.mend()
       await eventually(async () => expect(await rows('Orphan')).toEqual([]), 20_000)
     })
+
+    test('leaves no such key behind at close', async () => {
+      await close()
+      configure({ databaseUrl: proxy.url, flushIntervalMs: 3_600_000, ...cheapHashing })
+      await create()
+      const swallowed = proxy.swallowAnswerTo('Left behind')
+      const creation = faultOf(() => create('Left behind'))
+      await swallowed
+      await stored('Left behind')
+      proxy.cut()
+      expect(await creation).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+      proxy.mend()
+      await eventually(async () => expect((await health()).status).not.toBe('down'))
+      await close()
+      expect(await rows('Left behind')).toEqual([])
+    })
   })
 })
 

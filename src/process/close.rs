@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::state::{Running, metrics, set_started, state};
 use crate::error::Error;
+use crate::metrics::BackgroundTask;
 use crate::panic;
 use crate::service::Service;
 use crate::tasks::flush;
@@ -53,10 +54,19 @@ impl Close {
     }
 }
 
-/// Stops the background tasks, stores the counts and closes the connections. Nothing of the service lives on after it.
+/// Stops the background tasks, stores the counts, deletes the keys that nobody has and closes the connections. Nothing of the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
-    let flushed = timeout(PATIENCE, panic::catch(flush(service))).await;
+    let swept = service
+        .unconfirmed_keys
+        .sweep(&service.store, service.now());
+    let (flushed, _) = tokio::join!(
+        timeout(PATIENCE, panic::catch(flush(service))),
+        timeout(
+            PATIENCE,
+            service.run_round(BackgroundTask::UnconfirmedKeys, swept)
+        ),
+    );
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
     let _ = timeout(PATIENCE, service.store.close()).await;
     let cause = match flushed {

@@ -30,6 +30,9 @@ pub(super) async fn run(service: Arc<Service>) {
         if is_urgent {
             let stored = store_suspensions(service);
             service.run_round(BackgroundTask::Suspensions, stored).await;
+        }
+        // However many suspensions there are, they do not put off the flush.
+        if Instant::now() < next {
             continue;
         }
         // After an error everything is kept, and the next interval tries again.
