@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
+use crate::issued_plaintexts::IssuedPlaintexts;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
 use crate::model::Timestamp;
 use crate::panic;
@@ -50,6 +51,7 @@ pub struct Service {
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
     pub unconfirmed_keys: UnconfirmedKeys,
+    pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
     pub events: Arc<Events>,
     pub audit: AuditState,
@@ -99,6 +101,7 @@ impl Service {
             usage: Usage::new(random::id(&mut rng)),
             unreadable_keys: UnreadableKeys::default(),
             unconfirmed_keys: UnconfirmedKeys::default(),
+            issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
             events,
             audit: AuditState::default(),

@@ -198,3 +198,33 @@ test("authorize lets the app's own sessions manage keys", async () => {
   for (const options of ['x', { authorise: () => null }, { permission: 'keys:read' }])
     expect(() => untyped.apiKeyRoutes!(options)).toThrow(TypeError)
 })
+
+describe('Idempotency-Key', () => {
+  const post = async (sent: string, body: object): Promise<Answer> => {
+    const headers = { 'x-admin-token': token, 'idempotency-key': sent }
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    return read(await routes.POST(new Request(`${HOST}/api/keys`, init)))
+  }
+  const body = { name: 'Search', clientId: 'acme' }
+
+  test('makes a repeated POST answer with the same key, quoted or not', async () => {
+    const made = await post('"one"', body)
+    expect(made.status).toBe(201)
+    expect(await post('one', body)).toMatchObject({ status: 201, body: { key: made.body.key } })
+  })
+
+  test('is refused with another body, and named where it is wrong', async () => {
+    await post('two', body)
+    expectFailure(await post('two', { ...body, rateLimit: 1 }), 422, 'IDEMPOTENCY_KEY_REUSED')
+    const wrong = await post('x'.repeat(256), body)
+    expectFailure(wrong, 400, 'INVALID_INPUT')
+    expect(wrong.body.issues[0].path).toBe('idempotencyKey')
+  })
+
+  test('names the key whose plaintext is no longer known', async () => {
+    const { id } = (await post('three', body)).body
+    await sendJson('PUT', { id, regenerateKey: true })
+    const conflict = await post('three', body)
+    expect(conflict).toMatchObject({ status: 409, body: { code: 'CONFLICT', keyId: id } })
+  })
+})

@@ -51,8 +51,16 @@ async function list(request) {
 function createFrom(accepts) {
   return async (request, { admin }) => {
     const { value, refusal } = await readObject(request)
-    return refusal ?? json(await createApiKey(pick(value, accepts), by(admin)), 201)
+    if (refusal) return refusal
+    const input = { ...pick(value, accepts), idempotencyKey: idempotencyKeyOf(request) }
+    return json(await createApiKey(input, by(admin)), 201)
   }
+}
+
+/** The header `Idempotency-Key`: a quoted string by the IETF draft, and plain text by most clients. */
+function idempotencyKeyOf({ headers }) {
+  const sent = headers.get('idempotency-key')
+  return sent?.match(/^"(.+)"$/)?.[1] ?? sent
 }
 
 function changeBy(change, accepts) {

@@ -112,6 +112,14 @@ export interface CreateApiKeyInput {
    * @default null
    */
   metadata?: Record<string, unknown> | null
+  /**
+   * Text of 1 to 255 visible ASCII characters that is new for each creation, such as a UUID. A creation that is repeated with the same one
+   * makes no second key. It is known for a day, and belongs to the actor. Within ten minutes, and in the same process, the
+   * repetition resolves with the same key; otherwise it rejects with `CONFLICT`, and with another input with
+   * `IDEMPOTENCY_KEY_REUSED`.
+   * @default null (each creation makes a key)
+   */
+  idempotencyKey?: string | null
 }
 
 /**
@@ -898,14 +906,18 @@ export interface ApiKeyError extends Error {
   code:
     | 'INVALID_INPUT'
     | 'NOT_FOUND'
+    | 'CONFLICT'
+    | 'IDEMPOTENCY_KEY_REUSED'
     | 'DATABASE_UNAVAILABLE'
     | 'OVERLOADED'
     | 'CONFIGURATION'
     | 'INTERNAL'
   /** The HTTP status that fits. */
-  status: 400 | 404 | 500 | 503
+  status: 400 | 404 | 409 | 422 | 500 | 503
   /** Every bad field, with `INVALID_INPUT`. If there are more than 256, the last one says how many more. */
   issues?: InputIssue[]
+  /** The id of the key that exists already, with `CONFLICT`. */
+  keyId?: string
   /** Milliseconds after which a retry makes sense, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number
 }

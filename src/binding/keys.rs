@@ -18,7 +18,10 @@ use crate::{keys, process};
 /// A creation that the database did not confirm rejects with `DATABASE_UNAVAILABLE`. If the row exists after all, it is deleted
 /// as soon as the database answers, so a retry never leaves a second valid key behind.
 ///
-/// Rejects with `INVALID_INPUT` (`issues` names every bad field), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// With `idempotencyKey`, a creation can be repeated without making a second key, also when its answer was lost.
+///
+/// Rejects with `INVALID_INPUT` (`issues` names every bad field), `CONFLICT`, `IDEMPOTENCY_KEY_REUSED`,
+/// `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

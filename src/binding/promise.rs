@@ -30,6 +30,8 @@ pub(super) struct Fault {
     issues: Option<Vec<Issue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
 impl From<Error> for Fault {
@@ -39,8 +41,12 @@ impl From<Error> for Fault {
             status: error.status(),
             message: error.to_string(),
             retry_after_ms: error.retry_after_ms(),
-            issues: match error {
-                Error::InvalidInput(issues) => Some(issues),
+            issues: match &error {
+                Error::InvalidInput(issues) => Some(issues.clone()),
+                _ => None,
+            },
+            key_id: match error {
+                Error::Conflict { key_id } => Some(key_id),
                 _ => None,
             },
         }

@@ -66,6 +66,18 @@ pub fn label(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     }
 }
 
+/// 1 to `max` characters that any HTTP header may have: ASCII without spaces and control characters.
+pub fn visible_ascii(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
+    move |value| {
+        let text = label(max)(value)?;
+        if text.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(text)
+        } else {
+            Err("must have visible ASCII characters only".into())
+        }
+    }
+}
+
 /// Text of at most `max` characters, lines allowed.
 pub fn prose(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     move |value| text(value, max)

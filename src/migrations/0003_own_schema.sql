@@ -39,6 +39,17 @@ CREATE TABLE sophra_api_keys.spent (
 -- Free space for the next version of each row, and no index on the columns that change: updates are HOT.
 ) WITH (fillfactor = 50);
 
+-- Creations of keys with an idempotency key, known for a day: one statement claims it and inserts the key. Digests only,
+-- since the text and the input are the caller's.
+CREATE TABLE sophra_api_keys.idempotency_keys (
+  -- Of the actor and the text.
+  digest BYTEA PRIMARY KEY,
+  input BYTEA NOT NULL,
+  key_id TEXT NOT NULL,
+  used_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX idempotency_keys_used_at_idx ON sophra_api_keys.idempotency_keys (used_at);
+
 -- Refused attempts, administration and suspensions. Written in batches, kept for the configured time.
 CREATE TABLE sophra_api_keys.audit (
   -- Generated before the entry is written, so that a batch can be repeated.

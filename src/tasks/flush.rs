@@ -54,13 +54,17 @@ pub(super) async fn run(service: Arc<Service>) {
     }
 }
 
-/// Deletes usage and audit entries beyond their retention. A failure of one does not prevent the other.
+/// Deletes what is beyond its retention. A failure of one does not prevent the others.
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage(now).await;
     if let Err(error) = &usage {
         service.report(error, Some(BackgroundTask::Pruning));
     }
-    audit_log::prune(service, now).await.and(usage)
+    let idempotency_keys = service.store.prune_idempotency_keys().await;
+    audit_log::prune(service, now)
+        .await
+        .and(usage)
+        .and(idempotency_keys)
 }
 
 /// Stores everything that was counted before the call. After an error the counts are kept.
