@@ -12,6 +12,7 @@ mod health;
 mod keys;
 mod legacy;
 mod locked_rows;
+mod plaintext;
 mod retry;
 mod rotation;
 mod schema;
@@ -29,6 +30,7 @@ pub use health::Condition;
 pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
+pub use plaintext::{LostKey, PlaintextRows};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
