@@ -51,3 +51,7 @@ ALTER TABLE "ApiKey" ENABLE ALWAYS TRIGGER sophra_api_keys_plaintext;
 ALTER TABLE "AdminToken"
   ENABLE ALWAYS TRIGGER sophra_api_keys_plaintext,
   ENABLE ALWAYS TRIGGER sophra_api_keys_expiry;
+
+-- Whoever may use a trigger function may attach it to a table of their own: the one that writes the change log with the
+-- rights of its owner would then log what is no change. Firing needs no right, so writers of the app's tables have none.
+REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_change(), sophra_api_keys.clear_columns() FROM PUBLIC;
