@@ -18,7 +18,7 @@ use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
 use crate::issued_plaintexts::IssuedPlaintexts;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
-use crate::model::Timestamp;
+use crate::model::{Escaped, Timestamp};
 use crate::panic;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
@@ -62,6 +62,8 @@ pub struct Service {
     pub urgent: Notify,
     /// Signals that the change log should be read now.
     pub changed: Notify,
+    /// Signals that rows have changed, as the change log says.
+    pub rows_changed: Notify,
     /// The background tasks, which end with the service.
     pub background: Background,
 }
@@ -109,6 +111,7 @@ impl Service {
             first_uses: Arc::new(Semaphore::new(FIRST_USES)),
             urgent: Notify::new(),
             changed: Notify::new(),
+            rows_changed: Notify::new(),
             background,
             store,
             config,
@@ -189,16 +192,29 @@ impl Service {
         self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
+    /// Reports a row whose stored hash is of no use, once per row.
+    pub fn report_unreadable(&self, key_id: &Arc<str>, name: &str, client_id: &str) {
+        if self.unreadable_keys.mark_reported(key_id) {
+            self.emit(&Event::KeyUnreadable {
+                key_id: Escaped::new(key_id),
+                name: Escaped::new(name),
+                client_id: Escaped::new(client_id),
+            });
+        }
+    }
+
     /// Marks a row of either table as changed.
     pub fn row_changed(&self, id: &str) {
         self.cache.changed(id);
         self.admin_tokens.changed(id);
+        self.rows_changed.notify_one();
     }
 
     /// Marks all rows as changed.
     pub fn all_changed(&self) {
         self.cache.all_changed();
         self.admin_tokens.all_changed();
+        self.rows_changed.notify_one();
     }
 
     /// Records that all changes up to this instant have been read.

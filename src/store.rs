@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod legacy;
 mod locked_rows;
+mod plaintext;
 mod retry;
 mod rotation;
 mod schema;
@@ -31,6 +32,7 @@ pub use idempotency::UsedIdempotencyKey;
 pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
+pub use plaintext::{LostKey, PlaintextRows};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,

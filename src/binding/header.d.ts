@@ -741,8 +741,9 @@ export interface AdminAdoptedEvent extends EventBase {
 }
 
 /**
- * The value stored as the hash of a key is not a hash, or would cost more to compute than is allowed. The key is refused and
- * nothing is computed. Each process reports it once per row.
+ * The value stored as the hash of a key is of no use: it cannot be read, would cost more to compute than is allowed, or was
+ * written without its `"lookup"`. The key is refused. A hash without any lookup is reported as soon as it is stored, the
+ * others when the key is used. Each process reports it once per row.
  *
  * @category Events and audit log
  */

@@ -54,7 +54,8 @@ pub enum Event {
     /// Postgres answers again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
-    /// A stored hash is malformed, or would cost more than is allowed, so the key is refused: emitted once per row.
+    /// A stored hash is malformed, would cost more than is allowed, lacks its lookup or is not of the key that the lookup
+    /// names, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
         key_id: Escaped,

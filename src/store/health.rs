@@ -44,8 +44,22 @@ impl Store {
                 SELECT
                   atttypid = 'integer'::regtype AS "usage_count_is_narrow!",
                   CASE WHEN $1 THEN
-                    (SELECT count(*) FROM (SELECT FROM "ApiKey" WHERE "lookup" IS NULL LIMIT 10000) AS keys)
-                      + (SELECT count(*) FROM (SELECT FROM "AdminToken" WHERE "lookup" IS NULL LIMIT 10000) AS tokens)
+                    (
+                      SELECT count(*) FROM (
+                        SELECT FROM "ApiKey"
+                        WHERE "lookup" IS NULL
+                          AND "key" !~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                        LIMIT 10000
+                      ) AS keys
+                    ) + (
+                      SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'
+                    ) + (
+                      SELECT count(*) FROM (
+                        SELECT FROM "AdminToken"
+                        WHERE "token" NOT LIKE 'sha256:%'
+                        LIMIT 10000
+                      ) AS tokens
+                    )
                   ELSE 0 END AS "plaintext_rows!"
                 FROM pg_attribute
                 WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'

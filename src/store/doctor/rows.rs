@@ -10,8 +10,9 @@ use crate::store::connection::error::StoreError;
 /// Counts over the rows.
 pub struct RowCounts {
     pub keys: i64,
-    pub plaintext_keys: i64,
-    pub plaintext_tokens: i64,
+    /// Keys and admin tokens whose hash is stored without its lookup.
+    pub lost_keys: i64,
+    pub lost_tokens: i64,
     /// Keys with a rate limit below 1, which means no limit.
     pub odd_rate_limits: i64,
 }
@@ -48,8 +49,13 @@ impl Store {
                 r#"
                 SELECT
                   count(*) AS "keys!",
-                  count(*) FILTER (WHERE "lookup" IS NULL) AS "plaintext_keys!",
-                  (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL) AS "plaintext_tokens!",
+                  count(*) FILTER (
+                    WHERE "lookup" IS NULL
+                      AND "key" ~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                  ) AS "lost_keys!",
+                  (
+                    SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL AND "token" LIKE 'sha256:%'
+                  ) AS "lost_tokens!",
                   count(*) FILTER (WHERE "rateLimit" < 1) AS "odd_rate_limits!"
                 FROM "ApiKey"
                 "#

@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 8] = [
+const INDEXES: [(&str, bool, &str); 10] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -42,6 +42,18 @@ const INDEXES: [(&str, bool, &str); 8] = [
         "AdminToken_plaintext_idx",
         false,
         r#""AdminToken" (sophra_api_keys.plaintext_digest("token")) WHERE "lookup" IS NULL"#,
+    ),
+    // A hash without a lookup, and a lookup beside plaintext: nobody can use such a key. They are empty, unless another
+    // writer has made one.
+    (
+        "ApiKey_lost_lookup_idx",
+        false,
+        r#""ApiKey" ("id") WHERE "lookup" IS NULL AND "key" LIKE '$argon2id$%'"#,
+    ),
+    (
+        "ApiKey_stray_lookup_idx",
+        false,
+        r#""ApiKey" ("id") WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'"#,
     ),
 ];
 

@@ -14,6 +14,7 @@ use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 use crate::store::connection::error::{self, Statement, StoreError};
 use crate::store::handle::begin;
+use crate::store::plaintext::{PlaintextRows, count_plaintext};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
@@ -29,7 +30,7 @@ const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transa
 pub struct Migrated {
     /// The names of the migrations that were applied by this call.
     pub applied: Vec<String>,
-    /// The number of legacy rows, which still hold plaintext.
+    /// The number of rows that hold plaintext.
     pub remaining: i64,
 }
 
@@ -107,15 +108,8 @@ async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migra
 }
 
 async fn remaining(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar(
-        r#"
-        SELECT (SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NULL)
-             + (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL)
-        "#,
-    )
-    .persistent(false)
-    .fetch_one(connection)
-    .await
+    let PlaintextRows { keys, tokens } = count_plaintext(connection).await?;
+    Ok(keys + tokens)
 }
 
 fn migrator() -> Migrator {
