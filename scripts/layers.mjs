@@ -39,6 +39,7 @@ export const LAYERS = [
       'suspensions',
       'unconfirmed_keys',
       'unreadable_keys',
+      'unwritable_keys',
     ],
     ordered: true,
   },

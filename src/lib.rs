@@ -49,6 +49,7 @@ pub mod cached_token;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;
+pub mod unwritable_keys;
 
 // The context.
 pub mod service;

@@ -12,6 +12,7 @@ mod health;
 mod keys;
 mod legacy;
 mod locked_rows;
+mod parts;
 mod retry;
 mod rotation;
 mod schema;
@@ -29,10 +30,10 @@ pub use health::Condition;
 pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
+pub use parts::{Parts, SUSPECTS_MAX};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
 };
 pub use suspensions::{Suspension, SuspensionOutcome};
-pub use usage::StoredBatch;
 pub use verify::{Candidate, StoredKey};
