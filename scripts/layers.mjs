@@ -40,6 +40,7 @@ export const LAYERS = [
       'suspensions',
       'unconfirmed_keys',
       'unreadable_keys',
+      'unwritable_keys',
     ],
     ordered: true,
   },

@@ -201,6 +201,13 @@ impl Error {
         self
     }
 
+    /// Whether the database answered that it does not accept what was sent. The same without the value or row that is
+    /// wrong may be accepted.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Internal { origin: Some(origin), .. } if origin.sqlstate().is_some())
+    }
+
     /// The origin, if known.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {

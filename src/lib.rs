@@ -50,6 +50,7 @@ pub mod issued_plaintexts;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;
+pub mod unwritable_keys;
 
 // The context.
 pub mod service;

@@ -38,4 +38,4 @@ pub use rate_limit::RateLimit;
 pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
 pub use ttl::Ttl;
-pub use usage::{FleetTotal, KeyUse, UsageBatch};
+pub use usage::{FleetShare, FleetTotal, KeyUse, UsageBatch};

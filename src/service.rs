@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use governor::clock::MonotonicClock;
@@ -13,7 +14,7 @@ use crate::cache::CacheKey;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Origin};
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
 use crate::issued_plaintexts::IssuedPlaintexts;
@@ -28,6 +29,7 @@ use crate::suspensions::Suspensions;
 use crate::token::{ColdDigests, KeyFormat, Keyring, Tokens};
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
+use crate::unwritable_keys::{Unstored, UnwritableKeys};
 use crate::usage::Usage;
 
 /// Legacy keys that may wait to be hashed after their first use; the backfill hashes all others.
@@ -50,6 +52,9 @@ pub struct Service {
     pub throttle: Throttle,
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
+    pub unwritable_keys: UnwritableKeys,
+    /// Flushes that failed since the last one that did not.
+    pub failed_flushes: AtomicU32,
     pub unconfirmed_keys: UnconfirmedKeys,
     pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
@@ -102,6 +107,8 @@ impl Service {
             throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(random::id(&mut rng)),
             unreadable_keys: UnreadableKeys::default(),
+            unwritable_keys: UnwritableKeys::default(),
+            failed_flushes: AtomicU32::new(0),
             unconfirmed_keys: UnconfirmedKeys::default(),
             issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
@@ -187,6 +194,26 @@ impl Service {
         }
     }
 
+    /// Sets a key aside whose row cannot be written, and tells operators once.
+    pub fn set_aside(&self, what: Unstored, key_id: &str, error: &Error) {
+        let sqlstate = error.origin().and_then(Origin::sqlstate);
+        if self.unwritable_keys.set_aside(what, key_id, Instant::now()) {
+            self.emit(&Event::KeyUnwritable {
+                key_id: Escaped::new(key_id),
+                sqlstate: sqlstate.map(str::to_owned),
+            });
+        }
+    }
+
+    /// Counts a flush for the health.
+    pub fn note_flush(&self, has_failed: bool) {
+        if has_failed {
+            self.failed_flushes.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed_flushes.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a flush would store nothing.
     pub fn has_nothing_to_store(&self) -> bool {
         self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
@@ -205,6 +232,7 @@ impl Service {
 
     /// Marks a row of either table as changed.
     pub fn row_changed(&self, id: &str) {
+        self.limiters.note_change(id);
         self.cache.changed(id);
         self.admin_tokens.changed(id);
         self.rows_changed.notify_one();
@@ -212,6 +240,7 @@ impl Service {
 
     /// Marks all rows as changed.
     pub fn all_changed(&self) {
+        self.limiters.note_change_of_all();
         self.cache.all_changed();
         self.admin_tokens.all_changed();
         self.rows_changed.notify_one();
@@ -248,6 +277,7 @@ impl Service {
             connections_max: self.config.pool_max,
             changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
             usage_pending: self.usage.pending(),
+            unwritable_keys: self.unwritable_keys.len(),
         }
     }
 }

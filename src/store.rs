@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod legacy;
 mod locked_rows;
+mod parts;
 mod plaintext;
 mod retry;
 mod rotation;
@@ -32,11 +33,11 @@ pub use idempotency::UsedIdempotencyKey;
 pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
+pub use parts::{Parts, SUSPECTS_MAX};
 pub use plaintext::{LostKey, PlaintextRows};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{
     COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
 };
 pub use suspensions::{Suspension, SuspensionOutcome};
-pub use usage::StoredBatch;
 pub use verify::{Candidate, StoredKey};

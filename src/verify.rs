@@ -6,6 +6,7 @@ mod authenticate;
 mod cold;
 mod context;
 mod decide;
+mod fleet;
 mod memory;
 mod rehash;
 mod row;
@@ -15,6 +16,7 @@ mod warm;
 
 pub use cold::verify;
 pub use context::{Scopes, VerifyContext};
+pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
 pub use verification::{KeyEntry, RefusedKey, Verification};
 pub use warm::{WarmSampler, rate_limit_window, warm};

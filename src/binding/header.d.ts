@@ -756,6 +756,21 @@ export interface KeyUnreadableEvent extends EventBase {
 }
 
 /**
+ * The database refuses to update the row of a key, for example because of a constraint or a trigger, so its usage or its
+ * suspension is not stored. It is kept and tried again once a minute; all other keys are stored. Once for each row, until
+ * it was stored.
+ *
+ * @category Events and audit log
+ */
+export interface KeyUnwritableEvent extends EventBase {
+  type: 'key.unwritable'
+  severity: 'warning'
+  keyId: string
+  /** The code with which Postgres refused it. */
+  sqlstate?: string
+}
+
+/**
  * A bug in this package, or an unexpected answer of the database. The calls that it affected were rejected with `INTERNAL`;
  * everything else continues. Please report it.
  *
@@ -800,6 +815,7 @@ export type ApiKeyEvent =
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
   | KeyUnreadableEvent
+  | KeyUnwritableEvent
   | InternalErrorEvent
   | ConfigurationWarningEvent
 

@@ -62,6 +62,13 @@ pub enum Event {
         name: Escaped,
         client_id: Escaped,
     },
+    /// The database refuses to store usage or a suspension in the row of a key: emitted once, until it was stored.
+    #[serde(rename = "key.unwritable", rename_all = "camelCase")]
+    KeyUnwritable {
+        key_id: Escaped,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sqlstate: Option<String>,
+    },
     /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
     InternalError(InternalFault),
@@ -187,6 +194,7 @@ impl Event {
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }
+            | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. } | Self::InternalError(_) => Severity::Critical,

@@ -20,7 +20,10 @@ SELECT "previousSigningKey" FROM "ApiKey" WHERE "previousSigningKey" IS NOT NULL
 -- One row per process: the last batch of usage that was applied, so that no batch is applied twice.
 CREATE TABLE sophra_api_keys.usage_batches (
   process TEXT PRIMARY KEY,
-  batch BIGINT NOT NULL,
+  -- The last one whose uses were added to the rows of the keys.
+  batch BIGINT NOT NULL DEFAULT 0,
+  -- The last one whose costs were added to "spent".
+  spent_batch BIGINT NOT NULL DEFAULT 0,
   -- Keys of the batch whose rows were locked by another session. Their usage was left out and comes with a later batch.
   skipped TEXT[] NOT NULL DEFAULT '{}',
   applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
@@ -34,8 +37,13 @@ CREATE TABLE sophra_api_keys.spent (
   epoch INTEGER NOT NULL,
   -- The sum of all costs; it only grows within an epoch.
   spent BIGINT NOT NULL,
-  -- When the limit is full again, for a process that has not followed the sum. UTC.
-  full_at TIMESTAMP(3) NOT NULL
+  -- When the limit is full again, for a process that has not followed the sum. UTC, by the clock of the server, since
+  -- those of the processes may be wrong.
+  full_at TIMESTAMP(3) NOT NULL,
+  -- The nanoseconds after which one unit is available again, by the limit as it was at that time.
+  interval_ns BIGINT NOT NULL CHECK (interval_ns > 0),
+  -- The longest time, in nanoseconds, for which use beyond the limit locks a key out.
+  longest_ns BIGINT NOT NULL
 -- Free space for the next version of each row, and no index on the columns that change: updates are HOT.
 ) WITH (fillfactor = 50);
 
@@ -90,3 +98,28 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION sophra_api_keys.plaintext_digest(TEXT) TO PUBLIC;
+
+-- The nanoseconds until an instant in UTC; 0 if it has passed. An instant beyond all limits counts as two years.
+CREATE FUNCTION sophra_api_keys.nanoseconds_until(instant TIMESTAMP) RETURNS BIGINT
+LANGUAGE sql STABLE
+AS $$
+  SELECT (extract(epoch FROM
+    least(greatest(instant, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' + interval '2 years')
+      - now() AT TIME ZONE 'UTC') * 1000000000)::bigint
+$$;
+
+-- The nanoseconds since an instant in UTC; 0 if it is still to come, and at most two years.
+CREATE FUNCTION sophra_api_keys.nanoseconds_since(instant TIMESTAMP) RETURNS BIGINT
+LANGUAGE sql STABLE
+AS $$
+  SELECT (extract(epoch FROM now() AT TIME ZONE 'UTC'
+    - greatest(least(instant, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' - interval '2 years')
+    ) * 1000000000)::bigint
+$$;
+
+-- The instant in UTC after so many nanoseconds.
+CREATE FUNCTION sophra_api_keys.instant_in(nanoseconds DOUBLE PRECISION) RETURNS TIMESTAMP
+LANGUAGE sql STABLE
+AS $$
+  SELECT now() AT TIME ZONE 'UTC' + nanoseconds / 1000 * interval '1 microsecond'
+$$;

@@ -1,7 +1,7 @@
 //! Closes the service.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -57,6 +57,7 @@ impl Close {
 /// Stops the background tasks, stores the counts, deletes the keys that nobody has and closes the connections. Nothing of the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
+    service.unwritable_keys.try_all(Instant::now());
     let swept = service
         .unconfirmed_keys
         .sweep(&service.store, service.now());
@@ -70,9 +71,10 @@ async fn stop(service: &Service) -> Result<(), Error> {
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
     let _ = timeout(PATIENCE, service.store.close()).await;
     let cause = match flushed {
-        Ok(Ok(Ok(()))) => return Ok(()),
+        // The usage of keys whose rows cannot be written is left.
+        Ok(Ok(Ok(()))) if uses == 0 => return Ok(()),
         Ok(Ok(Err(error)) | Err(error)) => error.origin().cloned(),
-        Err(_) => None,
+        Ok(Ok(Ok(()))) | Err(_) => None,
     };
     let lost = Error::unavailable(format!(
         "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and changes \

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
 use super::rehash::renew_stored;
 use super::row::RowQuery;
@@ -156,6 +157,10 @@ fn keep(
         .clients
         .uses_of(client.as_str(), service.config.metrics_clients);
     let key = CachedKey::new(policy, hash, uses);
+    // Before the entry is cached, so that every decision knows of it.
+    if let Some(fleet) = &candidate.fleet {
+        begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);
+    }
     service.cache.insert(cache_key, key, row, read_at)
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
 
-use super::super::limiter::FleetUse;
 use super::super::rule::Decision;
+use super::super::rule::FleetUse;
 use super::*;
 use crate::model::RateLimit;
 
