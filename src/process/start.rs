@@ -62,7 +62,7 @@ fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     if running.is_recovering.swap(true, Ordering::AcqRel) {
         return;
     }
-    running.circuit.open();
+    running.circuit.open(error);
     let since = Instant::now();
     let log = config.log;
     let event = Event::DatabaseUnavailable {
@@ -90,7 +90,7 @@ async fn recover(running: &Arc<Running>, store: &Store, options: &Options) {
         let Ok(Err(error @ Error::DatabaseUnavailable { .. })) = panic::catch(start).await else {
             return;
         };
-        running.circuit.open();
+        running.circuit.open(&error);
         running.start_failed(&error);
     }
 }
@@ -109,8 +109,18 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
         migrate(&config).await?;
     }
     let store = Store::open(&config, circuit);
-    let keyring = keyring(&store, config.signing_keys.take()).await?;
-    let follower = Follower::begin(&store).await?;
+    if config.migrate == Migrate::Manual {
+        // No migration has connected, and a single connection tells best what is wrong.
+        store.probe().await?;
+    }
+    let first = async {
+        let keyring = keyring(&store, config.signing_keys.take()).await?;
+        Ok::<_, Error>((keyring, Follower::begin(&store).await?))
+    };
+    let (keyring, follower) = match first.await {
+        Ok(both) => both,
+        Err(error) => return Err(store.with_missing_privileges(error).await),
+    };
     let cold_digests = if config.cold_digest {
         let kept = store.kept_signing_keys().await?;
         Some(ColdDigests::new(&keyring, &kept)?)

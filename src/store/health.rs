@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::connection::error::{self, Statement, StoreError};
+use super::connection::error::{Statement, StoreError};
 use super::handle::Store;
 use crate::error::Error;
 
@@ -30,7 +30,7 @@ impl Store {
             // Too many connections or a wrong password is an answer too.
             Ok(Err(error)) if !error.is_no_answer() => Ok(()),
             Ok(result) => result.map_err(|error| error.into_fault(statement)),
-            Err(_) => Err(error::timed_out()),
+            Err(_) => Err(self.pool.silence().into_fault(statement)),
         }
     }
 
