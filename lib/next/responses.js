@@ -12,9 +12,9 @@ function json(body, status = 200, headers = {}) {
 }
 
 /** The response for a refusal or an error. */
-function failure({ status, code, message, issues, retryAfterMs }, headers = {}) {
+function failure({ status, code, message, hint, issues, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  return json({ error: message, code, issues }, status, { ...retryAfter, ...headers })
+  return json({ error: message, code, hint, issues }, status, { ...retryAfter, ...headers })
 }
 
 /** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
