@@ -161,18 +161,22 @@ impl Service {
 
     /// Runs one round of background work. A failure does not end the task: it is counted, and an internal fault is
     /// reported.
-    pub async fn run_round<T>(
+    #[track_caller]
+    pub fn run_round<T>(
         &self,
         task: BackgroundTask,
         work: impl Future<Output = Result<T, Error>>,
-    ) -> Option<T> {
-        let result = panic::catch(work).await.and_then(|result| result);
-        result
-            .inspect_err(|error| {
-                self.metrics.background_failures.count(task.name());
-                self.report(error, Some(task));
-            })
-            .ok()
+    ) -> impl Future<Output = Option<T>> {
+        let work = panic::catch(work);
+        async move {
+            let result = work.await.and_then(|result| result);
+            result
+                .inspect_err(|error| {
+                    self.metrics.background_failures.count(task.name());
+                    self.report(error, Some(task));
+                })
+                .ok()
+        }
     }
 
     /// Spawns background work that ends with the service.

@@ -19,7 +19,7 @@ pub use context::{Scopes, VerifyContext};
 pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
 pub use verification::{KeyEntry, RefusedKey, Verification};
-pub use warm::{WarmSampler, rate_limit_window, warm};
+pub use warm::{WarmSampler, warm};
 
 /// Length of the longest string that can be a key, in characters.
 pub const KEY_LENGTH_MAX: usize = crate::token::MAX_LENGTH;

@@ -13,9 +13,10 @@ function json(body, status = 200, headers = {}) {
 }
 
 /** The response for a refusal or an error. */
-function failure({ status, code, message, issues, keyId, retryAfterMs }, headers = {}) {
+function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  return json({ error: message, code, issues, keyId }, status, { ...retryAfter, ...headers })
+  const body = { error: message, code, hint, issues, keyId }
+  return json(body, status, { ...retryAfter, ...headers })
 }
 
 /** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */

@@ -166,7 +166,7 @@ async fn metadata(findings: &mut Findings, store: &Store) {
                 many(found.keys),
                 examples(&found)
             ),
-            "The metadata contains a number that is too large for a double, or is nested more than 100 levels \
+            "The metadata is not an object, contains a number that is too large for a double, or is nested more than 100 levels \
                  deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }

@@ -96,10 +96,6 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    pub(super) fn window(&self) -> Duration {
-        self.cell.read().rule().window
-    }
-
     /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
     /// next; the count then starts again.
     pub fn count_refusal(&self, rule: Rule, times: u32) -> bool {

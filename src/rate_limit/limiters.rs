@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 
@@ -61,12 +60,6 @@ impl<C: Clock> Limiters<C> {
                 .values()
                 .for_each(|limiter| limiter.note_change());
         }
-    }
-
-    /// The window of the last rule that a key was checked with; `None` if its limiter is not in memory.
-    #[must_use]
-    pub fn window(&self, key_id: &str) -> Option<Duration> {
-        self.find(key_id).map(|limiter| limiter.window())
     }
 
     /// The number of limiters in memory.

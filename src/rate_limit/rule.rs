@@ -119,6 +119,7 @@ impl Rule {
             limit,
             remaining: u32::try_from(free).unwrap_or(limit),
             reset_ms: millis(debt_ns),
+            window_seconds: self.window.as_secs(),
         }
     }
 

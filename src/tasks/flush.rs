@@ -39,7 +39,7 @@ pub(super) async fn run(service: Arc<Service>) {
         }
         // After an error everything is kept, and the next interval tries again.
         service
-            .run_round(BackgroundTask::Flush, flush(service))
+            .run_round(BackgroundTask::Flush, Box::pin(flush(service)))
             .await;
         let now = service.now();
         let swept = service.unconfirmed_keys.sweep(&service.store, now);

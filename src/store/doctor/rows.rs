@@ -90,8 +90,8 @@ impl Store {
         .await
     }
 
-    /// Keys whose metadata cannot be read: a number is too large, or the nesting too deep. Such metadata has more than
-    /// 250 characters, so shorter documents are not examined.
+    /// Keys whose metadata cannot be read: it is not an object, a number is too large, or the nesting too deep. The
+    /// latter two have more than 250 characters, so shorter objects are not examined.
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
         self.once("unreadable_metadata", || async {
             let mut db = self.db().await?;
@@ -99,7 +99,7 @@ impl Store {
                 r#"
                 SELECT "id", "metadata" AS "metadata!: Metadata"
                 FROM "ApiKey"
-                WHERE length("metadata"::text) > 250
+                WHERE jsonb_typeof("metadata") NOT IN ('object', 'null') OR length("metadata"::text) > 250
                 "#
             )
             .fetch(&mut db);

@@ -12,6 +12,7 @@ fn a_raised_limit_allows_the_difference() {
         limit: 200,
         remaining: 49,
         reset_ms: 151 * 432_000,
+        window_seconds: 86_400,
     };
     assert_eq!(next, Decision::Allowed(left));
 }
@@ -28,7 +29,8 @@ fn a_lowered_limit_keeps_the_use_and_locks_out_for_at_most_its_window() {
         RateLimit {
             limit: 10,
             remaining: 0,
-            reset_ms: 86_400_000
+            reset_ms: 86_400_000,
+            window_seconds: 86_400,
         }
     );
     clock.advance(DAY);
