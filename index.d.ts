@@ -183,7 +183,7 @@ export interface ListApiKeysQuery {
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
-  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case. */
+  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
   search?: string | null
 }
 
@@ -927,7 +927,7 @@ export declare function close(): Promise<void>
 
 /**
  * Sets options in code. They take precedence over the environment. Call it before the first use; after that, other options need
- * a `close()` first. A second call with equal options does nothing.
+ * a `close()` first, except with `NODE_ENV=development`. A second call with equal options does nothing.
  *
  * Throws an `ApiKeyError` with the code `CONFIGURATION` that names every problem.
  *
