@@ -192,7 +192,7 @@ export interface ListApiKeysQuery {
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
-  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case. */
+  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
   search?: string | null
 }
 

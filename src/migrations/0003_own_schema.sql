@@ -123,3 +123,33 @@ LANGUAGE sql STABLE
 AS $$
   SELECT now() AT TIME ZONE 'UTC' + nanoseconds / 1000 * interval '1 microsecond'
 $$;
+
+-- The text that a search compares: it differs from the plain text in its case, whatever the locale of the database. The
+-- collation is chosen here, once, for the index as well as for the queries. Postgres 17 and newer has "pg_c_utf8" in UTF-8
+-- databases, and every server that is built with ICU has "und-x-icu"; only a server with neither depends on the locale of its
+-- database. The text goes through upper case because the Greek sigma has two lower cases, of which only one is left.
+DO $$
+DECLARE
+  folding TEXT := 'pg_catalog.lower(pg_catalog.upper(plain COLLATE pg_catalog.%I))';
+  candidate TEXT;
+BEGIN
+  IF pg_catalog.getdatabaseencoding() = 'UTF8' THEN
+    folding := 'pg_catalog.translate(' || folding || $sigma$, E'\u03C2', E'\u03C3')$sigma$;
+  END IF;
+  FOREACH candidate IN ARRAY ARRAY['pg_c_utf8', 'und-x-icu', 'default'] LOOP
+    BEGIN
+      EXECUTE 'CREATE FUNCTION sophra_api_keys.folded(plain TEXT) RETURNS TEXT
+        LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+        AS $function$ BEGIN RETURN ' || pg_catalog.format(folding, candidate) || '; END $function$';
+      -- Fails if there is no such collation.
+      EXECUTE $test$SELECT sophra_api_keys.folded('x')$test$;
+      EXIT;
+    EXCEPTION WHEN undefined_object OR feature_not_supported THEN
+      IF candidate = 'default' THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION sophra_api_keys.folded(TEXT) TO PUBLIC;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::clock::now;
 use super::keyring::keyring;
-use super::state::{Call, Running, environment, events, metrics, set_started};
+use super::state::{Call, Running, environment, events, metrics, set_started, state};
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
@@ -99,7 +99,11 @@ async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Serv
     let config = Config::load(options, &environment)?;
     // Boxed, since every call contains this future and only the first one needs it.
     let service = Box::pin(start(config, Arc::clone(&running.circuit))).await?;
-    set_started(Some(Arc::clone(running)));
+    // `configure()` may have replaced it in the meantime.
+    let state = state();
+    if Arc::ptr_eq(&state.running, running) {
+        set_started(Some(Arc::clone(running)));
+    }
     Ok(service)
 }
 

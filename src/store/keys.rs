@@ -159,7 +159,9 @@ impl Store {
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
                   AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $6)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
                 ORDER BY "createdAt" DESC, "id" DESC
                 LIMIT $7
                 "#,
@@ -267,7 +269,7 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     Ok(())
 }
 
-/// A pattern for `ILIKE` that matches the text anywhere, literally.
+/// A pattern for `LIKE` that matches the text anywhere, literally.
 fn contains_pattern(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');

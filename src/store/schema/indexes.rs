@@ -59,7 +59,8 @@ const INDEXES: [(&str, bool, &str); 10] = [
 
 /// The expression that `search` matches, word for word as in `list_keys`. One index over both columns costs a write
 /// half as much as two.
-const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
+const SEARCHED: &str =
+    r#"sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
 const SEARCH_INDEX: &str = "ApiKey_search_idx";
 
