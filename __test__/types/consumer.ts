@@ -148,6 +148,7 @@ export async function verify(): Promise<string> {
   // @ts-expect-error only of a valid key
   void answer.clientId
   switch (answer.code) {
+    case 'MISSING_KEY':
     case 'INVALID_KEY':
     case 'EXPIRED':
     case 'DISABLED':
@@ -181,7 +182,7 @@ export async function admin(): Promise<void> {
     void [permissions, answer.tokenId, answer.name]
   } else {
     const status: 401 | 403 = answer.status
-    const code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' = answer.code
+    const code: 'MISSING_TOKEN' | 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' = answer.code
     void [status, code, answer.message]
   }
   const tokens: AdminToken[] = await listAdminTokens()
