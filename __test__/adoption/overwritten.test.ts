@@ -27,7 +27,8 @@ const kinds: [string, () => Promise<Row>][] = [
   [
     'an issued key with a previous one',
     async () => {
-      const [{ id, key }] = (await setting.warmKeys(1)) as [{ id: string; key: string }]
+      const [issued] = await setting.warmKeys(1)
+      const { id, key } = issued!
       const rotated = await updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 600 })
       await setting.sql(`UPDATE "ApiKey" SET "coldDigest" = '\\x00' WHERE "id" = $1`, [id])
       return { id, keys: [key, rotated.key!] }
