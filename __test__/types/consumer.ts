@@ -157,6 +157,7 @@ export async function verify(): Promise<string> {
     case 'RATE_LIMITED':
     case 'SUSPENDED':
     case 'THROTTLED':
+    case 'MISSING_KEY':
       return answer.message
     default:
       return unreachable(answer)
@@ -182,7 +183,7 @@ export async function admin(): Promise<void> {
     void [permissions, answer.tokenId, answer.name]
   } else {
     const status: 401 | 403 = answer.status
-    const code: 'MISSING_TOKEN' | 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' = answer.code
+    const code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' | 'MISSING_TOKEN' = answer.code
     void [status, code, answer.message]
   }
   const tokens: AdminToken[] = await listAdminTokens()

@@ -49,6 +49,10 @@ const flags = {
   search: '--search',
   cursor: '--cursor',
   limit: '--limit',
+  keyId: '--id',
+  type: '--type',
+  from: '--from',
+  to: '--to',
   ip: '--ip',
   cost: '--cost',
 }
