@@ -15,7 +15,9 @@ function json(body, status = 200, headers = {}) {
 /** The response for a refusal or an error. */
 function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  const body = { error: message, code, hint, issues, keyId }
+  const body = { error: message, code, hint, issues }
+  // A refusal knows the key too, but its id is not the client's business.
+  if (code === 'CONFLICT') body.keyId = keyId
   return json(body, status, { ...retryAfter, ...headers })
 }
 
