@@ -747,6 +747,19 @@ export interface KeyUnreadableEvent extends EventBase {
 }
 
 /**
+ * Changes to keys may go unnoticed, because triggers are missing or disabled, or because row-level security hides rows.
+ * Until that is mended, nothing cached is believed for longer than `stalenessSeconds`. Each process reports it once for each
+ * reason.
+ *
+ * @category Events and audit log
+ */
+export interface ChangesUntrackedEvent extends EventBase {
+  type: 'changes.untracked'
+  severity: 'critical'
+  message: string
+}
+
+/**
  * A bug in this package, or an unexpected answer of the database. The calls that it affected were rejected with `INTERNAL`;
  * everything else continues. Please report it.
  *
@@ -790,6 +803,7 @@ export type ApiKeyEvent =
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
+  | ChangesUntrackedEvent
   | KeyUnreadableEvent
   | InternalErrorEvent
   | ConfigurationWarningEvent

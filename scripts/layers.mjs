@@ -36,6 +36,7 @@ export const LAYERS = [
       'audit',
       'cached_key',
       'cached_token',
+      'self_check',
       'suspensions',
       'unconfirmed_keys',
       'unreadable_keys',

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use governor::clock::MonotonicClock;
 use tokio::sync::{Notify, Semaphore};
@@ -21,6 +21,7 @@ use crate::model::Timestamp;
 use crate::panic;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
+use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
@@ -51,6 +52,7 @@ pub struct Service {
     pub unreadable_keys: UnreadableKeys,
     pub unconfirmed_keys: UnconfirmedKeys,
     pub suspensions: Suspensions,
+    pub self_check: SelfCheck,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -100,6 +102,7 @@ impl Service {
             unreadable_keys: UnreadableKeys::default(),
             unconfirmed_keys: UnconfirmedKeys::default(),
             suspensions: Suspensions::default(),
+            self_check: SelfCheck::default(),
             events,
             audit: AuditState::default(),
             metrics,
@@ -204,6 +207,18 @@ impl Service {
         self.admin_tokens.read_until(at);
     }
 
+    /// Records that the changes were not read for this time, while the clock of the process stood still.
+    pub fn changes_unread_for(&self, time: Duration) {
+        self.cache.unread_for(time);
+        self.admin_tokens.unread_for(time);
+    }
+
+    /// Makes what is cached stale before it is older than `max_age`, see [`Cache::expire`](crate::cache::Cache::expire).
+    pub fn expire_cached(&self, now: Duration, max_age: Duration) {
+        self.cache.expire(now, max_age);
+        self.admin_tokens.expire(now, max_age);
+    }
+
     /// The counters that start at zero with the service.
     pub fn totals(&self) -> Totals {
         let hashed = self.hasher.stats();
@@ -228,6 +243,7 @@ impl Service {
             connections_in_use: connections.saturating_sub(idle),
             connections_max: self.config.pool_max,
             changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
+            changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
         }
     }

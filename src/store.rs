@@ -30,9 +30,7 @@ pub use keys::ChangedKey;
 pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
-pub use schema::{
-    COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
-};
+pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migration_script};
 pub use suspensions::{Suspension, SuspensionOutcome};
 pub use usage::StoredBatch;
 pub use verify::{Candidate, StoredKey};

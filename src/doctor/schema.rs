@@ -2,7 +2,7 @@
 
 use super::findings::{Findings, MIGRATE};
 use crate::config::{Config, quoted};
-use crate::store::{COLUMNS, Column, History, Store, TRIGGERS, Tables, Trigger};
+use crate::store::{COLUMNS, Column, History, Store, Tables, TriggerFault};
 
 /// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
@@ -19,6 +19,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
     triggers(findings, store).await;
+    row_security(findings, store).await;
     indexes(findings, store).await;
     if tables.own_schema {
         change_log(findings, store).await;
@@ -188,46 +189,50 @@ fn remedy_of(missing: &[&Column]) -> (String, Vec<String>) {
 /// Finds triggers that are missing or not always enabled. Without them, changes by other writers do not reach the
 /// processes.
 async fn triggers(findings: &mut Findings, store: &Store) {
-    let answer = store.triggers().await;
-    let Some(found) = findings.answer("triggers", answer) else {
+    let answer = store.trigger_faults().await;
+    let Some(faults) = findings.answer("triggers", answer) else {
         return;
     };
-    let mut faults = Vec::new();
-    let mut sql = Vec::new();
-    for Trigger {
-        table,
-        name,
-        definition,
-    } in TRIGGERS
-    {
-        let state = found
-            .iter()
-            .find(|trigger| trigger.table == *table && trigger.name == *name);
-        match state.map(|trigger| trigger.enabled.as_str()) {
-            Some("A") => continue,
-            Some(_) => faults.push(format!("{name} on \"{table}\" is not ENABLE ALWAYS")),
-            None => {
-                faults.push(format!("{name} on \"{table}\" is missing"));
-                sql.push((*definition).to_owned());
-            }
-        }
-        sql.push(format!(
-            "ALTER TABLE \"{table}\" ENABLE ALWAYS TRIGGER {name};"
-        ));
-    }
     if faults.is_empty() {
         findings.ok("triggers", "All triggers exist and are always enabled");
-    } else {
-        findings.problem(
-            "triggers",
-            format!(
-                "{}: a key that another program disables or deletes may still be accepted",
-                faults.join(", ")
-            ),
-            format!("If migrations are pending: {MIGRATE}. Otherwise, run the statements below"),
-        );
-        findings.with_sql(&sql);
+        return;
     }
+    let described: Vec<_> = faults.iter().map(TriggerFault::description).collect();
+    findings.problem(
+        "triggers",
+        format!(
+            "{}: a key that another program disables or deletes may still be accepted",
+            described.join(", ")
+        ),
+        format!("{MIGRATE}, with the role that owns the tables, or run the statements below"),
+    );
+    let remedy: Vec<_> = faults.iter().flat_map(TriggerFault::remedy).collect();
+    findings.with_sql(&remedy);
+}
+
+/// Finds tables of which this role may not see every row.
+async fn row_security(findings: &mut Findings, store: &Store) {
+    let answer = store.secured_tables().await;
+    let Some(tables) = findings.answer("row-security", answer) else {
+        return;
+    };
+    if tables.is_empty() {
+        findings.ok(
+            "row-security",
+            "Row-level security hides nothing from this role",
+        );
+        return;
+    }
+    findings.problem(
+        "row-security",
+        format!(
+            "Row-level security applies to {}: statements on these tables fail, because rows could be hidden",
+            tables.join(", ")
+        ),
+        "Give the role BYPASSRLS, or run the statements below",
+    );
+    let disable = |table: &String| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;");
+    findings.with_sql(&tables.iter().map(disable).collect::<Vec<_>>());
 }
 
 async fn indexes(findings: &mut Findings, store: &Store) {

@@ -110,7 +110,7 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
     }
     let store = Store::open(&config, circuit);
     let keyring = keyring(&store, config.signing_keys.take()).await?;
-    let follower = Follower::begin(&store).await?;
+    let follower = Follower::begin(&store, now()).await?;
     let cold_digests = if config.cold_digest {
         let kept = store.kept_signing_keys().await?;
         Some(ColdDigests::new(&keyring, &kept)?)

@@ -185,7 +185,8 @@ fn by_sqlstate(code: &str) -> Error {
         "42P01" | "42703" | "3F000" => Error::configuration(SCHEMA_MISSING),
         // Wrong credentials, no such database, missing privileges.
         "28000" | "28P01" | "3D000" | "42501" => Error::configuration(format!(
-            "The database denied access (SQLSTATE {code}): check the URL and the privileges of its role"
+            "The database denied access (SQLSTATE {code}): check the URL, the privileges of its role, and row-level \
+                 security"
         )),
         PROTOCOL_VIOLATION => Error::configuration(
             "The server or a pooler rejected the connection parameters: behind a pooler in transaction mode, add \
