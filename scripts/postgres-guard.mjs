@@ -196,7 +196,8 @@ function launch(program, args, log, logFile) {
       file?.write(`${line}\n`)
       log.push(line)
       if (log.length > 20) log.shift()
-      if (line.includes('ready to accept connections')) resolve(true)
+      // A standby says `read-only connections`.
+      if (/ready to accept (read-only )?connections/.test(line)) resolve(true)
     })
   })
   const exited = new Promise((resolve) => {

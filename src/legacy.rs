@@ -2,9 +2,11 @@
 
 mod backfill;
 mod first_use;
+mod lost_keys;
 mod request;
 mod row;
 
 pub use backfill::{Backfilled, backfill};
 pub use first_use::{hash_on_first_use, hash_token_on_first_use};
+pub use lost_keys::report_lost_keys;
 pub use request::BackfillRequest;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::MutexGuard;
 
@@ -31,9 +32,14 @@ impl PendingSuspension {
         &self.entry.value.policy
     }
 
+    pub fn key_id(&self) -> &str {
+        &self.policy().key_id
+    }
+
     /// Whether it is neither stored, lifted nor expired.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.until > now && self.entry.row.suspended_until() == Some(self.until)
+        let row = &self.entry.row;
+        row.suspended_until() == Some(self.until) && row.end_of(self.until, now).is_some()
     }
 
     /// The suspension to store. Marks it as sent.
@@ -42,6 +48,7 @@ impl PendingSuspension {
             key_id: self.policy().key_id.to_string(),
             reset_generation: self.policy().reset_generation,
             until: self.until,
+            ended: self.policy().suspended_until,
             sent: self.sent.swap(true, Ordering::Relaxed),
         }
     }
@@ -54,16 +61,16 @@ impl PendingSuspension {
 
 impl Suspensions {
     /// Suspends the key in this process. Returns whether the suspension is new and must be stored.
-    pub fn add(&self, entry: &Arc<KeyEntry>, until: Timestamp, now: Timestamp) -> bool {
-        let is_new = entry.row.suspend(until, now);
-        if is_new {
-            self.pending.lock().push(Arc::new(PendingSuspension {
-                entry: Arc::clone(entry),
-                until,
-                sent: AtomicBool::new(false),
-            }));
-        }
-        is_new
+    pub fn add(&self, entry: &Arc<KeyEntry>, length: Duration, now: Timestamp) -> bool {
+        let Some(until) = entry.row.suspend(length, now) else {
+            return false;
+        };
+        self.pending.lock().push(Arc::new(PendingSuspension {
+            entry: Arc::clone(entry),
+            until,
+            sent: AtomicBool::new(false),
+        }));
+        true
     }
 
     /// Waits until no other writer is active. Hold the guard while storing.

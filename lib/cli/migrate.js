@@ -64,7 +64,7 @@ function print({ applied, adopted, remaining, allPermissions = [] }, options, ou
   if (remaining === 0) return
   output.note(
     options.adopt
-      ? `${remaining} rows are still plaintext: they were changed in the meantime, or cannot be keys. Repeat the command, then run doctor.`
+      ? `${remaining} rows are still plaintext: they were locked, or another row holds the same key. Repeat the command, then run doctor.`
       : `${remaining} rows of an older implementation are plaintext. --adopt replaces them with hashes.`,
   )
 }

@@ -13,13 +13,14 @@ exports.readLimit = (text = String(MAX_LIMIT)) => {
 }
 
 /** Lists up to 10,000 keys. The addon returns 1,000 of them at a time. */
-exports.listKeys = async ({ isActive, ...filters }, wanted) => {
+exports.listKeys = async (query, wanted) => {
   const keys = []
-  let cursor = filters.cursor ?? null
+  const isActive = readBoolean(query.isActive)
+  let cursor = query.cursor ?? null
   do {
     const limit = Math.min(wanted - keys.length, PAGE_LIMIT)
     // Unknown filters and wrong values are passed on: the addon refuses them.
-    const page = await listApiKeys({ ...filters, isActive: readBoolean(isActive), cursor, limit })
+    const page = await listApiKeys({ ...query, isActive, cursor, limit })
     keys.push(...page.keys)
     cursor = page.nextCursor
   } while (cursor && keys.length < wanted)

@@ -58,12 +58,20 @@ pub enum Event {
     /// each reason.
     #[serde(rename = "changes.untracked")]
     ChangesUntracked { message: String },
-    /// A stored hash is malformed, or would cost more than is allowed, so the key is refused: emitted once per row.
+    /// A stored hash is malformed, would cost more than is allowed, lacks its lookup or is not of the key that the lookup
+    /// names, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
         key_id: Escaped,
         name: Escaped,
         client_id: Escaped,
+    },
+    /// The database refuses to store usage or a suspension in the row of a key: emitted once, until it was stored.
+    #[serde(rename = "key.unwritable", rename_all = "camelCase")]
+    KeyUnwritable {
+        key_id: Escaped,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sqlstate: Option<String>,
     },
     /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
@@ -190,6 +198,7 @@ impl Event {
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }
+            | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. }

@@ -45,4 +45,5 @@ pub struct Gauges {
     /// Whether changes by others reach this process, as far as the last check knows.
     pub changes_tracked: bool,
     pub usage_pending: u64,
+    pub unwritable_keys: usize,
 }

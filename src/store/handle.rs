@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::connection::{Admission, Circuit, ConnectionPool, NotificationListener};
+use super::connection::{Admission, Circuit, ConnectionPool, Connector, NotificationListener};
 use crate::config::{Config, DatabaseUrl, quoted};
 
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
@@ -50,7 +50,7 @@ impl Store {
             ("row_security", "off"),
         ]);
         let pool = Arc::new(ConnectionPool::new(
-            connect,
+            Connector::new(connect, config.statement_timeout),
             config.pool_max,
             config.statement_timeout,
         ));

@@ -15,7 +15,7 @@ pub struct PlaintextKey {
 }
 
 /// An admin token that is stored in plaintext. The token itself is not read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaintextToken {
     pub id: String,
     pub name: String,
@@ -39,22 +39,6 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
-    /// Whether any row still holds plaintext.
-    pub async fn has_plaintext(&self) -> Result<bool, Error> {
-        self.retryable("has_plaintext", || async {
-            sqlx::query_scalar!(
-                r#"
-                SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
-                  OR EXISTS (SELECT FROM "AdminToken" WHERE "lookup" IS NULL) AS "any!"
-                "#
-            )
-            .fetch_one(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
-        })
-        .await
-    }
-
     /// The next keys to import, in the order of their digests. A key whose hash is already stored in another row is
     /// left out, because a lookup is unique.
     pub async fn plaintext_keys(
@@ -171,7 +155,7 @@ impl Store {
                   array_remove("permissions", NULL) AS "permissions",
                   sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
-                WHERE "lookup" IS NULL AND "id" > $1
+                WHERE "lookup" IS NULL AND "token" NOT LIKE 'sha256:%' AND "id" > $1
                 ORDER BY "id"
                 LIMIT $2
                 "#,
@@ -189,6 +173,35 @@ impl Store {
                 })
             });
             tokens.collect()
+        })
+        .await
+    }
+
+    /// The token of this row, if it is stored in plaintext.
+    pub async fn plaintext_token(&self, id: &str) -> Result<Option<PlaintextToken>, Error> {
+        self.retryable("plaintext_token", || async {
+            let row = sqlx::query!(
+                r#"
+                SELECT
+                  coalesce("name", '') AS "name!",
+                  array_remove("permissions", NULL) AS "permissions",
+                  sophra_api_keys.plaintext_digest("token") AS "digest"
+                FROM "AdminToken"
+                WHERE "id" = $1 AND "lookup" IS NULL AND "token" NOT LIKE 'sha256:%'
+                "#,
+                id,
+            )
+            .fetch_optional(&mut self.db().await?)
+            .await?;
+            let token = row.map(|row| {
+                Ok(PlaintextToken {
+                    id: id.to_owned(),
+                    name: row.name,
+                    permissions: row.permissions,
+                    digest: digest(row.digest)?,
+                })
+            });
+            token.transpose()
         })
         .await
     }

@@ -8,7 +8,7 @@ mod pruning;
 pub use follower::Follower;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -34,5 +34,6 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         service.run_round(BackgroundTask::Pruning, round).await;
         service.cache.sweep();
         service.admin_tokens.sweep();
+        service.issued_plaintexts.sweep(Instant::now());
     }
 }
