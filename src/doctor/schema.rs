@@ -1,8 +1,9 @@
-//! The findings on tables, columns, triggers, indexes and privileges.
+//! The findings on tables, columns, indexes and privileges.
 
 use super::findings::{Findings, MIGRATE};
+use super::tracking;
 use crate::config::{Config, quoted};
-use crate::store::{COLUMNS, Column, History, Store, Tables, TriggerFault};
+use crate::store::{COLUMNS, Column, History, Store, Tables};
 
 /// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
@@ -21,12 +22,8 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
-    triggers(findings, store).await;
-    row_security(findings, store).await;
+    tracking::examine(findings, store, tables.own_schema).await;
     indexes(findings, store).await;
-    if tables.own_schema {
-        change_log(findings, store).await;
-    }
     complete && tables.own_schema
 }
 
@@ -216,55 +213,6 @@ fn remedy_of(missing: &[&Column]) -> (String, Vec<String>) {
     (remedy, sql)
 }
 
-/// Finds triggers that are missing or not always enabled. Without them, changes by other writers do not reach the
-/// processes.
-async fn triggers(findings: &mut Findings, store: &Store) {
-    let answer = store.trigger_faults().await;
-    let Some(faults) = findings.answer("triggers", answer) else {
-        return;
-    };
-    if faults.is_empty() {
-        findings.ok("triggers", "All triggers exist and are always enabled");
-        return;
-    }
-    let described: Vec<_> = faults.iter().map(TriggerFault::description).collect();
-    findings.problem(
-        "triggers",
-        format!(
-            "{}: a key that another program disables or deletes may still be accepted",
-            described.join(", ")
-        ),
-        format!("{MIGRATE}, with the role that owns the tables, or run the statements below"),
-    );
-    let remedy: Vec<_> = faults.iter().flat_map(TriggerFault::remedy).collect();
-    findings.with_sql(&remedy);
-}
-
-/// Finds tables of which this role may not see every row.
-async fn row_security(findings: &mut Findings, store: &Store) {
-    let answer = store.secured_tables().await;
-    let Some(tables) = findings.answer("row-security", answer) else {
-        return;
-    };
-    if tables.is_empty() {
-        findings.ok(
-            "row-security",
-            "Row-level security hides nothing from this role",
-        );
-        return;
-    }
-    findings.problem(
-        "row-security",
-        format!(
-            "Row-level security applies to {}: statements on these tables fail, because rows could be hidden",
-            tables.join(", ")
-        ),
-        "Give the role BYPASSRLS, or run the statements below",
-    );
-    let disable = |table: &String| format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;");
-    findings.with_sql(&tables.iter().map(disable).collect::<Vec<_>>());
-}
-
 async fn indexes(findings: &mut Findings, store: &Store) {
     let answer = store.faulty_indexes().await;
     match findings.answer("indexes", answer) {
@@ -292,12 +240,5 @@ async fn indexes(findings: &mut Findings, store: &Store) {
             "The server does not offer the extension: searching for keys reads the whole table",
             "If searches are slow, install the contrib package of PostgreSQL",
         ),
-    }
-}
-
-async fn change_log(findings: &mut Findings, store: &Store) {
-    let answer = store.read_changes(None).await;
-    if findings.answer("change-log", answer).is_some() {
-        findings.ok("change-log", "The change log can be read");
     }
 }

@@ -19,3 +19,11 @@ pub(super) struct Trigger {
     /// The statement that creates it.
     pub(super) definition: &'static str,
 }
+
+impl Trigger {
+    /// Whether the trigger calls this function of our schema.
+    pub(super) fn calls(&self, function: &str) -> bool {
+        self.definition
+            .contains(&format!(" EXECUTE FUNCTION sophra_api_keys.{function}("))
+    }
+}

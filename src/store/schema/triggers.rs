@@ -55,21 +55,23 @@ impl TriggerFault {
 pub(in crate::store) async fn faults(
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<TriggerFault>> {
-    let found: Vec<(String, String, bool)> = sqlx::query_as(
+    let found: Vec<(String, String, String, bool)> = sqlx::query_as(
         r#"
-        SELECT relname::text, tgname::text, tgenabled = 'A'
-        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        SELECT relname::text, tgname::text, proname::text, tgenabled = 'A'
+        FROM pg_trigger
+        JOIN pg_class ON pg_class.oid = tgrelid
+        JOIN pg_proc ON pg_proc.oid = tgfoid
         WHERE tgrelid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
-          AND tgfoid = to_regproc('sophra_api_keys.note_change')
+          AND pronamespace = to_regnamespace('sophra_api_keys')
         "#,
     )
     .persistent(false)
     .fetch_all(connection)
     .await?;
     let fault_of = |trigger: &'static Trigger| {
-        let state = found
-            .iter()
-            .find(|(table, name, _)| table == trigger.table && name == trigger.name);
+        let state = found.iter().find(|(table, name, function, _)| {
+            table == trigger.table && name == trigger.name && trigger.calls(function)
+        });
         let is_missing = state.is_none();
         let is_always = state.is_some_and(|(.., always)| *always);
         (!is_always).then_some(TriggerFault {
