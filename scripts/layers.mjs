@@ -37,6 +37,7 @@ export const LAYERS = [
       'cached_key',
       'cached_token',
       'issued_plaintexts',
+      'self_check',
       'suspensions',
       'unconfirmed_keys',
       'unreadable_keys',

@@ -24,19 +24,19 @@ export async function writeManifest(client, steps) {
 
 use super::expected::{Column, Trigger};
 
-${constant('COLUMNS', 'Column', rows)}
-${constant('TRIGGERS', 'Trigger', await triggers(client))}`
+${constant('pub', 'COLUMNS', 'Column', rows)}
+${constant('pub(super)', 'TRIGGERS', 'Trigger', await triggers(client))}`
 }
 
 const keyOf = ({ table, name }) => `${table}.${name}`
 
-function constant(name, type, rows) {
+function constant(visibility, name, type, rows) {
   const lines = rows.map((row) => {
     // A JSON string is a valid Rust string too.
     const fields = Object.entries(row).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
     return `    ${type} { ${fields.join(', ')} },\n`
   })
-  return `#[rustfmt::skip]\npub const ${name}: &[${type}] = &[\n${lines.join('')}];\n`
+  return `#[rustfmt::skip]\n${visibility} const ${name}: &[${type}] = &[\n${lines.join('')}];\n`
 }
 
 const TABLES = `unnest(ARRAY['ApiKey', 'AdminToken']) WITH ORDINALITY AS tables (name, position)

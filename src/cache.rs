@@ -5,6 +5,7 @@
 //! change costs one atomic store, however much is cached, and a verify in flight cannot bring back a key revoked in the
 //! meantime.
 
+mod ages;
 mod entries;
 mod key;
 mod row;

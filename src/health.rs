@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::config::Adopt;
 use crate::error::Error;
+use crate::self_check::{self, Problems};
 use crate::service::Service;
 use crate::store::Condition;
 
@@ -54,6 +55,7 @@ pub async fn check(service: &Service) -> Health {
     if stale_for_ms > STALE_MS {
         problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());
     }
+    problems.extend(found(&service.self_check.problems()));
     let status = match condition {
         Err(_) => HealthStatus::Down,
         Ok(_) if problems.is_empty() => HealthStatus::Ok,
@@ -88,6 +90,18 @@ pub fn down(error: &Error) -> Health {
         stale_for_ms: 0,
         usage_pending: 0,
     }
+}
+
+/// What the check that runs once a minute has found.
+fn found(problems: &Problems) -> impl Iterator<Item = String> {
+    let Problems {
+        untracked,
+        missing_signing_keys,
+    } = problems;
+    let untracked = (!untracked.is_empty()).then(|| self_check::untracked(untracked));
+    let missing = (!missing_signing_keys.is_empty())
+        .then(|| self_check::missing_signing_keys(missing_signing_keys));
+    untracked.into_iter().chain(missing)
 }
 
 fn problems_of(condition: &Condition) -> Vec<String> {

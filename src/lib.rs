@@ -47,6 +47,7 @@ pub mod audit;
 pub mod cached_key;
 pub mod cached_token;
 pub mod issued_plaintexts;
+pub mod self_check;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;

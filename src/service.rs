@@ -1,5 +1,7 @@
 //! The parts of the service, as one passive context.
 
+mod changes;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +25,7 @@ use crate::model::{Escaped, Timestamp};
 use crate::panic;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
+use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
@@ -58,6 +61,7 @@ pub struct Service {
     pub unconfirmed_keys: UnconfirmedKeys,
     pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
+    pub self_check: SelfCheck,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -112,6 +116,7 @@ impl Service {
             unconfirmed_keys: UnconfirmedKeys::default(),
             issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
+            self_check: SelfCheck::default(),
             events,
             audit: AuditState::default(),
             metrics,
@@ -234,28 +239,6 @@ impl Service {
         }
     }
 
-    /// Marks a row of either table as changed.
-    pub fn row_changed(&self, id: &str) {
-        self.limiters.note_change(id);
-        self.cache.changed(id);
-        self.admin_tokens.changed(id);
-        self.rows_changed.notify_one();
-    }
-
-    /// Marks all rows as changed.
-    pub fn all_changed(&self) {
-        self.limiters.note_change_of_all();
-        self.cache.all_changed();
-        self.admin_tokens.all_changed();
-        self.rows_changed.notify_one();
-    }
-
-    /// Records that all changes up to this instant have been read.
-    pub fn changes_read_until(&self, at: Instant) {
-        self.cache.read_until(at);
-        self.admin_tokens.read_until(at);
-    }
-
     /// The counters that start at zero with the service.
     pub fn totals(&self) -> Totals {
         let hashed = self.hasher.stats();
@@ -280,6 +263,7 @@ impl Service {
             connections_in_use: connections.saturating_sub(idle),
             connections_max: self.config.pool_max,
             changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
+            changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
             unwritable_keys: self.unwritable_keys.len(),
         }

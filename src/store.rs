@@ -36,8 +36,6 @@ pub use locked_rows::LockedRows;
 pub use parts::{Parts, SUSPECTS_MAX};
 pub use plaintext::{LostKey, PlaintextRows};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
-pub use schema::{
-    COLUMNS, Column, History, Migrated, TRIGGERS, Trigger, migrate, migration_script,
-};
+pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migration_script};
 pub use suspensions::{Suspension, SuspensionOutcome};
 pub use verify::{Candidate, StoredKey};

@@ -763,6 +763,19 @@ export interface KeyUnreadableEvent extends EventBase {
 }
 
 /**
+ * Changes to keys may go unnoticed, because triggers are missing or disabled, or because row-level security hides rows.
+ * Until that is mended, nothing cached is believed for longer than `stalenessSeconds`. Each process reports it once for each
+ * reason.
+ *
+ * @category Events and audit log
+ */
+export interface ChangesUntrackedEvent extends EventBase {
+  type: 'changes.untracked'
+  severity: 'critical'
+  message: string
+}
+
+/**
  * The database refuses to update the row of a key, for example because of a constraint or a trigger, so its usage or its
  * suspension is not stored. It is kept and tried again once a minute; all other keys are stored. Once for each row, until
  * it was stored.
@@ -824,6 +837,7 @@ export type ApiKeyEvent =
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
+  | ChangesUntrackedEvent
   | KeyUnreadableEvent
   | KeyUnwritableEvent
   | InternalErrorEvent

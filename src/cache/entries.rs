@@ -1,12 +1,14 @@
 //! The entries, and whether they are current.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 
+use super::ages::Ages;
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
 use super::row::{Row, RowTable};
 use crate::error::Error;
@@ -69,8 +71,9 @@ pub struct Cache<V> {
     sequence: AtomicU64,
     /// The position at which all rows were last considered changed.
     all_changed: AtomicU64,
+    ages: Mutex<Ages>,
     /// The time up to which the change log was read, in milliseconds since `start`.
-    read_until: AtomicU64,
+    read_until: AtomicI64,
     start: Instant,
     staleness: Duration,
 }
@@ -93,7 +96,8 @@ impl<V> Cache<V> {
             rows: RowTable::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
-            read_until: AtomicU64::new(0),
+            ages: Mutex::default(),
+            read_until: AtomicI64::new(0),
             start: now,
             staleness,
         }
@@ -138,9 +142,9 @@ impl<V> Cache<V> {
 
     /// The time since the changes were last known.
     pub fn stale_for(&self, now: Instant) -> Duration {
-        let read_until = Duration::from_millis(self.read_until.load(Ordering::Acquire));
-        now.saturating_duration_since(self.start)
-            .saturating_sub(read_until)
+        let read_until = self.read_until.load(Ordering::Acquire);
+        let stale = self.millis(now).saturating_sub(read_until);
+        Duration::from_millis(u64::try_from(stale).unwrap_or(0))
     }
 
     /// The current position, to be recorded before a row is read.
@@ -236,9 +240,25 @@ impl<V> Cache<V> {
 
     /// Records that the changes are known up to this instant.
     pub fn read_until(&self, at: Instant) {
-        let millis = at.saturating_duration_since(self.start).as_millis();
-        self.read_until
-            .fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.read_until.fetch_max(self.millis(at), Ordering::AcqRel);
+    }
+
+    /// Records that time has passed without a read of the changes while the clock of the process stood still.
+    pub fn unread_for(&self, time: Duration) {
+        let millis = millis(time);
+        let longer = |until: i64| Some(until.saturating_sub(millis));
+        let _ = self
+            .read_until
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
+    }
+
+    /// Makes entries stale before they are older than `max_age`: a second line, should a change ever be missed. `now` is
+    /// the time since some instant, by a clock that does not stand still; it is called about once a second.
+    pub fn expire(&self, now: Duration, max_age: Duration) {
+        let mut ages = self.ages.lock();
+        if let Some(expired) = ages.advance(now, max_age, || self.next_sequence()) {
+            self.all_changed.fetch_max(expired, Ordering::AcqRel);
+        }
     }
 
     /// Drops rows without cached entries, once there are too many of them.
@@ -257,6 +277,14 @@ impl<V> Cache<V> {
     fn next_sequence(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::AcqRel) + 1
     }
+
+    fn millis(&self, at: Instant) -> i64 {
+        millis(at.saturating_duration_since(self.start))
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

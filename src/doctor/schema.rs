@@ -1,8 +1,9 @@
-//! The findings on tables, columns, triggers, indexes and privileges.
+//! The findings on tables, columns, indexes and privileges.
 
 use super::findings::{Findings, MIGRATE};
+use super::tracking;
 use crate::config::{Config, quoted};
-use crate::store::{COLUMNS, Column, History, Store, TRIGGERS, Tables, Trigger};
+use crate::store::{COLUMNS, Column, History, Store, Tables};
 
 /// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
@@ -21,11 +22,8 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
-    triggers(findings, store).await;
+    tracking::examine(findings, store, tables.own_schema).await;
     indexes(findings, store).await;
-    if tables.own_schema {
-        change_log(findings, store).await;
-    }
     complete && tables.own_schema
 }
 
@@ -215,51 +213,6 @@ fn remedy_of(missing: &[&Column]) -> (String, Vec<String>) {
     (remedy, sql)
 }
 
-/// Finds triggers that are missing or not always enabled. Without them, changes by other writers do not reach the
-/// processes.
-async fn triggers(findings: &mut Findings, store: &Store) {
-    let answer = store.triggers().await;
-    let Some(found) = findings.answer("triggers", answer) else {
-        return;
-    };
-    let mut faults = Vec::new();
-    let mut sql = Vec::new();
-    for Trigger {
-        table,
-        name,
-        definition,
-    } in TRIGGERS
-    {
-        let state = found
-            .iter()
-            .find(|trigger| trigger.table == *table && trigger.name == *name);
-        match state.map(|trigger| trigger.enabled.as_str()) {
-            Some("A") => continue,
-            Some(_) => faults.push(format!("{name} on \"{table}\" is not ENABLE ALWAYS")),
-            None => {
-                faults.push(format!("{name} on \"{table}\" is missing"));
-                sql.push((*definition).to_owned());
-            }
-        }
-        sql.push(format!(
-            "ALTER TABLE \"{table}\" ENABLE ALWAYS TRIGGER {name};"
-        ));
-    }
-    if faults.is_empty() {
-        findings.ok("triggers", "All triggers exist and are always enabled");
-    } else {
-        findings.problem(
-            "triggers",
-            format!(
-                "{}: a key that another program disables or deletes may still be accepted",
-                faults.join(", ")
-            ),
-            format!("If migrations are pending: {MIGRATE}. Otherwise, run the statements below"),
-        );
-        findings.with_sql(&sql);
-    }
-}
-
 async fn indexes(findings: &mut Findings, store: &Store) {
     let answer = store.faulty_indexes().await;
     match findings.answer("indexes", answer) {
@@ -287,12 +240,5 @@ async fn indexes(findings: &mut Findings, store: &Store) {
             "The server does not offer the extension: searching for keys reads the whole table",
             "If searches are slow, install the contrib package of PostgreSQL",
         ),
-    }
-}
-
-async fn change_log(findings: &mut Findings, store: &Store) {
-    let answer = store.read_changes(None).await;
-    if findings.answer("change-log", answer).is_some() {
-        findings.ok("change-log", "The change log can be read");
     }
 }

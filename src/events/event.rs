@@ -54,6 +54,10 @@ pub enum Event {
     /// Postgres answers again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
+    /// Triggers are missing or disabled, or rows are hidden, so that changes by others may go unnoticed: emitted once for
+    /// each reason.
+    #[serde(rename = "changes.untracked")]
+    ChangesUntracked { message: String },
     /// A stored hash is malformed, would cost more than is allowed, lacks its lookup or is not of the key that the lookup
     /// names, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
@@ -197,7 +201,9 @@ impl Event {
             | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
-            Self::DatabaseUnavailable { .. } | Self::InternalError(_) => Severity::Critical,
+            Self::DatabaseUnavailable { .. }
+            | Self::ChangesUntracked { .. }
+            | Self::InternalError(_) => Severity::Critical,
         }
     }
 }

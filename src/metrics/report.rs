@@ -206,6 +206,11 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         gauges.changes_read_ago_seconds,
     );
     text.gauge(
+        "changes_tracked",
+        "1 if changes of keys reach this process as far as it knows, else 0: triggers are missing or rows hidden.",
+        u8::from(gauges.changes_tracked),
+    );
+    text.gauge(
         "usage_pending",
         "Accepted verifications that are not stored yet.",
         gauges.usage_pending,

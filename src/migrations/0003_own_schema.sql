@@ -85,6 +85,20 @@ CREATE TABLE sophra_api_keys.changes (
 );
 CREATE INDEX changes_xid_idx ON sophra_api_keys.changes (xid);
 
+-- What the log says about itself, in one row. The first process that reads the log writes it.
+CREATE TABLE sophra_api_keys.change_log (
+  one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
+  -- New when the log is begun anew: a position in another log means nothing in this one.
+  id TEXT NOT NULL DEFAULT gen_random_uuid()::text,
+  -- The system identifier of the server whose transactions are in the log. A log that was restored into another server
+  -- holds transaction ids which that server assigns again.
+  system BIGINT NOT NULL,
+  -- Changes by earlier transactions may have been deleted. Written by the statement that deletes them.
+  pruned_before XID8 NOT NULL,
+  -- Set once a minute by some process. A trigger logs it like a change, and every process looks whether it arrives.
+  probed_at TIMESTAMPTZ
+);
+
 -- The SHA-256 digest of a plaintext, by which legacy rows are found. Index expressions and a trigger call this function
 -- with the rights of whoever writes "ApiKey" or "AdminToken". Such a role may have no rights on this schema, so everyone
 -- may execute the function. Every name in it is qualified, because the search_path is the writer's. It is written in

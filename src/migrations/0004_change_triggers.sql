@@ -88,6 +88,10 @@ CREATE TRIGGER sophra_api_keys_truncate
 AFTER TRUNCATE ON "AdminToken"
 FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();
 
+CREATE TRIGGER sophra_api_keys_probe
+AFTER UPDATE OF probed_at ON sophra_api_keys.change_log
+FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();
+
 -- Replication and tools that switch triggers off must not hide a change.
 ALTER TABLE "ApiKey"
   ENABLE ALWAYS TRIGGER sophra_api_keys_change,

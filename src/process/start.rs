@@ -119,7 +119,7 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
     }
     let first = async {
         let keyring = keyring(&store, config.signing_keys.take()).await?;
-        Ok::<_, Error>((keyring, Follower::begin(&store).await?))
+        Ok::<_, Error>((keyring, Follower::begin(&store, now()).await?))
     };
     let (keyring, follower) = match first.await {
         Ok(both) => both,

@@ -150,3 +150,72 @@ fn lifting_one_suspension_leaves_a_later_one() {
     row.lift_suspension_until(second);
     assert_eq!(row.suspended_until(), None);
 }
+
+#[test]
+fn an_entry_is_not_believed_beyond_its_maximum_age_and_one_read_since_stays() {
+    let (cache, now) = cache(10);
+    let (max_age, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
+    let insert = |presented: &str| {
+        let (row, read_at) = read(&cache, "a");
+        cache.insert(cache.key(presented), 1, row, read_at);
+    };
+    let is_current = |presented: &str| {
+        matches!(
+            cache.find(&cache.key(presented), now),
+            CacheLookup::Current(_)
+        )
+    };
+    insert("old");
+    let mut passed = Duration::ZERO;
+    while passed < max_age / 2 {
+        passed += second;
+        cache.expire(passed, max_age);
+    }
+    insert("young");
+    while passed < max_age - 2 * (max_age / 60) {
+        passed += second;
+        cache.expire(passed, max_age);
+    }
+    assert!(is_current("old"));
+    while passed < max_age - second {
+        passed += second;
+        cache.expire(passed, max_age);
+    }
+    assert!(!is_current("old"));
+    assert!(is_current("young"));
+    // An age so short that each round counts.
+    cache.expire(passed + second, 2 * second);
+    assert!(!is_current("young"));
+    insert("new");
+    assert!(is_current("new"));
+    cache.expire(passed + 2 * second, 2 * second);
+    assert!(!is_current("new"));
+}
+
+#[test]
+fn the_age_of_entries_includes_a_suspension() {
+    let (cache, now) = cache(10);
+    let (row, read_at) = read(&cache, "a");
+    cache.insert(cache.key("old"), 1, row, read_at);
+    let hours = Duration::from_secs(7_200);
+    cache.expire(Duration::from_secs(1), hours / 2);
+    cache.expire(hours, hours / 2);
+    assert!(matches!(
+        cache.find(&cache.key("old"), now),
+        CacheLookup::Stale(_)
+    ));
+}
+
+#[test]
+fn time_for_which_the_clock_stood_still_counts_as_time_without_a_read() {
+    let (cache, now) = cache(10);
+    let (row, read_at) = read(&cache, "a");
+    let key = cache.key("a");
+    cache.insert(key, 1, row, read_at);
+    cache.unread_for(Duration::from_secs(59));
+    assert!(matches!(cache.find(&key, now), CacheLookup::Current(_)));
+    cache.unread_for(Duration::from_secs(2));
+    assert!(matches!(cache.find(&key, now), CacheLookup::Stale(_)));
+    cache.read_until(now);
+    assert!(matches!(cache.find(&key, now), CacheLookup::Current(_)));
+}

@@ -203,8 +203,8 @@ fn by_sqlstate(code: &str) -> Error {
         // Undefined table, column or schema.
         "42P01" | "42703" | "3F000" => Error::configuration(SCHEMA_MISSING),
         "42501" => Error::configuration(
-            "The role lacks a privilege (SQLSTATE 42501): npx sophra-api-keys doctor prints the GRANT statements that \
-             are missing",
+            "The role lacks a privilege, or row-level security applies (SQLSTATE 42501): npx sophra-api-keys doctor says \
+             which, and prints the statements that help",
         ),
         // A named statement that is already there, or not there: the server connection is another client's too.
         "42P05" | "26000" | PROTOCOL_VIOLATION => Error::configuration(POOLED),

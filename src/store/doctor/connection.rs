@@ -97,7 +97,7 @@ impl Store {
     pub fn reading(config: &Config) -> Self {
         let url = &config.database_url;
         let mut begin = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}",
+            "BEGIN READ ONLY; SET LOCAL row_security = on; SET LOCAL statement_timeout = {}",
             DEADLINE.as_millis()
         );
         if let Some(schema) = url.schema.as_deref() {

@@ -6,19 +6,12 @@ use crate::model::Escaped;
 use crate::store::Store;
 use crate::store::connection::error::StoreError;
 use crate::store::schema::privileges::Lacking;
-use crate::store::schema::{History, indexes, migrate, privileges};
+use crate::store::schema::{History, TriggerFault, indexes, migrate, privileges, triggers};
 
 pub struct FoundColumn {
     pub table: String,
     pub name: String,
     pub data_type: String,
-}
-
-pub struct FoundTrigger {
-    pub table: String,
-    pub name: String,
-    /// The value of `tgenabled`: `A` stands for ENABLE ALWAYS.
-    pub enabled: String,
 }
 
 /// The privileges that the role has and lacks.
@@ -60,14 +53,29 @@ impl Store {
         .await
     }
 
-    pub async fn triggers(&self) -> Result<Vec<FoundTrigger>, Error> {
-        self.once("triggers", || async {
-            sqlx::query_as!(
-                FoundTrigger,
+    /// The triggers that are missing or not always enabled.
+    pub async fn trigger_faults(&self) -> Result<Vec<TriggerFault>, Error> {
+        self.once("trigger_faults", || async {
+            Ok(triggers::faults(self.db().await?.connection()).await?)
+        })
+        .await
+    }
+
+    /// The tables to which row-level security applies for this role, quoted.
+    pub async fn secured_tables(&self) -> Result<Vec<String>, Error> {
+        self.once("secured_tables", || async {
+            sqlx::query_scalar!(
                 r#"
-                SELECT relname::text AS "table!", tgname::text AS "name!", tgenabled::text AS "enabled!"
-                FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-                WHERE tgrelid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                SELECT
+                  CASE WHEN relnamespace = to_regnamespace('sophra_api_keys') THEN 'sophra_api_keys.' ELSE '' END
+                    || quote_ident(relname) AS "name!"
+                FROM pg_class
+                WHERE (
+                    oid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                    OR relnamespace = to_regnamespace('sophra_api_keys') AND relkind = 'r'
+                  )
+                  AND row_security_active(oid)
+                ORDER BY 1
                 "#
             )
             .fetch_all(&mut self.db().await?)
@@ -168,6 +176,7 @@ impl Store {
                       AND (name, privilege) NOT IN (
                         ('"AdminToken"', 'DELETE'),
                         ('sophra_api_keys.audit', 'UPDATE'),
+                        ('sophra_api_keys.change_log', 'DELETE'),
                         ('sophra_api_keys.changes', 'INSERT'),
                         ('sophra_api_keys.changes', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'INSERT'),

@@ -46,7 +46,7 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 #[rustfmt::skip]
-pub const TRIGGERS: &[Trigger] = &[
+pub(super) const TRIGGERS: &[Trigger] = &[
     Trigger { table: "ApiKey", name: "sophra_api_keys_change", definition: "CREATE TRIGGER sophra_api_keys_change AFTER INSERT OR DELETE ON \"ApiKey\" FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "ApiKey", name: "sophra_api_keys_plaintext", definition: "CREATE TRIGGER sophra_api_keys_plaintext BEFORE INSERT OR UPDATE OF key, lookup ON \"ApiKey\" FOR EACH ROW WHEN (new.key !~~ '$argon2id$%'::text) EXECUTE FUNCTION sophra_api_keys.clear_columns('lookup', 'start', 'signingKey', 'coldDigest', 'previousKey', 'previousLookup', 'previousSigningKey', 'previousKeyExpiresAt');" },
     Trigger { table: "ApiKey", name: "sophra_api_keys_truncate", definition: "CREATE TRIGGER sophra_api_keys_truncate AFTER TRUNCATE ON \"ApiKey\" FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();" },

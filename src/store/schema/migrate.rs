@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::indexes;
 use super::lock::{PATIENCE, PAUSE, Waited, lock};
 use super::privileges::{homes, lacking, tables_exist};
+use super::triggers;
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 use crate::store::connection::Connector;
@@ -93,7 +94,10 @@ async fn check(
 
 async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migrated, Failure> {
     let end = Instant::now() + PATIENCE;
-    if pending(connection).await?.is_empty() && indexes::stand(connection).await? {
+    if pending(connection).await?.is_empty()
+        && indexes::stand(connection).await?
+        && triggers::stand(connection).await?
+    {
         return Ok(Migrated {
             applied: Vec::new(),
             remaining: remaining(connection).await?,
@@ -115,6 +119,7 @@ async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migra
         retry_or_fail(error, end).await?;
     }
     indexes::build(connection, end).await?;
+    triggers::mend(connection, end).await?;
     Ok(Migrated {
         applied,
         remaining: remaining(connection).await?,
