@@ -505,7 +505,7 @@ export interface Options {
    */
   coldDigest?: 'off' | 'on' | null
   /**
-   * Keys in the cache, 1 to 10,000,000.
+   * Keys in the cache, 1 to 10,000,000. A key with more than 1 KiB of names, scopes, addresses and metadata counts as several.
    * @default 100000
    */
   cacheCapacity?: number | null
@@ -943,7 +943,7 @@ export declare function configure(options: Options): void
 /**
  * Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
  *
- * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
  *
  * @example
  * ```ts
@@ -974,7 +974,7 @@ export declare function createApiKey(input: CreateApiKeyInput, options?: ChangeO
 /**
  * Deletes a key for good.
  *
- * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1003,7 +1003,7 @@ export declare function flush(): Promise<void>
 /**
  * Reads the key with this id. Resolves with `null` if there is none.
  *
- * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1029,7 +1029,7 @@ export declare function health(): Promise<Health>
 /**
  * Lists all admin tokens, newest first, without their secrets.
  *
- * Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1043,7 +1043,7 @@ export declare function listAdminTokens(): Promise<AdminToken[]>
 /**
  * Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
  *
- * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1058,7 +1058,7 @@ export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<Ap
  * Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
  * written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
  *
- * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1115,7 +1115,7 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
  * replaced key.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1129,7 +1129,7 @@ export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOpt
 /**
  * Revokes an admin token for good. Its row stays, with `isActive: false`.
  *
- * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1161,7 +1161,7 @@ export declare function updateApiKey(input: UpdateApiKeyInput, options?: ChangeO
  * Verifies an admin token: its signature, its claims, then its row, which holds the permissions. Every token that is not valid
  * gets the same answer, `INVALID_TOKEN`.
  *
- * Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `CONFIGURATION`
+ * Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`
  * (`JWT_SECRET` is missing or shorter than 32 bytes).
  *
  * @example

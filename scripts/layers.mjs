@@ -36,6 +36,7 @@ export const LAYERS = [
       'audit',
       'cached_key',
       'cached_token',
+      'legacy_keys',
       'suspensions',
       'unconfirmed_keys',
       'unreadable_keys',

@@ -46,6 +46,7 @@ pub mod store;
 pub mod audit;
 pub mod cached_key;
 pub mod cached_token;
+pub mod legacy_keys;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
+use crate::legacy_keys::LegacyKeys;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
 use crate::model::Timestamp;
 use crate::panic;
@@ -51,6 +52,7 @@ pub struct Service {
     pub unreadable_keys: UnreadableKeys,
     pub unconfirmed_keys: UnconfirmedKeys,
     pub suspensions: Suspensions,
+    pub legacy_keys: LegacyKeys,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -100,6 +102,7 @@ impl Service {
             unreadable_keys: UnreadableKeys::default(),
             unconfirmed_keys: UnconfirmedKeys::default(),
             suspensions: Suspensions::default(),
+            legacy_keys: LegacyKeys::default(),
             events,
             audit: AuditState::default(),
             metrics,

@@ -22,7 +22,7 @@ mod verify;
 
 pub use admin_tokens::StoredToken;
 pub use change_log::{ChangedRows, LogPosition, LogRead};
-pub use connection::{Circuit, NotificationListener};
+pub use connection::{Circuit, NotificationListener, Share};
 pub use doctor::{Access, NoAccess, Server, Tables, UnreadableRows, connect};
 pub use handle::Store;
 pub use health::Condition;

@@ -54,6 +54,8 @@ const MAIN = [
   'lib/next/options.js',
   'lib/next/responses.js',
   'lib/next/routes.js',
+  'lib/lists.js',
+  'lib/templates.js',
   'lib/warm.js',
   'native.js',
   'next.d.ts',

@@ -7,7 +7,7 @@ const { withAdminAuth } = require('./admin.js')
 const { readObject } = require('./body.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
-const { invalidInput, json } = require('./responses.js')
+const { invalidInput, json, jsonStream } = require('./responses.js')
 
 /**
  * Which fields of a body each method passes on; the others are ignored. POST takes those that may be set. PUT and PATCH leave
@@ -44,8 +44,8 @@ async function list(request) {
   const { limit, ...filters } = Object.fromEntries(new URL(request.url).searchParams)
   const wanted = readLimit(limit)
   if (wanted.problem) return invalidInput(wanted.problem, 'limit')
-  const { keys, nextCursor } = await listKeys(filters, wanted.limit)
-  return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
+  const { body, nextCursor } = await listKeys(filters, wanted.limit)
+  return jsonStream(body, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }
 
 function createFrom(accepts) {

@@ -4,9 +4,9 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call, with_text};
+use super::call::{call, counted_call, list_call, with_text};
 use super::value::{read, read_text};
-use super::views::{AdminVerificationView, IssuedTokenView};
+use super::views::{AdminVerificationView, IssuedTokenView, ListView};
 use crate::error::Error;
 use crate::input::actor;
 use crate::model::Plaintext;
@@ -14,7 +14,7 @@ use crate::{admin, process};
 
 /// Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
 /// ```ts
@@ -44,7 +44,7 @@ pub(crate) fn create_admin_token<'e>(
 /// Verifies an admin token: its signature, its claims, then its row, which holds the permissions. Every token that is not valid
 /// gets the same answer, `INVALID_TOKEN`.
 ///
-/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `CONFIGURATION`
+/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`
 /// (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
@@ -80,7 +80,7 @@ pub(crate) fn verify_admin_token<'e>(
 
 /// Lists all admin tokens, newest first, without their secrets.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -90,15 +90,14 @@ pub(crate) fn verify_admin_token<'e>(
 /// @category Admin tokens
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
-    call(
-        env,
-        move |service| async move { admin::list(&service).await },
-    )
+    list_call(env, move |service| async move {
+        Ok(ListView::from(admin::list(&service).await?))
+    })
 }
 
 /// Revokes an admin token for good. Its row stays, with `isActive: false`.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

@@ -4,9 +4,9 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call, with_text};
+use super::call::{call, counted_call, list_call, with_text};
 use super::value::{read, read_text};
-use super::views::{KeyPageView, KeyView, VerificationView};
+use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
 use crate::input::actor;
 use crate::model::Plaintext;
@@ -47,7 +47,7 @@ pub(crate) fn create_api_key<'e>(
 
 /// Reads the key with this id. Resolves with `null` if there is none.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -69,7 +69,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 
 /// Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -84,9 +84,9 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 )]
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
-    call(env, move |service| async move {
+    list_call(env, move |service| async move {
         let page = keys::list(&service, &keys::read_query(query)?).await?;
-        Ok(KeyPageView::from(page))
+        Ok(ListView::from(page))
     })
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn update_api_key<'e>(
 /// `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
 /// replaced key.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -158,7 +158,7 @@ pub(crate) fn patch_api_key<'e>(
 
 /// Deletes a key for good.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{Escaped, KeyPolicy, Timestamp};
+use crate::model::{Escaped, Timestamp};
 use crate::service::Service;
 use crate::store::{LockedRows, SuspensionOutcome};
 use crate::suspensions::PendingSuspension;
@@ -63,7 +63,7 @@ async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Res
         }
         if stored.contains(&sent.key_id) {
             service.metrics.suspensions.add(1);
-            service.record(suspended(pending.policy(), pending.until), now);
+            service.record(suspended(pending), now);
         }
         // From here on the row holds the suspension, so the cached entries are marked to be read again.
         service.cache.changed(&sent.key_id);
@@ -72,11 +72,11 @@ async fn store_batch(service: &Service, batch: &[Arc<PendingSuspension>]) -> Res
     Ok(!locked.is_empty())
 }
 
-fn suspended(policy: &KeyPolicy, until: Timestamp) -> Event {
+fn suspended(pending: &PendingSuspension) -> Event {
     Event::KeySuspended {
-        key_id: Escaped::new(&policy.key_id),
-        name: Escaped::new(&policy.name),
-        client_id: Escaped::new(&policy.client_id),
-        suspended_until: until.millis(),
+        key_id: Escaped::new(pending.key_id()),
+        name: pending.name.clone(),
+        client_id: pending.client_id.clone(),
+        suspended_until: pending.until.millis(),
     }
 }
