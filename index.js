@@ -5,7 +5,7 @@
 
 const native = require('./lib/addon.js')
 const { invalidInput } = require('./lib/constants.js')
-const { ApiKeyError, guarded, unwrap } = require('./lib/errors.js')
+const { ApiKeyError, guarded, isApiKeyError, unwrap } = require('./lib/errors.js')
 const { flushAtExit } = require('./lib/exit.js')
 const { freeze } = require('./lib/templates.js')
 const { verifyWarm } = require('./lib/warm.js')
@@ -71,6 +71,8 @@ exports.close = exported(native.close)
 exports.health = exported(native.health)
 exports.metrics = () => guarded(native.metrics)
 exports.configure = (options) => unwrap(guarded(native.configure, options))
+exports.ApiKeyError = ApiKeyError
+exports.isApiKeyError = isApiKeyError
 exports.onEvent = (callback) => {
   if (typeof callback === 'function') return require('./lib/events.js').onEvent(callback)
   const message = 'must be a function'

@@ -9,10 +9,11 @@ const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
 const numbers = native.warmNumbers()
-const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [
+const [LIMIT, REMAINING, RESET_MS, WINDOW_SECONDS, RETRY_AFTER_MS] = [
   'limit',
   'remaining',
   'resetMs',
+  'windowSeconds',
   'retryAfterMs',
 ].map((name) => warm.numbers.indexOf(name))
 
@@ -25,9 +26,14 @@ const UINT32_MAX = 2 ** 32 - 1
 // cold path then reads the whole context and reports what is wrong with it.
 
 const FIELDS = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
+const base = Object.prototype
+
+/** Other code may have added a field to `Object.prototype`. The cold path reads own fields only. */
+const isPolluted = () =>
+  'ip' in base || 'scopes' in base || 'cost' in base || 'path' in base || 'claimedIp' in base
 
 function isPlain(context) {
-  if (typeof context !== 'object' || Object.getPrototypeOf(context) !== Object.prototype)
+  if (typeof context !== 'object' || Object.getPrototypeOf(context) !== base || isPolluted())
     return false
   for (const name in context) if (!FIELDS.has(name)) return false
   return true
@@ -61,6 +67,7 @@ const rateLimit = () => ({
   limit: numbers[LIMIT],
   remaining: numbers[REMAINING],
   resetMs: numbers[RESET_MS],
+  windowSeconds: numbers[WINDOW_SECONDS],
 })
 
 function accepted(template) {

@@ -22,6 +22,15 @@ pub enum Error {
     InvalidInput(Vec<Issue>),
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// The idempotency key belongs to a creation with another input.
+    #[error("The idempotency key was used with another input: use a new one for another key")]
+    IdempotencyKeyReused,
+    /// The creation was done before, and its answer is not known any more.
+    #[error(
+        "The key {key_id} was created with this idempotency key, and its plaintext is no longer known here: rotate or \
+         delete it"
+    )]
+    Conflict { key_id: String },
     /// Postgres does not answer now. Never reported as a refusal.
     #[error("{message}")]
     DatabaseUnavailable {
@@ -187,9 +196,16 @@ impl Error {
             Self::DatabaseUnavailable { origin, .. }
             | Self::Configuration { origin, .. }
             | Self::Internal { origin, .. } => *origin = Some(cause),
-            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => {}
+            _ => {}
         }
         self
+    }
+
+    /// Whether the database answered that it does not accept what was sent. The same without the value or row that is
+    /// wrong may be accepted.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Internal { origin: Some(origin), .. } if origin.sqlstate().is_some())
     }
 
     /// The origin, if known.
@@ -199,7 +215,7 @@ impl Error {
             Self::DatabaseUnavailable { origin, .. }
             | Self::Configuration { origin, .. }
             | Self::Internal { origin, .. } => origin.as_ref(),
-            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => None,
+            _ => None,
         }
     }
 
@@ -208,6 +224,8 @@ impl Error {
         match self {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::NotFound(_) => "NOT_FOUND",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Conflict { .. } => "CONFLICT",
             Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::Configuration { .. } => "CONFIGURATION",
@@ -221,6 +239,8 @@ impl Error {
         match self {
             Self::InvalidInput(_) => 400,
             Self::NotFound(_) => 404,
+            Self::Conflict { .. } => 409,
+            Self::IdempotencyKeyReused => 422,
             Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } => 503,
             Self::Configuration { .. } | Self::Internal { .. } => 500,
         }

@@ -1,5 +1,6 @@
 //! The health of the addon, for operators.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::config::Adopt;
@@ -33,6 +34,9 @@ const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older impleme
 /// A problem is reported if the change log, which is read once a second, has not been read for this long.
 const STALE_MS: u64 = 5_000;
 
+/// A problem is reported if so many flushes have failed in a row.
+const FAILED_FLUSHES: u32 = 3;
+
 /// The health of a running service.
 pub async fn check(service: &Service) -> Health {
     let count_plaintext = service.config.adopt == Adopt::Hash;
@@ -46,6 +50,7 @@ pub async fn check(service: &Service) -> Health {
             vec![error.to_string()]
         }
     };
+    problems.extend(problems_of_flush(service));
     if stale_for_ms > STALE_MS {
         problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());
     }
@@ -60,6 +65,18 @@ pub async fn check(service: &Service) -> Health {
         stale_for_ms,
         usage_pending: service.usage.pending(),
     }
+}
+
+fn problems_of_flush(service: &Service) -> impl Iterator<Item = String> {
+    let failed = service.failed_flushes.load(Ordering::Relaxed);
+    let failed = (failed >= FAILED_FLUSHES).then(|| {
+        format!("The last {failed} flushes failed: usage, suspensions or entries of the audit log are not stored")
+    });
+    let unwritable = service.unwritable_keys.len();
+    let unwritable = (unwritable > 0).then(|| {
+        format!("The database refuses to update the rows of {unwritable} keys, so their usage or suspensions are not stored")
+    });
+    failed.into_iter().chain(unwritable)
 }
 
 /// The health if no service is running and none can be started.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::MutexGuard;
 
@@ -24,6 +25,8 @@ pub struct Suspensions {
 pub struct PendingSuspension {
     row: Arc<Row>,
     reset_generation: i32,
+    /// The end of the suspension that the row held.
+    ended: Option<Timestamp>,
     pub name: Escaped,
     pub client_id: Escaped,
     pub until: Timestamp,
@@ -38,7 +41,7 @@ impl PendingSuspension {
 
     /// Whether it is neither stored, lifted nor expired.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.until > now && self.row.suspended_until() == Some(self.until)
+        self.row.suspended_until() == Some(self.until) && self.row.end_of(self.until, now).is_some()
     }
 
     /// The suspension to store. Marks it as sent.
@@ -47,6 +50,7 @@ impl PendingSuspension {
             key_id: self.key_id().to_owned(),
             reset_generation: self.reset_generation,
             until: self.until,
+            ended: self.ended,
             sent: self.sent.swap(true, Ordering::Relaxed),
         }
     }
@@ -59,20 +63,21 @@ impl PendingSuspension {
 
 impl Suspensions {
     /// Suspends the key in this process. Returns whether the suspension is new and must be stored.
-    pub fn add(&self, entry: &Arc<KeyEntry>, until: Timestamp, now: Timestamp) -> bool {
-        let is_new = entry.row.suspend(until, now);
-        if is_new {
-            let policy = &entry.value.policy;
-            self.pending.lock().push(Arc::new(PendingSuspension {
-                row: Arc::clone(&entry.row),
-                reset_generation: policy.reset_generation,
-                name: Escaped::new(&policy.name),
-                client_id: Escaped::new(&policy.client_id),
-                until,
-                sent: AtomicBool::new(false),
-            }));
-        }
-        is_new
+    pub fn add(&self, entry: &Arc<KeyEntry>, length: Duration, now: Timestamp) -> bool {
+        let Some(until) = entry.row.suspend(length, now) else {
+            return false;
+        };
+        let policy = &entry.value.policy;
+        self.pending.lock().push(Arc::new(PendingSuspension {
+            row: Arc::clone(&entry.row),
+            reset_generation: policy.reset_generation,
+            ended: policy.suspended_until,
+            name: Escaped::new(&policy.name),
+            client_id: Escaped::new(&policy.client_id),
+            until,
+            sent: AtomicBool::new(false),
+        }));
+        true
     }
 
     /// Waits until no other writer is active. Hold the guard while storing.

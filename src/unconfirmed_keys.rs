@@ -33,6 +33,10 @@ impl UnconfirmedKeys {
         }
     }
 
+    pub fn contains(&self, id: &str) -> bool {
+        self.0.lock().iter().any(|key| key.id == id)
+    }
+
     /// Deletes the rows that exist after all, and stops watching keys that were watched long enough. A key is watched until
     /// its statement is done, so a sweep may be cancelled.
     pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {

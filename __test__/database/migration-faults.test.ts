@@ -73,15 +73,17 @@ test('a migration that waits in vain says for whom', { timeout: 120_000 }, async
   expect(fault.message).toMatch(
     new RegExp(
       `^Another session is migrating this database and has not finished within 60 seconds: ` +
-        `process ${holder} \\(deploy-42\\), connected since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\\. .*` +
-        `pg_terminate_backend\\(${holder}\\)`,
+        `process ${holder} of role postgres \\(deploy-42\\), connected since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\\. .*` +
+        `pg_terminate_backend\\(${holder}\\).*pg_advisory_lock\\(${LOCK}\\)`,
     ),
   )
   expect(command.code).toBe(3)
-  expect(command.stderr).toContain(`process ${holder} (deploy-42)`)
+  expect(command.stderr).toContain(`process ${holder} of role postgres (deploy-42)`)
   expect(hidden).toEqual({
     code: 'DATABASE_UNAVAILABLE',
-    message: expect.stringMatching(new RegExp(`: process ${other} \\([ -~]+\\)\\. Wait until`)),
+    message: expect.stringMatching(
+      new RegExp(`: process ${other} of role postgres \\([ -~]+\\)\\. Wait until`),
+    ),
   })
   expect(waiting).toEqual({
     code: 'DATABASE_UNAVAILABLE',

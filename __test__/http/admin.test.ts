@@ -21,7 +21,7 @@ describe(KEYS_ROUTE, () => {
 
   const missing = {
     status: 401,
-    body: { error: 'Missing required header: x-admin-token', code: 'INVALID_TOKEN' },
+    body: { error: 'Missing required header: x-admin-token', code: 'MISSING_TOKEN' },
   }
   const invalid = { status: 401, body: { error: 'Invalid admin token', code: 'INVALID_TOKEN' } }
   const insufficient = {

@@ -273,7 +273,12 @@ describe('a rate limit', () => {
       message: expect.stringMatching(/\S/),
       keyId: id,
       retryAfterMs: expect.any(Number),
-      rateLimit: { limit: 3, remaining: 0, resetMs: expect.any(Number) },
+      rateLimit: {
+        limit: 3,
+        remaining: 0,
+        resetMs: expect.any(Number),
+        windowSeconds: day / 1_000,
+      },
     })
     if (refused.valid) return
     expect(refused.retryAfterMs).toBeGreaterThan(day / 3 - 60_000)

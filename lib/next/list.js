@@ -22,9 +22,11 @@ exports.readLimit = (text = String(MAX_LIMIT)) => {
  * Up to 10,000 keys as a JSON array: `{ body, nextCursor }`. The addon returns some of them at a time, and they are sent before the
  * next ones are read. The `Link` header comes before the body, so the end of the keys is looked up first.
  */
-exports.listKeys = async ({ isActive, ...filters }, wanted) => {
+exports.listKeys = async (filters, wanted) => {
+  const isActive = readBoolean(filters.isActive)
+  const cursor = filters.cursor ?? null
   // Unknown filters and wrong values are passed on: the addon refuses them.
-  const query = { ...filters, isActive: readBoolean(isActive) }
+  const query = { ...filters, isActive, cursor, limit: PAGE_LIMIT }
   const end = await keysEnd(query, wanted)
   const texts = arrayOf(keysUntil(end, query, wanted))
   // A fault of the first page still becomes a response of its own.
@@ -36,7 +38,7 @@ const keysEnd = async (query, wanted) => unwrap(await guarded(native.keysEnd, qu
 
 /** The keys, page by page. If some are deleted meanwhile, no others take their place: the next page begins after the end. */
 async function* keysUntil(end, query, wanted) {
-  let cursor = query.cursor ?? null
+  let { cursor } = query
   let left = wanted
   do {
     const limit = Math.min(left, PAGE_LIMIT)

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::promise::{Answer, counted_promise};
 use super::views::ListView;
-use crate::error::{Error, Issue};
-use crate::model::Plaintext;
+use crate::error::Error;
 use crate::process;
 use crate::service::Service;
 
 /// Runs a call on the service. The call begins at once, on the JavaScript thread, so that a later `close()` waits for
 /// it.
+#[track_caller]
 pub(super) fn call<T, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -28,6 +28,7 @@ where
 }
 
 /// Runs a call that returns a list.
+#[track_caller]
 pub(super) fn list_call<R, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -40,6 +41,7 @@ where
 }
 
 /// Runs a call on the service and counts its result, even if the call could not begin.
+#[track_caller]
 pub(super) fn counted_call<T, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -52,6 +54,7 @@ where
     run(env, work, count, Answer::of)
 }
 
+#[track_caller]
 fn run<T, F>(
     env: &Env,
     work: impl FnOnce(Arc<Service>) -> F + Send + 'static,
@@ -69,24 +72,4 @@ where
         work(Arc::clone(service)).await
     };
     counted_promise(env, work, count, answer)
-}
-
-/// Combines a credential with its context, or the problems of both.
-pub(super) fn with_text<T>(
-    name: &str,
-    text: Option<Plaintext>,
-    context: std::result::Result<T, Error>,
-) -> std::result::Result<(Plaintext, T), Error> {
-    let missing = || Issue {
-        path: name.into(),
-        message: "must be a string".into(),
-    };
-    match (text, context) {
-        (Some(text), Ok(context)) => Ok((text, context)),
-        (Some(_), Err(error)) => Err(error),
-        (None, Err(Error::InvalidInput(issues))) => Err(Error::InvalidInput(
-            std::iter::once(missing()).chain(issues).collect(),
-        )),
-        (None, _) => Err(Error::InvalidInput(vec![missing()])),
-    }
 }

@@ -4,18 +4,18 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, with_text};
+use super::call::call;
 use super::constants::Constants;
+use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
-use super::value::{read, read_text};
+use super::value::read;
 use super::views::{ClientAddressView, KeysEndView, StatsView};
 use super::warm;
+use crate::admin::AdminContext;
 use crate::input::Value;
 use crate::model::Plaintext;
-use crate::{doctor, health, keys, process, verify};
-
-/// Maximum length of a key's id, in UTF-16 units. A longer one has no limiter.
-const KEY_ID_MAX: usize = 1_024;
+use crate::verify::{self, VerifyContext};
+use crate::{doctor, health, keys, process};
 
 /// The warm path of `verifyApiKey`, for `lib/warm.js`: see `binding/warm.rs`.
 #[napi(catch_unwind, skip_typescript)]
@@ -73,13 +73,17 @@ pub(crate) fn keys_end<'e>(env: &'e Env, query: Unknown<'_>, count: u32) -> Resu
     })
 }
 
-/// The window of a key's rate limit in seconds, after a verify that returned the limit; 0 if it is no longer in memory.
+/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, for `next.js`. Does not start the service.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
-    let window = read_text(key_id, KEY_ID_MAX)
-        .zip(process::enter_warm())
-        .and_then(|(id, call)| Some(verify::rate_limit_window(call.service()?, &id)));
-    window.unwrap_or_default().as_secs_f64().ceil()
+pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
+    Answer::of(VerifyContext::read(read(requirements)).map(drop))
+}
+
+/// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the
+/// service.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn check_admin_guard(requirements: Unknown<'_>) -> Answer {
+    Answer::of(AdminContext::read(read(requirements)).map(drop))
 }
 
 /// Counts of the work done as JSON, for tests and benchmarks.
@@ -101,9 +105,11 @@ pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
 /// Describes a string by the prefixes and signing keys of the environment, without a database.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
-    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
-    let key = with_text("key", key, Ok(()));
-    Answer::of(key.and_then(|(key, ())| keys::inspect(key.expose(), &process::environment)))
+    let key = presented(key, verify::KEY_LENGTH_MAX);
+    Answer::of(with_context("key", key, Ok(())).and_then(|(key, ())| {
+        let text = key.as_ref().map_or("", Plaintext::expose);
+        keys::inspect(text, &process::environment)
+    }))
 }
 
 /// The migrations after the one with this number, as SQL.

@@ -126,7 +126,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
 }
 
 /// Sets options in code. They take precedence over the environment. Call it before the first use; after that, other options need
-/// a `close()` first. A second call with equal options does nothing.
+/// a `close()` first, except with `NODE_ENV=development`. A second call with equal options does nothing.
 ///
 /// Throws an `ApiKeyError` with the code `CONFIGURATION` that names every problem.
 ///

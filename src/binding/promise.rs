@@ -41,6 +41,8 @@ pub(super) struct Fault {
     issues: Option<Vec<Issue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
 impl From<Error> for Fault {
@@ -50,8 +52,12 @@ impl From<Error> for Fault {
             status: error.status(),
             message: error.to_string(),
             retry_after_ms: error.retry_after_ms(),
-            issues: match error {
-                Error::InvalidInput(issues) => Some(issues),
+            issues: match &error {
+                Error::InvalidInput(issues) => Some(issues.clone()),
+                _ => None,
+            },
+            key_id: match error {
+                Error::Conflict { key_id } => Some(key_id),
                 _ => None,
             },
         }
@@ -128,6 +134,7 @@ impl ToNapiValue for Answer {
 }
 
 /// Runs the work on the runtime. A panic in it becomes an error like any other.
+#[track_caller]
 pub(super) fn promise<T, F>(env: &Env, work: F) -> napi::Result<Object<'_>>
 where
     T: Serialize + 'static,
@@ -137,6 +144,7 @@ where
 }
 
 /// As `promise`. Every result is counted, also that of work that panics or cannot begin, and becomes an answer.
+#[track_caller]
 pub(super) fn counted_promise<T, F>(
     env: &Env,
     work: F,
@@ -151,8 +159,9 @@ where
     let resolve = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
     match process::runtime() {
         Ok(runtime) => {
+            let work = panic::catch(work);
             runtime.spawn(async move {
-                let result = panic::catch(work).await.and_then(|result| result);
+                let result = work.await.and_then(|result| result);
                 count(&result);
                 resolve(answer(result.inspect_err(process::report_fault)));
             });

@@ -10,11 +10,14 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     let Some(tables) = findings.answer("tables", tables) else {
         return false;
     };
-    privileges(findings, store).await;
     if !tables.api_key || !tables.admin_token {
         missing_tables(findings, &tables, config);
+        if tables.elsewhere.is_empty() {
+            may_create(findings, store, config).await;
+        }
         return false;
     }
+    privileges(findings, store).await;
     findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
@@ -38,12 +41,39 @@ fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
     if tables.elsewhere.is_empty() {
         findings.problem("tables", message, MIGRATE);
     } else {
+        // The change log and the triggers belong to one pair of tables.
+        let otherwise = if tables.own_schema {
+            "or use a database of its own: a database holds the keys of one schema".to_owned()
+        } else {
+            format!("or create new tables: {MIGRATE}")
+        };
         let remedy = format!(
-            "There is an \"ApiKey\" in {}: name that schema in DATABASE_URL (?schema=…), or create new tables: \
-             {MIGRATE}",
+            "There is an \"ApiKey\" in {}: name that schema in DATABASE_URL (?schema=…), {otherwise}",
             tables.elsewhere.join(", ")
         );
         findings.problem("tables", message, remedy);
+    }
+}
+
+/// Examines whether the role may create the tables, where there are none.
+async fn may_create(findings: &mut Findings, store: &Store, config: &Config) {
+    let answer = store.lacking(config.database_url.schema.as_deref()).await;
+    let Some(lacking) = findings.answer("privileges", answer) else {
+        return;
+    };
+    if lacking.privileges.is_empty() {
+        findings.ok("privileges", "The role can create the tables");
+    } else {
+        let privileges = lacking.privileges.join(", ");
+        findings.problem(
+            "privileges",
+            format!(
+                "The role {} cannot create the tables: it lacks {privileges}",
+                lacking.role
+            ),
+            "Migrate with a role that may, or run the statements below as an administrator",
+        );
+        findings.with_sql(&lacking.statements);
     }
 }
 

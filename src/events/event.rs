@@ -54,12 +54,20 @@ pub enum Event {
     /// Postgres answers again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
-    /// A stored hash is malformed, or would cost more than is allowed, so the key is refused: emitted once per row.
+    /// A stored hash is malformed, would cost more than is allowed, lacks its lookup or is not of the key that the lookup
+    /// names, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
         key_id: Escaped,
         name: Escaped,
         client_id: Escaped,
+    },
+    /// The database refuses to store usage or a suspension in the row of a key: emitted once, until it was stored.
+    #[serde(rename = "key.unwritable", rename_all = "camelCase")]
+    KeyUnwritable {
+        key_id: Escaped,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sqlstate: Option<String>,
     },
     /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
@@ -197,6 +205,7 @@ impl Event {
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }
+            | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. } | Self::InternalError(_) => Severity::Critical,

@@ -210,6 +210,11 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         "Accepted verifications that are not stored yet.",
         gauges.usage_pending,
     );
+    text.gauge(
+        "unwritable_keys",
+        "Keys whose usage or suspension the database refuses to store; they are tried again once a minute.",
+        gauges.unwritable_keys,
+    );
 }
 
 impl Exposition {

@@ -43,4 +43,5 @@ pub struct Gauges {
     pub connections_max: u32,
     pub changes_read_ago_seconds: f64,
     pub usage_pending: u64,
+    pub unwritable_keys: usize,
 }

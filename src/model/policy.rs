@@ -22,10 +22,12 @@ pub enum Refusal {
     Suspended,
     /// The address keeps presenting wrong keys, so this key was not looked up.
     Throttled,
+    /// No key was presented.
+    MissingKey,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InvalidKey,
         Self::Expired,
         Self::Disabled,
@@ -34,6 +36,7 @@ impl Refusal {
         Self::RateLimited,
         Self::Suspended,
         Self::Throttled,
+        Self::MissingKey,
     ];
 
     /// The position in [`Refusal::ALL`], counted from 1.
@@ -53,6 +56,7 @@ impl Refusal {
             Self::RateLimited => "RATE_LIMITED",
             Self::Suspended => "SUSPENDED",
             Self::Throttled => "THROTTLED",
+            Self::MissingKey => "MISSING_KEY",
         }
     }
 
@@ -60,7 +64,7 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled => 401,
+            Self::MissingKey | Self::InvalidKey | Self::Expired | Self::Disabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
             Self::RateLimited | Self::Suspended | Self::Throttled => 429,
         }
@@ -75,6 +79,7 @@ impl Refusal {
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
             Self::Suspended => "API key is suspended after exceeding its rate limit",
+            Self::MissingKey => "Missing required header: x-api-key",
             Self::Throttled => "Too many invalid API keys from this address",
         }
     }

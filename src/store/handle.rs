@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::connection::{Circuit, ConnectionPool, NotificationListener, Shares};
+use super::connection::{Circuit, ConnectionPool, Connector, NotificationListener, Shares};
 use crate::config::{Config, DatabaseUrl, quoted};
 
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
@@ -62,7 +62,7 @@ impl Store {
             ("statement_timeout", timeout.as_str()),
         ]);
         let pool = Arc::new(ConnectionPool::new(
-            connect,
+            Connector::new(connect, config.statement_timeout),
             config.pool_max,
             config.statement_timeout,
         ));

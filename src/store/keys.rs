@@ -2,9 +2,12 @@
 
 use super::connection::{Session, Share};
 use super::handle::Store;
+use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
 use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
-use crate::model::{ApiKey, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp};
+use crate::model::{
+    ApiKey, Cursor, IdempotencyKey, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp,
+};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -79,14 +82,34 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Safe to retry: the id was generated before, so a second insert of the same row changes nothing.
-    pub async fn insert_key(&self, key: &ApiKey, credential: &Credential) -> Result<(), Error> {
+    /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then. Safe to
+    /// retry: the id was generated before, so a second insert of the same row changes nothing.
+    pub async fn insert_key(
+        &self,
+        key: &ApiKey,
+        credential: &Credential,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Option<UsedIdempotencyKey>, Error> {
         self.retryable_when_admitted(Share::Manage, "insert_key", || async {
             let mut db = self.db().await?;
-            write_settings!(
-                r#"INSERT INTO "ApiKey" ("#,
-                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") VALUES ("#,
-                r#", $1, $13, 0, $14, $15, $16, $17, $18) ON CONFLICT ("id") DO NOTHING"#,
+            let done = write_settings!(
+                r#"
+                WITH claimed AS (
+                  INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
+                  SELECT $19::bytea, $20, $1 WHERE $19::bytea IS NOT NULL
+                  ON CONFLICT (digest) DO UPDATE
+                  SET input = excluded.input, key_id = excluded.key_id, used_at = now()
+                  WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
+                  RETURNING key_id
+                )
+                INSERT INTO "ApiKey" (
+                "#,
+                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") SELECT "#,
+                r#"
+                , $1, $13, 0, $14, $15, $16, $17, $18
+                WHERE $19::bytea IS NULL OR EXISTS (SELECT FROM claimed)
+                ON CONFLICT ("id") DO NOTHING
+                "#,
                 key,
                 key.created_at as _,
                 credential.hash.as_str(),
@@ -94,10 +117,19 @@ impl Store {
                 credential.start,
                 credential.signing_key,
                 key.created_by,
+                idempotency.map(|key| &key.digest[..]),
+                idempotency.map(|key| &key.input[..]),
             )
             .execute(&mut db)
             .await?;
-            db.commit().await
+            let used = match idempotency {
+                Some(idempotency) if done.rows_affected() == 0 => {
+                    used_idempotency_key(&mut db, idempotency, &key.id).await?
+                }
+                _ => None,
+            };
+            db.commit().await?;
+            Ok(used)
         })
         .await
     }
@@ -127,7 +159,9 @@ impl Store {
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
                   AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $6)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
                 ORDER BY "createdAt" DESC, "id" DESC
                 LIMIT $7
                 "#,
@@ -161,7 +195,9 @@ impl Store {
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
                   AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $6)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
                 ORDER BY "createdAt" DESC, "id" DESC
                 OFFSET $7
                 LIMIT 2
@@ -227,7 +263,10 @@ impl Store {
         self.retryable("delete_unconfirmed_key", || async {
             let mut db = self.begin_change().await?;
             let done = sqlx::query!(
-                r#"DELETE FROM "ApiKey" WHERE "id" = $1 AND "key" = $2"#,
+                r#"
+                WITH freed AS (DELETE FROM sophra_api_keys.idempotency_keys WHERE key_id = $1)
+                DELETE FROM "ApiKey" WHERE "id" = $1 AND "key" = $2
+                "#,
                 id,
                 hash.as_str()
             )
@@ -267,7 +306,7 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     Ok(())
 }
 
-/// A pattern for `ILIKE` that matches the text anywhere, literally.
+/// A pattern for `LIKE` that matches the text anywhere, literally.
 fn contains_pattern(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');

@@ -16,7 +16,7 @@ pub struct PlaintextKey {
 }
 
 /// An admin token that is stored in plaintext. The token itself is not read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaintextToken {
     pub id: String,
     pub name: String,
@@ -40,22 +40,6 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
-    /// Whether any row still holds plaintext.
-    pub async fn has_plaintext(&self) -> Result<bool, Error> {
-        self.retryable("has_plaintext", || async {
-            sqlx::query_scalar!(
-                r#"
-                SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
-                  OR EXISTS (SELECT FROM "AdminToken" WHERE "lookup" IS NULL) AS "any!"
-                "#
-            )
-            .fetch_one(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
-        })
-        .await
-    }
-
     /// Whether there is a key that an older implementation issued: in plaintext, or replaced by its hash. The range leaves
     /// only those for the index to read, whatever the collation; the pattern alone would read the whole table.
     pub async fn has_legacy_keys(&self) -> Result<bool, Error> {
@@ -198,7 +182,7 @@ impl Store {
                   array_remove("permissions", NULL) AS "permissions",
                   sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
-                WHERE "lookup" IS NULL AND "id" > $1
+                WHERE "lookup" IS NULL AND "token" NOT LIKE 'sha256:%' AND "id" > $1
                 ORDER BY "id"
                 LIMIT $2
                 "#,
@@ -216,6 +200,35 @@ impl Store {
                 })
             });
             tokens.collect()
+        })
+        .await
+    }
+
+    /// The token of this row, if it is stored in plaintext.
+    pub async fn plaintext_token(&self, id: &str) -> Result<Option<PlaintextToken>, Error> {
+        self.retryable("plaintext_token", || async {
+            let row = sqlx::query!(
+                r#"
+                SELECT
+                  coalesce("name", '') AS "name!",
+                  array_remove("permissions", NULL) AS "permissions",
+                  sophra_api_keys.plaintext_digest("token") AS "digest"
+                FROM "AdminToken"
+                WHERE "id" = $1 AND "lookup" IS NULL AND "token" NOT LIKE 'sha256:%'
+                "#,
+                id,
+            )
+            .fetch_optional(&mut self.db().await?)
+            .await?;
+            let token = row.map(|row| {
+                Ok(PlaintextToken {
+                    id: id.to_owned(),
+                    name: row.name,
+                    permissions: row.permissions,
+                    digest: digest(row.digest)?,
+                })
+            });
+            token.transpose()
         })
         .await
     }

@@ -6,6 +6,7 @@ pub(super) mod indexes;
 mod lock;
 mod manifest;
 pub(super) mod migrate;
+pub(super) mod privileges;
 mod script;
 
 pub use expected::{Column, Trigger};

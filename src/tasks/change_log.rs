@@ -106,5 +106,6 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         service.run_round(BackgroundTask::ChangeLog, round).await;
         service.cache.sweep();
         service.admin_tokens.sweep();
+        service.issued_plaintexts.sweep(Instant::now());
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
 use super::rehash::renew_stored;
 use super::row::RowQuery;
 use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry};
 use crate::error::Error;
-use crate::events::Event;
 use crate::hash::Proof;
 use crate::legacy;
 use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
@@ -173,18 +173,11 @@ fn keep(
         .uses_of(client.as_str(), service.config.metrics_clients);
     let bytes = policy.bytes();
     let key = CachedKey::new(policy, hash, uses);
-    service.cache.insert(cache_key, key, bytes, row, read_at)
-}
-
-/// Emits an event for a row whose stored hash cannot be computed, once per row.
-fn report_unreadable(service: &Service, policy: &KeyPolicy) {
-    if service.unreadable_keys.mark_reported(&policy.key_id) {
-        service.emit(&Event::KeyUnreadable {
-            key_id: Escaped::new(&policy.key_id),
-            name: Escaped::new(&policy.name),
-            client_id: Escaped::new(&policy.client_id),
-        });
+    // Before the entry is cached, so that every decision knows of it.
+    if let Some(fleet) = &candidate.fleet {
+        begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);
     }
+    service.cache.insert(cache_key, key, bytes, row, read_at)
 }
 
 fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authentication {
@@ -213,9 +206,10 @@ async fn matches(
             renew_stored(service, key, hash, candidate, outdated);
             Ok(true)
         }
-        Proof::Mismatch => Ok(false),
-        Proof::Unreadable => {
-            report_unreadable(service, &candidate.policy);
+        // The lookup names this key alone, so a hash that does not match it has been replaced without its lookup.
+        Proof::Mismatch | Proof::Unreadable => {
+            let policy = &candidate.policy;
+            service.report_unreadable(&policy.key_id, &policy.name, &policy.client_id);
             Ok(false)
         }
     }

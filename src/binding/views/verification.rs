@@ -31,6 +31,17 @@ pub(in crate::binding) enum VerificationView {
 }
 
 impl VerificationView {
+    /// The answer if no key was presented.
+    pub(in crate::binding) fn missing_key() -> Self {
+        Self::Refused {
+            valid: false,
+            reason: Refusal::MissingKey.into(),
+            key_id: None,
+            retry_after_ms: None,
+            rate_limit: None,
+        }
+    }
+
     pub(in crate::binding) fn code(&self) -> &'static str {
         match self {
             Self::Valid { code, .. } => code,
@@ -105,6 +116,7 @@ pub(in crate::binding) struct RateLimitView {
     limit: u32,
     remaining: u32,
     reset_ms: u64,
+    window_seconds: u64,
 }
 
 impl From<RateLimit> for RateLimitView {
@@ -113,6 +125,7 @@ impl From<RateLimit> for RateLimitView {
             limit: limit.limit,
             remaining: limit.remaining,
             reset_ms: limit.reset_ms,
+            window_seconds: limit.window_seconds,
         }
     }
 }

@@ -195,8 +195,9 @@ fn lifting_one_suspension_leaves_a_later_one() {
     let (cache, _) = cache(10);
     let (row, _) = read(&cache, "a");
     let [start, first, second] = [0, 1_000, 2_000].map(Timestamp::from_millis);
-    assert!(row.suspend(first, start));
-    assert!(row.suspend(second, first));
+    let length = Duration::from_secs(1);
+    assert_eq!(row.suspend(length, start), Some(first));
+    assert_eq!(row.suspend(length, first), Some(second));
     row.lift_suspension_until(first);
     assert_eq!(row.suspended_until(), Some(second));
     row.lift_suspension_until(second);

@@ -1,9 +1,12 @@
 //! The columns, triggers and indexes of a database, and the privileges of its role.
 
-use crate::error::Error;
+use crate::config::quoted;
+use crate::error::{Error, Origin};
+use crate::model::Escaped;
 use crate::store::Store;
 use crate::store::connection::error::StoreError;
-use crate::store::schema::{History, indexes, migrate};
+use crate::store::schema::privileges::Lacking;
+use crate::store::schema::{History, indexes, migrate, privileges};
 
 pub struct FoundColumn {
     pub table: String,
@@ -25,6 +28,9 @@ pub struct Privileges {
     pub missing: Vec<String>,
     pub may_migrate: bool,
 }
+
+/// The longest list in a message.
+const SHOWN_MAX: usize = 2_000;
 
 impl Store {
     /// Compares the migrations of this version with the history of the database.
@@ -97,6 +103,44 @@ impl Store {
             Ok((row.installed, row.available))
         })
         .await
+    }
+
+    /// What the role lacks to migrate.
+    pub async fn lacking(&self, schema: Option<&str>) -> Result<Lacking, Error> {
+        self.once("lacking", || async {
+            let mut db = self.db().await?;
+            Ok(privileges::lacking(db.connection(), schema).await?)
+        })
+        .await
+    }
+
+    /// Adds to an error about a privilege which ones are missing.
+    pub async fn with_missing_privileges(&self, error: Error) -> Error {
+        const DENIED: &str = "42501";
+        if error.origin().and_then(Origin::sqlstate) != Some(DENIED) {
+            return error;
+        }
+        let Ok(Privileges { role, missing, .. }) = self.privileges().await else {
+            return error;
+        };
+        if missing.is_empty() {
+            return error;
+        }
+        let grantee = quoted(&role);
+        let grants: Vec<String> = missing
+            .iter()
+            .map(|privilege| format!("GRANT {privilege} TO {grantee};"))
+            .collect();
+        let fault = Error::configuration(format!(
+            "The role {} lacks {}. As the owner of the tables, run: {}",
+            Escaped::new(&role).as_str(),
+            Escaped::cut(&missing.join(", "), SHOWN_MAX).as_str(),
+            Escaped::cut(&grants.join(" "), SHOWN_MAX).as_str(),
+        ));
+        match error.origin().cloned() {
+            Some(origin) => fault.caused_by(origin),
+            None => fault,
+        }
     }
 
     pub async fn privileges(&self) -> Result<Privileges, Error> {

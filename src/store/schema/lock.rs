@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 /// The lock that a migration holds: "sophra" in ASCII.
-const LOCK: i64 = 0x736f_7068_7261;
+pub(super) const LOCK: i64 = 0x736f_7068_7261;
 /// The time that a migration waits for another one, and for which it tries again to lock a table.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -14,6 +14,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Holder {
     pub(super) pid: i32,
+    pub(super) role: Option<String>,
     pub(super) application_name: Option<String>,
     /// When it connected. Only a role with the privileges of `pg_read_all_stats` sees this for other roles.
     pub(super) connected_at: Option<String>,
@@ -51,6 +52,7 @@ async fn holder(connection: &mut PgConnection) -> sqlx::Result<Option<Holder>> {
         r#"
         SELECT
           activity.pid,
+          activity.usename::text AS role,
           activity.application_name,
           to_char(activity.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS connected_at
         FROM pg_locks AS held
