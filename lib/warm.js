@@ -5,6 +5,7 @@
 
 const native = require('./addon.js')
 const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
+const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
 const numbers = native.warmNumbers()
@@ -19,28 +20,7 @@ const [LIMIT, REMAINING, RESET_MS, WINDOW_SECONDS, RETRY_AFTER_MS] = [
 const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
 /** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
 const VALID = 0
-const TEMPLATES_MAX = 100_000
 const UINT32_MAX = 2 ** 32 - 1
-
-/** The shared parts of results, by the serial number of the cache entry, which is never used twice. */
-const templates = new Map()
-
-function freeze(value) {
-  if (typeof value === 'object' && value !== null)
-    Object.values(Object.freeze(value)).forEach(freeze)
-  return value
-}
-
-/** Must be called directly after the native verify, which remembers only the last entry of this thread. */
-function templateOf(serial) {
-  let template = templates.get(serial)
-  if (template === undefined) {
-    template = freeze(JSON.parse(native.warmTemplate()).value)
-    if (templates.size >= TEMPLATES_MAX) templates.delete(templates.keys().next().value)
-    templates.set(serial, template)
-  }
-  return template
-}
 
 // The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
 // cold path then reads the whole context and reports what is wrong with it.
@@ -142,5 +122,3 @@ exports.verifyWarm = (key, context) => {
   const serial = (answer - outcome) / OUTCOMES
   return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
 }
-
-exports.freeze = freeze

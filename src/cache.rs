@@ -7,9 +7,11 @@
 
 mod ages;
 mod entries;
+mod entry;
 mod key;
 mod row;
 
-pub use entries::{Cache, CacheLookup, Entry, Sequence};
+pub use entries::{Cache, CacheLookup};
+pub use entry::{Entry, Sequence};
 pub use key::CacheKey;
 pub use row::Row;

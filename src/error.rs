@@ -40,7 +40,7 @@ pub enum Error {
         origin: Option<Origin>,
     },
     /// More work is queued than can be done in a reasonable time.
-    #[error("Too many verifications are queued: try again later")]
+    #[error("Too many calls are queued: try again later")]
     Overloaded { retry_after_ms: u64 },
     /// The operator has to change something; the message says what.
     #[error("{message}")]

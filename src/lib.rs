@@ -48,6 +48,7 @@ pub mod cached_key;
 pub mod cached_token;
 pub mod issued_plaintexts;
 pub mod self_check;
+pub mod legacy_keys;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;

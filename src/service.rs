@@ -20,6 +20,7 @@ use crate::error::{Error, Origin};
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
 use crate::issued_plaintexts::IssuedPlaintexts;
+use crate::legacy_keys::LegacyKeys;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
 use crate::model::{Escaped, Timestamp};
 use crate::panic;
@@ -62,6 +63,7 @@ pub struct Service {
     pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
     pub self_check: SelfCheck,
+    pub legacy_keys: LegacyKeys,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -117,6 +119,7 @@ impl Service {
             issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
             self_check: SelfCheck::default(),
+            legacy_keys: LegacyKeys::default(),
             events,
             audit: AuditState::default(),
             metrics,

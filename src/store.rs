@@ -25,7 +25,7 @@ mod verify;
 
 pub use admin_tokens::StoredToken;
 pub use change_log::{ChangedRows, LogPosition, LogRead};
-pub use connection::{Circuit, NotificationListener};
+pub use connection::{Circuit, NotificationListener, Share};
 pub use doctor::{Access, Server, Tables, UnreadableRows, connect};
 pub use handle::Store;
 pub use health::Condition;

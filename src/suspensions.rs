@@ -8,8 +8,9 @@ use tokio::sync::MutexGuard;
 
 use parking_lot::Mutex;
 
+use crate::cache::Row;
 use crate::cached_key::KeyEntry;
-use crate::model::{KeyPolicy, Timestamp};
+use crate::model::{Escaped, Timestamp};
 use crate::store::Suspension;
 
 /// The pending suspensions, bounded by the number of cached keys.
@@ -20,42 +21,43 @@ pub struct Suspensions {
     writer: tokio::sync::Mutex<()>,
 }
 
+/// It does not hold the cache entry, whose metadata would then stay in memory until the suspension is stored.
 pub struct PendingSuspension {
-    entry: Arc<KeyEntry>,
+    row: Arc<Row>,
+    reset_generation: i32,
+    /// The end of the suspension that the row held.
+    ended: Option<Timestamp>,
+    pub name: Escaped,
+    pub client_id: Escaped,
     pub until: Timestamp,
     /// Whether it was sent to the database before, with an unknown outcome.
     sent: AtomicBool,
 }
 
 impl PendingSuspension {
-    pub fn policy(&self) -> &KeyPolicy {
-        &self.entry.value.policy
-    }
-
     pub fn key_id(&self) -> &str {
-        &self.policy().key_id
+        &self.row.key_id
     }
 
     /// Whether it is neither stored, lifted nor expired.
     fn is_due(&self, now: Timestamp) -> bool {
-        let row = &self.entry.row;
-        row.suspended_until() == Some(self.until) && row.end_of(self.until, now).is_some()
+        self.row.suspended_until() == Some(self.until) && self.row.end_of(self.until, now).is_some()
     }
 
     /// The suspension to store. Marks it as sent.
     pub fn send(&self) -> Suspension {
         Suspension {
-            key_id: self.policy().key_id.to_string(),
-            reset_generation: self.policy().reset_generation,
+            key_id: self.key_id().to_owned(),
+            reset_generation: self.reset_generation,
             until: self.until,
-            ended: self.policy().suspended_until,
+            ended: self.ended,
             sent: self.sent.swap(true, Ordering::Relaxed),
         }
     }
 
     /// Removes the suspension from memory, since the row now holds it. A later suspension of the key stays.
     pub fn mark_stored(&self) {
-        self.entry.row.lift_suspension_until(self.until);
+        self.row.lift_suspension_until(self.until);
     }
 }
 
@@ -65,8 +67,13 @@ impl Suspensions {
         let Some(until) = entry.row.suspend(length, now) else {
             return false;
         };
+        let policy = &entry.value.policy;
         self.pending.lock().push(Arc::new(PendingSuspension {
-            entry: Arc::clone(entry),
+            row: Arc::clone(&entry.row),
+            reset_generation: policy.reset_generation,
+            ended: policy.suspended_until,
+            name: Escaped::new(&policy.name),
+            client_id: Escaped::new(&policy.client_id),
             until,
             sent: AtomicBool::new(false),
         }));

@@ -19,7 +19,8 @@ exports.withApiKey = (handler, options = {}) => {
     const { ip, claimedIp, path } = clientOf(request)
     const about = { ip, claimedIp, scopes, cost, path }
     const apiKey = await responses.byGuard(verifyApiKey(key, about))
-    if (!apiKey.valid) return refused(apiKey)
+    // Which key it was is for the app only.
+    if (!apiKey.valid) return refused({ ...apiKey, keyId: undefined })
     const response = await handler(request, { ...context, apiKey })
     return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
   })

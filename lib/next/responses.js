@@ -12,6 +12,12 @@ function json(body, status = 200, headers = {}) {
   return Response.json(body, { status, headers: { [CACHE_CONTROL]: 'no-store', ...headers } })
 }
 
+/** The same of a body that is JSON already. */
+function jsonStream(body, headers = {}) {
+  const fixed = { 'Content-Type': 'application/json', [CACHE_CONTROL]: 'no-store' }
+  return new Response(body, { headers: { ...fixed, ...headers } })
+}
+
 /** The response for a refusal or an error. */
 function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
@@ -102,6 +108,7 @@ module.exports = {
   internalError,
   invalidInput,
   json,
+  jsonStream,
   routeHandler,
   unauthorized,
   withHeaders,

@@ -7,7 +7,7 @@ const { withAdminAuth } = require('./admin.js')
 const { readObject } = require('./body.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
-const { invalidInput, json } = require('./responses.js')
+const { invalidInput, json, jsonStream } = require('./responses.js')
 
 /**
  * Which fields of a body each method passes on; the others are ignored. All leave out those that GET shows and that cannot be
@@ -48,8 +48,8 @@ async function list(request) {
   const query = queryOf(request)
   const wanted = readLimit(query.limit)
   if (wanted.problem) return invalidInput(wanted.problem, 'limit')
-  const { keys, nextCursor } = await listKeys(query, wanted.limit)
-  return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
+  const { body, nextCursor } = await listKeys(query, wanted.limit)
+  return jsonStream(body, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }
 
 /** Without a prototype: an absent parameter must not be found in a polluted one. */

@@ -4,11 +4,11 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call};
+use super::call::{call, counted_call, list_call};
 use super::presented::{Presented, presented, with_context};
-use super::promise::counted_promise;
+use super::promise::{Answer, counted_promise};
 use super::value::read;
-use super::views::{AdminVerificationView, IssuedTokenView};
+use super::views::{AdminVerificationView, IssuedTokenView, ListView};
 use crate::admin::AdminVerification;
 use crate::error::Error;
 use crate::input::actor;
@@ -17,7 +17,7 @@ use crate::{admin, process};
 
 /// Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
 /// ```ts
@@ -50,7 +50,7 @@ pub(crate) fn create_admin_token<'e>(
 /// Pass the value of the header as your server read it. ASCII white space around the token is ignored. A missing token is
 /// refused with `MISSING_TOKEN`, and several tokens with `INVALID_TOKEN`.
 ///
-/// Rejects with `INVALID_INPUT` (the token is none of these, or the context is wrong), `DATABASE_UNAVAILABLE`, `CONFIGURATION`
+/// Rejects with `INVALID_INPUT` (the token is none of these, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`
 /// (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
@@ -75,7 +75,7 @@ pub(crate) fn verify_admin_token<'e>(
     if matches!(token, Presented::Missing) {
         let missing = AdminVerification::Refused(AdminRefusal::MissingToken);
         let refused = context.map(|_| AdminVerificationView::from(missing));
-        return counted_promise(env, async { refused }, count);
+        return counted_promise(env, async { refused }, count, Answer::of);
     }
     let verify = move |service| async move {
         let (token, context) = with_context("token", token, context)?;
@@ -94,7 +94,7 @@ fn count(result: &std::result::Result<AdminVerificationView, Error>) {
 
 /// Lists all admin tokens, newest first, without their secrets.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -104,15 +104,14 @@ fn count(result: &std::result::Result<AdminVerificationView, Error>) {
 /// @category Admin tokens
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
-    call(
-        env,
-        move |service| async move { admin::list(&service).await },
-    )
+    list_call(env, move |service| async move {
+        Ok(ListView::from(admin::list(&service).await?))
+    })
 }
 
 /// Revokes an admin token for good. Its row stays, with `isActive: false`.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

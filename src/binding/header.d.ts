@@ -520,7 +520,7 @@ export interface Options {
    */
   coldDigest?: 'off' | 'on' | null
   /**
-   * Keys in the cache, 1 to 10,000,000.
+   * Keys in the cache, 1 to 10,000,000. A key with more than 1 KiB of names, scopes, addresses and metadata counts as several.
    * @default 100000
    */
   cacheCapacity?: number | null

@@ -4,11 +4,12 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::call::call;
 use super::constants::Constants;
 use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
 use super::value::read;
-use super::views::{ClientAddressView, StatsView};
+use super::views::{ClientAddressView, KeysEndView, StatsView};
 use super::warm;
 use crate::admin::AdminContext;
 use crate::input::Value;
@@ -60,6 +61,16 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
     let texts = texts.unwrap_or_default();
     Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
+}
+
+/// Where this many of the keys of a query end, for the route of keys: `null` if there are no more of them.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn keys_end<'e>(env: &'e Env, query: Unknown<'_>, count: u32) -> Result<Object<'e>> {
+    let query = read(query);
+    call(env, move |service| async move {
+        let end = keys::end(&service, &keys::read_query(query)?, count).await?;
+        Ok(end.map(KeysEndView::from))
+    })
 }
 
 /// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, for `next.js`. Does not start the service.

@@ -4,11 +4,11 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call};
+use super::call::{call, counted_call, list_call};
 use super::presented::{Presented, presented, with_context};
-use super::promise::counted_promise;
+use super::promise::{Answer, counted_promise};
 use super::value::read;
-use super::views::{KeyPageView, KeyView, VerificationView};
+use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
 use crate::input::actor;
 use crate::verify::{self, VerifyContext};
@@ -51,7 +51,7 @@ pub(crate) fn create_api_key<'e>(
 
 /// Reads the key with this id. Resolves with `null` if there is none.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -73,7 +73,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 
 /// Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -88,9 +88,9 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 )]
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
-    call(env, move |service| async move {
+    list_call(env, move |service| async move {
         let page = keys::list(&service, &keys::read_query(query)?).await?;
-        Ok(KeyPageView::from(page))
+        Ok(ListView::from(page))
     })
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn update_api_key<'e>(
 /// `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
 /// replaced key.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -162,7 +162,7 @@ pub(crate) fn patch_api_key<'e>(
 
 /// Deletes a key for good.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -219,7 +219,7 @@ pub(crate) fn verify_api_key<'e>(
     let context = VerifyContext::read(read(context));
     if matches!(key, Presented::Missing) {
         let refused = context.map(|_| VerificationView::missing_key());
-        return counted_promise(env, async { refused }, count);
+        return counted_promise(env, async { refused }, count, Answer::of);
     }
     let verify = move |service| async move {
         let (key, context) = with_context("key", key, context)?;

@@ -12,7 +12,7 @@ use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
 use super::value::read_text;
-use super::views::TemplateView;
+use super::views::WarmTemplateView;
 use crate::model::{CLIENT_ADDRESS_MAX, RateLimit, parse_client_address};
 use crate::process;
 use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
@@ -205,12 +205,8 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
 }
 
 /// The constant part of the last answer.
-pub(super) fn template() -> Option<TemplateView> {
-    LAST.with_borrow(|entry| {
-        entry
-            .as_ref()
-            .map(|entry| TemplateView::from(&entry.value.policy))
-    })
+pub(super) fn template() -> Option<WarmTemplateView> {
+    LAST.with_borrow(|entry| entry.as_deref().map(WarmTemplateView::from))
 }
 
 /// Reads a text that fits into the buffer; `None` for a longer one and for other values.

@@ -5,32 +5,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{UnitWeighter, Weighter};
 
 use super::ages::Ages;
+use super::entry::{ByBytes, Entry, Place, Sequence};
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
 use super::row::{Row, RowTable};
 use crate::error::Error;
-
-/// A position in the sequence of changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sequence(u64);
-
-/// The authentication of one presented key against its row, as the row was at one position in the sequence.
-pub struct Entry<V> {
-    pub value: V,
-    pub row: Arc<Row>,
-    read_at: Sequence,
-    /// Unique within the process, across all services started in it.
-    pub serial: u64,
-}
-
-impl<V> Entry<V> {
-    pub fn read_at(&self) -> Sequence {
-        self.read_at
-    }
-}
 
 /// The result of a cache lookup.
 pub enum CacheLookup<V> {
@@ -48,15 +30,17 @@ struct NegativeEntry {
     until: Instant,
 }
 
-type BoundedMap<V> =
-    QuickCache<CacheKey, V, UnitWeighter, CacheKeyHash, DefaultLifecycle<CacheKey, V>>;
+type BoundedMap<V, W> = QuickCache<CacheKey, V, W, CacheKeyHash, DefaultLifecycle<CacheKey, V>>;
 
-fn bounded<V: Clone>(capacity: usize) -> BoundedMap<V> {
+fn bounded<V: Clone, W: Weighter<CacheKey, V> + Clone>(
+    capacity: usize,
+    weighter: W,
+) -> BoundedMap<V, W> {
     let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
     QuickCache::with(
         capacity,
         weight,
-        UnitWeighter,
+        weighter,
         CacheKeyHash,
         DefaultLifecycle::default(),
     )
@@ -65,8 +49,9 @@ fn bounded<V: Clone>(capacity: usize) -> BoundedMap<V> {
 /// A bounded cache. Entries in use survive a scan of keys that are used only once.
 pub struct Cache<V> {
     keyer: CacheKeyer,
-    entries: BoundedMap<Arc<Entry<V>>>,
-    refused: BoundedMap<NegativeEntry>,
+    entries: BoundedMap<Arc<Entry<V>>, ByBytes>,
+    place: Place,
+    refused: BoundedMap<NegativeEntry, UnitWeighter>,
     rows: RowTable,
     sequence: AtomicU64,
     /// The position at which all rows were last considered changed.
@@ -86,13 +71,15 @@ const REFUSED_CAPACITY: usize = 10_000;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 impl<V> Cache<V> {
-    /// Holds at most `capacity` entries, which are trusted for at most `staleness` after the changes were last read.
+    /// Holds at most `capacity` ordinary entries, or fewer large ones. They are trusted for at most `staleness` after the
+    /// changes were last read.
     #[must_use]
     pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Instant) -> Self {
         Self {
             keyer: CacheKeyer::new(secret),
-            entries: bounded(capacity),
-            refused: bounded(REFUSED_CAPACITY),
+            entries: bounded(capacity, ByBytes),
+            place: Place::of(capacity),
+            refused: bounded(REFUSED_CAPACITY, UnitWeighter),
             rows: RowTable::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
@@ -136,7 +123,7 @@ impl<V> Cache<V> {
     }
 
     /// Whether changes were read recently enough for entries to be trusted.
-    fn is_trusted(&self, now: Instant) -> bool {
+    pub fn is_trusted(&self, now: Instant) -> bool {
         self.stale_for(now) <= self.staleness
     }
 
@@ -190,20 +177,23 @@ impl<V> Cache<V> {
         ))
     }
 
-    /// Stores an authenticated key. If the row has changed in the meantime, the entry is stale from the start.
+    /// Stores an authenticated key, whose texts and lists take up `bytes`. If the row has changed in the meantime, the
+    /// entry is stale from the start.
     pub fn insert(
         &self,
         key: CacheKey,
         value: V,
+        bytes: usize,
         row: Arc<Row>,
         read_at: Sequence,
     ) -> Arc<Entry<V>> {
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry {
             value,
             row,
             read_at,
-            serial,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            slot: key.slot(),
+            weight: self.place.weight(bytes),
         });
         self.entries.insert(key, Arc::clone(&entry));
         entry

@@ -185,6 +185,17 @@ impl Event {
         }
     }
 
+    /// Whether it is about attempts that no row stands behind. Anyone can make any number of these.
+    #[must_use]
+    pub fn is_of_strangers(&self) -> bool {
+        match self {
+            Self::KeyRefused(refused) | Self::AdminRefused(refused) => {
+                refused.key_id.is_none() && refused.token_id.is_none()
+            }
+            _ => false,
+        }
+    }
+
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {

@@ -21,6 +21,18 @@ pub struct AdminToken {
 }
 
 impl AdminToken {
+    /// The memory of its texts and lists, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let permissions = self.permissions.iter();
+        self.id.len()
+            + self.name.len()
+            + self.description.as_ref().map_or(0, String::len)
+            + permissions
+                .map(|text| size_of_val(text) + text.len())
+                .sum::<usize>()
+    }
+
     /// Whether the token has the permission, exactly or by `*`. There are no partial wildcards.
     #[must_use]
     pub fn permits(&self, permission: &str) -> bool {

@@ -26,6 +26,15 @@ impl AllowList {
         }
     }
 
+    /// The memory of its entries, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Everyone | Self::Nobody => 0,
+            Self::Only(networks) => size_of_val(&**networks),
+        }
+    }
+
     /// An unknown address is allowed only if there is no list.
     #[must_use]
     pub fn allows(&self, ip: Option<IpAddr>) -> bool {

@@ -108,6 +108,23 @@ pub struct KeyPolicy {
 }
 
 impl KeyPolicy {
+    /// The memory of its texts and lists, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        /// What the system adds to each block of memory.
+        const OVERHEAD: usize = 16;
+        let scopes = self.scopes.iter();
+        let metadata = self.metadata.as_ref();
+        self.key_id.len()
+            + self.name.len()
+            + self.client_id.len()
+            + scopes
+                .map(|scope| size_of_val(scope) + scope.len() + OVERHEAD)
+                .sum::<usize>()
+            + self.allow_list.bytes()
+            + metadata.map_or(0, |metadata| metadata.as_str().len())
+    }
+
     /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes.
     ///
     /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own

@@ -14,7 +14,8 @@ pub use circuit::Circuit;
 pub(super) use listener::CHANNEL;
 pub use listener::NotificationListener;
 
-pub(super) use admission::Admission;
+pub use admission::Share;
+pub(super) use admission::Shares;
 pub(super) use pool::{ConnectionPool, DEMOTED, UNANSWERED};
 pub(super) use servers::Connector;
 pub(super) use session::Session;

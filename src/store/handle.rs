@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::connection::{Admission, Circuit, ConnectionPool, Connector, NotificationListener};
+use super::connection::{Circuit, ConnectionPool, Connector, NotificationListener, Shares};
 use crate::config::{Config, DatabaseUrl, quoted};
 
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
@@ -18,6 +18,19 @@ pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
     if let Some(schema) = url.schema.as_deref() {
         let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
     }
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+/// The statement that begins a change. It waits for a lock for a part of its time only, since it holds a connection
+/// meanwhile.
+fn begin_change(url: &DatabaseUrl, timeout_ms: &str, deadline: Duration) -> SqlStr {
+    let wait_ms = (deadline / 4).as_millis();
+    let begin = if url.pooled {
+        begin(url, timeout_ms)
+    } else {
+        SqlStr::from_static("BEGIN")
+    };
+    let sql = format!("{}; SET LOCAL lock_timeout = {wait_ms}", begin.as_str());
     AssertSqlSafe(sql).into_sql_str()
 }
 
@@ -32,7 +45,9 @@ pub struct Store {
     pub(super) listener: Option<NotificationListener>,
     pub(super) selects: Arc<AtomicU64>,
     pub(super) retries: Arc<AtomicU64>,
-    pub(super) admission: Arc<Admission>,
+    pub(super) shares: Arc<Shares>,
+    /// The statement that begins a change of rows that other sessions may have locked.
+    pub(super) change: SqlStr,
 }
 
 impl Store {
@@ -62,7 +77,8 @@ impl Store {
             deadline: config.statement_timeout,
             selects: Arc::default(),
             retries: Arc::default(),
-            admission: Arc::new(Admission::new(config.pool_max)),
+            shares: Arc::new(Shares::of(config.pool_max)),
+            change: begin_change(url, &timeout, config.statement_timeout),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The rows of `"ApiKey"`: create, read, change, delete.
 
-use super::connection::Session;
+use super::connection::{Session, Share};
 use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
 use super::rotation::{Credential, Rotation, replace_credential};
@@ -90,7 +90,7 @@ impl Store {
         credential: &Credential,
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Option<UsedIdempotencyKey>, Error> {
-        self.retryable("insert_key", || async {
+        self.retryable_when_admitted(Share::Manage, "insert_key", || async {
             let mut db = self.db().await?;
             let done = write_settings!(
                 r#"
@@ -135,7 +135,7 @@ impl Store {
     }
 
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
-        self.retryable("get_key", || async {
+        self.retryable_when_admitted(Share::Manage, "get_key", || async {
             let mut db = self.db().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1"#, id)
                 .fetch_optional(&mut db)
@@ -149,7 +149,7 @@ impl Store {
     pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
         let pattern = query.search.as_deref().map(contains_pattern);
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable("list_keys", || async {
+        self.retryable_when_admitted(Share::Manage, "list_keys", || async {
             let mut db = self.db().await?;
             let rows = key_rows!(
                 "SELECT",
@@ -180,6 +180,43 @@ impl Store {
         .await
     }
 
+    /// The last of this many keys in the order of [`list_keys`](Self::list_keys), with its filters; `None` if none comes
+    /// after it.
+    pub async fn end_of_keys(&self, query: &KeyQuery, count: u32) -> Result<Option<Cursor>, Error> {
+        let pattern = query.search.as_deref().map(contains_pattern);
+        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
+        self.retryable_when_admitted(Share::Manage, "end_of_keys", || async {
+            let mut rows = sqlx::query_as!(
+                Cursor,
+                r#"
+                SELECT "createdAt" AS "at!: Timestamp", "id"
+                FROM "ApiKey"
+                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
+                  AND ($3::text IS NULL OR "clientId" = $3)
+                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
+                  AND ($5::text IS NULL OR "createdBy" = $5)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
+                ORDER BY "createdAt" DESC, "id" DESC
+                OFFSET $7
+                LIMIT 2
+                "#,
+                before as _,
+                before_id,
+                query.client_id,
+                query.is_active,
+                query.created_by,
+                pattern,
+                i64::from(count) - 1,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
+            Ok((rows.len() == 2).then(|| rows.swap_remove(0)))
+        })
+        .await
+    }
+
     /// Applies the changes to the locked row and, with a rotation, replaces the key. `None` if there is no such row.
     pub async fn change_key(
         &self,
@@ -188,8 +225,8 @@ impl Store {
         rotation: Option<&Rotation>,
         now: Timestamp,
     ) -> Result<Option<ChangedKey>, Error> {
-        self.once("change_key", || async {
-            let mut db = self.begin().await?;
+        self.once_when_admitted(Share::Manage, "change_key", || async {
+            let mut db = self.begin_change().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
                 .fetch_optional(&mut db)
                 .await?;
@@ -210,8 +247,8 @@ impl Store {
     /// Returns whether the row existed. A repeat would have the same effect but return the wrong answer, so it is not
     /// retried.
     pub async fn delete_key(&self, id: &str) -> Result<bool, Error> {
-        self.once("delete_key", || async {
-            let mut db = self.db().await?;
+        self.once_when_admitted(Share::Manage, "delete_key", || async {
+            let mut db = self.begin_change().await?;
             let done = sqlx::query!(r#"DELETE FROM "ApiKey" WHERE "id" = $1"#, id)
                 .execute(&mut db)
                 .await?;
@@ -224,7 +261,7 @@ impl Store {
     /// Deletes a key whose creation ended without an answer. Returns whether it existed.
     pub async fn delete_unconfirmed_key(&self, id: &str, hash: &StoredHash) -> Result<bool, Error> {
         self.retryable("delete_unconfirmed_key", || async {
-            let mut db = self.db().await?;
+            let mut db = self.begin_change().await?;
             let done = sqlx::query!(
                 r#"
                 WITH freed AS (DELETE FROM sophra_api_keys.idempotency_keys WHERE key_id = $1)

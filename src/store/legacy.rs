@@ -1,6 +1,7 @@
 //! Legacy rows: those whose `"lookup"` is NULL still hold plaintext. The server computes the digest by which such a row is
 //! found, so no plaintext is sent to be compared, and none appears in a log.
 
+use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
@@ -39,6 +40,32 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
+    /// Whether there is a key that an older implementation issued: in plaintext, or replaced by its hash. The range leaves
+    /// only those for the index to read, whatever the collation; the pattern alone would read the whole table.
+    pub async fn has_legacy_keys(&self) -> Result<bool, Error> {
+        self.retryable_when_admitted(Share::Verify, "has_legacy_keys", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
+                  OR EXISTS (
+                    SELECT FROM "ApiKey"
+                    WHERE "lookup" >= 'sha256' AND "lookup" < 'sha257' AND "lookup" LIKE 'sha256:%'
+                  )
+                  OR EXISTS (
+                    SELECT FROM "ApiKey"
+                    WHERE "previousLookup" >= 'sha256'
+                      AND "previousLookup" < 'sha257'
+                      AND "previousLookup" LIKE 'sha256:%'
+                  ) AS "any!"
+                "#
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
     /// The next keys to import, in the order of their digests. A key whose hash is already stored in another row is
     /// left out, because a lookup is unique.
     pub async fn plaintext_keys(
@@ -82,7 +109,7 @@ impl Store {
 
     /// The key of this row, if it is stored in plaintext.
     pub async fn plaintext_key(&self, id: &str) -> Result<Option<PlaintextKey>, Error> {
-        self.retryable("plaintext_key", || async {
+        self.retryable_when_admitted(Share::Manage, "plaintext_key", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT "key", sophra_api_keys.plaintext_digest("key") AS "digest"

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::RngExt;
+use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::error::{self, Statement, StoreError};
-use super::connection::{DEMOTED, Session, UNANSWERED};
+use super::connection::{DEMOTED, Session, Share, UNANSWERED};
 use super::handle::Store;
 use crate::error::{Error, Origin};
 
@@ -29,6 +30,43 @@ impl Store {
         Ok(Session::in_transaction(transaction, self.pooled.is_none()))
     }
 
+    /// A transaction for a change of rows that other sessions may have locked: it does not wait for a lock for long.
+    pub(super) async fn begin_change(&self) -> Result<Session, StoreError> {
+        let transaction = self.pool.begin(Some(self.change.clone())).await?;
+        Ok(Session::in_transaction(transaction, self.pooled.is_none()))
+    }
+
+    /// Like [`once`](Self::once), after waiting for an admission permit.
+    #[track_caller]
+    pub(super) fn once_when_admitted<'a, T, F>(
+        &'a self,
+        share: Share,
+        name: &'static str,
+        work: impl FnOnce() -> F + Send + 'a,
+    ) -> impl Future<Output = Result<T, Error>> + Send
+    where
+        T: Send,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let location = Location::caller();
+        let statement = Statement { name, location };
+        async move {
+            let end = self.end();
+            let _permit = self.admit(share, end).await?;
+            Box::pin(self.once_until(statement, end, work)).await
+        }
+    }
+
+    /// Waits for a permit, but leaves enough of the time for the statement.
+    async fn admit(&self, share: Share, end: Instant) -> Result<SemaphorePermit<'_>, Error> {
+        let left = match share {
+            Share::Verify | Share::Legacy => self.deadline / 2,
+            Share::Manage => self.deadline / 4,
+        };
+        let admission = self.shares.of_kind(share);
+        admission.admit(&self.circuit, end - left).await
+    }
+
     /// Runs a statement that must not take effect twice.
     #[track_caller]
     pub(super) fn once<'a, T, F>(
@@ -41,13 +79,22 @@ impl Store {
         F: Future<Output = Result<T, StoreError>> + Send,
     {
         let location = Location::caller();
-        let statement = Statement { name, location };
-        async move {
-            let answers = self.circuit.enter()?;
-            let result = timeout_at(self.end(), work()).await;
-            self.note(&result, answers);
-            outcome(result, statement)
-        }
+        self.once_until(Statement { name, location }, self.end(), work)
+    }
+
+    async fn once_until<T, F>(
+        &self,
+        statement: Statement,
+        end: Instant,
+        work: impl FnOnce() -> F + Send,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let answers = self.circuit.enter()?;
+        let result = timeout_at(end, work()).await;
+        self.note(&result, answers);
+        outcome(result, statement)
     }
 
     /// Runs a statement that may be repeated: transient faults are retried with exponential backoff and full jitter, at
@@ -70,6 +117,7 @@ impl Store {
     #[track_caller]
     pub(super) fn retryable_when_admitted<'a, T, F>(
         &'a self,
+        share: Share,
         name: &'static str,
         work: impl Fn() -> F + Send + Sync + 'a,
     ) -> impl Future<Output = Result<T, Error>> + Send
@@ -81,11 +129,7 @@ impl Store {
         let statement = Statement { name, location };
         async move {
             let end = self.end();
-            // Waits for at most half of the time, so that enough is left for the statement.
-            let _permit = self
-                .admission
-                .admit(&self.circuit, end - self.deadline / 2)
-                .await?;
+            let _permit = self.admit(share, end).await?;
             // Boxed, so that a caller that waits for a permit does not hold the memory of a statement.
             Box::pin(self.retryable_until(statement, end, work)).await
         }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
@@ -66,11 +67,12 @@ impl Store {
         &self,
         lookup: &str,
         digest: Option<&CredentialDigest>,
+        share: Share,
     ) -> Result<Option<Candidate>, Error> {
         let digest = digest.map(CredentialDigest::bytes);
         self.selects.fetch_add(1, Ordering::Relaxed);
         let row = self
-            .retryable_when_admitted("find_candidate", || async {
+            .retryable_when_admitted(share, "find_candidate", || async {
                 sqlx::query_as!(
                     CandidateRow,
                     r#"
@@ -128,7 +130,7 @@ impl Store {
     }
 
     /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
-    /// changed since.
+    /// changed since or another session has locked the row.
     pub async fn replace_hash(
         &self,
         id: &str,
@@ -138,7 +140,12 @@ impl Store {
         self.retryable("replace_hash", || async {
             let mut db = self.db().await?;
             sqlx::query!(
-                r#"UPDATE "ApiKey" SET "key" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                r#"
+                UPDATE "ApiKey" SET "key" = $3
+                WHERE "id" = (
+                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2 FOR UPDATE SKIP LOCKED
+                )
+                "#,
                 id,
                 proved.as_str(),
                 hash.as_str(),
@@ -150,7 +157,8 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, unless the key has changed since.
+    /// Stores the cold digest of a key that has just been verified, unless the key has changed since or another session has
+    /// locked the row.
     pub async fn keep_cold_digest(
         &self,
         id: &str,
@@ -160,7 +168,13 @@ impl Store {
         self.retryable("keep_cold_digest", || async {
             let mut db = self.db().await?;
             sqlx::query!(
-                r#"UPDATE "ApiKey" SET "coldDigest" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                r#"
+                UPDATE "ApiKey" SET "coldDigest" = $3
+                WHERE "id" = (
+                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2
+                  FOR NO KEY UPDATE SKIP LOCKED
+                )
+                "#,
                 id,
                 proved.as_str(),
                 digest,

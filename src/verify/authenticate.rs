@@ -14,7 +14,7 @@ use crate::hash::Proof;
 use crate::legacy;
 use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
 use crate::service::Service;
-use crate::store::{Candidate, StoredKey};
+use crate::store::{Candidate, Share, StoredKey};
 
 /// A presented key that is not authenticated yet.
 #[derive(Clone)]
@@ -93,6 +93,21 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         CacheLookup::Stale(entry) => Some(entry),
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
+    let is_unknown_legacy = known.is_none() && matches!(lookup, KeyLookup::Legacy);
+    if is_unknown_legacy {
+        let read_at = service.cache.sequence();
+        if !legacy::any_legacy_key(service).await? {
+            return Ok(Authentication {
+                entry: None,
+                read_at,
+            });
+        }
+    }
+    let share = if is_unknown_legacy {
+        Share::Legacy
+    } else {
+        Share::Verify
+    };
     let query = RowQuery::of(&lookup, &key);
     let (found, read_at) = service
         .cache
@@ -100,7 +115,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
             || {
                 service
                     .store
-                    .find_candidate(&query.lookup, query.digest.as_ref())
+                    .find_candidate(&query.lookup, query.digest.as_ref(), share)
             },
             |candidate| &candidate.policy.key_id,
         )
@@ -156,12 +171,13 @@ fn keep(
         .metrics
         .clients
         .uses_of(client.as_str(), service.config.metrics_clients);
+    let bytes = policy.bytes();
     let key = CachedKey::new(policy, hash, uses);
     // Before the entry is cached, so that every decision knows of it.
     if let Some(fleet) = &candidate.fleet {
         begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);
     }
-    service.cache.insert(cache_key, key, row, read_at)
+    service.cache.insert(cache_key, key, bytes, row, read_at)
 }
 
 fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authentication {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{Escaped, KeyPolicy, Timestamp};
+use crate::model::{Escaped, Timestamp};
 use crate::service::Service;
 use crate::store::{LockedRows, Parts, SuspensionOutcome};
 use crate::suspensions::PendingSuspension;
@@ -97,7 +97,7 @@ async fn store_part(service: &Service, part: &[Arc<PendingSuspension>]) -> Resul
         }
         if stored.contains(&sent.key_id) {
             service.metrics.suspensions.add(1);
-            service.record(suspended(pending.policy(), pending.until), now);
+            service.record(suspended(pending), now);
         }
         // From here on the row holds the suspension, so the cached entries are marked to be read again.
         service.cache.changed(&sent.key_id);
@@ -106,11 +106,11 @@ async fn store_part(service: &Service, part: &[Arc<PendingSuspension>]) -> Resul
     Ok(!locked.is_empty())
 }
 
-fn suspended(policy: &KeyPolicy, until: Timestamp) -> Event {
+fn suspended(pending: &PendingSuspension) -> Event {
     Event::KeySuspended {
-        key_id: Escaped::new(&policy.key_id),
-        name: Escaped::new(&policy.name),
-        client_id: Escaped::new(&policy.client_id),
-        suspended_until: until.millis(),
+        key_id: Escaped::new(pending.key_id()),
+        name: pending.name.clone(),
+        client_id: pending.client_id.clone(),
+        suspended_until: pending.until.millis(),
     }
 }

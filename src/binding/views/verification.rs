@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::model::{ClientAddress, KeyPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
-use crate::verify::Verification;
+use crate::verify::{KeyEntry, Verification};
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
@@ -71,6 +71,24 @@ impl From<&KeyPolicy> for TemplateView {
             scopes: policy.scopes.iter().map(ToString::to_string).collect(),
             metadata: policy.metadata.as_deref().cloned(),
             expires_at: policy.expires_at,
+        }
+    }
+}
+
+/// The constant part of the results of one cache entry, for `lib/warm.js`.
+#[derive(Serialize)]
+pub(in crate::binding) struct WarmTemplateView {
+    /// The template of a later entry with the same slot replaces this one.
+    slot: u64,
+    #[serde(flatten)]
+    template: TemplateView,
+}
+
+impl From<&KeyEntry> for WarmTemplateView {
+    fn from(entry: &KeyEntry) -> Self {
+        Self {
+            slot: entry.slot,
+            template: TemplateView::from(&entry.value.policy),
         }
     }
 }

@@ -19,7 +19,7 @@ fn a_change_makes_every_entry_of_its_row_stale_and_no_other() {
     let (cache, now) = cache(10);
     for (presented, key_id) in [("current", "a"), ("previous", "a"), ("other", "b")] {
         let (row, read_at) = read(&cache, key_id);
-        cache.insert(cache.key(presented), 1, row, read_at);
+        cache.insert(cache.key(presented), 1, 0, row, read_at);
     }
     cache.changed("a");
     assert!(matches!(
@@ -60,7 +60,7 @@ fn an_entry_read_before_a_change_is_stale_from_the_start() {
     let (cache, now) = cache(10);
     let (row, read_at) = read(&cache, "a");
     cache.changed("a");
-    let entry = cache.insert(cache.key("late"), 1, row, read_at);
+    let entry = cache.insert(cache.key("late"), 1, 0, row, read_at);
     assert!(!cache.is_current(&entry));
     assert!(matches!(
         cache.find(&cache.key("late"), now),
@@ -87,7 +87,7 @@ fn nothing_is_trusted_beyond_the_staleness_bound() {
     let (cache, now) = cache(10);
     let (row, read_at) = read(&cache, "a");
     let digest = cache.key("key");
-    cache.insert(digest, 1, row, read_at);
+    cache.insert(digest, 1, 0, row, read_at);
     let later = now + Duration::from_secs(61);
     assert!(matches!(cache.find(&digest, later), CacheLookup::Stale(_)));
     cache.read_until(later);
@@ -102,7 +102,7 @@ fn a_scan_does_not_evict_entries_in_use() {
     let (cache, now) = cache(1_000);
     let insert = |presented: &str| {
         let (row, read_at) = read(&cache, presented);
-        cache.insert(cache.key(presented), 1, row, read_at);
+        cache.insert(cache.key(presented), 1, 0, row, read_at);
     };
     let hot: Vec<String> = (0..100).map(|n| format!("hot {n}")).collect();
     let hits = || {
@@ -124,6 +124,59 @@ fn a_scan_does_not_evict_entries_in_use() {
     }
     assert!(cache.len() <= 1_000);
     assert!(hits() >= 90, "{} of 100 hot keys are left", hits());
+}
+
+#[test]
+fn the_capacity_bounds_the_bytes_of_all_entries() {
+    const CAPACITY: usize = 4_000;
+    const KIB: usize = 1_024;
+    for bytes in [8 * KIB, 100 * KIB] {
+        let (cache, _) = cache(CAPACITY);
+        for n in 0..CAPACITY {
+            let presented = format!("{n}");
+            let (row, read_at) = read(&cache, &presented);
+            cache.insert(cache.key(&presented), 1, bytes, row, read_at);
+        }
+        assert!(cache.len() * bytes <= CAPACITY * KIB, "{}", cache.len());
+        assert!(!cache.is_empty());
+    }
+}
+
+#[test]
+fn an_entry_that_is_larger_than_the_cache_is_not_kept() {
+    let (cache, now) = cache(4_000);
+    let (row, read_at) = read(&cache, "a");
+    cache.insert(cache.key("a"), 1, 1 << 30, row, read_at);
+    assert!(matches!(
+        cache.find(&cache.key("a"), now),
+        CacheLookup::Miss
+    ));
+}
+
+#[test]
+fn a_small_cache_has_room_for_a_large_entry() {
+    let (cache, now) = cache(1);
+    let (row, read_at) = read(&cache, "a");
+    cache.insert(cache.key("a"), 1, 32 * 1_024, row, read_at);
+    assert!(matches!(
+        cache.find(&cache.key("a"), now),
+        CacheLookup::Current(_)
+    ));
+}
+
+#[test]
+fn entries_of_one_presented_key_have_the_same_slot() {
+    let (cache, _) = cache(10);
+    let insert = |presented: &str| {
+        let (row, read_at) = read(&cache, "a");
+        cache.insert(cache.key(presented), 1, 0, row, read_at)
+    };
+    let (first, other) = (insert("key"), insert("other"));
+    cache.changed("a");
+    let second = insert("key");
+    assert_eq!(first.slot, second.slot);
+    assert_ne!(first.slot, other.slot);
+    assert_ne!(first.serial, second.serial);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl StoreError {
 
     /// Whether a lock was not free in time.
     pub(in crate::store) fn is_lock_timeout(&self) -> bool {
-        matches!(self.sqlstate().as_deref(), Some("55P03"))
+        matches!(self.sqlstate().as_deref(), Some(LOCK_NOT_AVAILABLE))
     }
 
     /// Whether no server has answered: it cannot be reached, is shutting down, or has not started yet.
@@ -120,6 +120,9 @@ impl StoreError {
 }
 
 const UNAVAILABLE: &str = "The database is unavailable";
+
+/// The SQLSTATE of a lock that was not free in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 pub(in crate::store) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
@@ -180,6 +183,9 @@ fn no_connection(troubles: &[Trouble], option: &str) -> Error {
 
 fn fault_of(error: &sqlx::Error) -> Error {
     match error {
+        sqlx::Error::Database(error) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+            Error::unavailable("The row is locked by another transaction: try again")
+        }
         _ if is_transient(error) => unavailable(),
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
             Error::unavailable("No database connection became free in time")
