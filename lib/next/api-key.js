@@ -20,7 +20,7 @@ exports.withApiKey = (handler, options = {}) => {
     const about = { ip, claimedIp, scopes, cost, path }
     const apiKey = await responses.byGuard(verifyApiKey(key, about))
     // Which key it was is for the app only.
-    if (!apiKey.valid) return refused({ ...apiKey, keyId: undefined })
+    if (!apiKey.valid) return refused(apiKey)
     const response = await handler(request, { ...context, apiKey })
     return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
   })
