@@ -225,12 +225,12 @@ fn an_entry_is_not_believed_beyond_its_maximum_age_and_one_read_since_stays() {
         cache.expire(passed, max_age);
     }
     insert("young");
-    while passed < max_age - 2 * (max_age / 60) {
+    while passed < max_age.saturating_sub(2 * (max_age / 60)) {
         passed += second;
         cache.expire(passed, max_age);
     }
     assert!(is_current("old"));
-    while passed < max_age - second {
+    while passed < max_age.saturating_sub(second) {
         passed += second;
         cache.expire(passed, max_age);
     }
