@@ -54,7 +54,8 @@ impl Close {
     }
 }
 
-/// Stops the background tasks, stores the counts, deletes the keys that nobody has and closes the connections. Nothing of the service lives on after it.
+/// Stops the background tasks, stores the counts, deletes the keys that nobody has and closes the connections. Nothing of
+/// the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
     let swept = service

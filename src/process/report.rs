@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::clock::now;
-use super::state::{environment, events, metrics, started, state};
+use super::state::{environment, events, metrics, state};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::InternalFault;
@@ -57,9 +57,12 @@ fn emit(fault: InternalFault) {
 
 /// Whether events go to stderr if there is no listener, also before the service is started.
 fn is_logging() -> bool {
-    if let Some(service) = started() {
-        return service.config.log;
-    }
-    let options = state().options.clone();
+    let options = {
+        let state = state();
+        if let Some(service) = state.running.service.get() {
+            return service.config.log;
+        }
+        state.options.clone()
+    };
     Config::load(&options, &environment).is_ok_and(|config| config.log)
 }
