@@ -5,9 +5,10 @@
 
 const native = require('./lib/addon.js')
 const { invalidInput } = require('./lib/constants.js')
-const { ApiKeyError, guarded, unwrap } = require('./lib/errors.js')
+const { ApiKeyError, guarded, isApiKeyError, unwrap } = require('./lib/errors.js')
 const { flushAtExit } = require('./lib/exit.js')
-const { freeze, verifyWarm } = require('./lib/warm.js')
+const { freeze } = require('./lib/templates.js')
+const { verifyWarm } = require('./lib/warm.js')
 
 // Both are loaded when they are first needed, so that importing the package stays quick.
 const withDates = (object) => require('./lib/dates.js').withDates(object)
@@ -31,10 +32,22 @@ function exported(call, revive = same) {
   }
 }
 
+/** Makes an exported function of a native one that returns a list. */
+function listed(call, revive, resultOf) {
+  return async (...args) => {
+    flushAtExit()
+    const answer = await guarded(call, ...args)
+    return resultOf(await require('./lib/lists.js').readList(answer, revive))
+  }
+}
+
 // One assignment for each name: Node.js then finds the names for `import { createApiKey } from '@sophra/api-keys'`.
 exports.createApiKey = exported(native.createApiKey, withDates)
 exports.getApiKey = exported(native.getApiKey, (key) => orNull(withDates(key)))
-exports.listApiKeys = exported(native.listApiKeys, (page) => (page.keys.forEach(withDates), page))
+exports.listApiKeys = listed(native.listApiKeys, withDates, ({ rows, nextCursor }) => ({
+  keys: rows,
+  nextCursor,
+}))
 exports.updateApiKey = exported(native.updateApiKey, withDates)
 exports.patchApiKey = exported(native.patchApiKey, withDates)
 exports.deleteApiKey = exported(native.deleteApiKey)
@@ -42,18 +55,24 @@ const verifyCold = exported(native.verifyApiKey, withFrozenParts)
 exports.verifyApiKey = async (key, context) => verifyWarm(key, context) ?? verifyCold(key, context)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
-exports.listAdminTokens = exported(native.listAdminTokens, (tokens) => tokens.map(withDates))
+exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)
 exports.revokeAdminToken = exported(native.revokeAdminToken)
-exports.listAuditEvents = exported(native.listAuditEvents, (page) => {
-  page.events = page.events.map(withEventDates)
-  return page
-})
+exports.listAuditEvents = listed(
+  native.listAuditEvents,
+  withEventDates,
+  ({ rows, nextCursor }) => ({
+    events: rows,
+    nextCursor,
+  }),
+)
 exports.migrate = exported(native.migrate)
 exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)
 exports.metrics = () => guarded(native.metrics)
 exports.configure = (options) => unwrap(guarded(native.configure, options))
+exports.ApiKeyError = ApiKeyError
+exports.isApiKeyError = isApiKeyError
 exports.onEvent = (callback) => {
   if (typeof callback === 'function') return require('./lib/events.js').onEvent(callback)
   const message = 'must be a function'

@@ -26,10 +26,13 @@ export interface ApiKeyRouteContext {
   apiKey: ValidVerification
 }
 
-/** The requirements for a key. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
+/**
+ * The requirements for a key. A guard with an unknown or wrong option throws a `TypeError` when it is made; the rules are those of
+ * `verifyApiKey`.
+ */
 export interface ApiKeyOptions {
   /**
-   * Scopes that the key must hold, all of them.
+   * Scopes that the key must hold, all of them: at most 100, each of at most 100 characters `A-Z a-z 0-9 : . _ * / -`.
    * @default []
    */
   scopes?: string[]
@@ -45,7 +48,8 @@ export interface ApiKeyOptions {
  * handler gets the request, and the context of the framework with `apiKey` added. `params` stay as they are: a promise from
  * Next.js 15 on.
  *
- * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`. Responses
+ * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`. Without a
+ * key, the code is `MISSING_KEY`, and `hint` says what was expected. Responses
  * announce the remaining rate limit (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals
  * announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
  * throws becomes a response; anything else that it throws goes on to the framework.
@@ -94,7 +98,7 @@ export type Authorized = AdminUser | null | undefined | false
 /** The requirements for an admin. A guard with an unknown or wrong option throws a `TypeError` when it is made. */
 export interface AdminOptions {
   /**
-   * The permission that the admin must hold: `keys:read`, or one that the app has given to its tokens.
+   * The permission that the admin must hold: `keys:read`, or one that the app has given to its tokens, of at most 100 characters.
    * @default none: every valid admin is let in
    */
   permission?: string
@@ -113,7 +117,8 @@ export interface AdminOptions {
 
 /**
  * Guards a route handler: the handler runs only for an admin who holds the permission. The admin token is sent in
- * `x-admin-token`, and the handler finds the admin in `context.admin`. Otherwise it works like `withApiKey`.
+ * `x-admin-token`, and the handler finds the admin in `context.admin`. Without a token, the code is `MISSING_TOKEN`, with a `hint`.
+ * Otherwise it works like `withApiKey`.
  *
  * @example
  * ```ts
@@ -145,16 +150,27 @@ export interface ApiKeyRoutes {
   DELETE: RouteHandler
 }
 
+/** The options of `apiKeyRoutes`. */
+export interface ApiKeyRoutesOptions extends Pick<AdminOptions, 'authorize'> {
+  /**
+   * `prisma`: POST ignores unknown fields, as the app did that kept keys with Prisma. A misspelt `rateLimit` then makes a key
+   * without a limit.
+   * @default none: unknown fields are refused with 400
+   */
+  compat?: 'prisma'
+}
+
 /**
  * Makes the route handlers with which admins manage keys, for a file `app/api/keys/route.ts`. A body of more than 64 KiB is
- * refused with 413 before it is parsed.
+ * refused with 413 before it is parsed. Unknown fields are refused with 400. Fields that `GET` shows and that cannot be set are
+ * ignored.
  *
  * @example
  * ```ts
  * export const { GET, POST, PUT, PATCH, DELETE } = apiKeyRoutes()
  * ```
  */
-export declare function apiKeyRoutes(options?: Pick<AdminOptions, 'authorize'>): ApiKeyRoutes
+export declare function apiKeyRoutes(options?: ApiKeyRoutesOptions): ApiKeyRoutes
 
 /**
  * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of

@@ -10,6 +10,16 @@ class ApiKeyError extends Error {
 }
 Object.defineProperty(ApiKeyError.prototype, 'name', { value: 'ApiKeyError' })
 
+/** By its name: another copy of the package, or another realm, has a class of its own. */
+exports.isApiKeyError = (error) => {
+  try {
+    return error?.name === 'ApiKeyError' && typeof error.code === 'string'
+  } catch {
+    // A proxy or a getter threw.
+    return false
+  }
+}
+
 /** Returns the value of an answer, or throws its fault. */
 exports.unwrap = (answer) => {
   const { fault, value } = JSON.parse(answer)

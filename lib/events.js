@@ -4,7 +4,7 @@
 
 const native = require('./addon.js')
 const { withEventDates } = require('./dates.js')
-const { freeze } = require('./warm.js')
+const { freeze } = require('./templates.js')
 
 /** Calls of one listener that may be pending at a time. Events beyond that are dropped and counted. */
 const MAX_PENDING = 1_024

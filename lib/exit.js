@@ -2,6 +2,7 @@
 
 // However the process ends, the usage counted so far is stored first, within a second at most.
 
+const { constants } = require('node:os')
 const { isMainThread } = require('node:worker_threads')
 const native = require('./addon.js')
 
@@ -11,15 +12,27 @@ const SIGNALS = ['SIGTERM', 'SIGINT']
 /** Marks the listener of every copy of this package in the process. */
 const STORES_USAGE = Symbol.for('@sophra/api-keys: stores usage')
 
-const appListens = (signal) =>
-  process.rawListeners(signal).some((listener) => !listener[STORES_USAGE])
+/** Only `listeners` tells what the app itself has added: development tools leave their own listeners out of it. */
+const appListens = (signal) => process.listeners(signal).some((listener) => !listener[STORES_USAGE])
 
-/** Stores the usage. Then the default action follows, unless the app listens to the signal and decides for itself. */
+/** Ends the process, also one that ignores the signal: as the first process of a container, or because of a hidden listener. */
+function defaultAction(signal) {
+  process.kill(process.pid, signal)
+  setImmediate(() => process.exit(128 + constants.signals[signal]))
+}
+
+/**
+ * Stores the usage. Then the app decides if it listens to the signal; otherwise the default action follows. While the other
+ * listeners are called, ours is not registered, because some end the process only if they are alone.
+ */
 function onSignal(signal) {
   native.flushBlocking()
-  if (appListens(signal)) return
+  const appDecides = appListens(signal)
   process.removeListener(signal, onSignal)
-  process.kill(process.pid, signal)
+  process.nextTick(() => {
+    if (appDecides) process.prependListener(signal, onSignal)
+    else defaultAction(signal)
+  })
 }
 onSignal[STORES_USAGE] = true
 

@@ -57,7 +57,7 @@ const fields = [
     type: 'date',
     access: 'settable',
     option: 'expires',
-    help: 'When it expires: 30d from now, 2027-01-31 (UTC) or 2027-01-31T12:00:00Z',
+    help: 'The instant at which it expires: 30d from now, or 2027-01-31T12:00:00Z',
     label: 'expires',
     empty: 'never',
   },
@@ -142,4 +142,5 @@ module.exports = {
   settable: namesOf(({ access }) => access === 'settable'),
   clearable: namesOf(({ access }) => access === 'clearable'),
   readOnly: namesOf(({ access }) => access === 'readOnly'),
+  identity: namesOf(({ access }) => access === 'identity'),
 }

@@ -5,49 +5,35 @@
 
 const native = require('./addon.js')
 const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
+const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
 const numbers = native.warmNumbers()
-const [LIMIT, REMAINING, RESET_MS, RETRY_AFTER_MS] = [
+const [LIMIT, REMAINING, RESET_MS, WINDOW_SECONDS, RETRY_AFTER_MS] = [
   'limit',
   'remaining',
   'resetMs',
+  'windowSeconds',
   'retryAfterMs',
 ].map((name) => warm.numbers.indexOf(name))
 
 const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
 /** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
 const VALID = 0
-const TEMPLATES_MAX = 100_000
 const UINT32_MAX = 2 ** 32 - 1
-
-/** The shared parts of results, by the serial number of the cache entry, which is never used twice. */
-const templates = new Map()
-
-function freeze(value) {
-  if (typeof value === 'object' && value !== null)
-    Object.values(Object.freeze(value)).forEach(freeze)
-  return value
-}
-
-/** Must be called directly after the native verify, which remembers only the last entry of this thread. */
-function templateOf(serial) {
-  let template = templates.get(serial)
-  if (template === undefined) {
-    template = freeze(JSON.parse(native.warmTemplate()).value)
-    if (templates.size >= TEMPLATES_MAX) templates.delete(templates.keys().next().value)
-    templates.set(serial, template)
-  }
-  return template
-}
 
 // The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
 // cold path then reads the whole context and reports what is wrong with it.
 
 const FIELDS = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
+const base = Object.prototype
+
+/** Other code may have added a field to `Object.prototype`. The cold path reads own fields only. */
+const isPolluted = () =>
+  'ip' in base || 'scopes' in base || 'cost' in base || 'path' in base || 'claimedIp' in base
 
 function isPlain(context) {
-  if (typeof context !== 'object' || Object.getPrototypeOf(context) !== Object.prototype)
+  if (typeof context !== 'object' || Object.getPrototypeOf(context) !== base || isPolluted())
     return false
   for (const name in context) if (!FIELDS.has(name)) return false
   return true
@@ -81,6 +67,7 @@ const rateLimit = () => ({
   limit: numbers[LIMIT],
   remaining: numbers[REMAINING],
   resetMs: numbers[RESET_MS],
+  windowSeconds: numbers[WINDOW_SECONDS],
 })
 
 function accepted(template) {
@@ -135,5 +122,3 @@ exports.verifyWarm = (key, context) => {
   const serial = (answer - outcome) / OUTCOMES
   return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
 }
-
-exports.freeze = freeze

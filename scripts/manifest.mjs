@@ -19,24 +19,24 @@ export async function writeManifest(client, steps) {
       added: !original.has(keyOf(column)),
     }
   })
-  return `//! The columns and triggers that the migrations leave on the tables of the app.
+  return `//! The columns that the migrations leave on the tables of the app, and all triggers.
 //! Generated from a migrated database by \`npm run sqlx:prepare\`. Do not edit.
 
 use super::expected::{Column, Trigger};
 
-${constant('COLUMNS', 'Column', rows)}
-${constant('TRIGGERS', 'Trigger', await triggers(client))}`
+${constant('pub', 'COLUMNS', 'Column', rows)}
+${constant('pub(super)', 'TRIGGERS', 'Trigger', await triggers(client))}`
 }
 
 const keyOf = ({ table, name }) => `${table}.${name}`
 
-function constant(name, type, rows) {
+function constant(visibility, name, type, rows) {
   const lines = rows.map((row) => {
     // A JSON string is a valid Rust string too.
     const fields = Object.entries(row).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
     return `    ${type} { ${fields.join(', ')} },\n`
   })
-  return `#[rustfmt::skip]\npub const ${name}: &[${type}] = &[\n${lines.join('')}];\n`
+  return `#[rustfmt::skip]\n${visibility} const ${name}: &[${type}] = &[\n${lines.join('')}];\n`
 }
 
 const TABLES = `unnest(ARRAY['ApiKey', 'AdminToken']) WITH ORDINALITY AS tables (name, position)
@@ -53,11 +53,15 @@ async function columns(client) {
   return rows
 }
 
+/** Also the trigger of the change log itself, by which processes check that changes arrive. */
 async function triggers(client) {
-  const { rows } = await client.query(`
+  const { rows } = await client.query(
+    `
     SELECT tables.name AS table, tgname AS name, pg_get_triggerdef(pg_trigger.oid, true) || ';' AS definition
-    FROM ${TABLES}
-    JOIN pg_trigger ON tgrelid = pg_class.oid AND NOT tgisinternal
-    ORDER BY position, tgname`)
+    FROM unnest($1::text[]) WITH ORDINALITY AS tables (name, position)
+    JOIN pg_trigger ON tgrelid = to_regclass(tables.name) AND NOT tgisinternal
+    ORDER BY position, tgname`,
+    [['"ApiKey"', '"AdminToken"', 'sophra_api_keys.change_log']],
+  )
   return rows
 }

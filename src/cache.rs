@@ -5,10 +5,13 @@
 //! change costs one atomic store, however much is cached, and a verify in flight cannot bring back a key revoked in the
 //! meantime.
 
+mod ages;
 mod entries;
+mod entry;
 mod key;
 mod row;
 
-pub use entries::{Cache, CacheLookup, Entry, Sequence};
+pub use entries::{Cache, CacheLookup};
+pub use entry::{Entry, Sequence};
 pub use key::CacheKey;
 pub use row::Row;

@@ -11,7 +11,7 @@ mod proxies;
 mod reader;
 mod settings;
 
-pub use database_url::{DatabaseUrl, quoted};
+pub use database_url::{DatabaseUrl, Servers, place, quoted};
 pub use load::{Offline, load_trust};
 pub use options::{Environ, Options};
 pub use settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};

@@ -6,6 +6,7 @@ mod examine;
 mod findings;
 mod rows;
 mod schema;
+mod tracking;
 
 pub use examine::examine;
 pub use findings::{Finding, FindingStatus};

@@ -22,6 +22,15 @@ pub enum Error {
     InvalidInput(Vec<Issue>),
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// The idempotency key belongs to a creation with another input.
+    #[error("The idempotency key was used with another input: use a new one for another key")]
+    IdempotencyKeyReused,
+    /// The creation was done before, and its answer is not known any more.
+    #[error(
+        "The key {key_id} was created with this idempotency key, and its plaintext is no longer known here: rotate or \
+         delete it"
+    )]
+    Conflict { key_id: String },
     /// Postgres does not answer now. Never reported as a refusal.
     #[error("{message}")]
     DatabaseUnavailable {
@@ -31,7 +40,7 @@ pub enum Error {
         origin: Option<Origin>,
     },
     /// More work is queued than can be done in a reasonable time.
-    #[error("Too many verifications are queued: try again later")]
+    #[error("Too many calls are queued: try again later")]
     Overloaded { retry_after_ms: u64 },
     /// The operator has to change something; the message says what.
     #[error("{message}")]
@@ -187,9 +196,20 @@ impl Error {
             Self::DatabaseUnavailable { origin, .. }
             | Self::Configuration { origin, .. }
             | Self::Internal { origin, .. } => *origin = Some(cause),
-            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => {}
+            _ => {}
         }
         self
+    }
+
+    /// Whether the database answered that it does not accept what was sent, whatever the reason that it gave: a trigger of
+    /// the app may choose any. The same without the value or row that is wrong may be accepted.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        /// A connection, a server that shuts down or is read-only, its resources, and a statement that took too long: these
+        /// would befall any other statement too.
+        const NOT_OF_A_ROW: [&str; 5] = ["08", "25", "53", "57", "58"];
+        let sqlstate = self.origin().and_then(Origin::sqlstate);
+        sqlstate.is_some_and(|code| !NOT_OF_A_ROW.iter().any(|class| code.starts_with(class)))
     }
 
     /// The origin, if known.
@@ -199,7 +219,7 @@ impl Error {
             Self::DatabaseUnavailable { origin, .. }
             | Self::Configuration { origin, .. }
             | Self::Internal { origin, .. } => origin.as_ref(),
-            Self::InvalidInput(_) | Self::NotFound(_) | Self::Overloaded { .. } => None,
+            _ => None,
         }
     }
 
@@ -208,6 +228,8 @@ impl Error {
         match self {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::NotFound(_) => "NOT_FOUND",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Conflict { .. } => "CONFLICT",
             Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::Configuration { .. } => "CONFIGURATION",
@@ -221,6 +243,8 @@ impl Error {
         match self {
             Self::InvalidInput(_) => 400,
             Self::NotFound(_) => 404,
+            Self::Conflict { .. } => 409,
+            Self::IdempotencyKeyReused => 422,
             Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } => 503,
             Self::Configuration { .. } | Self::Internal { .. } => 500,
         }

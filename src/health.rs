@@ -1,9 +1,11 @@
 //! The health of the addon, for operators.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::config::Adopt;
 use crate::error::Error;
+use crate::self_check::{self, Problems};
 use crate::service::Service;
 use crate::store::Condition;
 
@@ -33,6 +35,9 @@ const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older impleme
 /// A problem is reported if the change log, which is read once a second, has not been read for this long.
 const STALE_MS: u64 = 5_000;
 
+/// A problem is reported if so many flushes have failed in a row.
+const FAILED_FLUSHES: u32 = 3;
+
 /// The health of a running service.
 pub async fn check(service: &Service) -> Health {
     let count_plaintext = service.config.adopt == Adopt::Hash;
@@ -46,9 +51,11 @@ pub async fn check(service: &Service) -> Health {
             vec![error.to_string()]
         }
     };
+    problems.extend(problems_of_flush(service));
     if stale_for_ms > STALE_MS {
         problems.push("The change log cannot be read: changes to keys by other processes may not have taken effect".to_owned());
     }
+    problems.extend(found(&service.self_check.problems()));
     let status = match condition {
         Err(_) => HealthStatus::Down,
         Ok(_) if problems.is_empty() => HealthStatus::Ok,
@@ -62,6 +69,18 @@ pub async fn check(service: &Service) -> Health {
     }
 }
 
+fn problems_of_flush(service: &Service) -> impl Iterator<Item = String> {
+    let failed = service.failed_flushes.load(Ordering::Relaxed);
+    let failed = (failed >= FAILED_FLUSHES).then(|| {
+        format!("The last {failed} flushes failed: usage, suspensions or entries of the audit log are not stored")
+    });
+    let unwritable = service.unwritable_keys.len();
+    let unwritable = (unwritable > 0).then(|| {
+        format!("The database refuses to update the rows of {unwritable} keys, so their usage or suspensions are not stored")
+    });
+    failed.into_iter().chain(unwritable)
+}
+
 /// The health if no service is running and none can be started.
 #[must_use]
 pub fn down(error: &Error) -> Health {
@@ -71,6 +90,18 @@ pub fn down(error: &Error) -> Health {
         stale_for_ms: 0,
         usage_pending: 0,
     }
+}
+
+/// What the check that runs once a minute has found.
+fn found(problems: &Problems) -> impl Iterator<Item = String> {
+    let Problems {
+        untracked,
+        missing_signing_keys,
+    } = problems;
+    let untracked = (!untracked.is_empty()).then(|| self_check::untracked(untracked));
+    let missing = (!missing_signing_keys.is_empty())
+        .then(|| self_check::missing_signing_keys(missing_signing_keys));
+    untracked.into_iter().chain(missing)
 }
 
 fn problems_of(condition: &Condition) -> Vec<String> {

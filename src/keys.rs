@@ -14,4 +14,4 @@ pub use create::{IssuedKey, create};
 pub use delete::delete;
 pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query};
 pub use inspect::inspect;
-pub use list::{get, list};
+pub use list::{end, get, list};

@@ -46,9 +46,13 @@ pub mod store;
 pub mod audit;
 pub mod cached_key;
 pub mod cached_token;
+pub mod issued_plaintexts;
+pub mod legacy_keys;
+pub mod self_check;
 pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;
+pub mod unwritable_keys;
 
 // The context.
 pub mod service;

@@ -1,8 +1,10 @@
 //! Panics. Each is a defect of this package: the caller gets `INTERNAL`, operators get the source location, and
 //! everything else goes on. The text of the panic is never reported, since it may quote a secret.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, Location};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -13,17 +15,40 @@ use crate::error::Error;
 /// The message of a call whose work panicked.
 pub const ABANDONED: &str = "Internal error: the call was abandoned";
 
-/// Runs the work and converts a panic in it to a fault.
+thread_local! {
+    /// The place where the work that this thread runs was begun.
+    static BEGUN_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// Restores the place of the outer work, also after a panic.
+struct Restore(Option<&'static Location<'static>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        BEGUN_AT.set(self.0);
+    }
+}
+
+/// Runs the work and converts a panic in it to a fault. The caller is the place where the work was begun.
 ///
 /// # Errors
 /// [`Error::Internal`] after a panic.
-pub async fn catch<T>(work: impl Future<Output = T>) -> Result<T, Error> {
-    let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.map_err(|_| Error::Internal {
-        message: ABANDONED.into(),
-        // The hook has reported the location.
-        origin: None,
-    })
+#[track_caller]
+pub fn catch<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
+    let begun_at = Location::caller();
+    async move {
+        let mut work = pin!(work);
+        let located = poll_fn(|context| {
+            let _outer = Restore(BEGUN_AT.replace(Some(begun_at)));
+            work.as_mut().poll(context)
+        });
+        let outcome = AssertUnwindSafe(located).catch_unwind().await;
+        outcome.map_err(|_| Error::Internal {
+            message: ABANDONED.into(),
+            // The hook has reported the location.
+            origin: None,
+        })
+    }
 }
 
 /// Reports the location of each panic, instead of the standard message on stderr. Panics during a report are not
@@ -34,9 +59,7 @@ pub fn install_hook(report: fn(String)) {
         if REPORTING.swap(true, Ordering::AcqRel) {
             return;
         }
-        let place = panic.location().map_or_else(String::new, |location| {
-            format!("{}:{}", relative(location.file()), location.line())
-        });
+        let place = panic.location().map_or_else(String::new, place_of);
         let work = move || {
             // Catches a panic in the report too, which is not reported.
             let _ = std::panic::catch_unwind(|| report(place));
@@ -50,6 +73,25 @@ pub fn install_hook(report: fn(String)) {
             REPORTING.store(false, Ordering::Release);
         }
     }));
+}
+
+/// The place of a panic in our own source. For one in the standard library or in a dependency, that is the place where the
+/// work was begun, with the other place in brackets.
+fn place_of(panicked_at: &Location<'_>) -> String {
+    let line = |at: &Location<'_>| format!("{}:{}", relative(at.file()), at.line());
+    match BEGUN_AT.get() {
+        Some(begun_at) if !is_ours(panicked_at.file()) => {
+            format!("{} ({})", line(begun_at), line(panicked_at))
+        }
+        _ => line(panicked_at),
+    }
+}
+
+/// The compiler names the files of this crate by relative paths, and all others by absolute ones.
+fn is_ours(file: &str) -> bool {
+    file!()
+        .strip_suffix("panic.rs")
+        .is_some_and(|folder| file.starts_with(folder))
 }
 
 /// Shortens a path on the build machine to the part that identifies the file.

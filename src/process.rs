@@ -4,6 +4,7 @@
 
 mod clock;
 mod close;
+mod configure;
 mod flush;
 mod keyring;
 mod migrate;
@@ -14,11 +15,11 @@ mod state;
 
 pub use clock::now;
 pub use close::{Close, begin_close};
+pub use configure::configure;
 pub use flush::{flush, flush_blocking};
 pub use migrate::{MigrationReport, migrate, migration_script};
 pub use report::{count_verify, emit_panic, metrics_text, report_fault};
 pub use runtime::runtime;
 pub use state::{
-    Call, WarmCall, configure, enter, enter_warm, environment, events, metrics, proxy_trust,
-    started,
+    Call, WarmCall, enter, enter_warm, environment, events, metrics, proxy_trust, started,
 };

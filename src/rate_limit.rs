@@ -9,7 +9,7 @@ mod limiters;
 mod rule;
 mod throttle;
 
-pub use limiter::{FleetUse, Limiter};
+pub use limiter::Limiter;
 pub use limiters::Limiters;
-pub use rule::{Decision, Rule};
+pub use rule::{Decision, FleetUse, Rule, Share};
 pub use throttle::Throttle;

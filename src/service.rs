@@ -1,7 +1,10 @@
 //! The parts of the service, as one passive context.
 
+mod changes;
+
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use governor::clock::MonotonicClock;
@@ -13,20 +16,24 @@ use crate::cache::CacheKey;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Origin};
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
+use crate::issued_plaintexts::IssuedPlaintexts;
+use crate::legacy_keys::LegacyKeys;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
-use crate::model::Timestamp;
+use crate::model::{Escaped, Timestamp};
 use crate::panic;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
+use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
 use crate::token::{ColdDigests, KeyFormat, Keyring, Tokens};
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
+use crate::unwritable_keys::{Unstored, UnwritableKeys};
 use crate::usage::Usage;
 
 /// Legacy keys that may wait to be hashed after their first use; the backfill hashes all others.
@@ -49,8 +56,14 @@ pub struct Service {
     pub throttle: Throttle,
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
+    pub unwritable_keys: UnwritableKeys,
+    /// Flushes that failed since the last one that did not.
+    pub failed_flushes: AtomicU32,
     pub unconfirmed_keys: UnconfirmedKeys,
+    pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
+    pub self_check: SelfCheck,
+    pub legacy_keys: LegacyKeys,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -60,6 +73,8 @@ pub struct Service {
     pub urgent: Notify,
     /// Signals that the change log should be read now.
     pub changed: Notify,
+    /// Signals that rows have changed, as the change log says.
+    pub rows_changed: Notify,
     /// The background tasks, which end with the service.
     pub background: Background,
 }
@@ -98,14 +113,20 @@ impl Service {
             throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(random::id(&mut rng)),
             unreadable_keys: UnreadableKeys::default(),
+            unwritable_keys: UnwritableKeys::default(),
+            failed_flushes: AtomicU32::new(0),
             unconfirmed_keys: UnconfirmedKeys::default(),
+            issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
+            self_check: SelfCheck::default(),
+            legacy_keys: LegacyKeys::default(),
             events,
             audit: AuditState::default(),
             metrics,
             first_uses: Arc::new(Semaphore::new(FIRST_USES)),
             urgent: Notify::new(),
             changed: Notify::new(),
+            rows_changed: Notify::new(),
             background,
             store,
             config,
@@ -148,18 +169,22 @@ impl Service {
 
     /// Runs one round of background work. A failure does not end the task: it is counted, and an internal fault is
     /// reported.
-    pub async fn run_round<T>(
+    #[track_caller]
+    pub fn run_round<T>(
         &self,
         task: BackgroundTask,
         work: impl Future<Output = Result<T, Error>>,
-    ) -> Option<T> {
-        let result = panic::catch(work).await.and_then(|result| result);
-        result
-            .inspect_err(|error| {
-                self.metrics.background_failures.count(task.name());
-                self.report(error, Some(task));
-            })
-            .ok()
+    ) -> impl Future<Output = Option<T>> {
+        let work = panic::catch(work);
+        async move {
+            let result = work.await.and_then(|result| result);
+            result
+                .inspect_err(|error| {
+                    self.metrics.background_failures.count(task.name());
+                    self.report(error, Some(task));
+                })
+                .ok()
+        }
     }
 
     /// Spawns background work that ends with the service.
@@ -181,27 +206,40 @@ impl Service {
         }
     }
 
+    /// Sets a key aside whose row cannot be written, and tells operators once.
+    pub fn set_aside(&self, what: Unstored, key_id: &str, error: &Error) {
+        let sqlstate = error.origin().and_then(Origin::sqlstate);
+        if self.unwritable_keys.set_aside(what, key_id, Instant::now()) {
+            self.emit(&Event::KeyUnwritable {
+                key_id: Escaped::new(key_id),
+                sqlstate: sqlstate.map(str::to_owned),
+            });
+        }
+    }
+
+    /// Counts a flush for the health.
+    pub fn note_flush(&self, has_failed: bool) {
+        if has_failed {
+            self.failed_flushes.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed_flushes.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a flush would store nothing.
     pub fn has_nothing_to_store(&self) -> bool {
         self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
     }
 
-    /// Marks a row of either table as changed.
-    pub fn row_changed(&self, id: &str) {
-        self.cache.changed(id);
-        self.admin_tokens.changed(id);
-    }
-
-    /// Marks all rows as changed.
-    pub fn all_changed(&self) {
-        self.cache.all_changed();
-        self.admin_tokens.all_changed();
-    }
-
-    /// Records that all changes up to this instant have been read.
-    pub fn changes_read_until(&self, at: Instant) {
-        self.cache.read_until(at);
-        self.admin_tokens.read_until(at);
+    /// Reports a row whose stored hash is of no use, once per row.
+    pub fn report_unreadable(&self, key_id: &Arc<str>, name: &str, client_id: &str) {
+        if self.unreadable_keys.mark_reported(key_id) {
+            self.emit(&Event::KeyUnreadable {
+                key_id: Escaped::new(key_id),
+                name: Escaped::new(name),
+                client_id: Escaped::new(client_id),
+            });
+        }
     }
 
     /// The counters that start at zero with the service.
@@ -228,7 +266,9 @@ impl Service {
             connections_in_use: connections.saturating_sub(idle),
             connections_max: self.config.pool_max,
             changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
+            changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
+            unwritable_keys: self.unwritable_keys.len(),
         }
     }
 }

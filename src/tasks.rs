@@ -13,7 +13,6 @@ pub use outage::until_it_answers;
 
 use std::sync::Arc;
 
-use crate::config::Adopt;
 use crate::service::Service;
 
 /// Spawns the tasks of a service.
@@ -25,7 +24,5 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
     if let Some(listener) = service.store.listener() {
         tasks.spawn(listener::run(Arc::clone(service), listener));
     }
-    if service.config.adopt == Adopt::Hash {
-        tasks.spawn(legacy_backfill::run(Arc::clone(service)));
-    }
+    tasks.spawn(legacy_backfill::run(Arc::clone(service)));
 }

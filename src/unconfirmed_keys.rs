@@ -4,14 +4,16 @@ use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::model::{StoredHash, Timestamp};
-use crate::store::Store;
+use crate::store::{Parts, Store};
 
 /// How long a key is watched: a frozen server may run the insert long after the caller stopped waiting for it.
 const WATCHED_SECONDS: i64 = 600;
 /// The number of keys watched at most, so that the list cannot grow without bound in an outage.
 const WATCHED_MAX: usize = 10_000;
+/// Keys per statement.
+const BATCH_MAX: usize = 1_000;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct UnconfirmedKey {
     id: String,
     hash: StoredHash,
@@ -33,22 +35,39 @@ impl UnconfirmedKeys {
         }
     }
 
-    /// Deletes the rows that exist after all, and stops watching keys that were watched long enough. A key is watched until
-    /// its statement is done, so a sweep may be cancelled.
-    pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let mut kept = 0;
-        while let Some(key) = self.get(kept) {
-            let is_deleted = store.delete_unconfirmed_key(&key.id, &key.hash).await?;
-            if is_deleted || key.since.plus_seconds(WATCHED_SECONDS) < now {
-                self.0.lock().retain(|watched| watched.id != key.id);
-            } else {
-                kept += 1;
-            }
-        }
-        Ok(())
+    pub fn contains(&self, id: &str) -> bool {
+        self.0.lock().iter().any(|key| key.id == id)
     }
 
-    fn get(&self, index: usize) -> Option<UnconfirmedKey> {
-        self.0.lock().get(index).cloned()
+    /// Deletes the rows that exist after all, and stops watching keys that were watched long enough. A key is watched until
+    /// its statement is done, so a sweep may be cancelled. A row that cannot be deleted holds up no other.
+    pub async fn sweep(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        let mut undeletable = None;
+        for batch in self.watched().chunks(BATCH_MAX) {
+            let mut parts = Parts::of(batch);
+            while let Some(part) = parts.next_part() {
+                match store.delete_unconfirmed_keys(part).await {
+                    Ok(deleted) => {
+                        parts.stored();
+                        self.0.lock().retain(|key| !deleted.contains(&key.id));
+                    }
+                    Err(error) => parts.failed(part, error)?,
+                }
+            }
+            for (_, error) in parts.rejected(|_| true)? {
+                undeletable = Some(error);
+            }
+        }
+        self.0
+            .lock()
+            .retain(|key| key.since.plus_seconds(WATCHED_SECONDS) >= now);
+        undeletable.map_or(Ok(()), Err)
+    }
+
+    fn watched(&self) -> Vec<(String, StoredHash)> {
+        let keys = self.0.lock();
+        keys.iter()
+            .map(|key| (key.id.clone(), key.hash.clone()))
+            .collect()
     }
 }

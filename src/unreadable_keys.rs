@@ -1,4 +1,4 @@
-//! Rows whose stored hash cannot be computed. Each is reported once.
+//! Rows whose stored hash is of no use. Each is reported once.
 
 use parking_lot::Mutex;
 

@@ -6,6 +6,7 @@ mod authenticate;
 mod cold;
 mod context;
 mod decide;
+mod fleet;
 mod memory;
 mod rehash;
 mod row;
@@ -15,9 +16,10 @@ mod warm;
 
 pub use cold::verify;
 pub use context::{Scopes, VerifyContext};
+pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
 pub use verification::{KeyEntry, RefusedKey, Verification};
-pub use warm::{WarmSampler, rate_limit_window, warm};
+pub use warm::{WarmSampler, warm};
 
 /// Length of the longest string that can be a key, in characters.
 pub const KEY_LENGTH_MAX: usize = crate::token::MAX_LENGTH;

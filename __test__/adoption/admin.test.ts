@@ -275,7 +275,8 @@ describe('adoption', () => {
     const texts = Object.values(tokens).map(({ token }) => token)
     expect(occurring(texts.flatMap(formsOf), stored)).toEqual([])
     expect(occurring(texts.map(digestOf), stored)).toHaveLength(texts.length)
-    expect(await changesLogged(setting.sql)).toBe(changes)
+    // The permissions that were derived until then are a change; those that stood there already are none.
+    expect(await changesLogged(setting.sql)).toBe(changes + 5)
     // Like before: from the cache here, by the digest in the other process.
     for (const [index, { token }] of verified.entries()) {
       expect(before[index]!.valid).toBe(true)
@@ -286,6 +287,29 @@ describe('adoption', () => {
     for (const { token } of [tokens.forged!, tokens.broken!]) {
       expect(await verifyAdminToken(token)).toEqual(invalid)
     }
+  })
+
+  test('with fewer permissions than the name gives takes them away in every process', async () => {
+    const { id, token } = await insertOldToken(setting.sql, secret, { name: 'prod-api-31' })
+    const context = { permission: 'keys:write' }
+    const there = (): Promise<boolean> =>
+      setting.peer.run(
+        async ({ api }, token, context) => (await api.verifyAdminToken(token, context)).valid,
+        token,
+        context,
+      )
+    expect([(await verifyAdminToken(token, context)).valid, await there()]).toEqual([true, true])
+    await setting.sql(
+      `UPDATE "AdminToken" SET "token" = $2, "lookup" = $2, "permissions" = '{keys:read}' WHERE "id" = $1`,
+      [id, digestOf(token)],
+    )
+    await promptly('the permission is gone', async () => {
+      const { code } = await verifyAdminToken(token, context)
+      return code === 'INSUFFICIENT_PERMISSION'
+    })
+    await promptly('the permission is gone there', async () => !(await there()))
+    expect(await verifyAdminToken(token)).toMatchObject({ valid: true, permissions: ['keys:read'] })
+    await setting.sql(`DELETE FROM "AdminToken" WHERE "id" = $1`, [id])
   })
 
   test('does not give permissions to a row that is renamed afterwards', async () => {

@@ -76,7 +76,7 @@ test('what cannot be adopted is left, and said', async () => {
   )
   const { code, stdout, stderr } = await cli(['migrate', '--adopt'], { env })
   expect([code, stdout]).toEqual([1, expect.stringContaining(`Adopted: ${KEYS}`)])
-  expect(stderr).toContain('1 rows are still plaintext')
+  expect(stderr).toContain('1 row is still plaintext')
   const findings = await json(['doctor'], { env })
   expect(findings).toContainEqual(
     expect.objectContaining({

@@ -52,6 +52,12 @@ test.each<[string, string, Record<string, string>, number, RegExp]>([
     0,
     /only the database can tell/,
   ],
+  ['a quoted key', `"${key}"`, {}, 1, /in quotes/],
+  ['a quoted old key', "'Zm9vYmFyYmF6cXV4LTAxMjM0NTY3ODlfYWJjZGVmZ2g'", {}, 1, /in quotes/],
+  ['upper case', key.toUpperCase(), {}, 1, /upper and lower case differ/],
+  ['lower case', key.toLowerCase(), {}, 1, /checksum does not match/],
+  ['a variable', `API_KEY=${key}`, {}, 1, /other text before the prefix/],
+  ['white space', ` \t${key}\r\n\n`, {}, 0, /correct/],
   ['another prefix', key, { API_KEYS_PREFIXES: 'elsewhere' }, 0, /prefix is not accepted here/],
   ['a stranger', key, { API_KEYS_SIGNING_KEYS: other }, 1, /any signing key/],
   [

@@ -371,6 +371,33 @@ describe('unhealthy rows', () => {
     await addon.close()
   })
 
+  test('have a hash without its lookup', async () => {
+    expect(await faults()).not.toHaveProperty('lookups')
+    await addon.close()
+    addon.configure({ databaseUrl: database.url, jwtSecret: JWT_SECRET, ...cheapHashing })
+    const key = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    const { token } = await addon.createAdminToken({ name: 'n' })
+    await database.sql(
+      `UPDATE "ApiKey" SET "lookup" = NULL; UPDATE "AdminToken" SET "lookup" = NULL`,
+    )
+    const bad = await faults()
+    expect(bad.lookups).toMatchObject({
+      status: 'warning',
+      message: expect.stringMatching(/for 1 key and 1 admin token$/),
+    })
+    // They are no plaintext, and not hashed again.
+    expect(bad.plaintext!.message).toContain('3 keys and 1 admin token')
+    expect(await addon.migrate({ adopt: true })).toMatchObject({ adopted: 4, remaining: 0 })
+    const [listed, restored] = bad.lookups!.sql!.split('\n') as [string, string]
+    expect(await database.sql(listed)).toEqual([{ id: key.id, name: 'n' }])
+    await database.sql(restored)
+    expect((await faults()).lookups!.message).toMatch(/for 1 key and 0 admin tokens$/)
+    expect(await addon.verifyAdminToken(token)).toMatchObject({ valid: true })
+    await addon.updateApiKey({ id: key.id, regenerateKey: true })
+    expect(await faults()).not.toHaveProperty('lookups')
+    await addon.close()
+  })
+
   test('are plaintext, have no real limit, or an unreadable list', async () => {
     const bad = await faults()
     expect(bad).toMatchObject({

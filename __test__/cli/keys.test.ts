@@ -6,7 +6,12 @@ let database: Database
 let env: Record<string, string>
 beforeAll(async () => {
   database = await freshDatabase()
-  env = { DATABASE_URL: database.url, JWT_SECRET: 'a secret of the tests, of 32 bytes or more' }
+  env = {
+    DATABASE_URL: database.url,
+    JWT_SECRET: 'a secret of the tests, of 32 bytes or more',
+    // The tests are about the commands, also on a machine that is overloaded.
+    API_KEYS_STATEMENT_TIMEOUT_MS: '10000',
+  }
 })
 afterAll(() => database.drop())
 
@@ -29,7 +34,7 @@ describe('keys create', () => {
 
   test('takes every field', async () => {
     const issued = await create(
-      ...['--description', 'a note', '--expires', '2094-01-31', '--rate-limit', '100'],
+      ...['--description', 'a note', '--expires', '2094-01-31T00:00:00Z', '--rate-limit', '100'],
       ...['--window', '15m', '--allow', '10.0.0.0/8, ::1', '--allow', '192.0.2.1'],
       ...['--scope', 'docs:read,docs:list', '--metadata', '{"plan":"free"}', '--disabled'],
     )
@@ -59,7 +64,8 @@ describe('keys create', () => {
     [['--rate-limit', 'many'], '--rate-limit must be a whole number'],
     [['--allow', 'localhost'], '--allow (value 1) must be'],
     [['--scope', 'docs read'], '--scope (value 1)'],
-    [['--expires', 'tomorrow'], '--expires must be like 30d'],
+    [['--expires', 'tomorrow'], '--expires must be a time from now like 30d'],
+    [['--expires', '2094-01-31'], 'or an instant with a time zone'],
     [['--window', '2 days'], '--window must be a number of seconds'],
     [['--metadata', '{'], '--metadata must be a JSON object'],
     [['--name', 'twice'], '--name is given more than once'],
@@ -96,8 +102,10 @@ describe('keys list', () => {
     const { code, stdout } = await run(['keys', 'list', '--client', 'lister'])
     expect(code).toBe(0)
     const [head, row, ...rest] = stdout.trim().split('\n')
-    expect(head).toMatch(/^ID +NAME +CLIENT +STATE +LIMIT +USED +LAST USED$/)
-    expect(row).toMatch(new RegExp(`^${made.id} +Listed +lister +active +none +0 +never$`))
+    expect(head).toMatch(/^ID +START +NAME +CLIENT +STATE +LIMIT +USED +LAST USED$/)
+    expect(row).toMatch(
+      new RegExp(`^${made.id} +${made.start} +Listed +lister +active +none +0 +never$`),
+    )
     expect(rest).toEqual([])
     expect(stdout).not.toContain('\u001b')
   })
@@ -208,6 +216,90 @@ describe('one key', () => {
     const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain('API key not found')
+  })
+})
+
+describe('the beginning of an id', () => {
+  test('is enough where no other id begins so', async () => {
+    const { id } = await create()
+    await database.sql(
+      `INSERT INTO "ApiKey" ("id", "key", "clientId", "name", "updatedAt")
+       VALUES ('twin-one', 'an old plaintext key, 1', 'c', 'One', now()), ('twin-two', 'an old plaintext key, 2', 'c', 'Two', now()),
+              ('twin', 'an old plaintext key, 3', 'c', 'Itself', now())`,
+    )
+    const short = id.slice(0, -2)
+    expect(await program(['keys', 'show', short])).toMatchObject({ id })
+    const renamed = await program(['keys', 'update', short, '--name', 'Renamed'])
+    expect(renamed).toMatchObject({ id, name: 'Renamed' })
+    expect(await program(['keys', 'rotate', short])).toMatchObject({ id })
+    expect(await program(['keys', 'revoke', short])).toEqual({ id, disabled: true })
+    expect(await program(['keys', 'show', 'twin'])).toMatchObject({ name: 'Itself' })
+    const twins = await run(['keys', 'revoke', 'twin-', '--delete'])
+    expect([twins.code, twins.stderr]).toEqual([2, expect.stringContaining('twin-one')])
+    expect((await run(['keys', 'show', 'twi'])).code).toBe(1)
+    expect((await run(['keys', 'show', 'nobody'])).code).toBe(1)
+  })
+})
+
+describe('keys find', () => {
+  test('finds a key by its beginning, by that of its id, and by the whole key unseen', async () => {
+    const { id, key, start } = await create()
+    for (const [args, input] of [
+      [[start]],
+      [[start.slice(0, -1)]],
+      [[id]],
+      [[], `${key}\n`],
+    ] as const) {
+      const found = await program(['keys', 'find', ...args], input)
+      expect(found.map((one: any) => one.id)).toEqual([id])
+    }
+    const { stdout } = await run(['keys', 'find', start])
+    expect(stdout).toContain(id)
+    expect(await run(['keys', 'find', 'sophra_live_none'])).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  test('takes no whole key from the command line, and no text that is none', async () => {
+    const { key } = await create()
+    const { code, stdout, stderr } = await run(['keys', 'find', key])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('read from standard input')
+    expect(stderr).not.toContain(key.slice(-20))
+    expect((await run(['keys', 'find'], key.slice(0, -1))).code).toBe(2)
+    expect((await run(['keys', 'find', 'abc'])).code).toBe(2)
+  })
+})
+
+describe('audit', () => {
+  test('lists what happened, and filters', async () => {
+    const { id } = await create()
+    await run(['keys', 'update', id, '--name', 'Renamed'])
+    const { events } = await program(['audit', '--id', id, '--from', '1h'])
+    expect(events.map((event: any) => event.type)).toEqual(['key.changed', 'key.issued'])
+    const one = await program(['audit', '--id', id, '--limit', '1'])
+    expect(one.events).toHaveLength(1)
+    const rest = await program(['audit', '--id', id, '--cursor', one.nextCursor])
+    expect(rest.events.map((event: any) => event.type)).toEqual(['key.issued'])
+    const { stdout } = await run(['audit', '--id', id, '--type', 'key.issued'])
+    expect(stdout).toMatch(new RegExp(`^AT +TYPE .*\n\\S+Z +key\\.issued +- +${id} `))
+    const none = await run(['audit', '--id', 'nobody'])
+    expect([none.code, none.stdout]).toEqual([0, ''])
+    expect((await run(['audit', '--from', '2026-01-01'])).code).toBe(2)
+  })
+})
+
+describe('health', () => {
+  test('is ok, or says what is wrong', async () => {
+    const well = await run(['health'])
+    expect([well.code, well.stdout]).toEqual([0, expect.stringMatching(/^status +ok$/m)])
+    const down = await cli(['health', '--json'], {
+      env: { DATABASE_URL: 'postgres://me:hush-hush@127.0.0.1:1/none' },
+    })
+    expect(down.code).toBe(1)
+    expect(JSON.parse(down.stdout)).toMatchObject({
+      status: 'down',
+      problems: [expect.any(String)],
+    })
+    expect(down.stdout + down.stderr).not.toContain('hush')
   })
 })
 

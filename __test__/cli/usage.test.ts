@@ -67,15 +67,20 @@ test.each([
   [['migrat'], 'did you mean "migrate"?'],
   [['key', 'list'], 'did you mean "keys"?'],
   [['keys', 'craete'], 'did you mean "create"?'],
-  [['keys', 'frobnicate'], 'Choose from: create, list, show'],
+  [['keys', 'frobnicate'], 'Choose from: create, list, find, show'],
   [['keys', 'list', '--clinet', 'a'], 'did you mean "--client"?'],
+  [['keys', 'list', '--colour', 'red'], 'There is no option --colour. Choose from'],
+  [['keys', 'list', '-x'], 'There is no option -x'],
   [['keys', 'list', '--limit'], '--limit needs a value'],
   [['keys', 'list', '--all=yes'], '--all takes no value'],
   [['keys', 'create', '--client', 'c'], '--name is missing'],
+  [['keys', 'create'], '--name is missing, --client is missing'],
   [['keys', 'show'], '<id> is missing'],
   [['keys', 'show', 'a', 'b'], 'too many arguments: expected <id>'],
   [['migrate', '--after', '1'], '--after needs --sql'],
   [['keys', 'list', '--__proto__', 'x'], 'There is no such option'],
+  [['constructor'], 'There is no such command'],
+  [['__proto__'], 'There is no such command'],
 ])('%j is answered with what helps', async (args, message) => {
   const { code, stdout, stderr } = await cli(args)
   expect([code, stdout]).toEqual([2, ''])

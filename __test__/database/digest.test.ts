@@ -105,10 +105,18 @@ describe('a role with rights on the tables of the app alone', () => {
     expect(await changes()).toBe(1)
     await client.query(`UPDATE "${table}" SET "${credential}" = 'another'`)
     expect(await changes()).toBe(2)
+    // There is no lookup beside plaintext.
     await client.query(`UPDATE "${table}" SET "lookup" = 'another'`)
+    expect(await changes()).toBe(2)
+    const hash = table === 'ApiKey' ? '$argon2id$a-hash' : 'sha256:a-digest'
+    await client.query(`UPDATE "${table}" SET "${credential}" = $1, "lookup" = 'another'`, [hash])
     expect(await changes()).toBe(3)
-    await client.query(`DELETE FROM "${table}"`)
+    await client.query(`UPDATE "${table}" SET "${credential}" = 'plaintext'`)
+    const { rows } = await client.query(`SELECT "${credential}", "lookup" FROM "${table}"`)
+    expect(rows).toEqual([{ [credential]: 'plaintext', lookup: null }])
     expect(await changes()).toBe(4)
+    await client.query(`DELETE FROM "${table}"`)
+    expect(await changes()).toBe(5)
   })
 
   test.each([

@@ -4,10 +4,11 @@ import { cli, json } from '../cli/cli.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
 import { prismaTables } from '../support/prisma-tables.js'
 
-const { close, configure, migrate } = addon
+const { close, configure, migrate, onEvent } = addon
 
 /** The advisory lock that a migration holds. */
 const LOCK = String(0x736f70687261)
@@ -63,25 +64,44 @@ test('a migration that waits in vain says for whom', { timeout: 120_000 }, async
   await session(locked, '', 'BEGIN', 'LOCK TABLE "ApiKey" IN ACCESS SHARE MODE')
 
   configure({ databaseUrl: contested.url, ...cheapHashing })
+  const waits: string[] = []
+  const stop = onEvent((event) => {
+    if (event.type === 'migration.waiting') waits.push(event.message)
+  })
+  const migrating = faultOf(() => migrate())
+  const who = `process ${holder} of role postgres \\(deploy-42\\), connected since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ`
+  // Long before it gives up.
+  await eventually(() =>
+    expect(waits).toEqual([
+      expect.stringMatching(
+        new RegExp(`^Waiting for another session that is migrating this database: ${who}$`),
+      ),
+    ]),
+  )
   const [fault, hidden, command, waiting] = await Promise.all([
-    faultOf(() => migrate()),
+    migrating,
     faultOfProcess(url),
     cli(['migrate'], { env: { DATABASE_URL: contested.url } }),
     faultOfProcess(locked.url),
   ])
+  stop()
+  expect(waits).toHaveLength(1)
   expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE', status: 503 })
   expect(fault.message).toMatch(
     new RegExp(
       `^Another session is migrating this database and has not finished within 60 seconds: ` +
-        `process ${holder} \\(deploy-42\\), connected since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\\. .*` +
-        `pg_terminate_backend\\(${holder}\\)`,
+        `${who}\\. .*` +
+        `pg_terminate_backend\\(${holder}\\).*pg_advisory_lock\\(${LOCK}\\)`,
     ),
   )
   expect(command.code).toBe(3)
-  expect(command.stderr).toContain(`process ${holder} (deploy-42)`)
+  expect(command.stderr).toMatch(new RegExp(`^Waiting for another session .*: ${who}\n`))
+  expect(command.stderr.match(/process \d+ of role postgres \(deploy-42\)/g)).toHaveLength(2)
   expect(hidden).toEqual({
     code: 'DATABASE_UNAVAILABLE',
-    message: expect.stringMatching(new RegExp(`: process ${other} \\([ -~]+\\)\\. Wait until`)),
+    message: expect.stringMatching(
+      new RegExp(`: process ${other} of role postgres \\([ -~]+\\)\\. Wait until`),
+    ),
   })
   expect(waiting).toEqual({
     code: 'DATABASE_UNAVAILABLE',

@@ -28,7 +28,7 @@ const notOfExtension = (catalogue: string): string =>
      WHERE classid = '${catalogue}'::regclass AND objid = ${catalogue}.oid AND deptype = 'e'
    )`
 
-/** Every object of a database, from the catalogues. The order of columns is left out. */
+/** Every object of a database, from the catalogues. The order of columns is left out. Older servers lack some properties. */
 const CATALOGUES: Record<string, string> = {
   schemas: `SELECT nspname, nspacl::text FROM pg_namespace WHERE ${OURS}`,
   relations: `
@@ -36,7 +36,8 @@ const CATALOGUES: Record<string, string> = {
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE ${OURS}`,
   columns: `
     SELECT nspname, relname, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
-      pg_get_expr(adbin, adrelid) AS fallback, attidentity, attgenerated, attstorage, attcompression,
+      pg_get_expr(adbin, adrelid) AS fallback, attidentity, attgenerated, attstorage,
+      to_jsonb(pg_attribute) ->> 'attcompression' AS compression,
       attcollation::regcollation::text
     FROM pg_attribute
     JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r'
@@ -48,7 +49,8 @@ const CATALOGUES: Record<string, string> = {
     FROM pg_constraint JOIN pg_namespace ON pg_namespace.oid = connamespace
     WHERE ${OURS} AND ${notOfExtension('pg_constraint')}`,
   indexes: `
-    SELECT pg_get_indexdef(indexrelid), indisvalid, indisready, indisprimary, indisunique, indnullsnotdistinct
+    SELECT pg_get_indexdef(indexrelid), indisvalid, indisready, indisprimary, indisunique,
+      to_jsonb(pg_index) ->> 'indnullsnotdistinct' AS nulls_not_distinct
     FROM pg_index
     JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE ${OURS}`,

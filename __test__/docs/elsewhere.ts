@@ -96,6 +96,18 @@ export const ELSEWHERE: Elsewhere[] = [
     begins: 'export default {\n  experimental',
     test: '__test__/package/next-14.test.ts',
   },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'tsx',
+    begins: "import { listApiKeys } from '@sophra/api-keys'",
+    test: '__test__/package/consumers/create-next-app.test.ts',
+  },
+  {
+    page: 'docs/quick-start/nextjs.md',
+    language: 'ts',
+    begins: "'use server'",
+    test: '__test__/package/consumers/create-next-app.test.ts',
+  },
 ]
 
 /** Blocks and commands that no test can try, and why. */

@@ -91,12 +91,14 @@ const filledIn = (text: string): string =>
     .trim()
 
 function isMessage(file: string, text: string, frames: Frame[]): boolean {
-  if (!isSentence(text) || isSql(text)) return false
+  if (!isSentence(text) || isSql(text) || file.endsWith('/remedies.rs')) return false
   const isIn = (...names: string[]): boolean => frames.some(({ name }) => names.includes(name))
   // Attributes, but for `#[error("…")]`.
   if (isIn('#') && !isIn('error')) return false
   // Statements; what Prometheus is told of a metric; what developers alone see.
   if (isIn('query!', 'query_as!', 'query_scalar!', 'query', 'query_scalar', 'raw_sql')) return false
+  // What a server or a library says, which is recognised and not repeated.
+  if (isIn('says', 'contains', 'ends_with')) return false
   if (isIn('family', 'counter', 'gauge') || isIn('expect', 'panic!', 'unreachable!')) return false
   // Findings that need no entry, and the remedies of the others: the finding itself is what somebody looks for.
   const finding = frames.find(({ name }) => ['ok', 'warning', 'problem'].includes(name))
@@ -109,10 +111,10 @@ function isMessage(file: string, text: string, frames: Frame[]): boolean {
 
 const isSql = (text: string): boolean =>
   /^(\\n)*-- |\b(NOT NULL|DEFAULT [\w'])/.test(text) ||
-  /^[\s\\n;]*(BEGIN|SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|TRUNCATE|LISTEN|NOTIFY|GRANT|SET|LOCK|WITH|FROM|ORDER BY|ADD COLUMN|UNIQUE|CONCURRENTLY|EXECUTE|END)\b/.test(
+  /^(…;|[\s\\n;])*(BEGIN|SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|TRUNCATE|LISTEN|NOTIFY|GRANT|SET|LOCK|WITH|FROM|ORDER BY|ADD COLUMN|UNIQUE|CONCURRENTLY|EXECUTE|END)\b/.test(
     text,
   ) ||
-  /^[\s(]*"?\w+"? ?(\(|USING\b)/.test(text)
+  /^[\s(]*"?\w+"? ?(\((?!\))|USING\b)/.test(text)
 
 // JavaScript
 

@@ -25,11 +25,18 @@ const NO_MESSAGE: Record<string, string> = {
   'Bearer realm="API"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',
   'npx sophra-api-keys migrate': 'a remedy',
+  'use sslmode=verify-full instead': 'a remedy',
+  'use sslcert and sslkey, with PEM files': 'a remedy',
+  'remove it, or connect over TLS': 'a remedy',
+  'remove it, and let the server set its ssl_min_protocol_version': 'a remedy',
+  'does not check the certificate': 'the middle of "demands more with …"',
+  'does not demand encryption': 'the middle of "demands more with …"',
+  'turns encryption off': 'the middle of "demands more with …"',
   'Add pgbouncer=true to the query string of DATABASE_URL, and set DIRECT_DATABASE_URL to the address of the server itself':
     'a remedy',
-  "Check the user and the password in the URL, and the server's pg_hba.conf": 'a remedy',
-  'There is an "ApiKey" in …: name that schema in DATABASE_URL (?schema=…), or create new tables: …':
-    'a remedy',
+  'There is an "ApiKey" in …: name that schema in DATABASE_URL (?schema=…), …': 'a remedy',
+  'or use a database of its own: a database holds the keys of one schema': 'a remedy',
+  'or create new tables: …': 'a remedy',
   'Add the columns to the Prisma model, so that they are not dropped again. Their contents exist only in a backup.':
     'a remedy',
   'Restore the columns of the original table.': 'a remedy',

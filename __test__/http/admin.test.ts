@@ -21,7 +21,11 @@ describe(KEYS_ROUTE, () => {
 
   const missing = {
     status: 401,
-    body: { error: 'Missing required header: x-admin-token', code: 'INVALID_TOKEN' },
+    body: {
+      error: 'Missing required header: x-admin-token',
+      code: 'MISSING_TOKEN',
+      hint: 'Send x-admin-token: <token>',
+    },
   }
   const invalid = { status: 401, body: { error: 'Invalid admin token', code: 'INVALID_TOKEN' } }
   const insufficient = {
@@ -91,7 +95,11 @@ describe(KEYS_ROUTE, () => {
     ]) {
       const headers = { [header]: value }
       const { status, body } = await app.request(KEYS_ROUTE, { headers })
-      expect({ status, body }).toEqual(missing)
+      const hint =
+        header === 'authorization'
+          ? 'Admin tokens are not read from Authorization: send x-admin-token: <token>'
+          : missing.body.hint
+      expect({ status, body }).toEqual({ status: 401, body: { ...missing.body, hint } })
     }
   })
 

@@ -64,7 +64,7 @@ describe.skipIf(!version)('schemathesis (needs it in target/tools or on the PATH
     expect(report.operations).toMatchObject({ total: size, tested: size, errored: 0, skipped: 0 })
     for (const phase of ['examples', 'coverage', 'fuzzing', 'stateful'])
       expect(report.phases[phase]).toMatchObject({ status: 'success' })
-    expect(report.test_cases.generated).toBeGreaterThan(2_000)
+    expect(report.test_cases.generated).toBeGreaterThan(1_500)
     for (const name of operations.keys())
       expect([...answers.get(name)!], name).toEqual(expect.arrayContaining(openapi.answersOf(name)))
     expect([...linked]).toEqual(expect.arrayContaining(openapi.linkedOperations()))

@@ -20,7 +20,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 const missing = {
   status: 401,
-  body: { error: 'Missing required header: x-api-key', code: 'INVALID_KEY' },
+  body: { error: 'Missing required header: x-api-key', code: 'MISSING_KEY' },
 }
 const invalid = { status: 401, body: { error: 'Invalid API key', code: 'INVALID_KEY' } }
 

@@ -51,7 +51,7 @@ describe('an admin token', () => {
       { 'x-middleware-subrequest': 'middleware' },
     ]) {
       const answer = await ask(guarded, headers as Record<string, string>)
-      expectFailure(answer, 401, 'INVALID_TOKEN', MISSING)
+      expectFailure(answer, 401, 'MISSING_TOKEN', MISSING)
     }
     expect(handler).not.toHaveBeenCalled()
   })
@@ -76,7 +76,7 @@ describe('an admin token', () => {
   test('is enough where no permission is asked', async () => {
     const any = withAdminAuth(handler)
     expect((await ask(any, { 'x-admin-token': reader.token })).status).toBe(200)
-    expectFailure(await ask(any), 401, 'INVALID_TOKEN', MISSING)
+    expectFailure(await ask(any), 401, 'MISSING_TOKEN', MISSING)
   })
 
   test("the handler gets the framework's context", async () => {
@@ -112,7 +112,7 @@ describe('authorize', () => {
     })
     const guarded = withAdminAuth(handler, { authorize })
     expect(await ask(guarded, { 'x-session': 'Ann' })).toMatchObject({ body: { name: 'Ann' } })
-    expectFailure(await ask(guarded), 401, 'INVALID_TOKEN', MISSING)
+    expectFailure(await ask(guarded), 401, 'MISSING_TOKEN', MISSING)
   })
 
   test('is not asked where there is a token: that alone decides', async () => {
@@ -134,7 +134,7 @@ describe('authorize', () => {
 
   test.each([null, undefined, false, 0, '', NaN])('returns %s: no user', async (nobody) => {
     for (const authorize of [() => nobody, async () => nobody])
-      expectFailure(await ask(guardedBy(authorize)), 401, 'INVALID_TOKEN', MISSING)
+      expectFailure(await ask(guardedBy(authorize)), 401, 'MISSING_TOKEN', MISSING)
     expect(handler).not.toHaveBeenCalled()
   })
 

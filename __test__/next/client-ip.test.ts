@@ -39,6 +39,9 @@ test('proxies are declared by their number', () => {
   expect(ip('6.6.6.6, 203.0.113.7, 198.51.100.1')).toBe('203.0.113.7')
   expect(ip('6.6.6.6', '2001:DB8::7', '198.51.100.1')).toBe('2001:db8::7')
   expect(ip('203.0.113.7')).toBeNull()
+  for (const line of ['1.2.3.4, no address', '1.2.3.4,', '1.2.3.4, unknown', '1.2.3.4, 10.0.0.256'])
+    expect(ip(line)).toBeNull()
+  expect(ip('no address, 203.0.113.7, 198.51.100.1')).toBe('203.0.113.7')
 })
 
 test('another declaration counts from the next configure() on', async () => {

@@ -28,7 +28,7 @@ test('there are the five of the contract', () => {
 })
 
 test('a key is made, listed, changed, replaced and deleted', async () => {
-  const made = await sendJson('POST', { name: 'Search', clientId: 'acme', colour: 'red' })
+  const made = await sendJson('POST', { name: 'Search', clientId: 'acme' })
   expect(made).toMatchObject({ status: 201, body: { name: 'Search', isActive: true } })
   const { key, ...shown } = made.body
   expect((await addon.verifyApiKey(key)).valid).toBe(true)
@@ -77,6 +77,38 @@ test('each asks for its permission', async () => {
   }
 })
 
+describe('POST', () => {
+  const fields = { name: 'Fields', clientId: 'acme' }
+
+  test('refuses fields that it does not know', async () => {
+    const answer = await sendJson('POST', { ...fields, ratelimit: 5, key: 'mine' })
+    expectFailure(answer, 400, 'INVALID_INPUT')
+    const paths = answer.body.issues.map(({ path }: { path: string }) => path)
+    expect(paths.sort()).toEqual(['key', 'ratelimit'])
+  })
+
+  test('ignores what GET shows and cannot be set', async () => {
+    const { key, ...shown } = (await sendJson('POST', fields)).body
+    const copy = await sendJson('POST', { ...shown, usageCount: 9, suspendedUntil: 'x' })
+    expect(copy).toMatchObject({ status: 201, body: { name: 'Fields', usageCount: 0 } })
+    expect(copy.body.id).not.toBe(shown.id)
+    expect(copy.body.suspendedUntil).toBeNull()
+  })
+
+  test("ignores unknown fields as the old app did with compat: 'prisma', and PATCH refuses them", async () => {
+    const old = next.apiKeyRoutes({ compat: 'prisma' })
+    const ask = async (method: 'POST' | 'PATCH', body: object): Promise<Answer> => {
+      const headers = { 'x-admin-token': token }
+      const init = { method, headers, body: JSON.stringify(body) }
+      return read(await old[method](new Request(`${HOST}/api/keys`, init)))
+    }
+    const made = await ask('POST', { ...fields, ratelimit: 5, key: 'mine', usageCount: 5 })
+    expect(made).toMatchObject({ status: 201, body: { rateLimit: null, usageCount: 0 } })
+    expectFailure(await ask('POST', { ...fields, rateLimit: 'x' }), 400, 'INVALID_INPUT')
+    expectFailure(await ask('PATCH', { id: made.body.id, colour: 1 }), 400, 'INVALID_INPUT')
+  })
+})
+
 describe('a body', () => {
   const KIB_64 = 64 * 1024
   const METHODS: Method[] = ['POST', 'PUT', 'PATCH']
@@ -108,7 +140,7 @@ describe('a body', () => {
     const body = new ReadableStream({ pull: () => void pulls++ }, { highWaterMark: 0 })
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit
     const answer = await read(await routes.POST(new Request(`${HOST}/api/keys`, init)))
-    expectFailure(answer, 401, 'INVALID_TOKEN')
+    expectFailure(answer, 401, 'MISSING_TOKEN')
     expect(pulls).toBe(0)
   })
 
@@ -193,8 +225,54 @@ test("authorize lets the app's own sessions manage keys", async () => {
       headers.has('x-session') && { name: 'Ann', permissions: ['keys:read'] },
   })
   expect((await ask(GET, { 'x-session': '1' }, '/api/keys?limit=1')).status).toBe(200)
-  expectFailure(await ask(GET), 401, 'INVALID_TOKEN')
+  expectFailure(await ask(GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(POST, { 'x-session': '1' }), 403, 'INSUFFICIENT_PERMISSION')
-  for (const options of ['x', { authorise: () => null }, { permission: 'keys:read' }])
+  for (const options of [
+    'x',
+    { authorise: () => null },
+    { permission: 'keys:read' },
+    { compat: 'Prisma' },
+    { compat: true },
+    { compat: undefined },
+  ])
     expect(() => untyped.apiKeyRoutes!(options)).toThrow(TypeError)
+})
+
+describe('Idempotency-Key', () => {
+  const post = async (sent: string, body: object): Promise<Answer> => {
+    const headers = { 'x-admin-token': token, 'idempotency-key': sent }
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    return read(await routes.POST(new Request(`${HOST}/api/keys`, init)))
+  }
+  const body = { name: 'Search', clientId: 'acme' }
+
+  test('makes a repeated POST answer with the same key, quoted or not', async () => {
+    const made = await post('"one"', body)
+    expect(made.status).toBe(201)
+    expect(await post('one', body)).toMatchObject({ status: 201, body: { key: made.body.key } })
+  })
+
+  test('is refused with another body, and named where it is wrong', async () => {
+    await post('two', body)
+    expectFailure(await post('two', { ...body, rateLimit: 1 }), 422, 'IDEMPOTENCY_KEY_REUSED')
+    const wrong = await post('x'.repeat(256), body)
+    expectFailure(wrong, 400, 'INVALID_INPUT')
+    expect(wrong.body.issues[0].path).toBe('idempotencyKey')
+  })
+
+  test('is read from the body too, as createApiKey takes it', async () => {
+    const wanted = { ...body, idempotencyKey: 'four' }
+    const made = await sendJson('POST', wanted)
+    expect(await sendJson('POST', wanted)).toMatchObject({
+      status: 201,
+      body: { key: made.body.key },
+    })
+  })
+
+  test('names the key whose plaintext is no longer known', async () => {
+    const { id } = (await post('three', body)).body
+    await sendJson('PUT', { id, regenerateKey: true })
+    const conflict = await post('three', body)
+    expect(conflict).toMatchObject({ status: 409, body: { code: 'CONFLICT', keyId: id } })
+  })
 })

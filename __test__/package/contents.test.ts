@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { links } from '../docs/markdown.js'
 import { root } from '../support/child.js'
 import { platforms, usePacked } from './support/packed.js'
 
@@ -18,14 +20,18 @@ const MAIN = [
   'lib/cli/admin-tokens/create.js',
   'lib/cli/admin-tokens/list.js',
   'lib/cli/admin-tokens/revoke.js',
+  'lib/cli/audit.js',
   'lib/cli/check.js',
   'lib/cli/commands.js',
   'lib/cli/doctor.js',
   'lib/cli/errors.js',
+  'lib/cli/health.js',
   'lib/cli/help.js',
   'lib/cli/input.js',
+  'lib/cli/keys/beginning.js',
   'lib/cli/keys/create.js',
   'lib/cli/keys/fields.js',
+  'lib/cli/keys/find.js',
   'lib/cli/keys/list.js',
   'lib/cli/keys/revoke.js',
   'lib/cli/keys/rotate.js',
@@ -46,6 +52,7 @@ const MAIN = [
   'lib/events.js',
   'lib/exit.js',
   'lib/key-fields.js',
+  'lib/lists.js',
   'lib/next/admin.js',
   'lib/next/api-key.js',
   'lib/next/body.js',
@@ -54,6 +61,7 @@ const MAIN = [
   'lib/next/options.js',
   'lib/next/responses.js',
   'lib/next/routes.js',
+  'lib/templates.js',
   'lib/warm.js',
   'native.js',
   'next.d.ts',
@@ -81,6 +89,41 @@ describe('the main package', () => {
     const { version, optionalDependencies } = packed()[0]!.manifest
     const names = platforms.map(({ name }) => [name, version])
     expect(optionalDependencies).toEqual(Object.fromEntries(names))
+  })
+})
+
+describe('the page of the package', () => {
+  const { homepage, bugs, repository, version } = JSON.parse(
+    readFileSync(path.join(root, 'package.json'), 'utf8'),
+  ) as Record<string, any>
+
+  test('says where the source is, and where to report', () => {
+    const url = /^git\+(https:\/\/github\.com\/.+)\.git$/.exec(repository.url)![1]
+    expect({ homepage, bugs }).toEqual({
+      homepage: `${url}#readme`,
+      bugs: { url: `${url}/issues` },
+    })
+    expect(readFileSync(path.join(root, 'SECURITY.md'), 'utf8')).toContain(
+      `${url}/security/advisories/new`,
+    )
+    for (const { manifest } of packed()) {
+      expect(manifest).toMatchObject({ homepage, bugs })
+      expect(manifest.repository.url).toMatch(/^git\+https:/)
+    }
+  })
+
+  test('has no link that leads nowhere', () => {
+    const { file, manifest } = packed()[0]!
+    const readme = execFileSync('tar', ['-xzOf', file, 'package/README.md'], { encoding: 'utf8' })
+    const base = `${manifest.repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${version}/`
+    const found = links(readme)
+    expect(found.length).toBeGreaterThan(20)
+    for (const link of found) {
+      expect(link).toMatch(/^(https:|#)/)
+      if (!link.startsWith(base)) continue
+      const [target] = link.slice(base.length).split('#')
+      expect([target, existsSync(path.join(root, target!))]).toEqual([target, true])
+    }
   })
 })
 

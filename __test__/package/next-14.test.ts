@@ -7,7 +7,7 @@ import { useAddon } from '../support/use-addon.js'
 import { environmentFor, jwtSecret, send } from '../support/example-app.js'
 import type { Server } from '../support/example-server.js'
 import { useConsumers, type Consumer } from './support/consumer.js'
-import { build, configOf, serveStandalone, writeFromPage } from './support/next-app.js'
+import { build, configOf, serveStandalone, writeRoute } from './support/next-app.js'
 
 const MINUTES = 60_000
 const consumer = useConsumers()
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const manifest = readFileSync(path.join(app.folder, 'package.json'), 'utf8')
   app.write('package.json', manifest.replace('file:../..', '*'))
   app.write('next.config.mjs', configOf(14))
-  writeFromPage(app, 'app/api/hello/route.ts')
+  writeRoute(app, 14, 'app/api/hello/route.ts')
   await app.install()
   await build(app)
 }, 10 * MINUTES)

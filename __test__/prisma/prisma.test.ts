@@ -122,6 +122,16 @@ describe.each(['app', 'extended'] as const)('the client of the %s models', (whic
     )
   })
 
+  test('writes a new key over an issued one, which is accepted instead of it', async () => {
+    const { id, key } = await warm()
+    const written = `written-by-${which}-0123456789-0123456789`
+    const row = await client().apiKey.update({ where: { id }, data: { key: written } })
+    expect(row).toMatchObject({ id, key: written })
+    expect(await addon.verifyApiKey(written, ip)).toMatchObject({ valid: true, keyId: id })
+    await eventually(async () => expect(await codeOf(key)).toBe('INVALID_KEY'))
+    await client().apiKey.delete({ where: { id } })
+  })
+
   test('changes nothing in a transaction that rolls back', async () => {
     const { id, key } = await warm()
     const undone = client().$transaction(async (transaction: PrismaClient) => {

@@ -179,6 +179,55 @@ describe('configure()', () => {
     expect((await create()).key).toMatch(/^other_/)
   })
 
+  describe('in development', () => {
+    const env = () => ({
+      DATABASE_URL: database.url,
+      NODE_ENV: 'development',
+      API_KEYS_STATEMENT_TIMEOUT_MS: '10000',
+    })
+    const configured = (prefix: string): string =>
+      `api.configure({ prefixes: ['${prefix}', 'first'], flushIntervalMs: 600000 });`
+    const warned = `const warnings = []
+      api.onEvent((event) => { if (event.type === 'configuration.warning') warnings.push(event.message) })`
+
+    test('with other options replaces the first ones, and warns', async () => {
+      const child = await runScript(
+        `${warned}
+         ${configured('first')}
+         const { id, key } = await api.createApiKey({ name: 'n', clientId: 'c' })
+         for (let n = 0; n < 3; n++) await api.verifyApiKey(key)
+         ${configured('second')} ${configured('second')}
+         const other = await api.createApiKey({ name: 'n', clientId: 'c' })
+         await api.verifyApiKey(key)
+         while ((await api.getApiKey(id)).usageCount < 4) await api.flush()
+         report([other.key.slice(0, 7), warnings])
+         await api.close()`,
+        { env: env() },
+      )
+      expect(child, child.stderr).toMatchObject({ code: 0 })
+      const warning = expect.stringContaining('NODE_ENV is development') as string
+      expect(child.reports).toEqual([['second_', [warning]]])
+    })
+
+    test('calls that are under way end with the options that they began with', async () => {
+      const child = await runScript(
+        `${warned}
+         ${configured('first')}
+         const calls = Array.from({ length: 20 }, () => api.createApiKey({ name: 'n', clientId: 'c' }))
+         for (let n = 0; n < 5; n++) api.configure({ prefixes: ['p' + n], flushIntervalMs: 600000 })
+         const made = await Promise.all(calls)
+         const last = await api.createApiKey({ name: 'n', clientId: 'c' })
+         const { valid } = await api.verifyApiKey(last.key)
+         const again = await api.verifyApiKey(last.key)
+         report([made.every(({ key }) => key.startsWith('first_')), last.key.slice(0, 3), valid, again.valid])
+         await api.close()`,
+        { env: env() },
+      )
+      expect(child, child.stderr).toMatchObject({ code: 0 })
+      expect(child.reports).toEqual([[true, 'p4_', true, true]])
+    })
+  })
+
   test('with other options is refused before the first call too', () => {
     configureWith()
     expect(thrownBy(() => configureWith({ poolMax: 2 })).code).toBe('CONFIGURATION')

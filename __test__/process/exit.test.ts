@@ -72,6 +72,26 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(await usesOf(key)).toBe(2 * USES)
   })
 
+  const alone = `process.on('${signal}', () => {
+    if (process.listeners('${signal}').length === 1) process.exit(5)
+  });`
+  const cleansUp = `require('signal-exit').onExit(() => report('cleaned up'));`
+  const others: [string, string, Partial<Ended>][] = [
+    ['ends it only if it is alone, added before', `${alone} ${verify()}`, { code: 5 }],
+    ['ends it only if it is alone, added after', `${verify()} ${alone}`, { code: 5 }],
+    ['cleans up, added before', `${cleansUp} ${verify()}`, { code: null, signal }],
+    ['cleans up, added after', `${verify()} ${cleansUp}`, { code: null, signal }],
+  ]
+  test.each(others)('ends a process in which a listener %s', async (_, source, expected) => {
+    const key = await newKey()
+    const child = await running(key, source)
+    child.signal(signal)
+    const end = await child.ended
+    expect(end).toMatchObject({ ...expected, ...silent })
+    expect(end.reports.slice(1)).toEqual(source.includes(cleansUp) ? ['cleaned up'] : [])
+    expect(await usesOf(key)).toBe(USES)
+  })
+
   test('ends a process with two copies of the package', async () => {
     const key = await newKey()
     const second = `

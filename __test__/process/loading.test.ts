@@ -19,6 +19,7 @@ test('the package exports exactly what is documented', async () => {
   const names = Object.keys(addon).sort()
   expect(names).toMatchInlineSnapshot(`
     [
+      "ApiKeyError",
       "close",
       "configure",
       "createAdminToken",
@@ -27,6 +28,7 @@ test('the package exports exactly what is documented', async () => {
       "flush",
       "getApiKey",
       "health",
+      "isApiKeyError",
       "listAdminTokens",
       "listApiKeys",
       "listAuditEvents",

@@ -16,7 +16,7 @@ beforeAll(async () => {
   for (let from = 0; from < ROWS; from += 100_000) {
     await setting.sql(
       `INSERT INTO "ApiKey" ("id", "key", "lookup", "clientId", "name", "updatedAt")
-       SELECT 'mass-' || n, 'hash-' || n, 'lookup-' || n, 'mass', 'Mass', now()
+       SELECT 'mass-' || n, '$argon2id$' || n, 'lookup-' || n, 'mass', 'Mass', now()
        FROM generate_series($1::int, $1::int + 99999) AS n`,
       [from],
     )

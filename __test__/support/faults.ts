@@ -6,6 +6,7 @@ export interface Fault extends Error {
   code: string
   status: number
   retryAfterMs?: number
+  keyId?: string
   issues?: { path: string; message: string }[]
 }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { addon } from './addon.js'
 import type { Database } from './database.js'
 
@@ -23,7 +23,9 @@ export async function textColumns(sql: Sql): Promise<Column[]> {
 }
 
 /** The shapes in which a text gets into such a column, as parameters. */
-function shapesOf(type: Column['type'], text: string): unknown[] {
+function shapesOf({ type, column }: Column, text: string): unknown[] {
+  // Plaintext, and what is taken for a hash.
+  if (column === 'key') return [text, `$argon2id$${text}`]
   if (type === 'ARRAY') return [[text], Array.from({ length: 500 }, () => text.slice(0, 1_000))]
   if (type === 'jsonb') return [JSON.stringify(text), JSON.stringify({ [text]: [text] })]
   return [text]
@@ -62,14 +64,14 @@ const make: Record<string, (sql: Sql) => Promise<Made>> = {
 
 /** Rows of ours into which another writer has put the text, one for each shape of it. */
 export async function tamperedRows(sql: Sql, at: Column, text: string): Promise<Made[]> {
-  const rows = shapesOf(at.type, text).map(async (value): Promise<Made[]> => {
+  const rows = shapesOf(at, text).map(async (value): Promise<Made[]> => {
     const row = await make[at.table]!(sql)
     const update = `UPDATE "${at.table}" SET "${at.column}" = $1 WHERE "id" = $2`
     if (await stored(() => sql(update, [value, row.id])))
       return [at.column === 'id' ? { ...row, id: text } : row]
     // An index can hold only this much of it.
-    if (text.length < 1_000 || !(await stored(() => sql(update, [text.slice(0, 800), row.id]))))
-      return []
+    const short = typeof value === 'string' ? value.slice(0, 800) : text.slice(0, 800)
+    if (text.length < 1_000 || !(await stored(() => sql(update, [short, row.id])))) return []
     return [at.column === 'id' ? { ...row, id: text.slice(0, 800) } : row]
   })
   return (await Promise.all(rows)).flat()
@@ -95,19 +97,32 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     ],
   ],
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
-  'spent.key_id': (text) => ['(key_id, epoch, spent, full_at) VALUES ($1, 0, 1, now())', [text]],
+  'spent.key_id': (text) => [
+    '(key_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
+    [text],
+  ],
   'usage_batches.process': (text) => ['(process, batch) VALUES ($1, 1)', [text]],
   'usage_batches.skipped': (text) => [
     '(process, batch, skipped) VALUES ($1, 1, $2)',
     [id(), [text]],
   ],
   'signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
+  'idempotency_keys.key_id': (text) => [
+    '(digest, input, key_id, used_at) VALUES ($1, $1, $2, now())',
+    [randomBytes(32), text],
+  ],
+  // Its only row is there already.
+  'change_log.id': (text) => [
+    `(system, pruned_before) VALUES (0, '0') ON CONFLICT (one) DO UPDATE SET id = $1`,
+    [text],
+  ],
 }
 
 /** Puts the text into that column; answers whether it could be stored. */
 export function insertInto(sql: Sql, name: string, text: string): Promise<boolean> {
   const [rest, values] = inserts[name]!(text)
+  const conflict = rest.includes('ON CONFLICT') ? '' : 'ON CONFLICT DO NOTHING'
   return stored(() =>
-    sql(`INSERT INTO sophra_api_keys.${name.split('.')[0]} ${rest} ON CONFLICT DO NOTHING`, values),
+    sql(`INSERT INTO sophra_api_keys.${name.split('.')[0]} ${rest} ${conflict}`, values),
   )
 }

@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -22,8 +22,15 @@ export interface Pgbouncer {
   stop(): Promise<void>
 }
 
-/** A real PgBouncer in transaction mode, with far fewer connections than it has clients. */
-export async function startPgbouncer(databaseUrl: string, poolSize = 3): Promise<Pgbouncer> {
+/**
+ * A real PgBouncer in transaction mode, with far fewer connections than it has clients. `more` are lines of its settings, for
+ * its section `pgbouncer`.
+ */
+export async function startPgbouncer(
+  databaseUrl: string,
+  poolSize = 3,
+  more = '',
+): Promise<Pgbouncer> {
   const target = new URL(databaseUrl)
   const folder = await mkdtemp(join(tmpdir(), 'pgbouncer-'))
   const settings = join(folder, 'pgbouncer.ini')
@@ -42,6 +49,7 @@ admin_users = ${target.username}
 pool_mode = transaction
 default_pool_size = ${poolSize}
 server_login_retry = 0.1
+${more}
 `,
   )
   // It refuses to run as root.
@@ -70,7 +78,8 @@ server_login_retry = 0.1
       await client.end()
     }
   }
-  await eventually(() => ask(at('postgres'), 'SELECT 1'))
+  if (!more.includes('auth_')) await eventually(() => ask(at('postgres'), 'SELECT 1'))
+  else await eventually(() => reach(port))
   return {
     url: `${at(target.pathname.slice(1))}?pgbouncer=true`,
     console: (command) => ask(at('pgbouncer'), command),
@@ -79,6 +88,15 @@ server_login_retry = 0.1
       await exited
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+async function reach(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+  } finally {
+    socket.destroy()
   }
 }
 

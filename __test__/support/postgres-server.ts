@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,22 @@ export class Server {
     // The server's account has to pass through it.
     await chmod(folder, 0o755)
     const dataDir = join(folder, 'data')
+    return new Server(folder, await startPostgres({ dataDir, durable: false }))
+  }
+
+  /** A standby of this server, which is stopped for a moment to be copied. */
+  async standby(): Promise<Server> {
+    const folder = await mkdtemp(join(tmpdir(), 'standby-'))
+    await chmod(folder, 0o755)
+    const dataDir = join(folder, 'data')
+    const { port, password } = new URL(this.url)
+    await this.stop()
+    execFileSync('cp', ['-a', this.path(''), dataDir])
+    const primary = `host=127.0.0.1 port=${port} user=postgres password=${decodeURIComponent(password)}`
+    // The files exist already, or are written over, so that they keep their owner.
+    appendFileSync(join(dataDir, 'postgresql.auto.conf'), `primary_conninfo = '${primary}'\n`)
+    execFileSync('cp', ['-a', join(dataDir, 'PG_VERSION'), join(dataDir, 'standby.signal')])
+    await this.restart()
     return new Server(folder, await startPostgres({ dataDir, durable: false }))
   }
 

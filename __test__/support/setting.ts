@@ -35,8 +35,9 @@ export interface Cost {
   statements: string[]
 }
 
-/** The change log, the usage flush, the listener, and the frames around a statement. */
-const BESIDE = /sophra_api_keys\.(changes|usage_batches)|^(LISTEN|BEGIN|COMMIT|SET) ?/
+/** The change log and its check, the usage flush, the search for hashes without a lookup, the listener, and the frames around a statement. */
+const BESIDE =
+  /sophra_api_keys\.(change_log|changes|usage_batches)|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^(LISTEN|BEGIN|COMMIT|SET) ?/
 
 /** Gives the test file its setting. The limiter never suspends, unless a file asks for it. */
 export function useSetting(options: Options = {}): Setting {

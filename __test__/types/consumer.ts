@@ -1,5 +1,6 @@
 // Compiled, never run: what an application writes against the published types.
 import {
+  ApiKeyError,
   close,
   configure,
   createAdminToken,
@@ -8,6 +9,7 @@ import {
   flush,
   getApiKey,
   health,
+  isApiKeyError,
   listAdminTokens,
   listApiKeys,
   listAuditEvents,
@@ -146,6 +148,7 @@ export async function verify(): Promise<string> {
   // @ts-expect-error only of a valid key
   void answer.clientId
   switch (answer.code) {
+    case 'MISSING_KEY':
     case 'INVALID_KEY':
     case 'EXPIRED':
     case 'DISABLED':
@@ -154,6 +157,7 @@ export async function verify(): Promise<string> {
     case 'RATE_LIMITED':
     case 'SUSPENDED':
     case 'THROTTLED':
+    case 'MISSING_KEY':
       return answer.message
     default:
       return unreachable(answer)
@@ -179,7 +183,7 @@ export async function admin(): Promise<void> {
     void [permissions, answer.tokenId, answer.name]
   } else {
     const status: 401 | 403 = answer.status
-    const code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' = answer.code
+    const code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' | 'MISSING_TOKEN' = answer.code
     void [status, code, answer.message]
   }
   const tokens: AdminToken[] = await listAdminTokens()
@@ -199,4 +203,25 @@ export async function operate(): Promise<void> {
   void [applied.length + adopted + remaining, state, problems.join(), staleForMs, usagePending]
   await flush()
   await close()
+}
+
+export async function errors(
+  headers: Record<string, string | string[] | undefined>,
+): Promise<void> {
+  try {
+    await verifyApiKey(headers['x-api-key'])
+    await verifyApiKey(new Headers().get('x-api-key'))
+    await verifyAdminToken(headers['x-admin-token'])
+    // @ts-expect-error no header holds a number
+    await verifyApiKey(5)
+  } catch (error) {
+    if (isApiKeyError(error)) void (error.issues satisfies { path: string }[] | undefined)
+    if (error instanceof ApiKeyError) void (error.retryAfterMs satisfies number | undefined)
+    // @ts-expect-error not narrowed
+    void error.code
+  }
+  const result = await verifyApiKey('key')
+  if (!result.valid && result.code === 'MISSING_KEY') void (result.status satisfies number)
+  const window: number | undefined = result.rateLimit?.windowSeconds
+  void window
 }

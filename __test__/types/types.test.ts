@@ -14,6 +14,6 @@ test("the published types serve a strict application's code, and refuse what is 
 
 test('what the types declare is what the package exports', () => {
   const types = readFileSync(path('../../index.d.ts'), 'utf8')
-  const declared = [...types.matchAll(/^export declare (?:function|const) (\w+)/gm)]
+  const declared = [...types.matchAll(/^export declare (?:function|const|class) (\w+)/gm)]
   expect(declared.map(([, name]) => name).sort()).toEqual(Object.keys(addon).sort())
 })

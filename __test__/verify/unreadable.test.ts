@@ -12,8 +12,8 @@ const told: Event[] = []
 afterAll(onEvent((event) => void (event.type === 'key.unreadable' && told.push(event))))
 
 const SALT_AND_OUTPUT = 'AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
-const phc = (params: string, version = 'v=19', name = 'argon2id'): string =>
-  `$${name}$${version}$${params}$${SALT_AND_OUTPUT}`
+const phc = (params: string, version = 'v=19'): string =>
+  `$argon2id$${version}$${params}$${SALT_AND_OUTPUT}`
 
 const absurd: [string, string][] = [
   ['4 TiB of memory', phc('m=4294967295,t=1,p=1')],
@@ -23,10 +23,8 @@ const absurd: [string, string][] = [
   ['too many lanes', phc('m=262144,t=1,p=16777215')],
   ['no memory', phc('m=0,t=0,p=0')],
   ['a negative number', phc('m=-8,t=1,p=1')],
-  ['another algorithm', phc('m=8,t=1,p=1', 'v=19', 'argon2i')],
   ['an old version', phc('m=8,t=1,p=1', 'v=16')],
-  ['no hash at all', 'hunter2'],
-  ['nothing', ''],
+  ['nothing behind the name', '$argon2id$'],
   ['an output of a kilobyte', `${phc('m=8,t=1,p=1')}${'A'.repeat(1_000)}`],
   ['a salt of a kilobyte', `$argon2id$v=19$m=8,t=1,p=1$${'A'.repeat(1_000)}$${'A'.repeat(43)}`],
 ]

@@ -66,7 +66,8 @@ test.each([
   await server.restore()
   before()
   await server.restart()
-  await after()
+  // It may still be recovering.
+  await eventually(after)
   tap.mend()
 
   await eventually(async () => {

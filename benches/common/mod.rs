@@ -66,9 +66,10 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let row = service.cache.row(&id, read_at).expect("a row");
     let hash = StoredHash::new(HASH.to_owned());
     let policy = policy(Arc::clone(&row.key_id), rate_limit);
+    let bytes = policy.bytes();
     let cached = CachedKey::new(policy, Some(&hash), None);
     service
         .cache
-        .insert(service.cache.key(key.expose()), cached, row, read_at);
+        .insert(service.cache.key(key.expose()), cached, bytes, row, read_at);
     key
 }

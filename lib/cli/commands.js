@@ -10,9 +10,12 @@ const commands = {
     () => require('./migrate.js'),
   ],
   doctor: ['Find problems, and say how to solve them', () => require('./doctor.js')],
+  health: ['Check whether the package works', () => require('./health.js')],
+  audit: ['Read the audit log', () => require('./audit.js')],
   check: ['Check whether a text is a well-formed key; no database', () => require('./check.js')],
   'keys create': ['Issue a key', () => require('./keys/create.js')],
   'keys list': ['List and search keys', () => require('./keys/list.js')],
+  'keys find': ['Find keys by their beginning', () => require('./keys/find.js')],
   'keys show': ['Show all fields of a key', () => require('./keys/show.js')],
   'keys update': ['Change a key', () => require('./keys/update.js')],
   'keys rotate': ['Replace a key with a new one', () => require('./keys/rotate.js')],
@@ -29,7 +32,8 @@ const groups = ['keys', 'admin-tokens']
 function find(args) {
   const words = groups.includes(args[0]) ? 2 : 1
   const name = args.slice(0, words).join(' ')
-  if (commands[name]) return { name, command: commands[name][1](), rest: args.slice(words) }
+  if (Object.hasOwn(commands, name))
+    return { name, command: commands[name][1](), rest: args.slice(words) }
   if (words === 2) return { group: groupOf(args[0], args[1]) }
   const firstWords = [...new Set(Object.keys(commands).map((name) => name.split(' ')[0]))]
   throw new UsageError(`There is no such command${suggestion(args[0], firstWords)}`)

@@ -1,6 +1,7 @@
 'use strict'
 
 const { Exit } = require('./errors.js')
+const { counted } = require('./output.js')
 
 const marks = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], problem: ['red', 'problem'] }
 
@@ -21,9 +22,12 @@ uses. Exit code 0: no problem, possibly warnings; 1: at least one problem.`,
     else for (const finding of shown) print(finding, output)
     const count = (status) => findings.filter((finding) => finding.status === status).length
     if (!output.json) {
-      output.note(
-        `${findings.length} checks: ${count('problem')} problems, ${count('warning')} warnings`,
-      )
+      const [checks, problems, warnings] = [
+        counted(findings.length, 'check'),
+        counted(count('problem'), 'problem'),
+        counted(count('warning'), 'warning'),
+      ]
+      output.note(`${checks}: ${problems}, ${warnings}`)
     }
     return count('problem') > 0 ? Exit.negative : Exit.ok
   },

@@ -29,6 +29,8 @@ const exitCodes = {
   USAGE: Exit.usage,
   INVALID_INPUT: Exit.usage,
   NOT_FOUND: Exit.negative,
+  CONFLICT: Exit.negative,
+  IDEMPOTENCY_KEY_REUSED: Exit.usage,
   CONFIGURATION: Exit.unavailable,
   DATABASE_UNAVAILABLE: Exit.unavailable,
   OVERLOADED: Exit.unavailable,
@@ -43,9 +45,14 @@ const flags = {
   permissions: '--permission',
   expiresInSeconds: '--expires',
   gracePeriodSeconds: '--grace',
+  idempotencyKey: '--idempotency-key',
   search: '--search',
   cursor: '--cursor',
   limit: '--limit',
+  keyId: '--id',
+  type: '--type',
+  from: '--from',
+  to: '--to',
   ip: '--ip',
   cost: '--cost',
 }
@@ -55,7 +62,7 @@ const hints = { CONFIGURATION: findCause, DATABASE_UNAVAILABLE: findCause }
 
 /** Prints an error to standard error, and returns the exit code. */
 function report(error, output) {
-  const code = exitCodes[error?.code] ? error.code : 'INTERNAL'
+  const code = Object.hasOwn(exitCodes, error?.code ?? '') ? error.code : 'INTERNAL'
   const lines = error?.issues
     ? error.issues.map(issueText)
     : [error?.message ?? 'An unknown error occurred']

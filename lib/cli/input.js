@@ -6,9 +6,10 @@ const { UsageError } = require('./errors.js')
 /** Keys and tokens are far shorter. The bound leaves room to recognise a longer text as none, and keeps memory small. */
 const MAX_LENGTH = 64 * 1024
 
-/** Reads a key or token: typed unseen at a terminal, otherwise all of standard input without its last line end. */
+/** Reads a key: typed unseen at a terminal, otherwise all of standard input. White space around it is not part of it. */
 async function readSecret(what) {
-  const text = process.stdin.isTTY ? await typed(`${what}: `) : await piped()
+  const read = process.stdin.isTTY ? await typed(`${what}: `) : await piped()
+  const text = read.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '')
   if (text === '') {
     throw new UsageError(`The ${what} is read from standard input, which was empty`)
   }
@@ -25,9 +26,7 @@ async function piped() {
       throw new UsageError('Standard input is too long to be a key or token')
     }
   }
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '')
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** Reads a line from the terminal without showing it. */

@@ -1,6 +1,7 @@
 'use strict'
 
 const { Exit, UsageError } = require('./errors.js')
+const { are } = require('./output.js')
 const { number } = require('./values.js')
 
 module.exports = {
@@ -64,7 +65,7 @@ function print({ applied, adopted, remaining, allPermissions = [] }, options, ou
   if (remaining === 0) return
   output.note(
     options.adopt
-      ? `${remaining} rows are still plaintext: they were changed in the meantime, or cannot be keys. Repeat the command, then run doctor.`
-      : `${remaining} rows of an older implementation are plaintext. --adopt replaces them with hashes.`,
+      ? `${are(remaining, 'row')} still plaintext: locked, or another row holds the same key. Repeat the command, then run doctor.`
+      : `${are(remaining, 'row')} plaintext of an older implementation. --adopt replaces it with a hash.`,
   )
 }

@@ -89,4 +89,10 @@ function text(value) {
 /** A name, quoted in a question. */
 const quoted = (text) => `"${shortened(escaped(text))}"`
 
-module.exports = { createOutput, quoted }
+/** A number with its noun: `1 problem`, `2 problems`. */
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+/** The beginning of a sentence: `1 row is`, `2 rows are`. */
+const are = (count, noun) => `${counted(count, noun)} ${count === 1 ? 'is' : 'are'}`
+
+module.exports = { are, counted, createOutput, quoted }

@@ -43,16 +43,15 @@ function parse(name, command, args) {
   return { options, positionals }
 }
 
-function take(options, known, { name, value, inlineValue }, fail) {
+/** What was typed is not repeated if it may be a secret: those have capitals or digits, or are long. */
+const looksLikeOption = (name) => /^[a-z][a-z-]{0,19}$/.test(name)
+
+function take(options, known, { name, rawName, value, inlineValue }, fail) {
   const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (!option) {
-    // The option is not repeated, since what was typed may be a secret.
-    return fail(
-      `There is no such option${suggestion(
-        `--${name}`,
-        Object.keys(known).map((known) => `--${known}`),
-      )}`,
-    )
+    const choices = Object.keys(known).map((known) => `--${known}`)
+    const which = looksLikeOption(name) ? `option ${rawName}` : 'such option'
+    return fail(`There is no ${which}${suggestion(`--${name}`, choices)}`)
   }
   if (option.type === 'boolean') {
     if (value !== undefined) fail(`--${name} takes no value`)
@@ -77,6 +76,7 @@ function take(options, known, { name, value, inlineValue }, fail) {
 
 function check(command, options, positionals, fail) {
   const wanted = command.positionals ?? []
+  const required = wanted.filter((name) => !isOptional(name))
   if (positionals.length > wanted.length) {
     // The argument is not repeated, since it may be a key.
     fail(
@@ -85,10 +85,14 @@ function check(command, options, positionals, fail) {
         : `There are too many arguments: expected ${wanted.join(' ') || 'only options'}`,
     )
   }
-  if (positionals.length < wanted.length) fail(`${wanted[positionals.length]} is missing`)
-  for (const [name, { required }] of Object.entries(command.options ?? {})) {
-    if (required && options[name] === undefined) fail(`--${name} is missing`)
-  }
+  const absent = Object.entries(command.options ?? {}).filter(
+    ([name, { required }]) => required && options[name] === undefined,
+  )
+  const missing = [...required.slice(positionals.length), ...absent.map(([name]) => `--${name}`)]
+  if (missing.length > 0) fail(missing.map((what) => `${what} is missing`).join(', '))
 }
+
+/** An argument in brackets may be left out. */
+const isOptional = (name) => name.startsWith('[')
 
 module.exports = { common, parse }

@@ -44,6 +44,9 @@ async function dispatch(args, output) {
 async function runCommand(command, parsed, output) {
   if (command.offline) return command.run(parsed, output)
   const addon = require('./addon.js')
+  addon.onEvent(({ type, message }) => {
+    if (type === 'migration.waiting') output.note(message)
+  })
   try {
     return await command.run(parsed, output, addon)
   } finally {

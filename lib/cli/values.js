@@ -10,12 +10,14 @@ function seconds(text) {
   return count === undefined ? undefined : Number(count) * (units[unit] ?? 1)
 }
 
-/** An instant with a time zone, the beginning of a day in UTC, or a time from now. */
-function instant(text) {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return valid(`${text}T00:00:00Z`)
+/**
+ * An instant with a time zone, or a distance from now: `1` for the future, `-1` for the past. A day alone is none: it could mean its
+ * beginning or its end, somewhere.
+ */
+const instant = (direction) => (text) => {
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$/.test(text)) return valid(text)
-  const ahead = /[smhdw]$/.test(text) ? seconds(text) : undefined
-  return ahead === undefined ? undefined : valid(Date.now() + ahead * 1000)
+  const distance = /[smhdw]$/.test(text) ? seconds(text) : undefined
+  return distance === undefined ? undefined : valid(Date.now() + direction * distance * 1000)
 }
 
 function valid(time) {
@@ -46,9 +48,14 @@ const duration = {
 }
 const date = {
   value: '<when>',
-  read: instant,
-  rule: 'must be like 30d, 2027-01-31 (UTC) or 2027-01-31T12:00:00Z',
+  read: instant(1),
+  rule: 'must be a time from now like 30d, or an instant with a time zone like 2027-01-31T12:00:00Z',
+}
+const past = {
+  value: '<when>',
+  read: instant(-1),
+  rule: 'must be a time ago like 24h, or an instant with a time zone like 2027-01-31T12:00:00Z',
 }
 const json = { value: '<json>', read: object, rule: 'must be a JSON object' }
 
-module.exports = { date, duration, json, list, number, text }
+module.exports = { date, duration, json, list, number, past, text }

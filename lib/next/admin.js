@@ -1,13 +1,14 @@
 'use strict'
 
 const { verifyAdminToken } = require('../../index.js')
-const { insufficientPermission, invalidToken } = require('../constants.js')
+const { insufficientPermission, missingToken } = require('../constants.js')
 const { clientOf } = require('./client-ip.js')
-const { checkHandler, checkOptions } = require('./options.js')
+const { checkAdminOptions, checkHandler } = require('./options.js')
 const responses = require('./responses.js')
 
 const CHALLENGE = 'AdminToken realm="API", header="x-admin-token"'
-const MISSING = { ...invalidToken, message: 'Missing required header: x-admin-token' }
+const HINT = 'Send x-admin-token: <token>'
+const HINT_NOT_BEARER = 'Admin tokens are not read from Authorization: send x-admin-token: <token>'
 
 /**
  * Guards a route: the handler runs only for an admin who holds the permission, and finds the admin in `context.admin`. If a
@@ -15,10 +16,7 @@ const MISSING = { ...invalidToken, message: 'Missing required header: x-admin-to
  */
 exports.withAdminAuth = (handler, options = {}) => {
   checkHandler('withAdminAuth', handler)
-  const { permission, authorize } = checkOptions('withAdminAuth', options, [
-    'permission',
-    'authorize',
-  ])
+  const { permission, authorize } = checkAdminOptions('withAdminAuth', options)
   return responses.routeHandler(async (request, context) => {
     const token = request.headers.get('x-admin-token')
     const result = token
@@ -48,13 +46,20 @@ async function byAuthorize(request, permission, authorize) {
     if (typeof error?.digest === 'string' || error?.name === 'ApiKeyError') throw error
     return { refusal: responses.internalError(error) }
   }
-  if (!admin) return { refusal: responses.unauthorized(CHALLENGE, MISSING) }
+  if (!admin) return { refusal: missing(request) }
   if (!holds(admin, permission)) return { refusal: responses.failure(insufficientPermission) }
   return { admin }
 }
 
-/** Whether a returned value describes an admin. A value that is merely truthy does not. */
-function isAdmin({ name, permissions }) {
+function missing(request) {
+  const hint = request.headers.get('authorization') ? HINT_NOT_BEARER : HINT
+  return responses.unauthorized(CHALLENGE, { ...missingToken, hint })
+}
+
+/** Whether a returned value describes an admin. A value that is merely truthy does not, nor does an inherited field count. */
+function isAdmin(value) {
+  if (!Object.hasOwn(value, 'name') || !Object.hasOwn(value, 'permissions')) return false
+  const { name, permissions } = value
   const texts = (list) => Array.isArray(list) && list.every((text) => typeof text === 'string')
   return typeof name === 'string' && texts(permissions)
 }

@@ -1,10 +1,9 @@
 'use strict'
 
-const native = require('../addon.js')
-const { invalidKey } = require('../constants.js')
+const { missingKey } = require('../constants.js')
 const { verifyApiKey } = require('../../index.js')
 const { clientOf } = require('./client-ip.js')
-const { checkHandler, checkOptions } = require('./options.js')
+const { checkHandler, checkKeyOptions } = require('./options.js')
 const responses = require('./responses.js')
 
 const CHALLENGE = 'Bearer realm="API"'
@@ -13,13 +12,14 @@ const POLICY = '"api-key"'
 /** Guards a route: the handler runs only for a valid API key, and finds its verification in `context.apiKey`. */
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
-  const { scopes, cost } = checkOptions('withApiKey', options, ['scopes', 'cost'])
+  const { scopes, cost } = checkKeyOptions('withApiKey', options)
   return responses.routeHandler(async (request, context) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
-    if (!key) return missing()
+    if (!key) return missing(request)
     const { ip, claimedIp, path } = clientOf(request)
     const about = { ip, claimedIp, scopes, cost, path }
     const apiKey = await responses.byGuard(verifyApiKey(key, about))
+    // Which key it was is for the app only.
     if (!apiKey.valid) return refused(apiKey)
     const response = await handler(request, { ...context, apiKey })
     return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
@@ -31,9 +31,12 @@ function bearerToken(request) {
   return /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
 }
 
-function missing() {
-  const message = 'Missing required header: x-api-key'
-  return responses.unauthorized(CHALLENGE, { ...invalidKey, message })
+/** Names what was expected: `Authorization` may hold another scheme. */
+function missing(request) {
+  const hint = request.headers.get('authorization')
+    ? 'The Authorization header holds no Bearer token: send Authorization: Bearer <key>, or x-api-key: <key>'
+    : 'Send x-api-key: <key>, or Authorization: Bearer <key>'
+  return responses.unauthorized(CHALLENGE, { ...missingKey, hint })
 }
 
 function refused(refusal) {
@@ -43,14 +46,13 @@ function refused(refusal) {
 }
 
 /** The headers of draft-ietf-httpapi-ratelimit-headers-11. There are none if the result has no rate limit. */
-function rateLimitOf({ keyId, rateLimit, retryAfterMs = Infinity }) {
+function rateLimitOf({ rateLimit, retryAfterMs = Infinity }) {
   if (!rateLimit) return {}
-  const { limit, remaining, resetMs } = rateLimit
-  const window = native.rateLimitWindow(keyId)
+  const { limit, remaining, resetMs, windowSeconds } = rateLimit
   // `Retry-After` must not be earlier than the reset that the header announces.
   const resetSeconds = Math.ceil(Math.min(resetMs, retryAfterMs) / 1000)
   return {
-    'RateLimit-Policy': `${POLICY};q=${limit}${window > 0 ? `;w=${window}` : ''}`,
+    'RateLimit-Policy': `${POLICY};q=${limit};w=${windowSeconds}`,
     RateLimit: `${POLICY};r=${remaining};t=${resetSeconds}`,
   }
 }

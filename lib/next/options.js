@@ -2,26 +2,52 @@
 
 // The options of a guard are checked when it is made: a misspelt option would let in requests that it should refuse.
 
-const checks = {
-  scopes: (value) => Array.isArray(value) && value.every(isText),
-  cost: (value) => Number.isInteger(value) && value >= 1,
-  permission: isText,
-  authorize: (value) => typeof value === 'function',
-}
+const native = require('../addon.js')
+const { isApiKeyError, unwrap } = require('../errors.js')
 
-function isText(value) {
-  return typeof value === 'string' && value !== ''
+/** What the addon does not check. */
+const checks = {
+  authorize: (value) => typeof value === 'function',
+  compat: (value) => value === 'prisma',
 }
 
 exports.checkHandler = (name, handler) => {
   if (typeof handler !== 'function') throw new TypeError(`${name}: the handler must be a function`)
 }
 
-/** Returns the options, unless one of them is unknown or has a wrong value; `undefined` is a wrong value too. */
-exports.checkOptions = (name, options, known) => {
-  for (const [option, value] of Object.entries(options)) {
+/** Returns the options, unless one of them is unknown or has a wrong value; `undefined` and `null` are wrong values too. */
+function checkOptions(name, options, known) {
+  const own = Object.entries(options)
+  for (const [option, value] of own) {
     if (!known.includes(option)) throw new TypeError(`${name}: '${option}' is not a known option`)
-    if (!checks[option](value)) throw new TypeError(`${name}: '${option}' has a wrong value`)
+    const isGood = checks[option] ?? ((value) => value !== undefined && value !== null)
+    if (!isGood(value)) throw new TypeError(`${name}: '${option}' has a wrong value`)
   }
-  return options
+  // Without a prototype: an absent option must not be found in a polluted one.
+  return Object.assign(Object.create(null), Object.fromEntries(own))
+}
+
+/** The requirements of a guard are those of each request, so the addon checks them now by the rules that it has then. */
+function checkRequirements(name, requirements, check) {
+  try {
+    unwrap(check(requirements))
+  } catch (error) {
+    if (!isApiKeyError(error) || !error.issues) throw error
+    const [{ path, message }] = error.issues
+    throw new TypeError(`${name}: '${path}' has a wrong value: it ${message}`)
+  }
+}
+
+exports.checkOptions = checkOptions
+
+exports.checkKeyOptions = (name, options) => {
+  const checked = checkOptions(name, options, ['scopes', 'cost'])
+  checkRequirements(name, checked, native.checkKeyGuard)
+  return checked
+}
+
+exports.checkAdminOptions = (name, options) => {
+  const checked = checkOptions(name, options, ['permission', 'authorize'])
+  checkRequirements(name, { permission: checked.permission }, native.checkAdminGuard)
+  return checked
 }

@@ -4,6 +4,7 @@
 
 const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
 
+const UNAVAILABLE = 'The database is unavailable'
 const CACHE_CONTROL = 'Cache-Control'
 
 /** A JSON response that must not be stored: it may hold a key, or say who holds which permission. */
@@ -11,10 +12,19 @@ function json(body, status = 200, headers = {}) {
   return Response.json(body, { status, headers: { [CACHE_CONTROL]: 'no-store', ...headers } })
 }
 
+/** The same of a body that is JSON already. */
+function jsonStream(body, headers = {}) {
+  const fixed = { 'Content-Type': 'application/json', [CACHE_CONTROL]: 'no-store' }
+  return new Response(body, { headers: { ...fixed, ...headers } })
+}
+
 /** The response for a refusal or an error. */
-function failure({ status, code, message, issues, retryAfterMs }, headers = {}) {
+function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  return json({ error: message, code, issues }, status, { ...retryAfter, ...headers })
+  const body = { error: message, code, hint, issues }
+  // A refusal knows the key too, but its id is not the client's business.
+  if (code === 'CONFLICT') body.keyId = keyId
+  return json(body, status, { ...retryAfter, ...headers })
 }
 
 /** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
@@ -58,8 +68,13 @@ async function attempt(respond, request, context) {
     return await respond(request, context)
   } catch (error) {
     if (error?.name !== 'ApiKeyError') throw error
-    return error.status === 500 ? internalError(error) : failure(error)
+    return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
   }
+}
+
+/** Where the database is, and why it cannot be reached, is for the operator only: the event says it. */
+function withoutPlace(error) {
+  return error.message.startsWith(UNAVAILABLE) ? { ...error, message: UNAVAILABLE } : error
 }
 
 /** Adds `no-store` if the handler has not set `Cache-Control`: caches do not tell clients apart by `x-api-key`. */
@@ -93,6 +108,7 @@ module.exports = {
   internalError,
   invalidInput,
   json,
+  jsonStream,
   routeHandler,
   unauthorized,
   withHeaders,

@@ -7,18 +7,22 @@ const { withAdminAuth } = require('./admin.js')
 const { readObject } = require('./body.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
-const { invalidInput, json } = require('./responses.js')
+const { invalidInput, json, jsonStream } = require('./responses.js')
 
 /**
- * Which fields of a body each method passes on; the others are ignored. POST takes those that may be set. PUT and PATCH leave
- * out those that GET shows and nobody may set, so that a key can be sent back as it was read; PATCH may clear the clearable ones.
+ * Which fields of a body each method passes on; the others are ignored. All leave out those that GET shows and that cannot be
+ * set, so that a key can be sent back as it was read; PATCH may clear the clearable ones. The addon refuses unknown fields. The
+ * app that used Prisma ignored them in POST.
  */
-function acceptedFields() {
+function acceptedFields(compat) {
   // Loaded here, since an app that only guards its own routes does not need it.
-  const { clearable, readOnly, settable } = require('../key-fields.js')
+  const { clearable, identity, readOnly, settable } = require('../key-fields.js')
   const except = (names) => (name) => !names.includes(name)
   return {
-    forPost: (name) => settable.includes(name),
+    forPost:
+      compat === 'prisma'
+        ? (name) => settable.includes(name)
+        : except([...identity, ...readOnly, ...clearable]),
     forPut: except([...readOnly, ...clearable]),
     forPatch: except(readOnly),
   }
@@ -26,8 +30,8 @@ function acceptedFields() {
 
 /** The handlers of `/api/keys`. */
 exports.apiKeyRoutes = (options = {}) => {
-  const { authorize } = checkOptions('apiKeyRoutes', options, ['authorize'])
-  const { forPost, forPut, forPatch } = acceptedFields()
+  const { authorize, compat } = checkOptions('apiKeyRoutes', options, ['authorize', 'compat'])
+  const { forPost, forPut, forPatch } = acceptedFields(compat)
   const guarded = (permission, handler) =>
     withAdminAuth(handler, authorize ? { permission, authorize } : { permission })
   return {
@@ -41,25 +45,40 @@ exports.apiKeyRoutes = (options = {}) => {
 
 /** The body is an array, so the `Link` header announces the next page. */
 async function list(request) {
-  const { limit, ...filters } = Object.fromEntries(new URL(request.url).searchParams)
-  const wanted = readLimit(limit)
+  const query = queryOf(request)
+  const wanted = readLimit(query.limit)
   if (wanted.problem) return invalidInput(wanted.problem, 'limit')
-  const { keys, nextCursor } = await listKeys(filters, wanted.limit)
-  return json(keys, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
+  const { body, nextCursor } = await listKeys(query, wanted.limit)
+  return jsonStream(body, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
+}
+
+/** Without a prototype: an absent parameter must not be found in a polluted one. */
+function queryOf(request) {
+  const parameters = Object.fromEntries(new URL(request.url).searchParams)
+  return Object.assign(Object.create(null), parameters)
 }
 
 function createFrom(accepts) {
   return async (request, { admin }) => {
     const { value, refusal } = await readObject(request)
-    return refusal ?? json(await createApiKey(pick(value, accepts), by(admin)), 201)
+    if (refusal) return refusal
+    const idempotencyKey = idempotencyKeyOf(request)
+    const header = idempotencyKey === null ? {} : { idempotencyKey }
+    return json(await createApiKey({ ...pick(value, accepts), ...header }, by(admin)), 201)
   }
+}
+
+/** The header `Idempotency-Key`: a quoted string by the IETF draft, and plain text by most clients. */
+function idempotencyKeyOf({ headers }) {
+  const sent = headers.get('idempotency-key')
+  return sent?.match(/^"(.+)"$/)?.[1] ?? sent
 }
 
 function changeBy(change, accepts) {
   return async (request, { admin }) => {
     const { value, refusal } = await readObject(request)
     if (refusal) return refusal
-    if (!value.id) return missingId()
+    if (!Object.hasOwn(value, 'id') || !value.id) return missingId()
     return json(await change(pick(value, accepts), by(admin)))
   }
 }
@@ -76,6 +95,6 @@ function pick(body, accepts) {
 }
 
 /** The actor in the audit log: the id of the token, or the name of the user. */
-const by = ({ tokenId, name }) => ({ actor: tokenId ?? name })
+const by = (admin) => ({ actor: Object.hasOwn(admin, 'tokenId') ? admin.tokenId : admin.name })
 
 const missingId = () => invalidInput('API key ID is required', 'id')

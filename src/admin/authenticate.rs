@@ -52,9 +52,10 @@ pub(super) async fn authenticate(
     if let Some(plaintext) = stored.plaintext {
         legacy::hash_token_on_first_use(service, plaintext);
     }
+    let bytes = stored.token.bytes() + token.len();
     let authenticated = CachedToken {
         token: stored.token,
         claims,
     };
-    Ok(Some(cache.insert(key, authenticated, row, read_at)))
+    Ok(Some(cache.insert(key, authenticated, bytes, row, read_at)))
 }

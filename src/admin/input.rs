@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::error::Error;
 use crate::input::{Fields, Value, argument, rules};
-use crate::model::parse_address;
+use crate::model::parse_client_address;
 
 const DEFAULT_SECONDS: i32 = 365 * 86_400;
 /// Lifetime of a token: from a second to ten years.
@@ -53,8 +53,8 @@ impl AdminContext {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let permission = fields.optional("permission", rules::label(PERMISSION_LENGTH_MAX));
-        let ip = fields.unknown_or("ip", parse_address);
-        let claimed_ip = fields.unknown_or("claimedIp", parse_address);
+        let ip = fields.unknown_or("ip", parse_client_address);
+        let claimed_ip = fields.unknown_or("claimedIp", parse_client_address);
         let path = fields.unknown_or("path", |path| Some(path.to_owned()));
         fields.finish(Some(Self {
             permission,

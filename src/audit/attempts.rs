@@ -8,7 +8,8 @@ use hashbrown::HashTable;
 use crate::events::{Event, RefusedAttempts};
 use crate::model::{Escaped, Timestamp};
 
-/// Groups kept between two flushes. Attempts of further groups are counted together, by credential and reason alone.
+/// Groups kept between two flushes, for attempts with the key or token of a row and for all others. Attempts of further
+/// groups are counted together, by credential and reason alone.
 const GROUPS_MAX: usize = 1_000;
 
 /// The kind of credential that was presented.
@@ -54,19 +55,46 @@ struct AttemptGroup {
     at: Timestamp,
 }
 
+/// Attempts with the key or token of a row are kept apart from those with made-up ones, which anyone can make in any
+/// number: a flood of these must not hide who uses a stolen key.
 #[derive(Debug, Default)]
 pub(super) struct AttemptGroups {
-    groups: HashTable<AttemptGroup>,
-    hasher: RandomState,
+    known: GroupTable,
+    unknown: GroupTable,
 }
 
 impl AttemptGroups {
     pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.known.groups.is_empty() && self.unknown.groups.is_empty()
     }
 
-    /// Counts an attempt. When the table is full, attempts of new groups are counted in one group for each reason.
     pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
+        let table = if attempt.is_of_row() {
+            &mut self.known
+        } else {
+            &mut self.unknown
+        };
+        table.count(attempt, now);
+    }
+
+    /// Takes all groups: each with its event, its count and the time of its first attempt. Those of rows come first, so
+    /// that a listener that drops some drops the others, and then the oldest.
+    pub(super) fn take(&mut self) -> Vec<(Event, u64, Timestamp)> {
+        let mut groups = self.known.take();
+        groups.extend(self.unknown.take());
+        groups.into_iter().map(AttemptGroup::into_entry).collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct GroupTable {
+    groups: HashTable<AttemptGroup>,
+    hasher: RandomState,
+}
+
+impl GroupTable {
+    /// Counts an attempt. When the table is full, attempts of new groups are counted in one group for each reason.
+    fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
         let is_full = self.groups.len() >= GROUPS_MAX;
         if is_full && !self.contains(&attempt.group_key()) {
             self.add(&attempt.reason_only(), now);
@@ -89,11 +117,11 @@ impl AttemptGroups {
         group.into_mut().refused.count += 1;
     }
 
-    /// Takes all groups, oldest first: each with its event, its count and the time of its first attempt.
-    pub(super) fn take(&mut self) -> Vec<(Event, u64, Timestamp)> {
+    /// Takes the groups, oldest first.
+    fn take(&mut self) -> Vec<AttemptGroup> {
         let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
         groups.sort_by_key(|group| group.at);
-        groups.into_iter().map(AttemptGroup::into_entry).collect()
+        groups
     }
 }
 
@@ -105,6 +133,11 @@ impl Attempt<'_> {
             subject: self.key_id.or(self.token_id).or(self.lookup),
             ip: self.ip,
         }
+    }
+
+    /// Whether the credential was that of a row.
+    fn is_of_row(&self) -> bool {
+        self.key_id.is_some() || self.token_id.is_some()
     }
 
     /// The attempt reduced to its credential kind and reason.

@@ -4,17 +4,20 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call, with_text};
-use super::value::{read, read_text};
-use super::views::{AdminVerificationView, IssuedTokenView};
+use super::call::{call, counted_call, list_call};
+use super::presented::{Presented, presented, with_context};
+use super::promise::{Answer, counted_promise};
+use super::value::read;
+use super::views::{AdminVerificationView, IssuedTokenView, ListView};
+use crate::admin::AdminVerification;
 use crate::error::Error;
 use crate::input::actor;
-use crate::model::Plaintext;
+use crate::model::{AdminRefusal, Plaintext};
 use crate::{admin, process};
 
 /// Creates an admin token: a JWT (HS256, signed with `JWT_SECRET`). The JWT is returned once; only a digest of it is stored.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
 /// ```ts
@@ -44,7 +47,10 @@ pub(crate) fn create_admin_token<'e>(
 /// Verifies an admin token: its signature, its claims, then its row, which holds the permissions. Every token that is not valid
 /// gets the same answer, `INVALID_TOKEN`.
 ///
-/// Rejects with `INVALID_INPUT` (the token is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `CONFIGURATION`
+/// Pass the value of the header as your server read it. ASCII white space around the token is ignored. A missing token is
+/// refused with `MISSING_TOKEN`, and several tokens with `INVALID_TOKEN`.
+///
+/// Rejects with `INVALID_INPUT` (the token is none of these, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`
 /// (`JWT_SECRET` is missing or shorter than 32 bytes).
 ///
 /// @example
@@ -56,7 +62,7 @@ pub(crate) fn create_admin_token<'e>(
 /// @category Admin tokens
 #[napi(
     catch_unwind,
-    ts_args_type = "token: string, context?: AdminContext | null",
+    ts_args_type = "token: string | string[] | null | undefined, context?: AdminContext | null",
     ts_return_type = "Promise<AdminVerification>"
 )]
 pub(crate) fn verify_admin_token<'e>(
@@ -64,23 +70,31 @@ pub(crate) fn verify_admin_token<'e>(
     token: Unknown<'_>,
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let token = read_text(token, admin::TOKEN_LENGTH_MAX + 1).map(Plaintext::new);
-    let context = read(context);
+    let token = presented(token, admin::TOKEN_LENGTH_MAX);
+    let context = admin::AdminContext::read(read(context));
+    if matches!(token, Presented::Missing) {
+        let missing = AdminVerification::Refused(AdminRefusal::MissingToken);
+        let refused = context.map(|_| AdminVerificationView::from(missing));
+        return counted_promise(env, async { refused }, count, Answer::of);
+    }
     let verify = move |service| async move {
-        let (token, context) = with_text("token", token, admin::AdminContext::read(context))?;
-        let verification = admin::verify(&service, token.expose(), &context).await?;
+        let (token, context) = with_context("token", token, context)?;
+        let token = token.as_ref().map_or("", Plaintext::expose);
+        let verification = admin::verify(&service, token, &context).await?;
         Ok(AdminVerificationView::from(verification))
     };
-    counted_call(env, verify, |result| {
-        let code = result.as_ref();
-        let code = code.map_or_else(Error::code, AdminVerificationView::code);
-        process::metrics().admin_verifies.count(code);
-    })
+    counted_call(env, verify, count)
+}
+
+fn count(result: &std::result::Result<AdminVerificationView, Error>) {
+    let code = result.as_ref();
+    let code = code.map_or_else(Error::code, AdminVerificationView::code);
+    process::metrics().admin_verifies.count(code);
 }
 
 /// Lists all admin tokens, newest first, without their secrets.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -90,15 +104,14 @@ pub(crate) fn verify_admin_token<'e>(
 /// @category Admin tokens
 #[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
 pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
-    call(
-        env,
-        move |service| async move { admin::list(&service).await },
-    )
+    list_call(env, move |service| async move {
+        Ok(ListView::from(admin::list(&service).await?))
+    })
 }
 
 /// Revokes an admin token for good. Its row stays, with `isActive: false`.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

@@ -39,7 +39,7 @@ export interface ApiKey {
   /** Who created the key: `actor` of the call. `null` if none was given, and on legacy keys. Nobody can set it later. */
   createdBy: string | null
   scopes: string[]
-  /** A JSON object of your own. Also `null` if another writer has stored a value that cannot be read. */
+  /** A JSON object of your own. Also `null` if another writer has stored something else, or an object that cannot be read. */
   metadata: Record<string, unknown> | null
   /** The key has exceeded its rate limit and is refused until then. */
   suspendedUntil: Date | null
@@ -82,7 +82,8 @@ export interface CreateApiKeyInput {
   /** @default true */
   isActive?: boolean | null
   /**
-   * A `Date`, or ISO 8601 text: with a time zone (RFC 3339), or `YYYY-MM-DD` (UTC). At most 60 s in the past.
+   * An instant: a `Date`, or ISO 8601 text with a time zone (RFC 3339). `YYYY-MM-DD` means midnight UTC at the beginning of
+   * that day, so the key is no longer accepted on that day. At most 60 s in the past.
    * @default now + API_KEYS_DEFAULT_TTL_DAYS, else never
    */
   expiresAt?: Date | string | null
@@ -112,6 +113,14 @@ export interface CreateApiKeyInput {
    * @default null
    */
   metadata?: Record<string, unknown> | null
+  /**
+   * Text of 1 to 255 visible ASCII characters that is new for each creation, such as a UUID. A creation that is repeated with the same one
+   * makes no second key. It is known for a day, and belongs to the actor. Within ten minutes, and in the same process, the
+   * repetition resolves with the same key; otherwise it rejects with `CONFLICT`, and with another input with
+   * `IDEMPOTENCY_KEY_REUSED`.
+   * @default null (each creation makes a key)
+   */
+  idempotencyKey?: string | null
 }
 
 /**
@@ -125,7 +134,7 @@ export interface ApiKeyChanges {
   clientId?: string
   description?: string | null
   isActive?: boolean
-  /** Any instant. One in the past expires the key at once. */
+  /** Any instant, as in `CreateApiKeyInput`. One in the past expires the key at once. */
   expiresAt?: Date | string | null
   allowedIps?: string[] | null
   rateLimit?: number | null
@@ -183,7 +192,7 @@ export interface ListApiKeysQuery {
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
-  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case. */
+  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
   search?: string | null
 }
 
@@ -204,7 +213,10 @@ export interface ApiKeyPage {
  * @category Verifying
  */
 export interface VerifyContext {
-  /** The client's address. A missing or unreadable address is unknown, and a key with an allow-list is then refused. */
+  /**
+   * The client's address. Ports, brackets and zones are left out: `203.0.113.7:51234`, `[2001:db8::1]:443`, `fe80::1%eth0`. A
+   * missing or unreadable address is unknown, and a key with an allow-list is then refused.
+   */
   ip?: string | null
   /**
    * Scopes that the key must hold, all of them.
@@ -234,6 +246,8 @@ export interface RateLimit {
   remaining: number
   /** Milliseconds until the whole limit is available again. */
   resetMs: number
+  /** The window in seconds: that of the key, or the configured one. */
+  windowSeconds: number
 }
 
 /**
@@ -268,6 +282,7 @@ export type RefusalCode =
   | 'RATE_LIMITED'
   | 'SUSPENDED'
   | 'THROTTLED'
+  | 'MISSING_KEY'
 
 /**
  * A verify that refused the key.
@@ -382,7 +397,7 @@ export interface ValidAdminVerification {
  */
 export interface RefusedAdminVerification {
   valid: false
-  code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION'
+  code: 'INVALID_TOKEN' | 'INSUFFICIENT_PERMISSION' | 'MISSING_TOKEN'
   /** The HTTP status that fits. */
   status: 401 | 403
   /** May be shown to the client. */
@@ -505,7 +520,7 @@ export interface Options {
    */
   coldDigest?: 'off' | 'on' | null
   /**
-   * Keys in the cache, 1 to 10,000,000.
+   * Keys in the cache, 1 to 10,000,000. A key with more than 1 KiB of names, scopes, addresses and metadata counts as several.
    * @default 100000
    */
   cacheCapacity?: number | null
@@ -631,7 +646,7 @@ export interface KeyChangeEvent extends EventBase {
 export interface KeyRefusedEvent extends EventBase {
   type: 'key.refused'
   severity: 'info'
-  reason: Exclude<Verification['code'], 'VALID'>
+  reason: Exclude<RefusalCode, 'MISSING_KEY'>
   /** The exact number of similar attempts. */
   count: number
   /** Present if the key itself was right. */
@@ -733,8 +748,9 @@ export interface AdminAdoptedEvent extends EventBase {
 }
 
 /**
- * The value stored as the hash of a key is not a hash, or would cost more to compute than is allowed. The key is refused and
- * nothing is computed. Each process reports it once per row.
+ * The value stored as the hash of a key is of no use: it cannot be read, would cost more to compute than is allowed, or was
+ * written without its `"lookup"`. The key is refused. A hash without any lookup is reported as soon as it is stored, the
+ * others when the key is used. Each process reports it once per row.
  *
  * @category Events and audit log
  */
@@ -747,6 +763,46 @@ export interface KeyUnreadableEvent extends EventBase {
 }
 
 /**
+ * Changes to keys may go unnoticed, because triggers are missing or disabled, or because row-level security hides rows.
+ * Until that is mended, nothing cached is believed for longer than `stalenessSeconds`. Each process reports it once for each
+ * reason.
+ *
+ * @category Events and audit log
+ */
+export interface ChangesUntrackedEvent extends EventBase {
+  type: 'changes.untracked'
+  severity: 'critical'
+  message: string
+}
+
+/**
+ * A migration waits for another session that migrates the same database, for a minute at most. `message` says which one.
+ * Once for each wait.
+ *
+ * @category Events and audit log
+ */
+export interface MigrationWaitingEvent extends EventBase {
+  type: 'migration.waiting'
+  severity: 'warning'
+  message: string
+}
+
+/**
+ * The database refuses to update the row of a key, for example because of a constraint or a trigger, so its usage or its
+ * suspension is not stored. It is kept and tried again once a minute; all other keys are stored. Once for each row, until
+ * it was stored.
+ *
+ * @category Events and audit log
+ */
+export interface KeyUnwritableEvent extends EventBase {
+  type: 'key.unwritable'
+  severity: 'warning'
+  keyId: string
+  /** The code with which Postgres refused it. */
+  sqlstate?: string
+}
+
+/**
  * A bug in this package, or an unexpected answer of the database. The calls that it affected were rejected with `INTERNAL`;
  * everything else continues. Please report it.
  *
@@ -755,7 +811,10 @@ export interface KeyUnreadableEvent extends EventBase {
 export interface InternalErrorEvent extends EventBase {
   type: 'internal.error'
   severity: 'critical'
-  /** The place in the source: file and line. */
+  /**
+   * The place in the source: file and line. For a panic in the standard library or in a dependency: the place where the work
+   * was begun, and then the place of the panic in brackets.
+   */
   place: string
   /** The name of the statement that failed. */
   statement?: string
@@ -790,7 +849,10 @@ export type ApiKeyEvent =
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent
+  | ChangesUntrackedEvent
+  | MigrationWaitingEvent
   | KeyUnreadableEvent
+  | KeyUnwritableEvent
   | InternalErrorEvent
   | ConfigurationWarningEvent
 
@@ -826,9 +888,9 @@ export interface ListAuditEventsQuery {
   cursor?: string | null
   keyId?: string | null
   type?: ApiKeyEvent['type'] | null
-  /** Inclusive. A `Date` or ISO 8601 text. */
+  /** Inclusive. A `Date` or ISO 8601 text; `YYYY-MM-DD` means midnight UTC at the beginning of that day. */
   from?: Date | string | null
-  /** Exclusive. A `Date` or ISO 8601 text. */
+  /** Exclusive. As `from`, so `YYYY-MM-DD` excludes that day. */
   to?: Date | string | null
 }
 
@@ -889,23 +951,52 @@ export interface InputIssue {
 }
 
 /**
- * The error with which functions reject. A refused key or token is a value, not an error.
+ * The code of an `ApiKeyError`.
  *
  * @category Errors
  */
-export interface ApiKeyError extends Error {
+export type ApiKeyErrorCode =
+  | 'INVALID_INPUT'
+  | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'DATABASE_UNAVAILABLE'
+  | 'OVERLOADED'
+  | 'CONFIGURATION'
+  | 'INTERNAL'
+
+/**
+ * The error with which functions reject. A refused key or token is a value, not an error. Use `isApiKeyError` to recognise one:
+ * unlike `instanceof`, it also recognises errors of another copy of the package.
+ *
+ * @category Errors
+ */
+export declare class ApiKeyError extends Error {
+  private constructor()
   name: 'ApiKeyError'
-  code:
-    | 'INVALID_INPUT'
-    | 'NOT_FOUND'
-    | 'DATABASE_UNAVAILABLE'
-    | 'OVERLOADED'
-    | 'CONFIGURATION'
-    | 'INTERNAL'
+  code: ApiKeyErrorCode
   /** The HTTP status that fits. */
-  status: 400 | 404 | 500 | 503
+  status: 400 | 404 | 409 | 422 | 500 | 503
   /** Every bad field, with `INVALID_INPUT`. If there are more than 256, the last one says how many more. */
   issues?: InputIssue[]
+  /** The id of the key that exists already, with `CONFLICT`. */
+  keyId?: string
   /** Milliseconds after which a retry makes sense, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number
 }
+
+/**
+ * Whether a caught value is an error of this package.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await deleteApiKey(id)
+ * } catch (error) {
+ *   if (!isApiKeyError(error) || error.code !== 'NOT_FOUND') throw error
+ * }
+ * ```
+ *
+ * @category Errors
+ */
+export declare function isApiKeyError(error: unknown): error is ApiKeyError

@@ -4,18 +4,18 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::with_text;
+use super::call::call;
 use super::constants::Constants;
+use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
-use super::value::{read, read_text};
-use super::views::{ClientAddressView, StatsView};
+use super::value::read;
+use super::views::{ClientAddressView, KeysEndView, StatsView};
 use super::warm;
+use crate::admin::AdminContext;
 use crate::input::Value;
 use crate::model::Plaintext;
-use crate::{doctor, health, keys, process, verify};
-
-/// Maximum length of a key's id, in UTF-16 units. A longer one has no limiter.
-const KEY_ID_MAX: usize = 1_024;
+use crate::verify::{self, VerifyContext};
+use crate::{doctor, health, keys, process};
 
 /// The warm path of `verifyApiKey`, for `lib/warm.js`: see `binding/warm.rs`.
 #[napi(catch_unwind, skip_typescript)]
@@ -63,13 +63,27 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
 }
 
-/// The window of a key's rate limit in seconds, after a verify that returned the limit; 0 if it is no longer in memory.
+/// Where this many of the keys of a query end, for the route of keys: `null` if there are no more of them.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn rate_limit_window(key_id: Unknown<'_>) -> f64 {
-    let window = read_text(key_id, KEY_ID_MAX)
-        .zip(process::enter_warm())
-        .and_then(|(id, call)| Some(verify::rate_limit_window(call.service()?, &id)));
-    window.unwrap_or_default().as_secs_f64().ceil()
+pub(crate) fn keys_end<'e>(env: &'e Env, query: Unknown<'_>, count: u32) -> Result<Object<'e>> {
+    let query = read(query);
+    call(env, move |service| async move {
+        let end = keys::end(&service, &keys::read_query(query)?, count).await?;
+        Ok(end.map(KeysEndView::from))
+    })
+}
+
+/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, for `next.js`. Does not start the service.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
+    Answer::of(VerifyContext::read(read(requirements)).map(drop))
+}
+
+/// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the
+/// service.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn check_admin_guard(requirements: Unknown<'_>) -> Answer {
+    Answer::of(AdminContext::read(read(requirements)).map(drop))
 }
 
 /// Counts of the work done as JSON, for tests and benchmarks.
@@ -91,9 +105,11 @@ pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
 /// Describes a string by the prefixes and signing keys of the environment, without a database.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
-    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
-    let key = with_text("key", key, Ok(()));
-    Answer::of(key.and_then(|(key, ())| keys::inspect(key.expose(), &process::environment)))
+    let key = presented(key, verify::KEY_LENGTH_MAX);
+    Answer::of(with_context("key", key, Ok(())).and_then(|(key, ())| {
+        let text = key.as_ref().map_or("", Plaintext::expose);
+        keys::inspect(text, &process::environment)
+    }))
 }
 
 /// The migrations after the one with this number, as SQL.

@@ -4,12 +4,13 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::{call, counted_call, with_text};
-use super::value::{read, read_text};
-use super::views::{KeyPageView, KeyView, VerificationView};
+use super::call::{call, counted_call, list_call};
+use super::presented::{Presented, presented, with_context};
+use super::promise::{Answer, counted_promise};
+use super::value::read;
+use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
 use crate::input::actor;
-use crate::model::Plaintext;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
@@ -18,7 +19,10 @@ use crate::{keys, process};
 /// A creation that the database did not confirm rejects with `DATABASE_UNAVAILABLE`. If the row exists after all, it is deleted
 /// as soon as the database answers, so a retry never leaves a second valid key behind.
 ///
-/// Rejects with `INVALID_INPUT` (`issues` names every bad field), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// With `idempotencyKey`, a creation can be repeated without making a second key, also when its answer was lost.
+///
+/// Rejects with `INVALID_INPUT` (`issues` names every bad field), `CONFLICT`, `IDEMPOTENCY_KEY_REUSED`,
+/// `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -47,7 +51,7 @@ pub(crate) fn create_api_key<'e>(
 
 /// Reads the key with this id. Resolves with `null` if there is none.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -69,7 +73,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 
 /// Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -84,9 +88,9 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 )]
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
-    call(env, move |service| async move {
+    list_call(env, move |service| async move {
         let page = keys::list(&service, &keys::read_query(query)?).await?;
-        Ok(KeyPageView::from(page))
+        Ok(ListView::from(page))
     })
 }
 
@@ -129,7 +133,7 @@ pub(crate) fn update_api_key<'e>(
 /// `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
 /// replaced key.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -158,7 +162,7 @@ pub(crate) fn patch_api_key<'e>(
 
 /// Deletes a key for good.
 ///
-/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -187,7 +191,10 @@ pub(crate) fn delete_api_key<'e>(
 ///
 /// A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key.
 ///
-/// Rejects with `INVALID_INPUT` (the key is not a string, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`,
+/// Pass the value of the header as your server read it. ASCII white space around the key is ignored. A missing key is refused
+/// with `MISSING_KEY`, and several keys, as Node.js reads a repeated header, with `INVALID_KEY`.
+///
+/// Rejects with `INVALID_INPUT` (the key is none of these, or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED`,
 /// `CONFIGURATION`.
 ///
 /// @example
@@ -200,7 +207,7 @@ pub(crate) fn delete_api_key<'e>(
 /// @category Verifying
 #[napi(
     catch_unwind,
-    ts_args_type = "key: string, context?: VerifyContext | null",
+    ts_args_type = "key: string | string[] | null | undefined, context?: VerifyContext | null",
     ts_return_type = "Promise<Verification>"
 )]
 pub(crate) fn verify_api_key<'e>(
@@ -208,18 +215,21 @@ pub(crate) fn verify_api_key<'e>(
     key: Unknown<'_>,
     context: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    // Cut one unit after the length of the longest key, so that a longer string is not taken for a key.
-    let key = read_text(key, verify::KEY_LENGTH_MAX + 1).map(Plaintext::new);
-    let context = read(context);
+    let key = presented(key, verify::KEY_LENGTH_MAX);
+    let context = VerifyContext::read(read(context));
+    if matches!(key, Presented::Missing) {
+        let refused = context.map(|_| VerificationView::missing_key());
+        return counted_promise(env, async { refused }, count, Answer::of);
+    }
     let verify = move |service| async move {
-        let (key, context) = with_text("key", key, VerifyContext::read(context))?;
-        let verification = verify::verify(&service, key, &context).await?;
+        let (key, context) = with_context("key", key, context)?;
+        let verification = verify::verify(&service, key.unwrap_or_default(), &context).await?;
         Ok(VerificationView::from(verification))
     };
-    counted_call(env, verify, |result| {
-        let code = result
-            .as_ref()
-            .map_or_else(Error::code, VerificationView::code);
-        process::count_verify(code);
-    })
+    counted_call(env, verify, count)
+}
+
+fn count(result: &std::result::Result<VerificationView, Error>) {
+    let code = result.as_ref();
+    process::count_verify(code.map_or_else(Error::code, VerificationView::code));
 }

@@ -4,16 +4,16 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::call;
+use super::call::list_call;
 use super::promise::{Answer, promise};
 use super::value::read;
-use super::views::{AuditPageView, HealthView, MigrationReportView};
+use super::views::{AuditEntryView, HealthView, ListView, MigrationReportView};
 use crate::{audit_log, health as service_health, process};
 
 /// Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
 /// written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
 ///
-/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -28,9 +28,9 @@ use crate::{audit_log, health as service_health, process};
 )]
 pub(crate) fn list_audit_events<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
-    call(env, move |service| async move {
+    list_call(env, move |service| async move {
         let page = audit_log::list(&service, &audit_log::read_query(query)?).await?;
-        Ok(AuditPageView::from(page))
+        Ok(ListView::from(page.map(AuditEntryView::from)))
     })
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn health(env: &Env) -> Result<Object<'_>> {
 }
 
 /// Sets options in code. They take precedence over the environment. Call it before the first use; after that, other options need
-/// a `close()` first. A second call with equal options does nothing.
+/// a `close()` first, except with `NODE_ENV=development`. A second call with equal options does nothing.
 ///
 /// Throws an `ApiKeyError` with the code `CONFIGURATION` that names every problem.
 ///

@@ -3,12 +3,14 @@
 #![allow(unsafe_code)] // One conversion to a JavaScript string, so that the text can be wiped.
 
 use std::future::Future;
+use std::io;
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, sys};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::views::ListView;
 use crate::error::{Error, Issue};
 use crate::{panic, process};
 
@@ -17,6 +19,15 @@ use crate::{panic, process};
 enum Outcome<T> {
     Value(T),
     Fault(Fault),
+}
+
+impl<T> Outcome<T> {
+    fn of(result: Result<T, Error>) -> Self {
+        match result {
+            Ok(value) => Self::Value(value),
+            Err(error) => Self::Fault(error.into()),
+        }
+    }
 }
 
 /// The fields of an `ApiKeyError`, which `lib/errors.js` creates.
@@ -30,6 +41,8 @@ pub(super) struct Fault {
     issues: Option<Vec<Issue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
 impl From<Error> for Fault {
@@ -39,8 +52,12 @@ impl From<Error> for Fault {
             status: error.status(),
             message: error.to_string(),
             retry_after_ms: error.retry_after_ms(),
-            issues: match error {
-                Error::InvalidInput(issues) => Some(issues),
+            issues: match &error {
+                Error::InvalidInput(issues) => Some(issues.clone()),
+                _ => None,
+            },
+            key_id: match error {
+                Error::Conflict { key_id } => Some(key_id),
                 _ => None,
             },
         }
@@ -52,16 +69,25 @@ pub(crate) struct Answer(Zeroizing<String>);
 
 impl Answer {
     pub(super) fn of<T: Serialize>(result: Result<T, Error>) -> Self {
-        let outcome = match result {
-            Ok(value) => Outcome::Value(value),
-            Err(error) => Outcome::Fault(error.into()),
-        };
+        Self::written(&Outcome::of(result), &[(); 0])
+    }
+
+    /// A list as lines of JSON: the outcome without the rows, then each row. `lib/lists.js` reads the lines in parts, so
+    /// that a long list does not keep the JavaScript thread busy at a stretch.
+    pub(super) fn of_list<R: Serialize>(result: Result<ListView<R>, Error>) -> Self {
+        match result {
+            Ok(list) => Self::written(&Outcome::Value(&list), &list.rows),
+            Err(error) => Self::of::<()>(Err(error)),
+        }
+    }
+
+    fn written<T: Serialize, R: Serialize>(outcome: &Outcome<T>, rows: &[R]) -> Self {
         // The exact size is allocated up front: growing would move the text and leave a copy of a key behind.
         let mut size = Size(0);
-        let _ = serde_json::to_writer(&mut size, &outcome);
+        let _ = write(&mut size, outcome, rows);
         let mut json = Zeroizing::new(Vec::with_capacity(size.0));
         // Serialising our own types to memory cannot fail, but a wrong result would be worse than none.
-        if serde_json::to_writer(&mut *json, &outcome).is_err() {
+        if write(&mut *json, outcome, rows).is_err() {
             let error = Error::internal("The result could not be serialised");
             process::report_fault(&error);
             return Self::of::<()>(Err(error));
@@ -72,16 +98,29 @@ impl Answer {
     }
 }
 
+fn write<T: Serialize, R: Serialize>(
+    to: &mut impl io::Write,
+    outcome: &Outcome<T>,
+    rows: &[R],
+) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *to, outcome)?;
+    for row in rows {
+        to.write_all(b"\n").map_err(serde_json::Error::io)?;
+        serde_json::to_writer(&mut *to, row)?;
+    }
+    Ok(())
+}
+
 /// A writer that only counts bytes.
 struct Size(usize);
 
-impl std::io::Write for Size {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -95,38 +134,42 @@ impl ToNapiValue for Answer {
 }
 
 /// Runs the work on the runtime. A panic in it becomes an error like any other.
+#[track_caller]
 pub(super) fn promise<T, F>(env: &Env, work: F) -> napi::Result<Object<'_>>
 where
     T: Serialize + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    counted_promise(env, work, |_| ())
+    counted_promise(env, work, |_| (), Answer::of)
 }
 
-/// As `promise`. Every result is counted, also that of work that panics or cannot begin.
+/// As `promise`. Every result is counted, also that of work that panics or cannot begin, and becomes an answer.
+#[track_caller]
 pub(super) fn counted_promise<T, F>(
     env: &Env,
     work: F,
     count: fn(&Result<T, Error>),
+    answer: fn(Result<T, Error>) -> Answer,
 ) -> napi::Result<Object<'_>>
 where
-    T: Serialize + 'static,
+    T: 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
     let resolve = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
     match process::runtime() {
         Ok(runtime) => {
+            let work = panic::catch(work);
             runtime.spawn(async move {
-                let result = panic::catch(work).await.and_then(|result| result);
+                let result = work.await.and_then(|result| result);
                 count(&result);
-                resolve(Answer::of(result.inspect_err(process::report_fault)));
+                resolve(answer(result.inspect_err(process::report_fault)));
             });
         }
         Err(error) => {
             let result = Err(error);
             count(&result);
-            resolve(Answer::of(result.inspect_err(process::report_fault)));
+            resolve(answer(result.inspect_err(process::report_fault)));
         }
     }
     Ok(promise)

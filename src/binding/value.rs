@@ -105,8 +105,13 @@ impl ValueReader {
         }
         let mut entries = Vec::new();
         for index in 0..length {
-            let entry = self.element(value, index)?;
-            entries.push(self.read(entry, depth + 1));
+            let entry = if self.is_own(value, index)? {
+                let entry = self.element(value, index)?;
+                self.read(entry, depth + 1)
+            } else {
+                Value::Undefined
+            };
+            entries.push(entry);
         }
         Some(Value::List(entries))
     }
@@ -147,6 +152,19 @@ impl ValueReader {
             fields.push((text, field));
         }
         Some(Value::Object(fields))
+    }
+
+    /// Whether the entry is the list's own. A hole would be filled from `Array.prototype`, to which other code may have
+    /// added something.
+    fn is_own(&self, list: sys::napi_value, index: u32) -> Option<bool> {
+        let name = index.to_string();
+        let length = isize::try_from(name.len()).ok()?;
+        // SAFETY: see `ValueReader`; a `napi_value` is written, and `length` bytes are read from the name.
+        let name = self.value(|env, out| unsafe {
+            sys::napi_create_string_utf8(env, name.as_ptr().cast(), length, out)
+        })?;
+        // SAFETY: see `ValueReader`; a `bool` is written.
+        self.get(|env, out| unsafe { sys::napi_has_own_property(env, list, name, out) })
     }
 
     fn element(&self, list: sys::napi_value, index: u32) -> Option<sys::napi_value> {

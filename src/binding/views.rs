@@ -3,10 +3,12 @@
 
 mod admin;
 mod keys;
+mod list;
 mod operation;
 mod verification;
 
 pub(super) use admin::{AdminVerificationView, IssuedTokenView};
-pub(super) use keys::{KeyPageView, KeyView};
-pub(super) use operation::{AuditPageView, HealthView, MigrationReportView, StatsView};
-pub(super) use verification::{ClientAddressView, RefusalView, TemplateView, VerificationView};
+pub(super) use keys::{KeyView, KeysEndView};
+pub(super) use list::ListView;
+pub(super) use operation::{AuditEntryView, HealthView, MigrationReportView, StatsView};
+pub(super) use verification::{ClientAddressView, RefusalView, VerificationView, WarmTemplateView};

@@ -12,8 +12,8 @@ use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
 use super::value::read_text;
-use super::views::TemplateView;
-use crate::model::{RateLimit, parse_address};
+use super::views::WarmTemplateView;
+use crate::model::{CLIENT_ADDRESS_MAX, RateLimit, parse_client_address};
 use crate::process;
 use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
@@ -27,7 +27,7 @@ const ABSENT: f64 = -1.0;
 const CHARACTER_MAX: usize = 4;
 
 /// Buffer size for an address, in bytes. A longer text is not an address.
-const IP_MAX: usize = 64;
+const IP_MAX: usize = CLIENT_ADDRESS_MAX + CHARACTER_MAX + 1;
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
 /// Buffer size for the required scopes, in bytes. Longer ones are a miss.
@@ -40,7 +40,7 @@ thread_local! {
 }
 
 /// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
-/// again, and milliseconds to wait. -1 means absent. Each environment has one array, which lives as long as it does.
+/// again, the window in seconds, and milliseconds to wait. -1 means absent. Each environment has one array, which lives as long as it does.
 pub(super) struct Numbers {
     memory: *mut [f64; Numbers::COUNT],
     array: sys::napi_ref,
@@ -48,10 +48,15 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 5;
     /// The fields of a result that the numbers fill, in order.
-    pub(super) const NAMES: [&'static str; Self::COUNT] =
-        ["limit", "remaining", "resetMs", "retryAfterMs"];
+    pub(super) const NAMES: [&'static str; Self::COUNT] = [
+        "limit",
+        "remaining",
+        "resetMs",
+        "windowSeconds",
+        "retryAfterMs",
+    ];
 
     fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -60,6 +65,7 @@ impl Numbers {
             number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
             number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
             number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
+            number(rate_limit.map(|rate_limit| rate_limit.window_seconds)),
             number(retry_after_ms),
         ];
         // SAFETY: `memory` is that of the ArrayBuffer created in `numbers` below, with the size and alignment of the
@@ -158,7 +164,8 @@ fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<
     let mut buffer = [0; verify::KEY_LENGTH_MAX + CHARACTER_MAX + 1];
     let key = text(key, &mut buffer)?;
     let length = key.len();
-    let answer = answer_for(numbers, key, raw);
+    // White space around a key is never part of it.
+    let answer = answer_for(numbers, key.trim_ascii(), raw);
     buffer.split_at_mut(length).0.zeroize();
     answer
 }
@@ -176,7 +183,7 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
         context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
         context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
             .as_deref()
-            .and_then(parse_address);
+            .and_then(parse_client_address);
     };
     let verification = verify::warm(service, key, context, process::now(), describe)?;
     let outcome = verification.number();
@@ -198,12 +205,8 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
 }
 
 /// The constant part of the last answer.
-pub(super) fn template() -> Option<TemplateView> {
-    LAST.with_borrow(|entry| {
-        entry
-            .as_ref()
-            .map(|entry| TemplateView::from(&entry.value.policy))
-    })
+pub(super) fn template() -> Option<WarmTemplateView> {
+    LAST.with_borrow(|entry| entry.as_deref().map(WarmTemplateView::from))
 }
 
 /// Reads a text that fits into the buffer; `None` for a longer one and for other values.

@@ -1,34 +1,18 @@
 //! The entries, and whether they are current.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use quick_cache::UnitWeighter;
+use parking_lot::Mutex;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{UnitWeighter, Weighter};
 
+use super::ages::Ages;
+use super::entry::{ByBytes, Entry, Place, Sequence};
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
 use super::row::{Row, RowTable};
 use crate::error::Error;
-
-/// A position in the sequence of changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sequence(u64);
-
-/// The authentication of one presented key against its row, as the row was at one position in the sequence.
-pub struct Entry<V> {
-    pub value: V,
-    pub row: Arc<Row>,
-    read_at: Sequence,
-    /// Unique within the process, across all services started in it.
-    pub serial: u64,
-}
-
-impl<V> Entry<V> {
-    pub fn read_at(&self) -> Sequence {
-        self.read_at
-    }
-}
 
 /// The result of a cache lookup.
 pub enum CacheLookup<V> {
@@ -46,15 +30,17 @@ struct NegativeEntry {
     until: Instant,
 }
 
-type BoundedMap<V> =
-    QuickCache<CacheKey, V, UnitWeighter, CacheKeyHash, DefaultLifecycle<CacheKey, V>>;
+type BoundedMap<V, W> = QuickCache<CacheKey, V, W, CacheKeyHash, DefaultLifecycle<CacheKey, V>>;
 
-fn bounded<V: Clone>(capacity: usize) -> BoundedMap<V> {
+fn bounded<V: Clone, W: Weighter<CacheKey, V> + Clone>(
+    capacity: usize,
+    weighter: W,
+) -> BoundedMap<V, W> {
     let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
     QuickCache::with(
         capacity,
         weight,
-        UnitWeighter,
+        weighter,
         CacheKeyHash,
         DefaultLifecycle::default(),
     )
@@ -63,14 +49,16 @@ fn bounded<V: Clone>(capacity: usize) -> BoundedMap<V> {
 /// A bounded cache. Entries in use survive a scan of keys that are used only once.
 pub struct Cache<V> {
     keyer: CacheKeyer,
-    entries: BoundedMap<Arc<Entry<V>>>,
-    refused: BoundedMap<NegativeEntry>,
+    entries: BoundedMap<Arc<Entry<V>>, ByBytes>,
+    place: Place,
+    refused: BoundedMap<NegativeEntry, UnitWeighter>,
     rows: RowTable,
     sequence: AtomicU64,
     /// The position at which all rows were last considered changed.
     all_changed: AtomicU64,
+    ages: Mutex<Ages>,
     /// The time up to which the change log was read, in milliseconds since `start`.
-    read_until: AtomicU64,
+    read_until: AtomicI64,
     start: Instant,
     staleness: Duration,
 }
@@ -83,17 +71,20 @@ const REFUSED_CAPACITY: usize = 10_000;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 impl<V> Cache<V> {
-    /// Holds at most `capacity` entries, which are trusted for at most `staleness` after the changes were last read.
+    /// Holds at most `capacity` ordinary entries, or fewer large ones. They are trusted for at most `staleness` after the
+    /// changes were last read.
     #[must_use]
     pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Instant) -> Self {
         Self {
             keyer: CacheKeyer::new(secret),
-            entries: bounded(capacity),
-            refused: bounded(REFUSED_CAPACITY),
+            entries: bounded(capacity, ByBytes),
+            place: Place::of(capacity),
+            refused: bounded(REFUSED_CAPACITY, UnitWeighter),
             rows: RowTable::new(now),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
-            read_until: AtomicU64::new(0),
+            ages: Mutex::default(),
+            read_until: AtomicI64::new(0),
             start: now,
             staleness,
         }
@@ -132,15 +123,15 @@ impl<V> Cache<V> {
     }
 
     /// Whether changes were read recently enough for entries to be trusted.
-    fn is_trusted(&self, now: Instant) -> bool {
+    pub fn is_trusted(&self, now: Instant) -> bool {
         self.stale_for(now) <= self.staleness
     }
 
     /// The time since the changes were last known.
     pub fn stale_for(&self, now: Instant) -> Duration {
-        let read_until = Duration::from_millis(self.read_until.load(Ordering::Acquire));
-        now.saturating_duration_since(self.start)
-            .saturating_sub(read_until)
+        let read_until = self.read_until.load(Ordering::Acquire);
+        let stale = self.millis(now).saturating_sub(read_until);
+        Duration::from_millis(u64::try_from(stale).unwrap_or(0))
     }
 
     /// The current position, to be recorded before a row is read.
@@ -186,20 +177,23 @@ impl<V> Cache<V> {
         ))
     }
 
-    /// Stores an authenticated key. If the row has changed in the meantime, the entry is stale from the start.
+    /// Stores an authenticated key, whose texts and lists take up `bytes`. If the row has changed in the meantime, the
+    /// entry is stale from the start.
     pub fn insert(
         &self,
         key: CacheKey,
         value: V,
+        bytes: usize,
         row: Arc<Row>,
         read_at: Sequence,
     ) -> Arc<Entry<V>> {
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry {
             value,
             row,
             read_at,
-            serial,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            slot: key.slot(),
+            weight: self.place.weight(bytes),
         });
         self.entries.insert(key, Arc::clone(&entry));
         entry
@@ -236,9 +230,25 @@ impl<V> Cache<V> {
 
     /// Records that the changes are known up to this instant.
     pub fn read_until(&self, at: Instant) {
-        let millis = at.saturating_duration_since(self.start).as_millis();
-        self.read_until
-            .fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.read_until.fetch_max(self.millis(at), Ordering::AcqRel);
+    }
+
+    /// Records that time has passed without a read of the changes while the clock of the process stood still.
+    pub fn unread_for(&self, time: Duration) {
+        let millis = millis(time);
+        let longer = |until: i64| Some(until.saturating_sub(millis));
+        let _ = self
+            .read_until
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
+    }
+
+    /// Makes entries stale before they are older than `max_age`: a second line, should a change ever be missed. `now` is
+    /// the time since some instant, by a clock that does not stand still; it is called about once a second.
+    pub fn expire(&self, now: Duration, max_age: Duration) {
+        let mut ages = self.ages.lock();
+        if let Some(expired) = ages.advance(now, max_age, || self.next_sequence()) {
+            self.all_changed.fetch_max(expired, Ordering::AcqRel);
+        }
     }
 
     /// Drops rows without cached entries, once there are too many of them.
@@ -257,6 +267,14 @@ impl<V> Cache<V> {
     fn next_sequence(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::AcqRel) + 1
     }
+
+    fn millis(&self, at: Instant) -> i64 {
+        millis(at.saturating_duration_since(self.start))
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

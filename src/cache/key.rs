@@ -9,6 +9,16 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheKey(u128);
 
+impl CacheKey {
+    /// A number that stands for the presented key outside of the cache. JavaScript can represent it exactly.
+    pub(super) fn slot(self) -> u64 {
+        const DOUBLE_BITS: u32 = 53;
+        #[expect(clippy::cast_possible_truncation)] // The lower half.
+        let low = self.0 as u64;
+        low >> (u64::BITS - DOUBLE_BITS)
+    }
+}
+
 pub(super) struct CacheKeyer(Sha256);
 
 impl CacheKeyer {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -21,6 +21,15 @@ pub struct Row {
     /// A suspension by this process that has not been read back from the database, in milliseconds; `i64::MIN` if there
     /// is none.
     suspended_until: AtomicI64,
+    /// The last suspension by this process, which stays after it was read back.
+    own_suspension: Mutex<Option<OwnSuspension>>,
+}
+
+/// When a suspension ends: by the wall clock, which somebody may set, and by the monotonic one.
+#[derive(Debug, Clone, Copy)]
+struct OwnSuspension {
+    until: Timestamp,
+    ends: Instant,
 }
 
 impl Row {
@@ -40,14 +49,27 @@ impl Row {
         }
     }
 
-    /// Suspends the key in this process. Returns whether it was not suspended before.
-    pub fn suspend(&self, until: Timestamp, now: Timestamp) -> bool {
-        let before = self.suspended_until.load(Ordering::Acquire);
-        before <= now.millis()
-            && self
-                .suspended_until
-                .compare_exchange(before, until.millis(), Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
+    /// Suspends the key in this process. Returns until when, if it was not suspended before.
+    pub fn suspend(&self, length: Duration, now: Timestamp) -> Option<Timestamp> {
+        let mut own = self.own_suspension.lock();
+        let before = self.suspended_until();
+        if before.is_some_and(|until| end(*own, until, now).is_some()) {
+            return None;
+        }
+        let until = now.plus(length);
+        *own = Some(OwnSuspension {
+            until,
+            ends: Instant::now() + length,
+        });
+        self.suspended_until
+            .store(until.millis(), Ordering::Release);
+        Some(until)
+    }
+
+    /// When a suspension of this row ends; `None` if it has. One by this process lasts no longer than it was meant to,
+    /// wherever the clock was set since.
+    pub fn end_of(&self, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        (until > now).then(|| end(*self.own_suspension.lock(), until, now))?
     }
 
     /// Lifts any suspension.
@@ -64,6 +86,13 @@ impl Row {
             Ordering::Acquire,
         );
     }
+}
+
+fn end(own: Option<OwnSuspension>, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let own = own.filter(|own| own.until == until);
+    let latest = own.map(|own| now.plus(own.ends.saturating_duration_since(Instant::now())));
+    let end = latest.map_or(until, |latest| latest.min(until));
+    (end > now).then_some(end)
 }
 
 #[derive(Debug)]
@@ -120,6 +149,7 @@ impl RowTable {
             requested_at: AtomicU32::new(now),
             changed_at: AtomicU64::new(0),
             suspended_until: AtomicI64::new(i64::MIN),
+            own_suspension: Mutex::default(),
         });
         rows.insert(ById(Arc::clone(&row)));
         row
@@ -138,5 +168,42 @@ impl RowTable {
 
     fn seconds(&self) -> u32 {
         u32::try_from(self.created_at.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+    #[test]
+    fn an_own_suspension_lasts_no_longer_wherever_the_clock_is_set() {
+        let row = RowTable::new(Instant::now()).get("a");
+        let now = Timestamp::from_millis(0).plus(MONTH);
+        let until = row.suspend(MINUTE, now).unwrap();
+        assert_eq!(row.suspend(MINUTE, now), None);
+        // The clock is set back.
+        let back = Timestamp::from_millis(0);
+        let end = row.end_of(until, back).unwrap();
+        assert!(end <= back.plus(MINUTE));
+        // Also once the suspension is read from the database.
+        row.lift_suspension_until(until);
+        assert!(row.end_of(until, back).unwrap() <= back.plus(MINUTE));
+        // One that somebody else has made lasts as long as it says.
+        let other = until.plus(MINUTE);
+        assert_eq!(row.end_of(other, back), Some(other));
+        assert_eq!(row.end_of(other, other), None);
+    }
+
+    #[test]
+    fn an_own_suspension_that_has_ended_does_not_prevent_the_next() {
+        let row = RowTable::new(Instant::now()).get("a");
+        let now = Timestamp::from_millis(0).plus(MONTH);
+        assert!(row.suspend(Duration::ZERO, now).is_some());
+        let back = Timestamp::from_millis(0);
+        assert_eq!(row.end_of(now, back), None);
+        assert_eq!(row.suspend(MINUTE, back), Some(back.plus(MINUTE)));
     }
 }

@@ -110,9 +110,14 @@ fn direct_database_url(reader: &mut OptionReader<'_>) -> Option<DatabaseUrl> {
 }
 
 fn checked_url(reader: &mut OptionReader<'_>, name: &str, text: &str) -> Option<DatabaseUrl> {
-    DatabaseUrl::parse(text)
-        .map_err(|why| reader.fail_option(name, why))
-        .ok()
+    let problems = match DatabaseUrl::parse(text, reader.environ()) {
+        Ok(url) => return Some(url),
+        Err(problems) => problems,
+    };
+    for problem in problems {
+        reader.fail_option(name, &problem);
+    }
+    None
 }
 
 fn jwt_secret(reader: &mut OptionReader<'_>) -> Result<Secret, String> {

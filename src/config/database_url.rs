@@ -1,99 +1,122 @@
-//! A connection URL, including the parameters that Prisma adds.
+//! A connection URL, with the parameters of libpq, node-postgres and Prisma.
+
+mod parameters;
+mod parts;
+mod tls;
 
 use std::str::FromStr;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use url::Url;
+
+use self::parameters::Parameters;
+use self::parts::{Host, Parts};
+use super::options::Environ;
+use crate::model::Escaped;
 
 /// A Postgres URL. Not `Debug`: it holds the password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    pub connect: PgConnectOptions,
+    /// How to connect to each host, in the order of the URL.
+    servers: Vec<PgConnectOptions>,
+    /// Whether a server must accept writes to be used: with several hosts, or with `target_session_attrs=read-write`.
+    must_write: bool,
     /// Prisma's `schema`: where the tables are; `None` leaves the choice to the server.
     pub schema: Option<String>,
     /// Prisma's `pgbouncer=true`: a pooler in transaction mode, so no named statements.
     pub pooled: bool,
     /// Prisma's `connection_limit`.
     pub connection_limit: Option<u32>,
+    /// The parameters that have no effect.
+    pub ignored: Vec<Escaped>,
+    /// Those among them that are unknown, and perhaps misspelt.
+    pub unknown: Vec<Escaped>,
+}
+
+/// The servers that a session may be opened on, with its settings. Not empty.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    pub list: Vec<PgConnectOptions>,
+    pub must_write: bool,
 }
 
 impl DatabaseUrl {
-    /// Parses the URL. The error says why it cannot be used, without quoting it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const NOT_POSTGRES: &str = "must be a postgres:// or postgresql:// URL";
-        let url = Url::parse(text).map_err(|_| NOT_POSTGRES)?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(NOT_POSTGRES);
+    /// Parses the URL. What it leaves out comes from the standard variables of libpq. The problems say why it cannot be
+    /// used, without quoting it.
+    pub fn parse(text: &str, environ: Environ<'_>) -> Result<Self, Vec<String>> {
+        let parts = Parts::split(text).map_err(|why| vec![why.to_owned()])?;
+        let mut parameters = Parameters::read(&parts.query, environ);
+        let mode = tls::mode(&mut parameters);
+        let pooled = parameters.choice("pgbouncer", &["true", "false"]) == Some("true");
+        let connection_limit = parameters.number("connection_limit", 1..=1_000);
+        let target = parameters.choice("target_session_attrs", &["any", "read-write", "primary"]);
+        let hosts = parameters.hosts(&parts.hosts);
+        if !parameters.problems.is_empty() {
+            return Err(parameters.problems);
         }
-        let parameter = |name: &str| {
-            url.query_pairs()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
+        let to = |host: &Host| {
+            let url = parts.url_of(host, parameters.passed_on());
+            let connect = PgConnectOptions::from_str(&url)
+                .map_err(|_| vec![parts::UNREADABLE.to_owned()])?
+                .application_name("sophra-api-keys")
+                .disable_statement_logging();
+            Ok(tls::apply(connect, mode, &parameters))
         };
-        let schema = parameter("schema").filter(|schema| !schema.is_empty());
-        let connect = PgConnectOptions::from_str(without_prisma_parameters(&url).as_str())
-            .map_err(|_| "has an invalid parameter")?
-            .application_name("sophra-api-keys")
-            .disable_statement_logging();
         Ok(Self {
-            connect,
-            pooled: parameter("pgbouncer").as_deref() == Some("true"),
-            connection_limit: parameter("connection_limit").and_then(|limit| limit.parse().ok()),
-            schema,
+            servers: hosts.iter().map(to).collect::<Result<_, Vec<String>>>()?,
+            must_write: hosts.len() > 1 || target.is_some_and(|target| target != "any"),
+            schema: parameters.text("schema").map(str::to_owned),
+            pooled,
+            connection_limit,
+            ignored: parameters.ignored,
+            unknown: parameters.unknown,
         })
     }
 
-    /// Options for a connection whose settings last for a session; a pooler rejects start-up options.
+    /// How to open sessions with these settings; a pooler rejects start-up options.
     #[must_use]
-    pub fn session(&self, settings: &[(&str, &str)]) -> PgConnectOptions {
-        if self.pooled {
-            return self
-                .connect
-                .clone()
-                .statement_cache_capacity(0)
-                .extra_float_digits(None);
+    pub fn session(&self, settings: &[(&str, &str)]) -> Servers {
+        let search_path = self.schema.as_deref().map(quoted);
+        let search_path = search_path.as_deref().map(|path| ("search_path", path));
+        let session = |server: &PgConnectOptions| {
+            let server = server.clone();
+            if self.pooled {
+                server.statement_cache_capacity(0).extra_float_digits(None)
+            } else {
+                server.options(settings.iter().copied().chain(search_path))
+            }
+        };
+        Servers {
+            list: self.servers.iter().map(session).collect(),
+            must_write: self.must_write,
         }
-        let search_path = self
-            .schema
-            .as_deref()
-            .map(|schema| ("search_path", quoted(schema)));
-        let search_path = search_path
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
-        self.connect
-            .clone()
-            .options(settings.iter().copied().chain(search_path))
+    }
+
+    /// Hosts, ports and database, for operators.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let servers: Vec<String> = self.servers.iter().map(place).collect();
+        let database = self
+            .servers
+            .first()
+            .and_then(PgConnectOptions::get_database);
+        format!(
+            "{}/{}",
+            servers.join(","),
+            Escaped::new(database.unwrap_or_default()).as_str()
+        )
     }
 }
 
-/// Removes Prisma's parameters, because sqlx gives some of them other meanings.
-fn without_prisma_parameters(url: &Url) -> Url {
-    const PRISMA: [&str; 12] = [
-        "schema",
-        "pgbouncer",
-        "connection_limit",
-        "pool_timeout",
-        "connect_timeout",
-        "socket_timeout",
-        "statement_cache_size",
-        "sslaccept",
-        "sslidentity",
-        "sslpassword",
-        "application_name",
-        "channel_binding",
-    ];
-    let kept: Vec<(String, String)> = url
-        .query_pairs()
-        .filter(|(name, _)| !PRISMA.contains(&name.as_ref()))
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    let mut url = url.clone();
-    url.set_query(None);
-    if !kept.is_empty() {
-        url.query_pairs_mut().extend_pairs(kept);
-    }
-    url
+/// Host and port of a server, or its socket, for operators.
+#[must_use]
+pub fn place(server: &PgConnectOptions) -> String {
+    let socket = server.get_socket().map(|path| path.to_string_lossy());
+    let host = socket.as_deref().unwrap_or(server.get_host());
+    let host = Escaped::new(host);
+    let is_ipv6 = host.as_str().contains(':');
+    let (open, close) = if is_ipv6 { ("[", "]") } else { ("", "") };
+    format!("{open}{}{close}:{}", host.as_str(), server.get_port())
 }
 
 /// Quotes an SQL identifier, also for `search_path`.
@@ -103,25 +126,4 @@ pub fn quoted(identifier: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prisma_parameters_are_understood() {
-        let url = DatabaseUrl::parse(
-            "postgresql://u:p@db:6432/app?schema=My%20App&pgbouncer=true&connection_limit=3&sslmode=require",
-        );
-        let url = url.unwrap_or_else(|why| panic!("{why}"));
-        assert_eq!(url.schema.as_deref(), Some("My App"));
-        assert!(url.pooled);
-        assert_eq!(url.connection_limit, Some(3));
-        assert_eq!(url.connect.get_port(), 6432);
-    }
-
-    #[test]
-    fn other_databases_are_refused_without_quoting_the_url() {
-        for text in ["mysql://u:secret@h/d", "secret", "", "postgres"] {
-            assert!(DatabaseUrl::parse(text).is_err_and(|why| !why.contains("secret")));
-        }
-    }
-}
+mod tests;

@@ -37,6 +37,10 @@ impl<'a> OptionReader<'a> {
             .push(format!("{name} ({}) {problem}", variable(name)));
     }
 
+    pub(super) fn environ(&self) -> Environ<'a> {
+        self.environ
+    }
+
     /// A variable of the environment; an empty one counts as not set.
     pub(super) fn environment(&self, variable: &str) -> Option<Zeroizing<String>> {
         (self.environ)(variable)

@@ -51,7 +51,7 @@ fn options_override_the_environment() {
     )]))
     .unwrap();
     let config = Config::load(&options, &url_only).unwrap();
-    assert_eq!(config.database_url.connect.get_host(), "other");
+    assert_eq!(config.database_url.place(), "other:5432/app");
 }
 
 fn list(entries: &[&str]) -> Value {

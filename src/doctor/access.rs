@@ -2,8 +2,9 @@
 
 use super::findings::Findings;
 use crate::config::{Config, DatabaseUrl};
+use crate::model::Escaped;
 use crate::service::Clock;
-use crate::store::{NoAccess, Store, connect};
+use crate::store::{Store, connect};
 
 /// The oldest supported version: the first with `xid8` and `pg_current_snapshot()`.
 const OLDEST: i32 = 130_000;
@@ -57,12 +58,8 @@ async fn reach(
     url: &DatabaseUrl,
     config: &Config,
 ) -> bool {
-    let place = format!(
-        "{}:{}/{} ({variable})",
-        url.connect.get_host(),
-        url.connect.get_port(),
-        url.connect.get_database().unwrap_or_default(),
-    );
+    let place = format!("{} ({variable})", url.place());
+    parameters(findings, variable, url);
     match connect(url, config.statement_timeout).await {
         Ok(access) if access.keeps_settings || url.pooled => {
             findings.ok(check, format!("{place} answers"));
@@ -76,8 +73,7 @@ async fn reach(
             );
             true
         }
-        Err(reason) => {
-            let (message, remedy) = explain(&reason);
+        Err((message, remedy)) => {
             findings.problem(check, format!("{place}: {message}"), remedy);
             false
         }
@@ -87,59 +83,33 @@ async fn reach(
 const POOLER_REMEDY: &str = "Add pgbouncer=true to the query string of DATABASE_URL, and set DIRECT_DATABASE_URL to \
     the address of the server itself";
 
-fn explain(reason: &NoAccess) -> (String, &'static str) {
-    const CREDENTIALS: &str =
-        "Check the user and the password in the URL, and the server's pg_hba.conf";
-    let (message, remedy) = match reason {
-        NoAccess::Unreachable(why) => (
-            *why,
-            "Check the host and port in the URL, that the server is running, and any firewall in between",
-        ),
-        NoAccess::Tls => (
-            "the TLS connection failed: the server's certificate or its encryption is not accepted",
-            "Check sslmode and sslrootcert in the query string of the URL",
-        ),
-        NoAccess::Unprintable => (
-            "the user or the password contains characters that no server accepts",
-            "Check the user and the password in the URL, including for control characters",
-        ),
-        NoAccess::Silent => (
-            "the server did not answer in time",
-            "Check the load of the server, or raise API_KEYS_STATEMENT_TIMEOUT_MS",
-        ),
-        NoAccess::Unknown => (
-            "the response does not follow the Postgres protocol",
-            "Check the host and port in the URL",
-        ),
-        NoAccess::Refused(code) => match code.as_str() {
-            "28P01" | "28000" => ("the server rejected the user or the password", CREDENTIALS),
-            "3D000" => (
-                "the database does not exist",
-                "Create the database, or check its name in the URL",
-            ),
-            "53300" => (
-                "the server has no connection left",
-                "Lower connection_limit or API_KEYS_POOL_MAX in your processes, or raise max_connections on the server",
-            ),
-            "57P03" => (
-                "the server is starting up or shutting down",
-                "Wait, then run doctor again",
-            ),
-            "08P01" => ("a pooler rejected the session settings", POOLER_REMEDY),
-            "42501" => (
-                "the user is not allowed to connect",
-                "Run GRANT CONNECT ON DATABASE for the user in the URL",
-            ),
-            code => {
-                let message = format!("the server refused the connection (SQLSTATE {code})");
-                return (
-                    message,
-                    "Check the user, the password, schema and options in the URL",
-                );
-            }
-        },
+/// Names the parameters of a URL that have no effect.
+fn parameters(findings: &mut Findings, variable: &str, url: &DatabaseUrl) {
+    let list = |names: &[Escaped]| {
+        names
+            .iter()
+            .map(Escaped::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    (message.to_owned(), remedy)
+    if !url.unknown.is_empty() {
+        findings.warning(
+            "parameters",
+            format!(
+                "{variable} has unknown parameters, which are ignored: {}",
+                list(&url.unknown)
+            ),
+            "Check how they are spelt, or remove them",
+        );
+    } else if !url.ignored.is_empty() {
+        findings.ok(
+            "parameters",
+            format!(
+                "{variable} has parameters that are ignored: {}",
+                list(&url.ignored)
+            ),
+        );
+    }
 }
 
 /// Examines the server: its version, whether it accepts writes, and its clock.
@@ -160,7 +130,7 @@ pub(super) async fn server(findings: &mut Findings, store: &Store, clock: Clock)
         findings.problem(
             "server",
             "The server accepts no writes: it is a standby, or read-only by default",
-            "Point DATABASE_URL at the primary (target_session_attrs is not supported), or set \
+            "Point DATABASE_URL at the primary, or name all servers in it (host1:5432,host2:5432), or set \
              default_transaction_read_only to off",
         );
     } else {

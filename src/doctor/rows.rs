@@ -1,9 +1,9 @@
-//! The findings on rows: signing keys, plaintext, limits, metadata, allow-lists.
+//! The findings on rows: signing keys, plaintext, lookups, limits, metadata, allow-lists.
 
 use super::findings::{Findings, counted};
 use crate::config::Config;
 use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
-use crate::store::{Store, UnreadableRows};
+use crate::store::{PlaintextRows, Store, UnreadableRows};
 use crate::token::SigningKey;
 
 pub(super) async fn examine(
@@ -13,6 +13,7 @@ pub(super) async fn examine(
     now: Timestamp,
 ) {
     signing_keys(findings, store, config, now).await;
+    plaintext(findings, store).await;
     counts(findings, store).await;
     metadata(findings, store).await;
     allow_lists(findings, store, config).await;
@@ -83,26 +84,55 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
     }
 }
 
-async fn counts(findings: &mut Findings, store: &Store) {
-    let answer = store.rows().await;
-    let Some(rows) = findings.answer("plaintext", answer) else {
+async fn plaintext(findings: &mut Findings, store: &Store) {
+    let answer = store.plaintext_rows().await;
+    let Some(PlaintextRows { keys, tokens }) = findings.answer("plaintext", answer) else {
         return;
     };
-    if rows.plaintext_keys == 0 && rows.plaintext_tokens == 0 {
-        findings.ok(
-            "plaintext",
-            format!("No plaintext is stored among {}", counted(rows.keys, "key")),
-        );
+    if keys == 0 && tokens == 0 {
+        findings.ok("plaintext", "No plaintext is stored");
     } else {
         findings.warning(
             "plaintext",
             format!(
                 "Plaintext of an older implementation is stored: {} and {}",
-                counted(rows.plaintext_keys, "key"),
-                counted(rows.plaintext_tokens, "admin token")
+                counted(keys, "key"),
+                counted(tokens, "admin token")
             ),
             "Once no instance of it is running, run npx sophra-api-keys migrate --adopt. This cannot be undone.",
         );
+    }
+}
+
+/// The statements that list the keys without a lookup, and that restore the lookups of admin tokens.
+const LOST_KEYS: &str = "SELECT \"id\", \"name\" FROM \"ApiKey\" WHERE \"lookup\" IS NULL AND \"key\" LIKE '$argon2id$%';";
+const RESTORE_TOKENS: &str = "UPDATE \"AdminToken\" SET \"lookup\" = \"token\" WHERE \"lookup\" IS NULL AND \"token\" LIKE 'sha256:%';";
+
+async fn counts(findings: &mut Findings, store: &Store) {
+    let answer = store.rows().await;
+    let Some(rows) = findings.answer("lookups", answer) else {
+        return;
+    };
+    if rows.lost_keys == 0 && rows.lost_tokens == 0 {
+        findings.ok(
+            "lookups",
+            format!(
+                "No hash lacks its lookup among {}",
+                counted(rows.keys, "key")
+            ),
+        );
+    } else {
+        findings.warning(
+            "lookups",
+            format!(
+                "A hash without its \"lookup\", so that nobody can use it, is stored for {} and {}",
+                counted(rows.lost_keys, "key"),
+                counted(rows.lost_tokens, "admin token")
+            ),
+            "Restore \"key\" and \"lookup\" of a key together from a backup, or rotate it: npx sophra-api-keys keys \
+             rotate <id>. The statements below list these keys, and restore the admin tokens",
+        );
+        findings.with_sql(&[LOST_KEYS.to_owned(), RESTORE_TOKENS.to_owned()]);
     }
     if rows.odd_rate_limits == 0 {
         findings.ok("rate-limits", "All stored rate limits are valid");
@@ -136,7 +166,7 @@ async fn metadata(findings: &mut Findings, store: &Store) {
                 many(found.keys),
                 examples(&found)
             ),
-            "The metadata contains a number that is too large for a double, or is nested more than 100 levels \
+            "The metadata is not an object, contains a number that is too large for a double, or is nested more than 100 levels \
                  deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }

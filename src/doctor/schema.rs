@@ -1,8 +1,9 @@
-//! The findings on tables, columns, triggers, indexes and privileges.
+//! The findings on tables, columns, indexes and privileges.
 
 use super::findings::{Findings, MIGRATE};
+use super::tracking;
 use crate::config::{Config, quoted};
-use crate::store::{COLUMNS, Column, History, Store, TRIGGERS, Tables, Trigger};
+use crate::store::{COLUMNS, Column, History, Store, Tables};
 
 /// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
@@ -10,19 +11,19 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     let Some(tables) = findings.answer("tables", tables) else {
         return false;
     };
-    privileges(findings, store).await;
     if !tables.api_key || !tables.admin_token {
         missing_tables(findings, &tables, config);
+        if tables.elsewhere.is_empty() {
+            may_create(findings, store, config).await;
+        }
         return false;
     }
+    privileges(findings, store).await;
     findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
     migrations(findings, store).await;
     let complete = columns(findings, store).await;
-    triggers(findings, store).await;
+    tracking::examine(findings, store, tables.own_schema).await;
     indexes(findings, store).await;
-    if tables.own_schema {
-        change_log(findings, store).await;
-    }
     complete && tables.own_schema
 }
 
@@ -38,12 +39,39 @@ fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
     if tables.elsewhere.is_empty() {
         findings.problem("tables", message, MIGRATE);
     } else {
+        // The change log and the triggers belong to one pair of tables.
+        let otherwise = if tables.own_schema {
+            "or use a database of its own: a database holds the keys of one schema".to_owned()
+        } else {
+            format!("or create new tables: {MIGRATE}")
+        };
         let remedy = format!(
-            "There is an \"ApiKey\" in {}: name that schema in DATABASE_URL (?schema=…), or create new tables: \
-             {MIGRATE}",
+            "There is an \"ApiKey\" in {}: name that schema in DATABASE_URL (?schema=…), {otherwise}",
             tables.elsewhere.join(", ")
         );
         findings.problem("tables", message, remedy);
+    }
+}
+
+/// Examines whether the role may create the tables, where there are none.
+async fn may_create(findings: &mut Findings, store: &Store, config: &Config) {
+    let answer = store.lacking(config.database_url.schema.as_deref()).await;
+    let Some(lacking) = findings.answer("privileges", answer) else {
+        return;
+    };
+    if lacking.privileges.is_empty() {
+        findings.ok("privileges", "The role can create the tables");
+    } else {
+        let privileges = lacking.privileges.join(", ");
+        findings.problem(
+            "privileges",
+            format!(
+                "The role {} cannot create the tables: it lacks {privileges}",
+                lacking.role
+            ),
+            "Migrate with a role that may, or run the statements below as an administrator",
+        );
+        findings.with_sql(&lacking.statements);
     }
 }
 
@@ -185,51 +213,6 @@ fn remedy_of(missing: &[&Column]) -> (String, Vec<String>) {
     (remedy, sql)
 }
 
-/// Finds triggers that are missing or not always enabled. Without them, changes by other writers do not reach the
-/// processes.
-async fn triggers(findings: &mut Findings, store: &Store) {
-    let answer = store.triggers().await;
-    let Some(found) = findings.answer("triggers", answer) else {
-        return;
-    };
-    let mut faults = Vec::new();
-    let mut sql = Vec::new();
-    for Trigger {
-        table,
-        name,
-        definition,
-    } in TRIGGERS
-    {
-        let state = found
-            .iter()
-            .find(|trigger| trigger.table == *table && trigger.name == *name);
-        match state.map(|trigger| trigger.enabled.as_str()) {
-            Some("A") => continue,
-            Some(_) => faults.push(format!("{name} on \"{table}\" is not ENABLE ALWAYS")),
-            None => {
-                faults.push(format!("{name} on \"{table}\" is missing"));
-                sql.push((*definition).to_owned());
-            }
-        }
-        sql.push(format!(
-            "ALTER TABLE \"{table}\" ENABLE ALWAYS TRIGGER {name};"
-        ));
-    }
-    if faults.is_empty() {
-        findings.ok("triggers", "All triggers exist and are always enabled");
-    } else {
-        findings.problem(
-            "triggers",
-            format!(
-                "{}: a key that another program disables or deletes may still be accepted",
-                faults.join(", ")
-            ),
-            format!("If migrations are pending: {MIGRATE}. Otherwise, run the statements below"),
-        );
-        findings.with_sql(&sql);
-    }
-}
-
 async fn indexes(findings: &mut Findings, store: &Store) {
     let answer = store.faulty_indexes().await;
     match findings.answer("indexes", answer) {
@@ -257,12 +240,5 @@ async fn indexes(findings: &mut Findings, store: &Store) {
             "The server does not offer the extension: searching for keys reads the whole table",
             "If searches are slow, install the contrib package of PostgreSQL",
         ),
-    }
-}
-
-async fn change_log(findings: &mut Findings, store: &Store) {
-    let answer = store.read_changes(None).await;
-    if findings.answer("change-log", answer).is_some() {
-        findings.ok("change-log", "The change log can be read");
     }
 }

@@ -54,12 +54,27 @@ pub enum Event {
     /// Postgres answers again.
     #[serde(rename = "database.recovered", rename_all = "camelCase")]
     DatabaseRecovered { down_for_ms: u64 },
-    /// A stored hash is malformed, or would cost more than is allowed, so the key is refused: emitted once per row.
+    /// Triggers are missing or disabled, or rows are hidden, so that changes by others may go unnoticed: emitted once for
+    /// each reason.
+    #[serde(rename = "changes.untracked")]
+    ChangesUntracked { message: String },
+    /// A migration waits for another session that migrates the same database: emitted once for each wait.
+    #[serde(rename = "migration.waiting")]
+    MigrationWaiting { message: String },
+    /// A stored hash is malformed, would cost more than is allowed, lacks its lookup or is not of the key that the lookup
+    /// names, so the key is refused: emitted once per row.
     #[serde(rename = "key.unreadable", rename_all = "camelCase")]
     KeyUnreadable {
         key_id: Escaped,
         name: Escaped,
         client_id: Escaped,
+    },
+    /// The database refuses to store usage or a suspension in the row of a key: emitted once, until it was stored.
+    #[serde(rename = "key.unwritable", rename_all = "camelCase")]
+    KeyUnwritable {
+        key_id: Escaped,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sqlstate: Option<String>,
     },
     /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
@@ -173,6 +188,17 @@ impl Event {
         }
     }
 
+    /// Whether it is about attempts that no row stands behind. Anyone can make any number of these.
+    #[must_use]
+    pub fn is_of_strangers(&self) -> bool {
+        match self {
+            Self::KeyRefused(refused) | Self::AdminRefused(refused) => {
+                refused.key_id.is_none() && refused.token_id.is_none()
+            }
+            _ => false,
+        }
+    }
+
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
@@ -186,9 +212,13 @@ impl Event {
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }
+            | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
+            | Self::MigrationWaiting { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
-            Self::DatabaseUnavailable { .. } | Self::InternalError(_) => Severity::Critical,
+            Self::DatabaseUnavailable { .. }
+            | Self::ChangesUntracked { .. }
+            | Self::InternalError(_) => Severity::Critical,
         }
     }
 }

@@ -66,6 +66,18 @@ pub fn label(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     }
 }
 
+/// 1 to `max` characters that any HTTP header may have: ASCII without spaces and control characters.
+pub fn visible_ascii(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
+    move |value| {
+        let text = label(max)(value)?;
+        if text.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(text)
+        } else {
+            Err("must have visible ASCII characters only".into())
+        }
+    }
+}
+
 /// Text of at most `max` characters, lines allowed.
 pub fn prose(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     move |value| text(value, max)
@@ -162,7 +174,7 @@ pub fn instant(value: Value) -> Parsed<Timestamp> {
     match millis {
         Some(millis) if range.contains(&millis) => Ok(Timestamp::from_millis(millis)),
         _ => Err(
-            "must be a valid Date or an ISO 8601 string with a time zone, in the years 1 to 9999"
+            "must be a valid Date, an ISO 8601 string with a time zone, or YYYY-MM-DD for midnight UTC, in the years 1 to 9999"
                 .into(),
         ),
     }

@@ -66,7 +66,7 @@ async fn change(
 ) -> Result<ApiKey, Error> {
     let key = service.store.change_key(id, changes, rotation, now).await;
     // Even after an error, since the change may have been made all the same.
-    service.cache.changed(id);
+    service.row_changed(id);
     let key = key?.ok_or(Error::NotFound("API key"))?;
     let event = events::changed(&key, rotation.is_some(), actor.as_ref());
     service.record(Event::KeyChanged(event), now);

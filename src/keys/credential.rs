@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 
 use crate::error::Error;
+use crate::hash::is_stored_hash;
 use crate::model::Plaintext;
 use crate::random;
 use crate::service::Service;
@@ -36,6 +37,10 @@ pub(super) async fn replaced_plaintext(
     let Some(PlaintextKey { key, digest, .. }) = service.store.plaintext_key(id).await? else {
         return Ok(None);
     };
+    // A hash that has lost its lookup: nobody knows the key.
+    if is_stored_hash(key.expose()) {
+        return Ok(None);
+    }
     let hash = service.hasher.hash(key, random::bytes(rng)).await?;
     Ok(Some(ReplacedPlaintext { digest, hash }))
 }

@@ -2,10 +2,14 @@
 
 use crate::error::Error;
 use crate::input::{Fields, Parsed, Value, argument, page, rules};
-use crate::model::{FieldChange, KeyChanges, KeyQuery, Timestamp, Ttl};
+use crate::model::{
+    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Timestamp, Ttl,
+};
 
 /// Seconds that a replaced key may stay valid, at most a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
+/// Characters of an idempotency key.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// The least number of characters in `search`: the trigram index needs three.
 const SEARCH_MIN: usize = 3;
 /// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
@@ -45,6 +49,14 @@ fn emptied<T>(change: FieldChange<Option<Vec<T>>>) -> FieldChange<Vec<T>> {
 pub struct NewKey {
     /// The settings that differ from the defaults.
     pub settings: KeyChanges,
+    idempotency: Option<Idempotency>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Idempotency {
+    text: String,
+    /// The key that the input describes, without what is taken from the clock.
+    input: ApiKey,
 }
 
 impl NewKey {
@@ -54,7 +66,12 @@ impl NewKey {
         // Optional fields may be `null` as well.
         fields.treat_null_as_absent_except(&REQUIRED);
         fields.require(&REQUIRED);
+        let text = fields.optional("idempotencyKey", rules::visible_ascii(IDEMPOTENCY_KEY_MAX));
         let mut settings = settings(&mut fields);
+        let idempotency = text.map(|text| Idempotency {
+            text,
+            input: described(&settings),
+        });
         let expires_at = match settings.expires_at {
             FieldChange::Set(at) => at,
             FieldChange::Keep => ttl.default_days.map(|days| after_days(now, days)),
@@ -64,8 +81,24 @@ impl NewKey {
         }
         enforce_max_ttl(&mut fields, expires_at, now, ttl);
         settings.expires_at = FieldChange::Set(expires_at);
-        fields.finish(Some(Self { settings }))
+        fields.finish(Some(Self {
+            settings,
+            idempotency,
+        }))
     }
+
+    /// The idempotency key of this actor, if the input has one.
+    pub fn idempotency_key(&self, actor: Option<&Actor>) -> Option<IdempotencyKey> {
+        let Idempotency { text, input } = self.idempotency.as_ref()?;
+        Some(IdempotencyKey::new(text, actor, input))
+    }
+}
+
+/// The key that the settings describe, the same at any time.
+fn described(settings: &KeyChanges) -> ApiKey {
+    let mut key = ApiKey::new(String::new(), Timestamp::MIN);
+    settings.apply(&mut key, Timestamp::MIN);
+    key
 }
 
 /// Rejects an expiry beyond the configured maximum lifetime, and the lack of one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::seq::SliceRandom;
 
-use super::row::{hash_key, hash_token, permits_all};
+use super::row::{hash_key, hash_token};
 use crate::error::Error;
 use crate::hash::is_stored_hash;
 use crate::random;
@@ -37,12 +37,11 @@ pub async fn backfill(
         go_on,
         done: Backfilled::default(),
     };
-    while service.store.has_plaintext().await? {
+    while backfill.has_work().await? {
         let before = backfill.done.rows;
         backfill.tokens().await?;
         backfill.keys().await?;
-        // The rows left now cannot be hashed, or were locked or changed during this pass. They are tried again only
-        // after a pass that made progress.
+        // The rows left now were locked. They are tried again only after a pass that made progress.
         if backfill.done.rows == before || backfill.is_over() {
             break;
         }
@@ -63,6 +62,12 @@ impl<F: Fn() -> bool> Backfill<'_, F> {
         self.left == 0 || !(self.go_on)()
     }
 
+    /// Whether a row can be hashed. Only once there is none, it is worth it to look for those beside which a lookup was left.
+    async fn has_work(&self) -> Result<bool, Error> {
+        let store = &self.service.store;
+        Ok(store.has_importable().await? || store.clear_lookups_beside_plaintext().await?)
+    }
+
     fn count(&mut self, rows: usize) {
         self.done.rows += rows;
         self.left -= rows;
@@ -80,12 +85,12 @@ impl<F: Fn() -> bool> Backfill<'_, F> {
                 if self.is_over() {
                     return Ok(());
                 }
-                let Some(permissions) = hash_token(self.service, &token).await? else {
+                let Some(hashed) = hash_token(self.service, token).await? else {
                     continue;
                 };
                 self.count(1);
-                if token.permissions.is_none() && permits_all(&permissions) {
-                    self.done.all_permissions.push(token);
+                if hashed.got_all_permissions {
+                    self.done.all_permissions.push(hashed.token);
                 }
             }
         }

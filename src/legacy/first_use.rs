@@ -42,6 +42,6 @@ pub fn hash_token_on_first_use(service: &Arc<Service>, token: PlaintextToken) {
         return;
     }
     let hashing = Arc::clone(service);
-    let work = async move { hash_token(&hashing, &token).await.map(drop) };
+    let work = async move { hash_token(&hashing, token).await.map(drop) };
     service.spawn(BackgroundTask::LegacyBackfill, work);
 }

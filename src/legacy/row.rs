@@ -1,26 +1,45 @@
-//! Replaces the plaintext of one row with its hash. The row is written only if it still holds the plaintext hashed.
+//! Replaces the plaintext of one row with its hash. The row is written only if it still holds what was hashed.
 
 use std::time::Instant;
 
 use crate::cache::CacheLookup;
 use crate::error::Error;
 use crate::events::Event;
+use crate::hash::is_stored_hash;
 use crate::model::{ALL_PERMISSIONS, Escaped, Plaintext, StoredHash, legacy_permissions};
 use crate::random;
 use crate::service::Service;
 use crate::store::{PlaintextKey, PlaintextToken};
 
-/// Hashes a key while no caller waits for a hash, and stores the hash. Returns false if the row no longer held the key.
-pub(super) async fn hash_key(service: &Service, row: PlaintextKey) -> Result<bool, Error> {
+/// How often a row is tried that other writers keep changing.
+const TRIES: usize = 5;
+
+/// Hashes a key while no caller waits for a hash, and stores the hash. A key that was replaced meanwhile is hashed at once.
+/// Returns false if the row is left for later: it is locked or gone, or the hash is already stored in another row.
+pub(super) async fn hash_key(service: &Service, mut row: PlaintextKey) -> Result<bool, Error> {
+    for _ in 0..TRIES {
+        if try_key(service, &row).await? {
+            return Ok(true);
+        }
+        match service.store.plaintext_key(&row.id).await? {
+            Some(current)
+                if !current.digest.is(&row.digest) && !is_stored_hash(current.key.expose()) =>
+            {
+                row = current;
+            }
+            _ => break,
+        }
+    }
+    Ok(false)
+}
+
+async fn try_key(service: &Service, row: &PlaintextKey) -> Result<bool, Error> {
     let PlaintextKey { id, key, digest } = row;
     let salt = random::bytes(&mut random::generator()?);
     let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
-    let hashed = service
-        .store
-        .hash_plaintext_key(&id, &digest, &hash)
-        .await?;
+    let hashed = service.store.hash_plaintext_key(id, digest, &hash).await?;
     if hashed {
-        update_cache(service, &id, &key, &hash);
+        update_cache(service, id, key, &hash);
     }
     Ok(hashed)
 }
@@ -37,12 +56,36 @@ fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash)
     }
 }
 
-/// Stores the digest of a token and its permissions, which are returned. Returns `None` if its row has changed since it
-/// was read.
+/// An admin token whose digest is stored now.
+pub(super) struct HashedToken {
+    pub(super) token: PlaintextToken,
+    /// Whether it was given all permissions because of its name.
+    pub(super) got_all_permissions: bool,
+}
+
+/// Stores the digest of a token and its permissions. A row that has changed since it was read is read again at once.
+/// Returns `None` if the row is left for later, for the same reasons as a key.
 pub(super) async fn hash_token(
     service: &Service,
-    token: &PlaintextToken,
-) -> Result<Option<Vec<String>>, Error> {
+    mut token: PlaintextToken,
+) -> Result<Option<HashedToken>, Error> {
+    for _ in 0..TRIES {
+        if let Some(got_all_permissions) = try_token(service, &token).await? {
+            return Ok(Some(HashedToken {
+                token,
+                got_all_permissions,
+            }));
+        }
+        match service.store.plaintext_token(&token.id).await? {
+            Some(current) if current != token => token = current,
+            _ => break,
+        }
+    }
+    Ok(None)
+}
+
+/// Returns whether the token got all permissions because of its name; `None` if the row was not written.
+async fn try_token(service: &Service, token: &PlaintextToken) -> Result<Option<bool>, Error> {
     let permissions = match &token.permissions {
         Some(permissions) => permissions.clone(),
         None => legacy_permissions(&token.name),
@@ -51,7 +94,8 @@ pub(super) async fn hash_token(
         .store
         .hash_plaintext_token(token, &permissions)
         .await?;
-    if hashed && token.permissions.is_none() && permits_all(&permissions) {
+    let got_all_permissions = hashed && token.permissions.is_none() && permits_all(&permissions);
+    if got_all_permissions {
         // Emitted here, for the first use and the backfill alike, so that a failure of a later step cannot lose it.
         service.emit(&Event::AdminAdopted {
             token_id: Escaped::new(&token.id),
@@ -59,10 +103,10 @@ pub(super) async fn hash_token(
             permissions: Escaped::list(&permissions),
         });
     }
-    Ok(hashed.then_some(permissions))
+    Ok(hashed.then_some(got_all_permissions))
 }
 
-pub(super) fn permits_all(permissions: &[String]) -> bool {
+fn permits_all(permissions: &[String]) -> bool {
     permissions
         .iter()
         .any(|permission| permission == ALL_PERMISSIONS)

@@ -206,9 +206,19 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         gauges.changes_read_ago_seconds,
     );
     text.gauge(
+        "changes_tracked",
+        "1 if changes of keys reach this process as far as it knows, else 0: triggers are missing or rows hidden.",
+        u8::from(gauges.changes_tracked),
+    );
+    text.gauge(
         "usage_pending",
         "Accepted verifications that are not stored yet.",
         gauges.usage_pending,
+    );
+    text.gauge(
+        "unwritable_keys",
+        "Keys whose usage or suspension the database refuses to store; they are tried again once a minute.",
+        gauges.unwritable_keys,
     );
 }
 

@@ -42,5 +42,8 @@ pub struct Gauges {
     pub connections_in_use: usize,
     pub connections_max: u32,
     pub changes_read_ago_seconds: f64,
+    /// Whether changes by others reach this process, as far as the last check knows.
+    pub changes_tracked: bool,
     pub usage_pending: u64,
+    pub unwritable_keys: usize,
 }

@@ -20,7 +20,10 @@ SELECT "previousSigningKey" FROM "ApiKey" WHERE "previousSigningKey" IS NOT NULL
 -- One row per process: the last batch of usage that was applied, so that no batch is applied twice.
 CREATE TABLE sophra_api_keys.usage_batches (
   process TEXT PRIMARY KEY,
-  batch BIGINT NOT NULL,
+  -- The last one whose uses were added to the rows of the keys.
+  batch BIGINT NOT NULL DEFAULT 0,
+  -- The last one whose costs were added to "spent".
+  spent_batch BIGINT NOT NULL DEFAULT 0,
   -- Keys of the batch whose rows were locked by another session. Their usage was left out and comes with a later batch.
   skipped TEXT[] NOT NULL DEFAULT '{}',
   applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
@@ -34,10 +37,27 @@ CREATE TABLE sophra_api_keys.spent (
   epoch INTEGER NOT NULL,
   -- The sum of all costs; it only grows within an epoch.
   spent BIGINT NOT NULL,
-  -- When the limit is full again, for a process that has not followed the sum. UTC.
-  full_at TIMESTAMP(3) NOT NULL
+  -- When the limit is full again, for a process that has not followed the sum. UTC, by the clock of the server, since
+  -- those of the processes may be wrong.
+  full_at TIMESTAMP(3) NOT NULL,
+  -- The nanoseconds after which one unit is available again, by the limit as it was at that time.
+  interval_ns BIGINT NOT NULL CHECK (interval_ns > 0),
+  -- The longest time, in nanoseconds, for which use beyond the limit locks a key out.
+  longest_ns BIGINT NOT NULL
 -- Free space for the next version of each row, and no index on the columns that change: updates are HOT.
 ) WITH (fillfactor = 50);
+
+-- Creations of keys with an idempotency key, known for a day: one statement claims it and inserts the key. Digests only,
+-- since the text and the input are the caller's.
+CREATE TABLE sophra_api_keys.idempotency_keys (
+  -- Of the actor and the text.
+  digest BYTEA PRIMARY KEY,
+  input BYTEA NOT NULL,
+  key_id TEXT NOT NULL,
+  used_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX idempotency_keys_key_id_idx ON sophra_api_keys.idempotency_keys (key_id);
+CREATE INDEX idempotency_keys_used_at_idx ON sophra_api_keys.idempotency_keys (used_at);
 
 -- Refused attempts, administration and suspensions. Written in batches, kept for the configured time.
 CREATE TABLE sophra_api_keys.audit (
@@ -66,6 +86,20 @@ CREATE TABLE sophra_api_keys.changes (
 );
 CREATE INDEX changes_xid_idx ON sophra_api_keys.changes (xid);
 
+-- What the log says about itself, in one row. The first process that reads the log writes it.
+CREATE TABLE sophra_api_keys.change_log (
+  one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
+  -- New when the log is begun anew: a position in another log means nothing in this one.
+  id TEXT NOT NULL DEFAULT gen_random_uuid()::text,
+  -- The system identifier of the server whose transactions are in the log. A log that was restored into another server
+  -- holds transaction ids which that server assigns again.
+  system BIGINT NOT NULL,
+  -- Changes by earlier transactions may have been deleted. Written by the statement that deletes them.
+  pruned_before XID8 NOT NULL,
+  -- Set once a minute by some process. A trigger logs it like a change, and every process looks whether it arrives.
+  probed_at TIMESTAMPTZ
+);
+
 -- The SHA-256 digest of a plaintext, by which legacy rows are found. Index expressions and a trigger call this function
 -- with the rights of whoever writes "ApiKey" or "AdminToken". Such a role may have no rights on this schema, so everyone
 -- may execute the function. Every name in it is qualified, because the search_path is the writer's. It is written in
@@ -79,3 +113,58 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION sophra_api_keys.plaintext_digest(TEXT) TO PUBLIC;
+
+-- The nanoseconds until an instant in UTC; 0 if it has passed. An instant beyond all limits counts as two years.
+CREATE FUNCTION sophra_api_keys.nanoseconds_until(instant TIMESTAMP) RETURNS BIGINT
+LANGUAGE sql STABLE
+AS $$
+  SELECT (extract(epoch FROM
+    least(greatest(instant, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' + interval '2 years')
+      - now() AT TIME ZONE 'UTC') * 1000000000)::bigint
+$$;
+
+-- The nanoseconds since an instant in UTC; 0 if it is still to come, and at most two years.
+CREATE FUNCTION sophra_api_keys.nanoseconds_since(instant TIMESTAMP) RETURNS BIGINT
+LANGUAGE sql STABLE
+AS $$
+  SELECT (extract(epoch FROM now() AT TIME ZONE 'UTC'
+    - greatest(least(instant, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' - interval '2 years')
+    ) * 1000000000)::bigint
+$$;
+
+-- The instant in UTC after so many nanoseconds.
+CREATE FUNCTION sophra_api_keys.instant_in(nanoseconds DOUBLE PRECISION) RETURNS TIMESTAMP
+LANGUAGE sql STABLE
+AS $$
+  SELECT now() AT TIME ZONE 'UTC' + nanoseconds / 1000 * interval '1 microsecond'
+$$;
+
+-- The text that a search compares: it differs from the plain text in its case, whatever the locale of the database. The
+-- collation is chosen here, once, for the index as well as for the queries. Postgres 17 and newer has "pg_c_utf8" in UTF-8
+-- databases, and every server that is built with ICU has "und-x-icu"; only a server with neither depends on the locale of its
+-- database. The text goes through upper case because the Greek sigma has two lower cases, of which only one is left.
+DO $$
+DECLARE
+  folding TEXT := 'pg_catalog.lower(pg_catalog.upper(plain COLLATE pg_catalog.%I))';
+  candidate TEXT;
+BEGIN
+  IF pg_catalog.getdatabaseencoding() = 'UTF8' THEN
+    folding := 'pg_catalog.translate(' || folding || $sigma$, E'\u03C2', E'\u03C3')$sigma$;
+  END IF;
+  FOREACH candidate IN ARRAY ARRAY['pg_c_utf8', 'und-x-icu', 'default'] LOOP
+    BEGIN
+      EXECUTE 'CREATE FUNCTION sophra_api_keys.folded(plain TEXT) RETURNS TEXT
+        LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+        AS $function$ BEGIN RETURN ' || pg_catalog.format(folding, candidate) || '; END $function$';
+      -- Fails if there is no such collation.
+      EXECUTE $test$SELECT sophra_api_keys.folded('x')$test$;
+      EXIT;
+    EXCEPTION WHEN undefined_object OR feature_not_supported THEN
+      IF candidate = 'default' THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION sophra_api_keys.folded(TEXT) TO PUBLIC;

@@ -72,13 +72,14 @@ WHEN (
   OR OLD."name" IS DISTINCT FROM NEW."name"
   OR OLD."isActive" IS DISTINCT FROM NEW."isActive"
   OR OLD."expiresAt" IS DISTINCT FROM NEW."expiresAt"
-  OR (OLD."token", OLD."lookup", OLD."permissions") IS DISTINCT FROM (NEW."token", NEW."lookup", NEW."permissions")
-    -- Nor is this import a change. It also stores the permissions that were derived from the name until then.
+  -- Permissions that the import derives from the name are a change too: another writer may narrow them while it imports.
+  OR OLD."permissions" IS DISTINCT FROM NEW."permissions"
+  OR (OLD."token", OLD."lookup") IS DISTINCT FROM (NEW."token", NEW."lookup")
+    -- Nor is this import a change.
     AND (
       OLD."lookup" IS NULL
       AND NEW."token" = NEW."lookup"
       AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."token"), 'hex')
-      AND (OLD."permissions" IS NULL OR NEW."permissions" IS NOT DISTINCT FROM OLD."permissions")
     ) IS NOT TRUE
 )
 EXECUTE FUNCTION sophra_api_keys.note_change();
@@ -87,11 +88,16 @@ CREATE TRIGGER sophra_api_keys_truncate
 AFTER TRUNCATE ON "AdminToken"
 FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();
 
+CREATE TRIGGER sophra_api_keys_probe
+AFTER UPDATE OF probed_at ON sophra_api_keys.change_log
+FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();
+
 -- Replication and tools that switch triggers off must not hide a change.
 ALTER TABLE "ApiKey"
   ENABLE ALWAYS TRIGGER sophra_api_keys_change,
   ENABLE ALWAYS TRIGGER sophra_api_keys_update,
   ENABLE ALWAYS TRIGGER sophra_api_keys_truncate;
+ALTER TABLE sophra_api_keys.change_log ENABLE ALWAYS TRIGGER sophra_api_keys_probe;
 ALTER TABLE "AdminToken"
   ENABLE ALWAYS TRIGGER sophra_api_keys_change,
   ENABLE ALWAYS TRIGGER sophra_api_keys_update,

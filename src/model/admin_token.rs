@@ -21,6 +21,18 @@ pub struct AdminToken {
 }
 
 impl AdminToken {
+    /// The memory of its texts and lists, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let permissions = self.permissions.iter();
+        self.id.len()
+            + self.name.len()
+            + self.description.as_ref().map_or(0, String::len)
+            + permissions
+                .map(|text| size_of_val(text) + text.len())
+                .sum::<usize>()
+    }
+
     /// Whether the token has the permission, exactly or by `*`. There are no partial wildcards.
     #[must_use]
     pub fn permits(&self, permission: &str) -> bool {
@@ -38,16 +50,23 @@ pub enum AdminRefusal {
     /// One code for every token that is not valid, so that it reveals nothing.
     InvalidToken,
     InsufficientPermission,
+    /// No token was presented.
+    MissingToken,
 }
 
 impl AdminRefusal {
-    pub const ALL: [Self; 2] = [Self::InvalidToken, Self::InsufficientPermission];
+    pub const ALL: [Self; 3] = [
+        Self::InvalidToken,
+        Self::InsufficientPermission,
+        Self::MissingToken,
+    ];
 
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
             Self::InvalidToken => "INVALID_TOKEN",
             Self::InsufficientPermission => "INSUFFICIENT_PERMISSION",
+            Self::MissingToken => "MISSING_TOKEN",
         }
     }
 
@@ -55,7 +74,7 @@ impl AdminRefusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidToken => 401,
+            Self::InvalidToken | Self::MissingToken => 401,
             Self::InsufficientPermission => 403,
         }
     }
@@ -66,6 +85,7 @@ impl AdminRefusal {
         match self {
             Self::InvalidToken => "Invalid admin token",
             Self::InsufficientPermission => "Insufficient permissions for this endpoint",
+            Self::MissingToken => "Missing required header: x-admin-token",
         }
     }
 }

@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-/// Bytes of the longest hop that is read: an IPv6 address with brackets, zone and port.
-const HOP_MAX: usize = 128;
+/// Bytes of the longest address that is read: IPv6 with brackets, zone and port.
+pub const CLIENT_ADDRESS_MAX: usize = 128;
 
 /// The hops that belong to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,30 +36,40 @@ pub struct ClientAddress {
 impl ProxyTrust {
     /// Reads the lines of the header, in the order of arrival.
     ///
-    /// A hop that is not an address ends the search: it is neither a trusted proxy nor a client.
+    /// A hop that is not an address makes the client unknown: no proxy has written it.
     #[must_use]
     pub fn client(&self, lines: &[&str]) -> ClientAddress {
-        let mut from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        let entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        let mut from_the_right = entries.map(parse_client_address);
         let ip = match self {
             Self::Nobody => None,
             Self::Proxies(networks) => from_the_right
-                .map(address)
                 .find(|hop| !hop.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip))))
                 .flatten(),
-            Self::Hops(count) => from_the_right.nth(count.get() - 1).and_then(address),
+            Self::Hops(count) => last_of(from_the_right, *count),
         };
         let leftmost = lines.first().and_then(|line| line.split(',').next());
         ClientAddress {
             ip,
-            claimed: leftmost.and_then(address),
+            claimed: leftmost.and_then(parse_client_address),
         }
     }
 }
 
-/// Reads one hop: an address, perhaps with a port; IPv6 also in brackets and with a zone, which is dropped.
-fn address(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim_matches([' ', '\t']);
-    if hop.len() > HOP_MAX {
+/// The last of `count` hops, if each of them is an address.
+fn last_of(mut hops: impl Iterator<Item = Option<IpAddr>>, count: NonZeroUsize) -> Option<IpAddr> {
+    for _ in 1..count.get() {
+        hops.next()??;
+    }
+    hops.next()?
+}
+
+/// Reads an address as proxies and sockets write it: perhaps with a port; IPv6 also in brackets and with a zone. Port and
+/// zone are dropped.
+#[must_use]
+pub fn parse_client_address(text: &str) -> Option<IpAddr> {
+    let hop = text.trim_matches([' ', '\t']);
+    if hop.len() > CLIENT_ADDRESS_MAX {
         return None;
     }
     if let Some(bracketed) = hop.strip_prefix('[') {

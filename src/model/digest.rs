@@ -41,3 +41,11 @@ impl CredentialDigest {
         self.0.ct_eq(&other.0).into()
     }
 }
+
+impl PartialEq for CredentialDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for CredentialDigest {}

@@ -26,6 +26,15 @@ impl AllowList {
         }
     }
 
+    /// The memory of its entries, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Everyone | Self::Nobody => 0,
+            Self::Only(networks) => size_of_val(&**networks),
+        }
+    }
+
     /// An unknown address is allowed only if there is no list.
     #[must_use]
     pub fn allows(&self, ip: Option<IpAddr>) -> bool {
@@ -41,8 +50,7 @@ impl AllowList {
 }
 
 /// Parses an address; `None` if the text is not exactly one.
-#[must_use]
-pub fn parse_address(text: &str) -> Option<IpAddr> {
+pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
@@ -52,8 +60,15 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     if let Some(ip) = parse_address(text) {
         return Some(IpNet::from(ip));
     }
-    let network = text.parse::<IpNet>().ok()?.trunc();
-    Some(canonical(network))
+    let (ip, length) = text.split_once('/')?;
+    let network = IpNet::new(ip.parse().ok()?, prefix_length(length)?).ok()?;
+    Some(canonical(network.trunc()))
+}
+
+/// Parses a number of bits, written in one way only: some readers take `010` for octal.
+fn prefix_length(text: &str) -> Option<u8> {
+    let is_plain = text == "0" || !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| is_plain)
 }
 
 /// A network inside `::ffff:0:0/96` is the IPv4 network that it maps.

@@ -1,8 +1,8 @@
 //! The `metadata` of a key: the app's JSON, kept as text.
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// The app's JSON, kept as text, which is several times smaller than a tree of values.
 #[derive(Debug, Clone)]
@@ -11,8 +11,8 @@ pub struct Metadata(Content);
 #[derive(Debug, Clone)]
 enum Content {
     Readable(Box<RawValue>),
-    /// Another writer may store JSON that no reader here accepts: numbers beyond a double, or any depth. It is reported
-    /// as `null`, and a change of other fields writes it back unchanged.
+    /// Another writer may store JSON that no reader here accepts: something else than an object, numbers beyond a
+    /// double, or any depth. It is reported as `null`, and a change of other fields writes it back unchanged.
     Unreadable(Box<str>),
 }
 
@@ -20,7 +20,7 @@ impl Metadata {
     /// Wraps the text of a stored JSON document.
     #[must_use]
     pub fn stored(text: &str) -> Self {
-        let is_readable = serde_json::from_str::<Value>(text).is_ok();
+        let is_readable = serde_json::from_str::<Map<String, Value>>(text).is_ok();
         match RawValue::from_string(text.to_owned()) {
             Ok(json) if is_readable => Self(Content::Readable(json)),
             _ => Self(Content::Unreadable(text.into())),
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn unreadable_metadata_serializes_to_null_and_keeps_its_text() {
         let deep = "[".repeat(200) + &"]".repeat(200);
-        for text in [r#"{"a": 1e400}"#, deep.as_str()] {
+        for text in [r#"{"a": 1e400}"#, &deep, r#""text""#, "[1]", "5", "null"] {
             let metadata = Metadata::stored(text);
             assert!(!metadata.is_readable());
             assert_eq!(json(&metadata), "null");

@@ -22,10 +22,12 @@ pub enum Refusal {
     Suspended,
     /// The address keeps presenting wrong keys, so this key was not looked up.
     Throttled,
+    /// No key was presented.
+    MissingKey,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InvalidKey,
         Self::Expired,
         Self::Disabled,
@@ -34,6 +36,7 @@ impl Refusal {
         Self::RateLimited,
         Self::Suspended,
         Self::Throttled,
+        Self::MissingKey,
     ];
 
     /// The position in [`Refusal::ALL`], counted from 1.
@@ -53,6 +56,7 @@ impl Refusal {
             Self::RateLimited => "RATE_LIMITED",
             Self::Suspended => "SUSPENDED",
             Self::Throttled => "THROTTLED",
+            Self::MissingKey => "MISSING_KEY",
         }
     }
 
@@ -60,7 +64,7 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled => 401,
+            Self::MissingKey | Self::InvalidKey | Self::Expired | Self::Disabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
             Self::RateLimited | Self::Suspended | Self::Throttled => 429,
         }
@@ -75,6 +79,7 @@ impl Refusal {
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
             Self::Suspended => "API key is suspended after exceeding its rate limit",
+            Self::MissingKey => "Missing required header: x-api-key",
             Self::Throttled => "Too many invalid API keys from this address",
         }
     }
@@ -103,6 +108,23 @@ pub struct KeyPolicy {
 }
 
 impl KeyPolicy {
+    /// The memory of its texts and lists, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        /// What the system adds to each block of memory.
+        const OVERHEAD: usize = 16;
+        let scopes = self.scopes.iter();
+        let metadata = self.metadata.as_ref();
+        self.key_id.len()
+            + self.name.len()
+            + self.client_id.len()
+            + scopes
+                .map(|scope| size_of_val(scope) + scope.len() + OVERHEAD)
+                .sum::<usize>()
+            + self.allow_list.bytes()
+            + metadata.map_or(0, |metadata| metadata.as_str().len())
+    }
+
     /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes.
     ///
     /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own

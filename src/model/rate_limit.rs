@@ -9,4 +9,6 @@ pub struct RateLimit {
     pub remaining: u32,
     /// Milliseconds until the limit is full again, rounded up.
     pub reset_ms: u64,
+    /// The window in seconds.
+    pub window_seconds: u64,
 }

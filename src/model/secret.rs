@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A key or token in plaintext, wiped from memory when its last clone is dropped.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Plaintext(Arc<Zeroizing<String>>);
 
 impl Plaintext {

@@ -16,6 +16,12 @@ impl UsageBatch {
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()
     }
+
+    /// Whether a use in it cost a part of a rate limit.
+    #[must_use]
+    pub fn has_costs(&self) -> bool {
+        self.uses.iter().any(|(_, counted)| counted.cost > 0)
+    }
 }
 
 /// The use of one key since the last batch.
@@ -50,12 +56,28 @@ impl KeyUse {
 }
 
 /// The fleet total of a key: what all processes together have used of its rate limit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FleetTotal {
     pub key_id: String,
     pub generation: i32,
     pub total: i64,
-    /// The time at which all earlier use had become available again before the batch; unknown if an earlier attempt
-    /// stored the batch.
-    pub full_at: Option<Timestamp>,
+    /// Nanoseconds until everything is available again by the rule that it was used under, apart from what this process
+    /// has just added.
+    pub debt_ns: i64,
+    /// Nanoseconds after which one unit is available again by that rule.
+    pub interval_ns: i64,
+}
+
+/// The part of a batch that one key has used of its rate limit.
+#[derive(Debug, Clone)]
+pub struct FleetShare {
+    pub key_id: String,
+    pub generation: i32,
+    pub cost: i64,
+    /// Nanoseconds until the part of the cost that is not available again yet is.
+    pub debt_ns: i64,
+    /// Nanoseconds after which one unit is available again.
+    pub interval_ns: i64,
+    /// The longest debt that a key can have: what is beyond it is forgiven.
+    pub longest_ns: i64,
 }

@@ -60,7 +60,18 @@ fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
     let on_a_thread = location_of(|| {
         thread::spawn(|| panic!("hunter2")).join().unwrap_err();
     });
+    let in_the_standard_library = location_of(|| {
+        let times = std::hint::black_box(usize::MAX);
+        runtime
+            .block_on(catch(async move { "hunter2".repeat(times).len() }))
+            .unwrap_err();
+    });
     std::panic::set_hook(before);
+    assert!(
+        in_the_standard_library.starts_with("src/panic/tests.rs:"),
+        "{in_the_standard_library}"
+    );
+    assert!(in_the_standard_library.contains(" (library/alloc/src/"));
 
     for place in [in_a_call, in_a_task, on_a_thread] {
         assert!(!place.contains("hunter2"), "{place}");

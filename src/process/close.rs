@@ -1,11 +1,13 @@
 //! Closes the service.
 
+use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::state::{Running, metrics, set_started, state};
+use super::runtime::runtime;
+use super::state::{ProcessState, Running, metrics, set_started, state};
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::panic;
@@ -36,17 +38,10 @@ impl Close {
         if !Arc::ptr_eq(&self.0, &state().running) {
             return Ok(());
         }
-        self.0.calls.close();
-        self.0.calls.wait().await;
-        self.0.recovery.stop().await;
+        let result = end(&self.0).await;
         set_started(None);
-        let service = self.0.service.get();
-        let result = match service {
-            Some(service) => stop(service).await,
-            None => Ok(()),
-        };
         let mut state = state();
-        if let Some(service) = service {
+        if let Some(service) = self.0.service.get() {
             metrics().retire(service.totals());
         }
         state.reset();
@@ -54,10 +49,39 @@ impl Close {
     }
 }
 
+/// Puts a service that is not started yet in the place of the running one, which is closed when its calls have ended.
+pub(super) fn replace(state: &mut ProcessState) -> Result<(), Error> {
+    let runtime = runtime()?;
+    let old = mem::take(&mut state.running);
+    old.begin_close();
+    set_started(None);
+    if let Some(service) = old.service.get() {
+        metrics().retire(service.totals());
+    }
+    runtime.spawn(async move {
+        let _one_at_a_time = CLOSING.lock().await;
+        // This happens only in development, and nobody waits for the outcome.
+        let _ = end(&old).await;
+    });
+    Ok(())
+}
+
+/// Waits for running calls, then stops the service.
+async fn end(running: &Running) -> Result<(), Error> {
+    running.calls.close();
+    running.calls.wait().await;
+    running.recovery.stop().await;
+    match running.service.get() {
+        Some(service) => stop(service).await,
+        None => Ok(()),
+    }
+}
+
 /// Stops the background tasks, stores the counts, deletes the keys that nobody has and closes the connections. Nothing of
 /// the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
+    service.unwritable_keys.try_all(Instant::now());
     let swept = service
         .unconfirmed_keys
         .sweep(&service.store, service.now());
@@ -71,9 +95,10 @@ async fn stop(service: &Service) -> Result<(), Error> {
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
     let _ = timeout(PATIENCE, service.store.close()).await;
     let cause = match flushed {
-        Ok(Ok(Ok(()))) => return Ok(()),
+        // The usage of keys whose rows cannot be written is left.
+        Ok(Ok(Ok(()))) if uses == 0 => return Ok(()),
         Ok(Ok(Err(error)) | Err(error)) => error.origin().cloned(),
-        Err(_) => None,
+        Ok(Ok(Ok(()))) | Err(_) => None,
     };
     let lost = Error::unavailable(format!(
         "The last counts could not be stored in the database: {uses} uses of keys and {entries} attempts and changes \

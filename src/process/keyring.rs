@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use super::clock::now;
 use crate::error::Error;
-use crate::model::join_escaped;
 use crate::random;
+use crate::self_check;
 use crate::store::Store;
 use crate::token::{Keyring, SigningKey};
 
@@ -21,18 +21,13 @@ pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Resul
         }
         None => kept_keyring(store).await?,
     };
-    let held: Vec<String> = keyring
-        .iter()
-        .map(|key| key.fingerprint().to_owned())
-        .collect();
+    let held = keyring.fingerprints();
     let missing = store.missing_signing_keys(&held, now()).await?;
     if missing.is_empty() {
         return Ok(keyring);
     }
-    Err(Error::configuration(format!(
-        "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these \
-             signing keys to API_KEYS_SIGNING_KEYS, after the first one",
-        join_escaped(&missing)
+    Err(Error::configuration(self_check::missing_signing_keys(
+        &missing,
     )))
 }
 

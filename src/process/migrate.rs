@@ -1,5 +1,6 @@
 //! The use case behind `migrate()`: migrates the schema, then runs the backfill if it is requested.
 
+use super::report;
 use super::state::Call;
 use crate::error::Error;
 use crate::input::Value;
@@ -23,7 +24,7 @@ pub struct MigrationReport {
 /// Migrates without starting the service, since the service may need the new schema. Only the backfill starts it.
 pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Error> {
     let request = BackfillRequest::read(options)?;
-    let migrated = migrate_schema(&call.config()?).await?;
+    let migrated = migrate_schema(&call.config()?, report::waiting).await?;
     let Some(request) = request else {
         return Ok(MigrationReport {
             applied: migrated.applied,
@@ -38,7 +39,9 @@ pub async fn migrate(call: &Call, options: Value) -> Result<MigrationReport, Err
         rows,
         all_permissions,
     } = backfill(service, request.limit, || !call.is_closing()).await?;
-    let remaining = migrate_schema(&call.config()?).await?.remaining;
+    let remaining = migrate_schema(&call.config()?, report::waiting)
+        .await?
+        .remaining;
     Ok(MigrationReport {
         applied: migrated.applied,
         backfilled: rows,

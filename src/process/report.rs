@@ -6,7 +6,7 @@ use super::clock::now;
 use super::state::{environment, events, metrics, state};
 use crate::config::Config;
 use crate::error::Error;
-use crate::events::InternalFault;
+use crate::events::{Event, InternalFault};
 use crate::metrics::{Snapshot, VerifyCount};
 use crate::service::internal_fault;
 
@@ -49,6 +49,19 @@ pub fn emit_panic(place: String) {
         place,
         ..InternalFault::default()
     });
+}
+
+/// Warns of a configuration that is accepted.
+pub(super) fn warn(message: &str) {
+    let event = Event::ConfigurationWarning {
+        message: message.to_owned(),
+    };
+    events().emit(&event, now(), is_logging());
+}
+
+/// Tells whom a migration waits for.
+pub(super) fn waiting(message: String) {
+    events().emit(&Event::MigrationWaiting { message }, now(), is_logging());
 }
 
 fn emit(fault: InternalFault) {

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::clock::now;
 use super::keyring::keyring;
-use super::state::{Call, Running, environment, events, metrics, set_started};
+use super::report;
+use super::state::{Call, Running, environment, events, metrics, set_started, state};
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
@@ -62,7 +63,7 @@ fn begin_recovery(running: &Arc<Running>, options: &Options, error: &Error) {
     if running.is_recovering.swap(true, Ordering::AcqRel) {
         return;
     }
-    running.circuit.open();
+    running.circuit.open(error);
     let since = Instant::now();
     let log = config.log;
     let event = Event::DatabaseUnavailable {
@@ -90,7 +91,7 @@ async fn recover(running: &Arc<Running>, store: &Store, options: &Options) {
         let Ok(Err(error @ Error::DatabaseUnavailable { .. })) = panic::catch(start).await else {
             return;
         };
-        running.circuit.open();
+        running.circuit.open(&error);
         running.start_failed(&error);
     }
 }
@@ -99,18 +100,32 @@ async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Serv
     let config = Config::load(options, &environment)?;
     // Boxed, since every call contains this future and only the first one needs it.
     let service = Box::pin(start(config, Arc::clone(&running.circuit))).await?;
-    set_started(Some(Arc::clone(running)));
+    // `configure()` may have replaced it in the meantime.
+    let state = state();
+    if Arc::ptr_eq(&state.running, running) {
+        set_started(Some(Arc::clone(running)));
+    }
     Ok(service)
 }
 
 /// Migrates unless that is switched off, checks that the signing keys cover the API keys in use, and spawns the tasks.
 async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
     if config.migrate == Migrate::Auto {
-        migrate(&config).await?;
+        migrate(&config, report::waiting).await?;
     }
     let store = Store::open(&config, circuit);
-    let keyring = keyring(&store, config.signing_keys.take()).await?;
-    let follower = Follower::begin(&store).await?;
+    if config.migrate == Migrate::Manual {
+        // No migration has connected, and a single connection tells best what is wrong.
+        store.probe().await?;
+    }
+    let first = async {
+        let keyring = keyring(&store, config.signing_keys.take()).await?;
+        Ok::<_, Error>((keyring, Follower::begin(&store, now()).await?))
+    };
+    let (keyring, follower) = match first.await {
+        Ok(both) => both,
+        Err(error) => return Err(store.with_missing_privileges(error).await),
+    };
     let cold_digests = if config.cold_digest {
         let kept = store.kept_signing_keys().await?;
         Some(ColdDigests::new(&keyring, &kept)?)

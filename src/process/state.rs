@@ -15,7 +15,6 @@ use crate::background::Background;
 use crate::config::{self, Config, Options};
 use crate::error::Error;
 use crate::events::Events;
-use crate::input::Value;
 use crate::metrics::Metrics;
 use crate::model::ProxyTrust;
 use crate::service::Service;
@@ -33,10 +32,10 @@ static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 pub(super) struct ProcessState {
     pub(super) options: Options,
     /// Whether `configure()` was called since the last close.
-    configured: bool,
+    pub(super) configured: bool,
     pub(super) running: Arc<Running>,
     /// Loaded on first use, since client addresses are determined before the service is started.
-    trust: Option<Arc<ProxyTrust>>,
+    pub(super) trust: Option<Arc<ProxyTrust>>,
 }
 
 /// The service and its calls, from one close to the next.
@@ -89,25 +88,6 @@ pub(super) fn state() -> MutexGuard<'static, ProcessState> {
 /// Opens the warm path, or closes it with `None`.
 pub(super) fn set_started(running: Option<Arc<Running>>) {
     STARTED.store(running);
-}
-
-/// Sets the options. A further call with equal options does nothing.
-pub fn configure(options: Value) -> Result<(), Error> {
-    let options = Options::read(options)?;
-    let mut state = state();
-    let in_force = state.configured || state.running.service.initialized();
-    if in_force && options == state.options {
-        return Ok(());
-    }
-    if in_force || state.running.is_closing() {
-        return Err(Error::configuration(
-            "The addon is already configured with different options: call close() before configure()",
-        ));
-    }
-    state.options = options;
-    state.configured = true;
-    state.trust = None;
-    Ok(())
 }
 
 /// The proxies that are trusted with the client's address, by the options and the environment. Does not start the
@@ -176,7 +156,7 @@ impl WarmCall {
 }
 
 impl Running {
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
     }
 

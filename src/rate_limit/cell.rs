@@ -107,7 +107,7 @@ impl GcraCell {
     }
 
     fn extend(&self, debt: u64, since: u64, now: u64) {
-        let longest = now.saturating_add(self.rule.window_ns() + self.rule.lockout_ns());
+        let longest = now.saturating_add(self.rule.longest_debt_ns());
         let extended = |arrival_time: u64| {
             let extended = arrival_time.max(since).saturating_add(debt);
             Some(extended.min(longest).max(arrival_time))
@@ -120,9 +120,14 @@ impl GcraCell {
         self.used(now) == 0
     }
 
+    /// Nanoseconds until the limit is full again.
+    pub(super) fn debt(&self, now: u64) -> u64 {
+        self.arrival_time.load(Acquire).saturating_sub(now)
+    }
+
     /// The use in billionths of a request.
     fn used(&self, now: u64) -> u128 {
-        let debt = self.arrival_time.load(Acquire).saturating_sub(now);
+        let debt = self.debt(now);
         let charged = rounded(
             u128::from(debt) * REQUEST,
             self.rule.emission_interval_ns().into(),

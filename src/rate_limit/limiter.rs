@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock, Reference};
@@ -9,7 +10,7 @@ use governor::clock::{Clock, MonotonicClock, Reference};
 use parking_lot::{Mutex, RwLock};
 
 use super::cell::GcraCell;
-use super::rule::{self, Decision, Rule};
+use super::rule::{Decision, FleetUse, Rule, Share, saturating};
 
 /// Nanoseconds since the start, by a monotonic clock.
 pub(super) struct Timeline<C: Clock> {
@@ -28,17 +29,6 @@ impl<C: Clock> Timeline<C> {
     }
 }
 
-/// The fleet total of a key, as stored in the database: what all processes together have used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FleetUse {
-    /// The reset generation of the rule under which it was used.
-    pub generation: i32,
-    /// Increases monotonically within a generation.
-    pub total: u64,
-    /// The time until all of it is available again, for a process that has not followed the total; zero if unknown.
-    pub time_to_full: Duration,
-}
-
 /// The limiter of one key.
 ///
 /// Checks run side by side under the read lock and reconcile with a compare-and-swap; only a change of
@@ -48,6 +38,8 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
     refusal_streak: Mutex<RefusalStreak>,
+    /// When the key was last changed since the rule was; 0 if it was not.
+    changed_at: AtomicU64,
     timeline: Arc<Timeline<C>>,
 }
 
@@ -70,6 +62,7 @@ impl<C: Clock> Limiter<C> {
             cell: RwLock::new(GcraCell::new(rule)),
             followed: Mutex::default(),
             refusal_streak: Mutex::default(),
+            changed_at: AtomicU64::new(0),
             timeline,
         }
     }
@@ -84,12 +77,30 @@ impl<C: Clock> Limiter<C> {
         }
         drop(cell);
         let mut cell = self.cell.write();
-        cell.change_rule(rule, self.timeline.now());
+        cell.change_rule(rule, self.changed_at());
         cell.charge(cost, || self.timeline.now())
     }
 
-    pub(super) fn window(&self) -> Duration {
-        self.cell.read().rule().window
+    /// Notes that the key was changed now: a change of its rule counts from here, however much later the next check
+    /// comes.
+    pub(super) fn note_change(&self) {
+        self.changed_at
+            .store(self.timeline.now(), Ordering::Relaxed);
+    }
+
+    /// Notes that the row was read with this rule. If it is the last one, no change so far was one of the rule.
+    pub(super) fn note_read(&self, rule: Rule) {
+        if self.cell.read().rule() == rule {
+            self.changed_at.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// When the rule was changed.
+    fn changed_at(&self) -> u64 {
+        match self.changed_at.swap(0, Ordering::Relaxed) {
+            0 => self.timeline.now(),
+            at => at,
+        }
     }
 
     /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
@@ -111,10 +122,29 @@ impl<C: Clock> Limiter<C> {
         reached
     }
 
+    /// Takes over what other processes have used, unless this one follows the total already or has use of its own, which
+    /// may be part of it. `changed_ago` is the time since the key was changed.
+    pub fn join(&self, fleet: FleetUse, changed_ago: Duration) {
+        let mut followed = self.followed.lock();
+        let is_full = self.cell.read().is_full(self.timeline.now());
+        if followed.is_none() && is_full {
+            self.follow(&mut followed, fleet, 0, changed_ago);
+        }
+    }
+
     /// Charges the use of other processes: the increase of the fleet total since the last call, except for `own`, the
     /// part that this process has contributed.
     pub fn reconcile(&self, fleet: FleetUse, own: u64) {
-        let mut followed = self.followed.lock();
+        self.follow(&mut self.followed.lock(), fleet, own, Duration::ZERO);
+    }
+
+    fn follow(
+        &self,
+        followed: &mut Option<Followed>,
+        fleet: FleetUse,
+        own: u64,
+        changed_ago: Duration,
+    ) {
         self.reset_before(fleet.generation);
         let now = self.timeline.now();
         let cell = self.cell.read();
@@ -144,7 +174,10 @@ impl<C: Clock> Limiter<C> {
                 let others = fleet.total.saturating_sub(known).saturating_sub(own);
                 cell.charge_elsewhere(others, before.at, now);
             }
-            None => cell.charge_debt(rule::saturating(fleet.time_to_full.as_nanos()), now),
+            None => {
+                let changed_ago = saturating(changed_ago.as_nanos());
+                cell.charge_debt(cell.rule().debt_of(fleet, changed_ago), now);
+            }
         }
     }
 
@@ -159,10 +192,18 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// The time until this many units are available again, after all earlier use.
-    pub fn returns_in(&self, units: u64) -> Duration {
-        let interval = self.cell.read().rule().emission_interval_ns();
-        Duration::from_nanos(units.saturating_mul(interval))
+    /// What other processes should know of this many units, which have been charged.
+    pub fn share(&self, units: u64) -> Share {
+        let cell = self.cell.read();
+        let rule = cell.rule();
+        let interval_ns = rule.emission_interval_ns();
+        Share {
+            debt_ns: units
+                .saturating_mul(interval_ns)
+                .min(cell.debt(self.timeline.now())),
+            interval_ns,
+            longest_ns: rule.longest_debt_ns(),
+        }
     }
 
     /// Stops following the fleet total if all use is available again. Returns whether there is use that is not.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 
@@ -46,10 +45,28 @@ impl<C: Clock> Limiters<C> {
         Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
     }
 
-    /// The window of the last rule that a key was checked with; `None` if its limiter is not in memory.
-    #[must_use]
-    pub fn window(&self, key_id: &str) -> Option<Duration> {
-        self.find(key_id).map(|limiter| limiter.window())
+    /// Notes that a key was changed now, and perhaps its limit.
+    pub fn note_change(&self, key_id: &str) {
+        if let Some(limiter) = self.find(key_id) {
+            limiter.note_change();
+        }
+    }
+
+    /// Notes that the row of a key was read, and not changed since.
+    pub fn note_read(&self, key_id: &str, rule: Rule) {
+        if let Some(limiter) = self.find(key_id) {
+            limiter.note_read(rule);
+        }
+    }
+
+    /// Notes that every key may have been changed now.
+    pub fn note_change_of_all(&self) {
+        for shard in &self.shards {
+            shard
+                .read()
+                .values()
+                .for_each(|limiter| limiter.note_change());
+        }
     }
 
     /// The number of limiters in memory.

@@ -21,6 +21,39 @@ pub struct Rule {
     pub generation: i32,
 }
 
+/// The fleet total of a key, as stored in the database: what all processes together have used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetUse {
+    /// The reset generation of the rule under which it was used.
+    pub generation: i32,
+    /// Increases monotonically within a generation.
+    pub total: u64,
+    /// Nanoseconds until all of it is available again, for a process that has not followed the total.
+    pub debt_ns: u64,
+    /// The emission interval of the rule by which it is, in nanoseconds.
+    pub interval_ns: u64,
+}
+
+/// What a process tells the others about use that it has charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Nanoseconds until the part of it that is not available again yet is.
+    pub debt_ns: u64,
+    /// The emission interval of the rule by which it is, in nanoseconds.
+    pub interval_ns: u64,
+    /// The longest debt of the key.
+    pub longest_ns: u64,
+}
+
+impl Share {
+    /// Use that is available again.
+    pub const AVAILABLE: Self = Self {
+        debt_ns: 0,
+        interval_ns: 1,
+        longest_ns: 0,
+    };
+}
+
 /// The decision about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -54,6 +87,24 @@ impl Rule {
         self.window_ns().max(60_000_000_000)
     }
 
+    /// The longest debt that use by other processes can cause.
+    pub(super) fn longest_debt_ns(self) -> u64 {
+        self.window_ns() + self.lockout_ns()
+    }
+
+    /// The debt by this rule of what the fleet used by a rule that was changed so many nanoseconds ago.
+    pub(super) fn debt_of(self, fleet: FleetUse, changed_ago: u64) -> u64 {
+        let (interval, before) = (self.emission_interval_ns(), fleet.interval_ns.max(1));
+        let scaled =
+            |debt: u64| saturating(u128::from(debt) * u128::from(interval) / u128::from(before));
+        if interval < before {
+            // Since the change it becomes available again faster.
+            scaled(fleet.debt_ns.saturating_add(changed_ago)).saturating_sub(changed_ago)
+        } else {
+            scaled(fleet.debt_ns)
+        }
+    }
+
     pub(super) fn quota(self) -> Quota {
         Quota::with_period(Duration::from_nanos(self.emission_interval_ns()))
             .unwrap_or(Quota::per_second(self.limit))
@@ -68,6 +119,7 @@ impl Rule {
             limit,
             remaining: u32::try_from(free).unwrap_or(limit),
             reset_ms: millis(debt_ns),
+            window_seconds: self.window.as_secs(),
         }
     }
 

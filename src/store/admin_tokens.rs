@@ -1,5 +1,6 @@
 //! The rows of `"AdminToken"`.
 
+use super::connection::Share;
 use super::handle::Store;
 use super::legacy::PlaintextToken;
 use crate::error::Error;
@@ -76,7 +77,7 @@ impl From<TokenRow> for AdminToken {
 impl Store {
     /// Stores only the digest of the token. The id was generated before, so the statement can be repeated safely.
     pub async fn insert_admin_token(&self, token: &AdminToken, digest: &str) -> Result<(), Error> {
-        self.retryable("insert_admin_token", || async {
+        self.retryable_when_admitted(Share::Manage, "insert_admin_token", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
@@ -108,7 +109,7 @@ impl Store {
         digest: &CredentialDigest,
     ) -> Result<Option<StoredToken>, Error> {
         let lookup = digest.lookup();
-        self.retryable("find_admin_token", || async {
+        self.retryable_when_admitted(Share::Verify, "find_admin_token", || async {
             let row = token_rows!(
                 r#"
                 WHERE "lookup" = $1
@@ -136,7 +137,7 @@ impl Store {
 
     /// All admin tokens, newest first.
     pub async fn list_admin_tokens(&self) -> Result<Vec<AdminToken>, Error> {
-        self.retryable("list_admin_tokens", || async {
+        self.retryable_when_admitted(Share::Manage, "list_admin_tokens", || async {
             let rows = token_rows!(r#"ORDER BY "createdAt" DESC, "id" DESC"#)
                 .fetch_all(&mut self.db().await?)
                 .await?;
@@ -147,8 +148,8 @@ impl Store {
 
     /// Returns whether the token exists.
     pub async fn revoke_admin_token(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
-        self.retryable("revoke_admin_token", || async {
-            let mut db = self.db().await?;
+        self.retryable_when_admitted(Share::Manage, "revoke_admin_token", || async {
+            let mut db = self.begin_change().await?;
             let done = sqlx::query!(
                 r#"UPDATE "AdminToken" SET "isActive" = false, "updatedAt" = $2 WHERE "id" = $1"#,
                 id,
@@ -162,13 +163,19 @@ impl Store {
         .await
     }
 
+    /// Stores the last uses. A row that another session has locked keeps an earlier one until the next use.
     pub async fn touch_admin_tokens(&self, ids: &[String], at: &[Timestamp]) -> Result<(), Error> {
         self.retryable("touch_admin_tokens", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
+                WITH free AS MATERIALIZED (
+                  SELECT "id" FROM "AdminToken" WHERE "id" = ANY($1)
+                  ORDER BY "id"
+                  FOR NO KEY UPDATE SKIP LOCKED
+                )
                 UPDATE "AdminToken" AS token SET "lastUsedAt" = greatest(token."lastUsedAt", used.at)
-                FROM unnest($1::text[], $2::timestamp[]) AS used (id, at)
+                FROM unnest($1::text[], $2::timestamp[]) AS used (id, at) JOIN free ON free."id" = used.id
                 WHERE token."id" = used.id
                 "#,
                 ids,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
@@ -40,7 +41,7 @@ impl Store {
     /// Entries, newest first. One row more than the limit shows that there is a next page.
     pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<StoredAuditEntry>, Error> {
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable("list_audit", || async {
+        self.retryable_when_admitted(Share::Manage, "list_audit", || async {
             sqlx::query_as!(
                 StoredAuditEntry,
                 r#"

@@ -5,12 +5,18 @@ mod circuit;
 pub(super) mod error;
 mod listener;
 mod pool;
+mod remedies;
+mod servers;
 mod session;
+mod trouble;
 
 pub use circuit::Circuit;
 pub(super) use listener::CHANNEL;
 pub use listener::NotificationListener;
 
-pub(super) use admission::Admission;
+pub use admission::Share;
+pub(super) use admission::Shares;
 pub(super) use pool::{ConnectionPool, DEMOTED, UNANSWERED};
+pub(super) use servers::Connector;
 pub(super) use session::Session;
+pub(super) use trouble::{NoConnection, Trouble};

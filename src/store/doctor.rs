@@ -4,5 +4,5 @@ mod connection;
 mod rows;
 mod schema;
 
-pub use connection::{Access, NoAccess, Server, Tables, connect};
+pub use connection::{Access, Server, Tables, connect};
 pub use rows::UnreadableRows;

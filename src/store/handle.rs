@@ -7,16 +7,31 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::connection::{Admission, Circuit, ConnectionPool, NotificationListener};
+use super::connection::{Circuit, ConnectionPool, Connector, NotificationListener, Shares};
+use super::turns::Turns;
 use crate::config::{Config, DatabaseUrl, quoted};
 
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
 /// own.
 pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
-    let mut sql = format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}");
+    let mut sql =
+        format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL row_security = off");
     if let Some(schema) = url.schema.as_deref() {
         let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
     }
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+/// The statement that begins a change. It waits for a lock for a part of its time only, since it holds a connection
+/// meanwhile.
+fn begin_change(url: &DatabaseUrl, timeout_ms: &str, deadline: Duration) -> SqlStr {
+    let wait_ms = (deadline / 4).as_millis();
+    let begin = if url.pooled {
+        begin(url, timeout_ms)
+    } else {
+        SqlStr::from_static("BEGIN")
+    };
+    let sql = format!("{}; SET LOCAL lock_timeout = {wait_ms}", begin.as_str());
     AssertSqlSafe(sql).into_sql_str()
 }
 
@@ -31,7 +46,10 @@ pub struct Store {
     pub(super) listener: Option<NotificationListener>,
     pub(super) selects: Arc<AtomicU64>,
     pub(super) retries: Arc<AtomicU64>,
-    pub(super) admission: Arc<Admission>,
+    pub(super) shares: Arc<Shares>,
+    pub(super) turns: Arc<Turns>,
+    /// The statement that begins a change of rows that other sessions may have locked.
+    pub(super) change: SqlStr,
 }
 
 impl Store {
@@ -45,9 +63,11 @@ impl Store {
         let connect = url.session(&[
             ("plan_cache_mode", "force_custom_plan"),
             ("statement_timeout", timeout.as_str()),
+            // A policy that would hide rows makes statements fail instead: a hidden key must not look like a wrong one.
+            ("row_security", "off"),
         ]);
         let pool = Arc::new(ConnectionPool::new(
-            connect,
+            Connector::new(connect, config.statement_timeout),
             config.pool_max,
             config.statement_timeout,
         ));
@@ -59,7 +79,9 @@ impl Store {
             deadline: config.statement_timeout,
             selects: Arc::default(),
             retries: Arc::default(),
-            admission: Arc::new(Admission::new(config.pool_max)),
+            shares: Arc::new(Shares::of(config.pool_max)),
+            turns: Arc::default(),
+            change: begin_change(url, &timeout, config.statement_timeout),
         }
     }
 

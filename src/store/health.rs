@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::connection::error::{self, Statement, StoreError};
+use super::connection::error::{Statement, StoreError};
 use super::handle::Store;
 use crate::error::Error;
 
@@ -30,7 +30,7 @@ impl Store {
             // Too many connections or a wrong password is an answer too.
             Ok(Err(error)) if !error.is_no_answer() => Ok(()),
             Ok(result) => result.map_err(|error| error.into_fault(statement)),
-            Err(_) => Err(error::timed_out()),
+            Err(_) => Err(self.pool.silence().into_fault(statement)),
         }
     }
 
@@ -44,8 +44,22 @@ impl Store {
                 SELECT
                   atttypid = 'integer'::regtype AS "usage_count_is_narrow!",
                   CASE WHEN $1 THEN
-                    (SELECT count(*) FROM (SELECT FROM "ApiKey" WHERE "lookup" IS NULL LIMIT 10000) AS keys)
-                      + (SELECT count(*) FROM (SELECT FROM "AdminToken" WHERE "lookup" IS NULL LIMIT 10000) AS tokens)
+                    (
+                      SELECT count(*) FROM (
+                        SELECT FROM "ApiKey"
+                        WHERE "lookup" IS NULL
+                          AND "key" !~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                        LIMIT 10000
+                      ) AS keys
+                    ) + (
+                      SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'
+                    ) + (
+                      SELECT count(*) FROM (
+                        SELECT FROM "AdminToken"
+                        WHERE "token" NOT LIKE 'sha256:%'
+                        LIMIT 10000
+                      ) AS tokens
+                    )
                   ELSE 0 END AS "plaintext_rows!"
                 FROM pg_attribute
                 WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'

@@ -1,10 +1,13 @@
 //! The rows of `"ApiKey"`: create, read, change, delete.
 
-use super::connection::Session;
+use super::connection::error::StoreError;
+use super::connection::{Session, Share};
 use super::handle::Store;
+use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
+use super::pattern::contains_pattern;
 use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
-use crate::model::{ApiKey, Cursor, KeyChanges, KeyQuery, Metadata, StoredHash, Timestamp};
+use crate::model::{ApiKey, Cursor, IdempotencyKey, KeyChanges, KeyQuery, Metadata, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -79,14 +82,34 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Safe to retry: the id was generated before, so a second insert of the same row changes nothing.
-    pub async fn insert_key(&self, key: &ApiKey, credential: &Credential) -> Result<(), Error> {
-        self.retryable("insert_key", || async {
+    /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then. Safe to
+    /// retry: the id was generated before, so a second insert of the same row changes nothing.
+    pub async fn insert_key(
+        &self,
+        key: &ApiKey,
+        credential: &Credential,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Option<UsedIdempotencyKey>, Error> {
+        self.retryable_when_admitted(Share::Manage, "insert_key", || async {
             let mut db = self.db().await?;
-            write_settings!(
-                r#"INSERT INTO "ApiKey" ("#,
-                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") VALUES ("#,
-                r#", $1, $13, 0, $14, $15, $16, $17, $18) ON CONFLICT ("id") DO NOTHING"#,
+            let done = write_settings!(
+                r#"
+                WITH claimed AS (
+                  INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
+                  SELECT $19::bytea, $20, $1 WHERE $19::bytea IS NOT NULL
+                  ON CONFLICT (digest) DO UPDATE
+                  SET input = excluded.input, key_id = excluded.key_id, used_at = now()
+                  WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
+                  RETURNING key_id
+                )
+                INSERT INTO "ApiKey" (
+                "#,
+                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") SELECT "#,
+                r#"
+                , $1, $13, 0, $14, $15, $16, $17, $18
+                WHERE $19::bytea IS NULL OR EXISTS (SELECT FROM claimed)
+                ON CONFLICT ("id") DO NOTHING
+                "#,
                 key,
                 key.created_at as _,
                 credential.hash.as_str(),
@@ -94,16 +117,28 @@ impl Store {
                 credential.start,
                 credential.signing_key,
                 key.created_by,
+                idempotency.map(|key| &key.digest[..]),
+                idempotency.map(|key| &key.input[..]),
             )
             .execute(&mut db)
             .await?;
-            db.commit().await
+            let used = match idempotency {
+                Some(idempotency) if done.rows_affected() == 0 => {
+                    let used = used_idempotency_key(&mut db, idempotency).await?;
+                    // It was free again a moment later.
+                    Some(used.ok_or(StoreError::Superseded)?)
+                }
+                _ => None,
+            };
+            db.commit().await?;
+            // An earlier try has inserted the row.
+            Ok(used.filter(|used| used.key_id != key.id))
         })
         .await
     }
 
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
-        self.retryable("get_key", || async {
+        self.retryable_when_admitted(Share::Manage, "get_key", || async {
             let mut db = self.db().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1"#, id)
                 .fetch_optional(&mut db)
@@ -117,7 +152,7 @@ impl Store {
     pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
         let pattern = query.search.as_deref().map(contains_pattern);
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable("list_keys", || async {
+        self.retryable_when_admitted(Share::Manage, "list_keys", || async {
             let mut db = self.db().await?;
             let rows = key_rows!(
                 "SELECT",
@@ -127,7 +162,9 @@ impl Store {
                   AND ($3::text IS NULL OR "clientId" = $3)
                   AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
                   AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL OR (coalesce("name", '') || E'\n' || coalesce("description", '')) ILIKE $6)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
                 ORDER BY "createdAt" DESC, "id" DESC
                 LIMIT $7
                 "#,
@@ -146,6 +183,43 @@ impl Store {
         .await
     }
 
+    /// The last of this many keys in the order of [`list_keys`](Self::list_keys), with its filters; `None` if none comes
+    /// after it.
+    pub async fn end_of_keys(&self, query: &KeyQuery, count: u32) -> Result<Option<Cursor>, Error> {
+        let pattern = query.search.as_deref().map(contains_pattern);
+        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
+        self.retryable_when_admitted(Share::Manage, "end_of_keys", || async {
+            let mut rows = sqlx::query_as!(
+                Cursor,
+                r#"
+                SELECT "createdAt" AS "at!: Timestamp", "id"
+                FROM "ApiKey"
+                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
+                  AND ($3::text IS NULL OR "clientId" = $3)
+                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
+                  AND ($5::text IS NULL OR "createdBy" = $5)
+                  AND ($6::text IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
+                      LIKE sophra_api_keys.folded($6))
+                ORDER BY "createdAt" DESC, "id" DESC
+                OFFSET $7
+                LIMIT 2
+                "#,
+                before as _,
+                before_id,
+                query.client_id,
+                query.is_active,
+                query.created_by,
+                pattern,
+                i64::from(count) - 1,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
+            Ok((rows.len() == 2).then(|| rows.swap_remove(0)))
+        })
+        .await
+    }
+
     /// Applies the changes to the locked row and, with a rotation, replaces the key. `None` if there is no such row.
     pub async fn change_key(
         &self,
@@ -154,8 +228,8 @@ impl Store {
         rotation: Option<&Rotation>,
         now: Timestamp,
     ) -> Result<Option<ChangedKey>, Error> {
-        self.once("change_key", || async {
-            let mut db = self.begin().await?;
+        self.change("change_key", id, || async {
+            let mut db = self.begin_change().await?;
             let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
                 .fetch_optional(&mut db)
                 .await?;
@@ -176,28 +250,11 @@ impl Store {
     /// Returns whether the row existed. A repeat would have the same effect but return the wrong answer, so it is not
     /// retried.
     pub async fn delete_key(&self, id: &str) -> Result<bool, Error> {
-        self.once("delete_key", || async {
-            let mut db = self.db().await?;
+        self.change("delete_key", id, || async {
+            let mut db = self.begin_change().await?;
             let done = sqlx::query!(r#"DELETE FROM "ApiKey" WHERE "id" = $1"#, id)
                 .execute(&mut db)
                 .await?;
-            db.commit().await?;
-            Ok(done.rows_affected() > 0)
-        })
-        .await
-    }
-
-    /// Deletes a key whose creation ended without an answer. Returns whether it existed.
-    pub async fn delete_unconfirmed_key(&self, id: &str, hash: &StoredHash) -> Result<bool, Error> {
-        self.retryable("delete_unconfirmed_key", || async {
-            let mut db = self.db().await?;
-            let done = sqlx::query!(
-                r#"DELETE FROM "ApiKey" WHERE "id" = $1 AND "key" = $2"#,
-                id,
-                hash.as_str()
-            )
-            .execute(&mut db)
-            .await?;
             db.commit().await?;
             Ok(done.rows_affected() > 0)
         })
@@ -230,18 +287,4 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// A pattern for `ILIKE` that matches the text anywhere, literally.
-fn contains_pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }

@@ -1,6 +1,7 @@
 //! Legacy rows: those whose `"lookup"` is NULL still hold plaintext. The server computes the digest by which such a row is
 //! found, so no plaintext is sent to be compared, and none appears in a log.
 
+use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
@@ -15,7 +16,7 @@ pub struct PlaintextKey {
 }
 
 /// An admin token that is stored in plaintext. The token itself is not read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaintextToken {
     pub id: String,
     pub name: String,
@@ -39,13 +40,23 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
-    /// Whether any row still holds plaintext.
-    pub async fn has_plaintext(&self) -> Result<bool, Error> {
-        self.retryable("has_plaintext", || async {
+    /// Whether there is a key that an older implementation issued: in plaintext, or replaced by its hash. The range leaves
+    /// only those for the index to read, whatever the collation; the pattern alone would read the whole table.
+    pub async fn has_legacy_keys(&self) -> Result<bool, Error> {
+        self.retryable_when_admitted(Share::Verify, "has_legacy_keys", || async {
             sqlx::query_scalar!(
                 r#"
                 SELECT EXISTS (SELECT FROM "ApiKey" WHERE "lookup" IS NULL)
-                  OR EXISTS (SELECT FROM "AdminToken" WHERE "lookup" IS NULL) AS "any!"
+                  OR EXISTS (
+                    SELECT FROM "ApiKey"
+                    WHERE "lookup" >= 'sha256' AND "lookup" < 'sha257' AND "lookup" LIKE 'sha256:%'
+                  )
+                  OR EXISTS (
+                    SELECT FROM "ApiKey"
+                    WHERE "previousLookup" >= 'sha256'
+                      AND "previousLookup" < 'sha257'
+                      AND "previousLookup" LIKE 'sha256:%'
+                  ) AS "any!"
                 "#
             )
             .fetch_one(&mut self.db().await?)
@@ -98,7 +109,7 @@ impl Store {
 
     /// The key of this row, if it is stored in plaintext.
     pub async fn plaintext_key(&self, id: &str) -> Result<Option<PlaintextKey>, Error> {
-        self.retryable("plaintext_key", || async {
+        self.retryable_when_admitted(Share::Manage, "plaintext_key", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT "key", sophra_api_keys.plaintext_digest("key") AS "digest"
@@ -171,7 +182,7 @@ impl Store {
                   array_remove("permissions", NULL) AS "permissions",
                   sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
-                WHERE "lookup" IS NULL AND "id" > $1
+                WHERE "lookup" IS NULL AND "token" NOT LIKE 'sha256:%' AND "id" > $1
                 ORDER BY "id"
                 LIMIT $2
                 "#,
@@ -189,6 +200,35 @@ impl Store {
                 })
             });
             tokens.collect()
+        })
+        .await
+    }
+
+    /// The token of this row, if it is stored in plaintext.
+    pub async fn plaintext_token(&self, id: &str) -> Result<Option<PlaintextToken>, Error> {
+        self.retryable("plaintext_token", || async {
+            let row = sqlx::query!(
+                r#"
+                SELECT
+                  coalesce("name", '') AS "name!",
+                  array_remove("permissions", NULL) AS "permissions",
+                  sophra_api_keys.plaintext_digest("token") AS "digest"
+                FROM "AdminToken"
+                WHERE "id" = $1 AND "lookup" IS NULL AND "token" NOT LIKE 'sha256:%'
+                "#,
+                id,
+            )
+            .fetch_optional(&mut self.db().await?)
+            .await?;
+            let token = row.map(|row| {
+                Ok(PlaintextToken {
+                    id: id.to_owned(),
+                    name: row.name,
+                    permissions: row.permissions,
+                    digest: digest(row.digest)?,
+                })
+            });
+            token.transpose()
         })
         .await
     }

@@ -5,14 +5,53 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use rand::RngExt;
+use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::error::{self, Statement, StoreError};
-use super::connection::{DEMOTED, Session, UNANSWERED};
+use super::connection::{DEMOTED, Session, Share, UNANSWERED};
 use super::handle::Store;
 use crate::error::{Error, Origin};
+
+/// One try of a statement. Its answer goes to an [`Answer`], so that what runs the tries is compiled once and not for every
+/// statement.
+type Attempt<'a> = BoxFuture<'a, Result<(), StoreError>>;
+type Attempts<'a> = dyn Fn() -> Attempt<'a> + Send + Sync + 'a;
+
+/// The answer of the try that succeeded.
+struct Answer<T>(Mutex<Option<T>>);
+
+impl<T> Default for Answer<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Send> Answer<T> {
+    fn set(&self, result: Result<T, StoreError>) -> Result<(), StoreError> {
+        *self.0.lock() = Some(result?);
+        Ok(())
+    }
+
+    fn get(&self) -> Result<T, Error> {
+        let answer = self.0.lock().take();
+        answer.ok_or_else(|| Error::internal("The database returned an unexpected response"))
+    }
+
+    fn attempts<'a, F>(
+        &'a self,
+        work: &'a (impl Fn() -> F + Send + Sync),
+    ) -> impl Fn() -> Attempt<'a> + Send + Sync
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'a,
+    {
+        move || Box::pin(async { self.set(work().await) })
+    }
+}
 
 impl Store {
     /// A connection for single statements.
@@ -26,6 +65,12 @@ impl Store {
     /// A transaction for statements that belong together.
     pub(super) async fn begin(&self) -> Result<Session, StoreError> {
         let transaction = self.pool.begin(self.pooled.clone()).await?;
+        Ok(Session::in_transaction(transaction, self.pooled.is_none()))
+    }
+
+    /// A transaction for a change of rows that other sessions may have locked: it does not wait for a lock for long.
+    pub(super) async fn begin_change(&self) -> Result<Session, StoreError> {
+        let transaction = self.pool.begin(Some(self.change.clone())).await?;
         Ok(Session::in_transaction(transaction, self.pooled.is_none()))
     }
 
@@ -43,10 +88,10 @@ impl Store {
         let location = Location::caller();
         let statement = Statement { name, location };
         async move {
-            let answers = self.circuit.enter()?;
-            let result = timeout_at(self.end(), work()).await;
-            self.note(&result, answers);
-            outcome(result, statement)
+            let answer = Answer::default();
+            let attempt = Box::pin(async { answer.set(work().await) });
+            self.run_once(statement, attempt).await?;
+            answer.get()
         }
     }
 
@@ -63,13 +108,20 @@ impl Store {
         F: Future<Output = Result<T, StoreError>> + Send,
     {
         let location = Location::caller();
-        self.retryable_until(Statement { name, location }, self.end(), work)
+        let statement = Statement { name, location };
+        async move {
+            let answer = Answer::default();
+            let attempts = answer.attempts(&work);
+            self.run_retryable(statement, None, &attempts).await?;
+            answer.get()
+        }
     }
 
     /// Like [`retryable`](Self::retryable), after waiting for an admission permit.
     #[track_caller]
     pub(super) fn retryable_when_admitted<'a, T, F>(
         &'a self,
+        share: Share,
         name: &'static str,
         work: impl Fn() -> F + Send + Sync + 'a,
     ) -> impl Future<Output = Result<T, Error>> + Send
@@ -80,32 +132,62 @@ impl Store {
         let location = Location::caller();
         let statement = Statement { name, location };
         async move {
-            let end = self.end();
-            // Waits for at most half of the time, so that enough is left for the statement.
-            let _permit = self
-                .admission
-                .admit(&self.circuit, end - self.deadline / 2)
+            let answer = Answer::default();
+            let attempts = answer.attempts(&work);
+            self.run_retryable(statement, Some(share), &attempts)
                 .await?;
-            // Boxed, so that a caller that waits for a permit does not hold the memory of a statement.
-            Box::pin(self.retryable_until(statement, end, work)).await
+            answer.get()
         }
     }
 
-    async fn retryable_until<T, F>(
-        &self,
-        statement: Statement,
-        end: Instant,
-        work: impl Fn() -> F + Send + Sync,
-    ) -> Result<T, Error>
+    /// Runs a change of a row, which must not take effect twice, in a transaction of [`begin_change`](Self::begin_change).
+    /// Changes of the same row take turns, and wait without a connection. If another session has locked the row, nothing
+    /// has taken effect, and the change is tried again.
+    #[track_caller]
+    pub(super) fn change<'a, T, F>(
+        &'a self,
+        name: &'static str,
+        id: &'a str,
+        work: impl Fn() -> F + Send + Sync + 'a,
+    ) -> impl Future<Output = Result<T, Error>> + Send
     where
+        T: Send,
         F: Future<Output = Result<T, StoreError>> + Send,
     {
+        let location = Location::caller();
+        let statement = Statement { name, location };
+        async move {
+            let answer = Answer::default();
+            let attempts = answer.attempts(&work);
+            self.run_change(statement, id, &attempts).await?;
+            answer.get()
+        }
+    }
+
+    async fn run_once(&self, statement: Statement, attempt: Attempt<'_>) -> Result<(), Error> {
+        let answers = self.circuit.enter()?;
+        let result = timeout_at(self.end(), attempt).await;
+        self.note(&result, answers);
+        outcome(result, statement)
+    }
+
+    async fn run_retryable(
+        &self,
+        statement: Statement,
+        share: Option<Share>,
+        attempts: &Attempts<'_>,
+    ) -> Result<(), Error> {
         const TRIES: u32 = 3;
         const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+        let end = self.end();
+        let _permit = match share {
+            Some(share) => Some(self.admit(share, end).await?),
+            None => None,
+        };
         let mut attempt = 1;
         loop {
             let answers = self.circuit.enter()?;
-            let result = timeout_at(end, work()).await;
+            let result = timeout_at(end, attempts()).await;
             let is_last = attempt == TRIES || Instant::now() >= end;
             let is_transient = matches!(&result, Ok(Err(error)) if error.is_transient());
             if is_last || !is_transient {
@@ -118,6 +200,47 @@ impl Store {
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
+    }
+
+    async fn run_change(
+        &self,
+        statement: Statement,
+        id: &str,
+        attempts: &Attempts<'_>,
+    ) -> Result<(), Error> {
+        let end = self.end();
+        // A try needs at least the time for which it waits for a lock, so that a lock never looks like an outage.
+        let last_try = end - self.deadline / 4;
+        let Some(_turn) = self.turns.take(id, last_try).await else {
+            return Err(error::locked());
+        };
+        let mut locked = None;
+        loop {
+            let _permit = match (self.admit(Share::Manage, end).await, locked) {
+                (Ok(permit), _) => permit,
+                (Err(_), Some(error)) => return outcome(Ok(Err(error)), statement),
+                (Err(error), None) => return Err(error),
+            };
+            let answers = self.circuit.enter()?;
+            let result = timeout_at(end, attempts()).await;
+            self.note(&result, answers);
+            match result {
+                Ok(Err(error)) if error.is_lock_timeout() && Instant::now() < last_try => {
+                    locked = Some(error);
+                }
+                result => return outcome(result, statement),
+            }
+        }
+    }
+
+    /// Waits for a permit, but leaves enough of the time for the statement.
+    async fn admit(&self, share: Share, end: Instant) -> Result<SemaphorePermit<'_>, Error> {
+        let left = match share {
+            Share::Verify | Share::Legacy => self.deadline / 2,
+            Share::Manage => self.deadline / 4,
+        };
+        let admission = self.shares.of_kind(share);
+        admission.admit(&self.circuit, end - left).await
     }
 
     /// Updates the circuit and the pool with the outcome of an operation.

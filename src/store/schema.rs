@@ -6,9 +6,12 @@ pub(super) mod indexes;
 mod lock;
 mod manifest;
 pub(super) mod migrate;
+pub(super) mod privileges;
 mod script;
+pub(super) mod triggers;
 
-pub use expected::{Column, Trigger};
-pub use manifest::{COLUMNS, TRIGGERS};
+pub use expected::Column;
+pub use manifest::COLUMNS;
 pub use migrate::{History, Migrated, migrate};
 pub use script::migration_script;
+pub use triggers::TriggerFault;

@@ -74,6 +74,39 @@ impl Store {
         .await
     }
 
+    /// Fingerprints outside of `held` of keys that were changed by this transaction or later ones.
+    pub async fn signing_keys_of_changes(
+        &self,
+        held: &[String],
+        since: i64,
+    ) -> Result<Vec<String>, Error> {
+        /// The most changes that are looked at, so that a flood of them takes no longer.
+        const LOOKED_AT: i64 = 10_000;
+        self.once("signing_keys_of_changes", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT DISTINCT fingerprint AS "fingerprint!"
+                FROM (
+                    SELECT key_id FROM sophra_api_keys.changes
+                    WHERE xid >= $2::bigint::text::xid8
+                    LIMIT $3
+                  ) AS changed
+                  JOIN "ApiKey" ON "id" = key_id,
+                  unnest(ARRAY["signingKey", "previousSigningKey"]) AS fingerprint
+                WHERE fingerprint <> ALL($1)
+                LIMIT 100
+                "#,
+                held,
+                since,
+                LOOKED_AT,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
     /// Fingerprints outside of `held` that usable API keys need.
     pub async fn missing_signing_keys(
         &self,

@@ -13,6 +13,9 @@ pub struct Suspension {
     /// The reset generation of the rule that was broken: a later generation cancels the suspension.
     pub reset_generation: i32,
     pub until: Timestamp,
+    /// The suspension that the row had when this one began. It had ended, even if it seems to last by the clock as it is
+    /// now.
+    pub ended: Option<Timestamp>,
     /// It was sent before, and whether it was stored is unknown.
     pub sent: bool,
 }
@@ -35,6 +38,7 @@ impl Store {
     ) -> Result<SuspensionOutcome, Error> {
         let ids: Vec<_> = suspensions.iter().map(|s| s.key_id.clone()).collect();
         let untils: Vec<_> = suspensions.iter().map(|s| s.until).collect();
+        let ended: Vec<_> = suspensions.iter().map(|s| s.ended).collect();
         let epochs: Vec<_> = suspensions.iter().map(|s| s.reset_generation).collect();
         let tried = AtomicBool::new(false);
         self.retryable("suspend_keys", || async {
@@ -47,9 +51,9 @@ impl Store {
                 r#"
                 WITH
                   wanted AS MATERIALIZED (
-                    SELECT id, until, epoch, sent
-                    FROM unnest($1::text[], $2::timestamp[], $3::integer[], $4::boolean[])
-                      AS listed (id, until, epoch, sent)
+                    SELECT id, until, epoch, sent, ended
+                    FROM unnest($1::text[], $2::timestamp[], $3::integer[], $4::boolean[], $6::timestamp[])
+                      AS listed (id, until, epoch, sent, ended)
                   ),
                   free AS MATERIALIZED (
                     SELECT key."id" FROM "ApiKey" AS key
@@ -65,6 +69,7 @@ impl Store {
                       AND (
                         key."suspendedUntil" IS NULL
                         OR key."suspendedUntil" <= $5
+                        OR key."suspendedUntil" = wanted.ended
                         OR (wanted.sent AND key."suspendedUntil" = wanted.until)
                       )
                     RETURNING key."id"
@@ -81,10 +86,11 @@ impl Store {
                 &epochs,
                 &sent,
                 now as _,
+                &ended as _,
             )
             .fetch_one(&mut db)
-            .await?;
-            db.commit().await?;
+            .await;
+            let done = db.settle(done).await?;
             Ok(done)
         })
         .await

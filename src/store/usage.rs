@@ -1,79 +1,61 @@
-//! The usage flush: one statement, applied exactly once, that also adds to the fleet totals of the rate limits.
-
-use std::time::Duration;
+//! The usage flush: statements that are applied exactly once. Their batch numbers are checked and set in the same
+//! statement.
 
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{FleetTotal, Timestamp, UsageBatch};
+use crate::model::{FleetShare, FleetTotal, UsageBatch};
 
-/// The outcome of a batch.
-#[derive(Debug)]
-pub struct StoredBatch {
-    /// Keys whose rows were locked: they were left out, so that a flush never waits and is never waited for.
-    pub skipped: Vec<String>,
-    pub totals: Vec<FleetTotal>,
-}
-
-/// A batch as parallel lists: one set for all its keys, one for those that have a limit.
-struct Lists {
-    ids: Vec<String>,
-    uses: Vec<i64>,
-    last_used: Vec<Timestamp>,
-    spenders: Vec<String>,
-    costs: Vec<i64>,
+/// Fleet totals as parallel lists.
+struct TotalLists {
+    key_ids: Vec<String>,
     epochs: Vec<i32>,
-    full_at: Vec<Timestamp>,
+    totals: Vec<i64>,
+    debts: Vec<i64>,
+    intervals: Vec<i64>,
+    /// Whether the totals contain the batch.
+    is_seen: bool,
 }
 
-impl Lists {
-    fn of(batch: &UsageBatch, returns_in: impl Fn(&str, i64) -> Duration, now: Timestamp) -> Self {
-        let (ids, all): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
-        let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
-        let (spenders, spent): (Vec<_>, Vec<_>) = costly.cloned().unzip();
-        let costs: Vec<i64> = spent.iter().map(|counted| counted.cost).collect();
-        let full_at = |(id, cost): (&String, &i64)| now.plus(returns_in(id, *cost));
-        Self {
-            ids,
-            uses: all.iter().map(|counted| counted.uses).collect(),
-            last_used: all.iter().map(|counted| counted.last_used).collect(),
-            full_at: spenders.iter().zip(&costs).map(full_at).collect(),
-            spenders,
-            costs,
-            epochs: spent.iter().map(|counted| counted.generation).collect(),
-        }
+impl From<TotalLists> for Vec<FleetTotal> {
+    fn from(lists: TotalLists) -> Self {
+        let keys = lists.key_ids.into_iter().zip(lists.epochs);
+        let debts = lists.debts.into_iter().zip(lists.intervals);
+        keys.zip(lists.totals.into_iter().zip(debts))
+            .map(
+                |((key_id, generation), (total, (debt_ns, interval_ns)))| FleetTotal {
+                    key_id,
+                    generation,
+                    total,
+                    debt_ns,
+                    interval_ns,
+                },
+            )
+            .collect()
     }
 }
 
 impl Store {
-    /// Adds the batch to the rows, unless it was added before: its number is checked and set in the same statement.
-    /// `returns_in` gives the time in which the spent part of a limit is available again. `"updatedAt"` stays as it is;
-    /// a counter that is still INTEGER saturates.
-    #[expect(clippy::too_many_lines)] // One statement.
-    pub async fn add_usage(
-        &self,
-        process: &str,
-        batch: &UsageBatch,
-        returns_in: impl Fn(&str, i64) -> Duration,
-        now: Timestamp,
-    ) -> Result<StoredBatch, Error> {
-        let lists = Lists::of(batch, returns_in, now);
+    /// Adds the uses of the batch to the rows, unless they were added before. Returns the keys whose rows were locked:
+    /// they were left out, so that a flush never waits and is never waited for. `"updatedAt"` stays as it is, and a
+    /// counter that is full stays full.
+    pub async fn add_usage(&self, process: &str, batch: &UsageBatch) -> Result<Vec<String>, Error> {
+        let (ids, counted): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
+        let uses: Vec<_> = counted.iter().map(|counted| counted.uses).collect();
+        let last_used: Vec<_> = counted.iter().map(|counted| counted.last_used).collect();
         self.retryable("add_usage", || async {
             let mut db = self.db().await?;
-            let row = sqlx::query!(
+            let skipped = sqlx::query_scalar!(
                 r#"
                 WITH
                   used AS MATERIALIZED (
                     SELECT id, uses, last_used
                     FROM unnest($3::text[], $4::bigint[], $5::timestamp[]) AS listed (id, uses, last_used)
                   ),
-                  spending AS MATERIALIZED (
-                    SELECT id, cost, epoch, full_at
-                    FROM unnest($6::text[], $7::bigint[], $8::integer[], $9::timestamp[])
-                      AS listed (id, cost, epoch, full_at)
-                  ),
                   free AS MATERIALIZED (
-                    SELECT key."id", used.uses, used.last_used
+                    SELECT key."id", used.uses, used.last_used,
+                      CASE WHEN pg_typeof(key."usageCount") = 'integer'::regtype
+                        THEN 2147483647 ELSE 9223372036854775807 END AS most
                     FROM "ApiKey" AS key JOIN used ON used.id = key."id"
                     WHERE NOT EXISTS (
                       SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch >= $2
@@ -94,86 +76,133 @@ impl Store {
                   ),
                   added AS (
                     UPDATE "ApiKey" AS key SET
-                      "usageCount" = least(
-                        key."usageCount"::bigint + free.uses,
-                        CASE WHEN pg_typeof(key."usageCount") = 'integer'::regtype
-                          THEN 2147483647 ELSE 9223372036854775807 END
-                      ),
+                      "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
                       "lastUsedAt" = greatest(key."lastUsedAt", free.last_used)
                     FROM free
                     WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
+                  )
+                SELECT coalesce(
+                  (SELECT skipped FROM fresh),
+                  (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
+                )
+                "#,
+                process,
+                batch.number,
+                &ids,
+                &uses,
+                &last_used as _,
+            )
+            .fetch_one(&mut db)
+            .await;
+            let skipped = db.settle(skipped).await?;
+            // An earlier attempt stored the batch while this one waited for it, so this one cannot see what was
+            // skipped.
+            skipped.ok_or(StoreError::Superseded)
+        })
+        .await
+    }
+
+    /// Adds what a batch has used of the rate limits to the fleet totals, unless it was added before. Returns the new
+    /// totals.
+    pub async fn add_spent(
+        &self,
+        process: &str,
+        batch: i64,
+        shares: &[FleetShare],
+    ) -> Result<Vec<FleetTotal>, Error> {
+        let ids: Vec<_> = shares.iter().map(|share| share.key_id.clone()).collect();
+        let costs: Vec<_> = shares.iter().map(|share| share.cost).collect();
+        let epochs: Vec<_> = shares.iter().map(|share| share.generation).collect();
+        let debts: Vec<_> = shares.iter().map(|share| share.debt_ns).collect();
+        let intervals: Vec<_> = shares.iter().map(|share| share.interval_ns).collect();
+        let longest: Vec<_> = shares.iter().map(|share| share.longest_ns).collect();
+        self.retryable("add_spent", || async {
+            let mut db = self.db().await?;
+            let lists = sqlx::query_as!(
+                TotalLists,
+                r#"
+                WITH
+                  spending AS MATERIALIZED (
+                    SELECT id, cost, epoch, debt, interval_ns, longest
+                    FROM unnest($3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[])
+                      AS listed (id, cost, epoch, debt, interval_ns, longest)
+                  ),
+                  fresh AS (
+                    INSERT INTO sophra_api_keys.usage_batches AS known (process, spent_batch)
+                    VALUES ($1, $2)
+                    ON CONFLICT (process) DO UPDATE
+                    SET spent_batch = excluded.spent_batch, applied_at = now()
+                    WHERE known.spent_batch < excluded.spent_batch
+                    RETURNING process
                   ),
                   before AS MATERIALIZED (
-                    SELECT key_id, epoch, spent, full_at FROM sophra_api_keys.spent WHERE key_id = ANY($6)
+                    SELECT key_id, epoch, spent, full_at, interval_ns FROM sophra_api_keys.spent WHERE key_id = ANY($3)
                   ),
                   spent AS (
-                    INSERT INTO sophra_api_keys.spent AS known (key_id, epoch, spent, full_at)
-                    SELECT spending.id, spending.epoch, spending.cost, spending.full_at
-                    FROM spending CROSS JOIN fresh
-                    WHERE spending.id <> ALL (fresh.skipped)
-                    ORDER BY spending.id
+                    INSERT INTO sophra_api_keys.spent AS known (key_id, epoch, spent, full_at, interval_ns, longest_ns)
+                    SELECT id, epoch, cost, sophra_api_keys.instant_in(debt), interval_ns, longest
+                    FROM spending
+                    WHERE EXISTS (SELECT FROM fresh)
+                    ORDER BY id
                     ON CONFLICT (key_id) DO UPDATE SET
                       epoch = excluded.epoch,
-                      spent = excluded.spent + CASE WHEN known.epoch = excluded.epoch THEN known.spent ELSE 0 END,
-                      full_at = excluded.full_at + CASE WHEN known.epoch = excluded.epoch
-                        THEN greatest(known.full_at - $10, interval '0') ELSE interval '0' END
+                      spent = excluded.spent + CASE WHEN known.epoch = excluded.epoch
+                        THEN least(known.spent, 9223372036854775807 - excluded.spent) ELSE 0 END,
+                      -- The use stays the same if the limit has changed, and so the time in which it is available again
+                      -- does not.
+                      full_at = sophra_api_keys.instant_in(least(
+                        sophra_api_keys.nanoseconds_until(excluded.full_at) + CASE WHEN known.epoch = excluded.epoch
+                          THEN sophra_api_keys.nanoseconds_until(known.full_at)::float8
+                            * excluded.interval_ns / known.interval_ns
+                          ELSE 0 END,
+                        excluded.longest_ns
+                      )),
+                      interval_ns = excluded.interval_ns,
+                      longest_ns = excluded.longest_ns
                     WHERE known.epoch <= excluded.epoch
-                    RETURNING key_id, epoch, spent, full_at
+                    RETURNING key_id, epoch, spent, full_at, interval_ns
                   ),
                   total AS MATERIALIZED (
-                    -- Without what this batch has added: the time of the others. Not by the row as it was before, since
+                    -- Without what this batch has added: the debt of the others. Not by the row as it was before, since
                     -- somebody may have come between.
-                    SELECT known.key_id, known.epoch, known.spent,
-                      known.full_at - (spending.full_at - $10) AS full_at
+                    SELECT known.key_id, known.epoch, known.spent, known.interval_ns,
+                      greatest(sophra_api_keys.nanoseconds_until(known.full_at) - spending.debt, 0) AS debt
                     FROM (
-                      SELECT key_id, epoch, spent, full_at FROM spent
+                      SELECT key_id, epoch, spent, full_at, interval_ns FROM spent
                       UNION ALL
                       -- Stored by an earlier try.
-                      SELECT key_id, epoch, spent, full_at FROM before
+                      SELECT key_id, epoch, spent, full_at, interval_ns FROM before
                       WHERE NOT EXISTS (SELECT FROM fresh)
                     ) AS known
                     JOIN spending ON spending.id = known.key_id
                   )
                 SELECT
-                  coalesce(
-                    (SELECT skipped FROM fresh),
-                    (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
-                  ) AS "skipped",
                   ARRAY(SELECT key_id FROM total ORDER BY key_id) AS "key_ids!",
                   ARRAY(SELECT epoch FROM total ORDER BY key_id) AS "epochs!",
                   ARRAY(SELECT spent FROM total ORDER BY key_id) AS "totals!",
-                  ARRAY(SELECT full_at FROM total ORDER BY key_id) AS "full_at!: Vec<Option<Timestamp>>"
+                  ARRAY(SELECT debt FROM total ORDER BY key_id) AS "debts!",
+                  ARRAY(SELECT interval_ns FROM total ORDER BY key_id) AS "intervals!",
+                  EXISTS (SELECT FROM fresh) OR EXISTS (
+                    SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND spent_batch >= $2
+                  ) AS "is_seen!"
                 "#,
                 process,
-                batch.number,
-                &lists.ids,
-                &lists.uses,
-                &lists.last_used as _,
-                &lists.spenders,
-                &lists.costs,
-                &lists.epochs,
-                &lists.full_at as _,
-                now as _,
+                batch,
+                &ids,
+                &costs,
+                &epochs,
+                &debts,
+                &intervals,
+                &longest,
             )
             .fetch_one(&mut db)
             .await?;
             db.commit().await?;
-            // An earlier attempt stored the batch while this one waited for it, so this one cannot see what was
-            // skipped.
-            let skipped = row.skipped.ok_or(StoreError::Superseded)?;
-            let keys = row.key_ids.into_iter().zip(row.epochs);
-            let totals = keys.zip(row.totals.into_iter().zip(row.full_at)).map(
-                |((key_id, generation), (total, full_at))| FleetTotal {
-                    key_id,
-                    generation,
-                    total,
-                    full_at,
-                },
-            );
-            Ok(StoredBatch {
-                skipped,
-                totals: totals.collect(),
-            })
+            // An earlier attempt stored the batch while this one waited for it, so this one read the totals before.
+            if !lists.is_seen {
+                return Err(StoreError::Superseded);
+            }
+            Ok(lists.into())
         })
         .await
     }
@@ -184,7 +213,8 @@ impl Store {
             sqlx::query_as!(
                 FleetTotal,
                 r#"
-                SELECT key_id, epoch AS "generation", spent AS "total", full_at AS "full_at: Timestamp"
+                SELECT key_id, epoch AS "generation", spent AS "total",
+                  sophra_api_keys.nanoseconds_until(full_at) AS "debt_ns!", interval_ns
                 FROM sophra_api_keys.spent
                 WHERE key_id = ANY($1)
                 "#,
@@ -198,18 +228,16 @@ impl Store {
     }
 
     /// Deletes totals that have long been available again, and processes that have not flushed for long.
-    pub async fn prune_usage(&self, now: Timestamp) -> Result<(), Error> {
-        const DAY: i64 = 86_400;
-        let (full_before, flushed_before) = (now.plus_seconds(-DAY), now.plus_seconds(-30 * DAY));
+    pub async fn prune_usage(&self) -> Result<(), Error> {
         self.retryable("prune_usage", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
-                WITH returned AS (DELETE FROM sophra_api_keys.spent WHERE full_at < $1)
-                DELETE FROM sophra_api_keys.usage_batches WHERE applied_at AT TIME ZONE 'UTC' < $2
+                WITH returned AS (
+                  DELETE FROM sophra_api_keys.spent WHERE full_at < now() AT TIME ZONE 'UTC' - interval '1 day'
+                )
+                DELETE FROM sophra_api_keys.usage_batches WHERE applied_at < now() - interval '30 days'
                 "#,
-                full_before as _,
-                flushed_before as _,
             )
             .execute(&mut db)
             .await?;

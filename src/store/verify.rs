@@ -2,10 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{AllowList, CredentialDigest, KeyPolicy, Metadata, StoredHash, Timestamp};
+use crate::model::{
+    AllowList, CredentialDigest, FleetTotal, KeyPolicy, Metadata, StoredHash, Timestamp,
+};
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
 #[derive(Debug, Clone)]
@@ -14,6 +17,10 @@ pub struct Candidate {
     pub stored: StoredKey,
     /// The cold digest of the current key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
+    /// What all processes have used of its limit, if any of it is not available again yet.
+    pub fleet: Option<FleetTotal>,
+    /// Nanoseconds since the row was changed, as far as its writer said so.
+    pub changed_ago_ns: i64,
 }
 
 /// The stored form of a key.
@@ -42,10 +49,17 @@ struct CandidateRow {
     plaintext_digest: Option<Vec<u8>>,
     hash: String,
     cold_digest: Option<Vec<u8>>,
+    changed_ago_ns: i64,
+    fleet_generation: i32,
+    fleet_total: i64,
+    fleet_debt_ns: i64,
+    fleet_interval_ns: i64,
 }
 
 impl Store {
     /// The row whose current or previous key has this lookup, or whose plaintext has this digest.
+    ///
+    /// What other processes have used of its limit is read along with it, so that a process begins where they are.
     ///
     /// If there is none, the server returns a dummy row of the same size, which is read like any other, so that timing does
     /// not reveal which lookups exist.
@@ -53,11 +67,12 @@ impl Store {
         &self,
         lookup: &str,
         digest: Option<&CredentialDigest>,
+        share: Share,
     ) -> Result<Option<Candidate>, Error> {
         let digest = digest.map(CredentialDigest::bytes);
         self.selects.fetch_add(1, Ordering::Relaxed);
         let row = self
-            .retryable_when_admitted("find_candidate", || async {
+            .retryable_when_admitted(share, "find_candidate", || async {
                 sqlx::query_as!(
                     CandidateRow,
                     r#"
@@ -83,7 +98,12 @@ impl Store {
                         AS "plaintext_digest",
                       CASE WHEN "id" IS NULL THEN repeat('0', 96) WHEN "lookup" = $1 THEN "key"
                         ELSE coalesce("previousKey", '') END AS "hash!",
-                      CASE WHEN "lookup" = $1 THEN "coldDigest" END AS "cold_digest"
+                      CASE WHEN "lookup" = $1 THEN "coldDigest" END AS "cold_digest",
+                      sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
+                      coalesce(fleet.epoch, 0) AS "fleet_generation!",
+                      coalesce(fleet.spent, 0) AS "fleet_total!",
+                      coalesce(sophra_api_keys.nanoseconds_until(fleet.full_at), 0) AS "fleet_debt_ns!",
+                      coalesce(fleet.interval_ns, 1) AS "fleet_interval_ns!"
                     FROM (SELECT) AS asked LEFT JOIN LATERAL (
                       SELECT * FROM "ApiKey"
                       WHERE "lookup" = $1
@@ -93,6 +113,8 @@ impl Store {
                       ORDER BY CASE WHEN "lookup" = $1 THEN 0 WHEN "lookup" IS NULL THEN 1 ELSE 2 END
                       LIMIT 1
                     ) AS found ON true
+                    LEFT JOIN sophra_api_keys.spent AS fleet
+                      ON fleet.key_id = coalesce("id", '00000000-0000-4000-8000-000000000000')
                     "#,
                     lookup,
                     digest,
@@ -108,7 +130,7 @@ impl Store {
     }
 
     /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
-    /// changed since.
+    /// changed since or another session has locked the row.
     pub async fn replace_hash(
         &self,
         id: &str,
@@ -118,7 +140,12 @@ impl Store {
         self.retryable("replace_hash", || async {
             let mut db = self.db().await?;
             sqlx::query!(
-                r#"UPDATE "ApiKey" SET "key" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                r#"
+                UPDATE "ApiKey" SET "key" = $3
+                WHERE "id" = (
+                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2 FOR UPDATE SKIP LOCKED
+                )
+                "#,
                 id,
                 proved.as_str(),
                 hash.as_str(),
@@ -130,7 +157,8 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, unless the key has changed since.
+    /// Stores the cold digest of a key that has just been verified, unless the key has changed since or another session has
+    /// locked the row.
     pub async fn keep_cold_digest(
         &self,
         id: &str,
@@ -140,7 +168,13 @@ impl Store {
         self.retryable("keep_cold_digest", || async {
             let mut db = self.db().await?;
             sqlx::query!(
-                r#"UPDATE "ApiKey" SET "coldDigest" = $3 WHERE "id" = $1 AND "key" = $2"#,
+                r#"
+                UPDATE "ApiKey" SET "coldDigest" = $3
+                WHERE "id" = (
+                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2
+                  FOR NO KEY UPDATE SKIP LOCKED
+                )
+                "#,
                 id,
                 proved.as_str(),
                 digest,
@@ -165,6 +199,13 @@ impl TryFrom<CandidateRow> for Candidate {
                     .map_err(|_| Error::internal("A stored digest has the wrong length"))?,
             )),
         };
+        let fleet = (row.fleet_debt_ns > 0).then(|| FleetTotal {
+            key_id: row.id.clone(),
+            generation: row.fleet_generation,
+            total: row.fleet_total,
+            debt_ns: row.fleet_debt_ns,
+            interval_ns: row.fleet_interval_ns,
+        });
         Ok(Self {
             policy: KeyPolicy {
                 key_id: row.id.into(),
@@ -183,6 +224,8 @@ impl TryFrom<CandidateRow> for Candidate {
             },
             stored,
             cold_digest: row.cold_digest,
+            fleet,
+            changed_ago_ns: row.changed_ago_ns,
         })
     }
 }

@@ -10,11 +10,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::audit_log;
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
-use crate::model::{FleetTotal, Timestamp, UsageBatch};
-use crate::rate_limit::FleetUse;
+use crate::model::{FleetShare, FleetTotal, KeyUse, Timestamp, UsageBatch};
+use crate::rate_limit::Share;
 use crate::service::Service;
-use crate::store::{LockedRows, StoredBatch};
-use crate::verify::store_suspensions;
+use crate::store::{LockedRows, Parts};
+use crate::unwritable_keys::Unstored;
+use crate::usage::FlushStep;
+use crate::verify::{fleet_use, store_suspensions};
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
@@ -37,7 +39,7 @@ pub(super) async fn run(service: Arc<Service>) {
         }
         // After an error everything is kept, and the next interval tries again.
         service
-            .run_round(BackgroundTask::Flush, flush(service))
+            .run_round(BackgroundTask::Flush, Box::pin(flush(service)))
             .await;
         let now = service.now();
         let swept = service.unconfirmed_keys.sweep(&service.store, now);
@@ -54,13 +56,17 @@ pub(super) async fn run(service: Arc<Service>) {
     }
 }
 
-/// Deletes usage and audit entries beyond their retention. A failure of one does not prevent the other.
+/// Deletes what is beyond its retention. A failure of one does not prevent the others.
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
-    let usage = service.store.prune_usage(now).await;
+    let usage = service.store.prune_usage().await;
     if let Err(error) = &usage {
         service.report(error, Some(BackgroundTask::Pruning));
     }
-    audit_log::prune(service, now).await.and(usage)
+    let idempotency_keys = service.store.prune_idempotency_keys().await;
+    audit_log::prune(service, now)
+        .await
+        .and(usage)
+        .and(idempotency_keys)
 }
 
 /// Stores everything that was counted before the call. After an error the counts are kept.
@@ -68,6 +74,7 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
     let begun = Instant::now();
     let result = store_all(service).await;
     service.metrics.flushes.observe(begun.elapsed());
+    service.note_flush(result.is_err());
     if result.is_err() {
         service.metrics.flush_failures.add(1);
     }
@@ -76,18 +83,17 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
 
 async fn store_all(service: &Service) -> Result<(), Error> {
     // Concurrently, so that a wait in one does not delay the others.
+    let mut learned = HashSet::new();
     let (suspended, touched, stored) = tokio::join!(
         store_suspensions(service),
         touch_admin_tokens(service),
-        store_usage(service),
+        store_usage(service, &mut learned),
     );
-    let learned = match stored {
-        Ok(learned) => learn_fleet_totals(service, &learned).await,
-        Err(error) => Err(error),
-    };
+    // Whatever became of the usage: limits that others have used up must be known.
+    let learned = learn_fleet_totals(service, &learned).await;
     // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
-    let results = [suspended, touched, learned, written];
+    let results = [suspended, touched, stored, learned, written];
     // Each is reported, since only the first error is returned.
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         service.report(error, Some(BackgroundTask::Flush));
@@ -95,55 +101,141 @@ async fn store_all(service: &Service) -> Result<(), Error> {
     results.into_iter().collect()
 }
 
+/// Stores the last uses of admin tokens. They are times, not counts, so one whose row cannot be written is dropped.
 async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
-    let (ids, at): (Vec<_>, Vec<_>) = service.usage.take_admin_tokens().into_iter().unzip();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    service.store.touch_admin_tokens(&ids, &at).await
-}
-
-/// Stores the usage of keys. Returns the ids of the keys whose fleet totals were read along with it.
-async fn store_usage(service: &Service) -> Result<HashSet<String>, Error> {
-    let mut learned = HashSet::new();
-    let mut locked_rows = LockedRows::default();
-    let turn = service.usage.begin_flush().await;
-    while let Some(batch) = turn.next_batch() {
-        let stored = store_batch(service, &batch).await?;
-        learned.extend(stored.totals.into_iter().map(|total| total.key_id));
-        let skipped: HashSet<_> = stored.skipped.into_iter().collect();
-        turn.stored(&skipped);
-        if !skipped.is_empty() && !locked_rows.wait().await {
-            return Err(Error::unavailable(
-                "Rows of used keys are locked in the database: their usage is kept and stored later",
-            ));
+    let used: Vec<_> = service.usage.take_admin_tokens().into_iter().collect();
+    let mut parts = Parts::of(&used);
+    while let Some(part) = parts.next_part() {
+        let (ids, at): (Vec<_>, Vec<_>) = part.iter().cloned().unzip();
+        match service.store.touch_admin_tokens(&ids, &at).await {
+            Ok(()) => parts.stored(),
+            Err(error) => parts.failed(part, error)?,
         }
     }
-    Ok(learned)
+    for (_, error) in parts.rejected(|_| false)? {
+        service.report(&error, Some(BackgroundTask::Flush));
+    }
+    Ok(())
 }
 
-async fn store_batch(service: &Service, batch: &UsageBatch) -> Result<StoredBatch, Error> {
-    let now = service.now();
-    let returns_in = |key_id: &str, cost| match service.limiters.find(key_id) {
-        Some(limiter) => limiter.returns_in(number(cost)),
-        // The limiter was dropped, so it was full again.
-        None => Duration::ZERO,
-    };
-    let stored = service
-        .store
-        .add_usage(&service.usage.process, batch, returns_in, now)
-        .await?;
-    let own = |total: &FleetTotal| {
-        let place = batch.uses.binary_search_by(|(id, _)| id.cmp(&total.key_id));
-        let counted = place.ok().map(|place| batch.uses[place].1)?;
-        let is_in =
-            counted.generation == total.generation && !stored.skipped.contains(&total.key_id);
-        is_in.then_some(counted.cost)
-    };
-    for total in &stored.totals {
-        reconcile(service, total, own(total).unwrap_or(0), now);
+/// Rejections after which a flush leaves the rest to the next one, so that it ends.
+const REJECTIONS_MAX: usize = 100;
+
+/// Stores the usage of keys. Notes the ids of the keys whose fleet totals were read along with it.
+async fn store_usage(service: &Service, learned: &mut HashSet<String>) -> Result<(), Error> {
+    let keys = &service.unwritable_keys;
+    let now = Instant::now().into_std();
+    let is_due = |key_id: &str| !keys.waits(Unstored::Usage, key_id, now);
+    let turn = service.usage.begin_flush(is_due).await;
+    let mut rejected = RejectedUsage::default();
+    let mut locked_rows = LockedRows::default();
+    while let Some(step) = turn.next_step() {
+        match step {
+            FlushStep::Costs(batch) => {
+                learned.extend(share_costs(service, &batch).await?);
+                turn.costs_stored();
+            }
+            FlushStep::Uses(batch) => {
+                let process = &service.usage.process;
+                match service.store.add_usage(process, &batch).await {
+                    Ok(skipped) => {
+                        rejected.others_stored(service);
+                        turn.uses_stored(&skipped.iter().cloned().collect());
+                        if !skipped.is_empty() && !locked_rows.wait().await {
+                            return Err(Error::unavailable(
+                                "Rows of used keys are locked in the database: their usage is kept and stored later",
+                            ));
+                        }
+                    }
+                    Err(error) if error.is_rejection() => {
+                        rejected.add(service, turn.uses_rejected(), &error);
+                        if rejected.count > REJECTIONS_MAX {
+                            if turn.is_trying_again() {
+                                break;
+                            }
+                            return Err(error);
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
     }
-    Ok(stored)
+    keys.retain(Unstored::Usage, |key_id| turn.is_set_aside(key_id));
+    rejected.finish()
+}
+
+/// The keys of a flush whose usage was rejected alone. As long as nothing else was stored, the fault may be that of the
+/// statement: then the next flush tries them again.
+#[derive(Default)]
+struct RejectedUsage {
+    some_stored: bool,
+    suspects: Vec<(String, Error)>,
+    count: usize,
+}
+
+impl RejectedUsage {
+    /// Notes a rejection, and the key if it was alone.
+    fn add(&mut self, service: &Service, key_id: Option<String>, error: &Error) {
+        self.count += 1;
+        let Some(key_id) = key_id else { return };
+        let is_known = service.unwritable_keys.contains(Unstored::Usage, &key_id);
+        if self.some_stored || is_known {
+            service.set_aside(Unstored::Usage, &key_id, error);
+        } else {
+            self.suspects.push((key_id, error.clone()));
+        }
+    }
+
+    fn others_stored(&mut self, service: &Service) {
+        self.some_stored = true;
+        for (key_id, error) in self.suspects.drain(..) {
+            service.set_aside(Unstored::Usage, &key_id, &error);
+        }
+    }
+
+    /// The fault of what is left to the next flush.
+    fn finish(self) -> Result<(), Error> {
+        let suspect = self.suspects.into_iter().next();
+        suspect.map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
+/// Adds the costs of a batch to the fleet totals, and learns these. Returns the keys whose totals are known now.
+async fn share_costs(service: &Service, batch: &UsageBatch) -> Result<Vec<String>, Error> {
+    let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
+    let shares: Vec<_> = costly
+        .map(|(key_id, counted)| share_of(service, key_id, counted))
+        .collect();
+    let process = &service.usage.process;
+    let totals = service
+        .store
+        .add_spent(process, batch.number, &shares)
+        .await?;
+    for total in &totals {
+        let place = shares.binary_search_by(|share| share.key_id.cmp(&total.key_id));
+        let own = place.ok().map(|place| &shares[place]);
+        let own = own.filter(|share| share.generation == total.generation);
+        reconcile(service, total, own.map_or(0, |share| share.cost));
+    }
+    Ok(totals.into_iter().map(|total| total.key_id).collect())
+}
+
+fn share_of(service: &Service, key_id: &str, counted: &KeyUse) -> FleetShare {
+    let share = match service.limiters.find(key_id) {
+        Some(limiter) => limiter.share(number(counted.cost)),
+        // The limiter was dropped, so it was full again.
+        None => Share::AVAILABLE,
+    };
+    let nanos = |nanos| i64::try_from(nanos).unwrap_or(i64::MAX);
+    FleetShare {
+        key_id: key_id.to_owned(),
+        generation: counted.generation,
+        cost: counted.cost,
+        debt_ns: nanos(share.debt_ns),
+        interval_ns: nanos(share.interval_ns),
+        longest_ns: nanos(share.longest_ns),
+    }
 }
 
 /// Reads the fleet totals of the keys that were used in this process earlier but not in this flush.
@@ -153,27 +245,17 @@ async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Res
     let used = service.limiters.sweep().into_iter().map(String::from);
     let unseen: Vec<String> = used.filter(|key_id| !learned.contains(key_id)).collect();
     for part in unseen.chunks(PART) {
-        let now = service.now();
         for total in service.store.read_fleet_totals(part).await? {
-            reconcile(service, &total, 0, now);
+            reconcile(service, &total, 0);
         }
     }
     Ok(())
 }
 
-fn reconcile(service: &Service, total: &FleetTotal, own: i64, now: Timestamp) {
-    let Some(limiter) = service.limiters.find(&total.key_id) else {
-        return;
-    };
-    let time_to_full = total.full_at.map_or(0, |at| at.millis_after(now));
-    limiter.reconcile(
-        FleetUse {
-            generation: total.generation,
-            total: number(total.total),
-            time_to_full: Duration::from_millis(time_to_full),
-        },
-        number(own),
-    );
+fn reconcile(service: &Service, total: &FleetTotal, own: i64) {
+    if let Some(limiter) = service.limiters.find(&total.key_id) {
+        limiter.reconcile(fleet_use(total), number(own));
+    }
 }
 
 fn number(number: i64) -> u64 {

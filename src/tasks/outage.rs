@@ -25,7 +25,7 @@ pub(super) async fn run(service: Arc<Service>) {
         let Err(error) = probe(&service.store).await else {
             continue;
         };
-        circuit.open();
+        circuit.open(&error);
         service.emit(&Event::DatabaseUnavailable {
             message: error.to_string(),
         });

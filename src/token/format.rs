@@ -71,4 +71,22 @@ impl KeyFormat {
     pub(super) fn accepts(&self, prefix: &str) -> bool {
         self.prefix == prefix || self.older.iter().any(|older| older == prefix)
     }
+
+    pub(super) fn accepts_in_any_case(&self, prefix: &str) -> bool {
+        self.prefixes()
+            .any(|accepted| accepted.eq_ignore_ascii_case(prefix))
+    }
+
+    /// Whether the text has an accepted prefix at its end, after something that is no part of a prefix.
+    pub(super) fn ends_with_prefix(&self, text: &str) -> bool {
+        self.prefixes()
+            .filter_map(|accepted| text.strip_suffix(accepted))
+            .any(|before| before.ends_with(|last: char| !last.is_ascii_alphanumeric()))
+    }
+
+    fn prefixes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.prefix)
+            .chain(&self.older)
+            .map(String::as_str)
+    }
 }

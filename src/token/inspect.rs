@@ -61,13 +61,36 @@ pub fn inspect(text: &str, format: &KeyFormat, keyring: Option<&Keyring>) -> Ins
                 tag: TagCheck::Unchecked,
                 ..malformed(note)
             }),
-        _ => Inspection {
-            well_formed: true,
-            kind: Some(KeyKind::Adopted),
-            note: Some(adopted_note(text).into()),
-            ..malformed(String::new())
+        _ => match distorted(text, format) {
+            Some(note) => malformed(note.into()),
+            None => Inspection {
+                well_formed: true,
+                kind: Some(KeyKind::Adopted),
+                note: Some(adopted_note(text).into()),
+                ..malformed(String::new())
+            },
         },
     }
+}
+
+/// What has happened to a key that was copied badly. It would be looked up as a legacy key, and not be found.
+fn distorted(text: &str, format: &KeyFormat) -> Option<&'static str> {
+    let is_quoted = |quote| text.starts_with(quote) && text.ends_with(quote);
+    if ['"', '\'', '`'].into_iter().any(is_quoted) {
+        return Some("The text is in quotes, which are not part of a key: remove them");
+    }
+    // After the prefix there are three more parts.
+    let (at, _) = text.rmatch_indices('_').nth(2)?;
+    let (before, rest) = (&text[..at], &text[at + 1..]);
+    if format.accepts_in_any_case(before) && shape(&rest.to_ascii_lowercase()).is_ok() {
+        return Some(
+            "The case of letters was changed, but upper and lower case differ: copy the key again",
+        );
+    }
+    if format.ends_with_prefix(before) && shape(rest).is_ok() {
+        return Some("There is other text before the prefix of the key: remove it");
+    }
+    None
 }
 
 fn malformed(note: String) -> Inspection {

@@ -118,6 +118,14 @@ impl Keyring {
         std::iter::once(&self.signer).chain(&self.others)
     }
 
+    /// The fingerprints of all keys.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.iter()
+            .map(|key| key.fingerprint().to_owned())
+            .collect()
+    }
+
     /// The key that made `tag` for `text`. Each comparison takes constant time; which key matched is not secret.
     pub(super) fn author_of(&self, text: &str, tag: &str) -> Option<&SigningKey> {
         self.iter()

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::decide::rule;
+use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
 use super::rehash::renew_stored;
 use super::row::RowQuery;
 use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry};
 use crate::error::Error;
-use crate::events::Event;
 use crate::hash::Proof;
 use crate::legacy;
 use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
 use crate::service::Service;
-use crate::store::{Candidate, StoredKey};
+use crate::store::{Candidate, Share, StoredKey};
 
 /// A presented key that is not authenticated yet.
 #[derive(Clone)]
@@ -93,6 +94,21 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         CacheLookup::Stale(entry) => Some(entry),
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
+    let is_unknown_legacy = known.is_none() && matches!(lookup, KeyLookup::Legacy);
+    if is_unknown_legacy {
+        let read_at = service.cache.sequence();
+        if !legacy::any_legacy_key(service).await? {
+            return Ok(Authentication {
+                entry: None,
+                read_at,
+            });
+        }
+    }
+    let share = if is_unknown_legacy {
+        Share::Legacy
+    } else {
+        Share::Verify
+    };
     let query = RowQuery::of(&lookup, &key);
     let (found, read_at) = service
         .cache
@@ -100,7 +116,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
             || {
                 service
                     .store
-                    .find_candidate(&query.lookup, query.digest.as_ref())
+                    .find_candidate(&query.lookup, query.digest.as_ref(), share)
             },
             |candidate| &candidate.policy.key_id,
         )
@@ -156,19 +172,19 @@ fn keep(
         .metrics
         .clients
         .uses_of(client.as_str(), service.config.metrics_clients);
+    let bytes = policy.bytes();
     let key = CachedKey::new(policy, hash, uses);
-    service.cache.insert(cache_key, key, row, read_at)
-}
-
-/// Emits an event for a row whose stored hash cannot be computed, once per row.
-fn report_unreadable(service: &Service, policy: &KeyPolicy) {
-    if service.unreadable_keys.mark_reported(&policy.key_id) {
-        service.emit(&Event::KeyUnreadable {
-            key_id: Escaped::new(&policy.key_id),
-            name: Escaped::new(&policy.name),
-            client_id: Escaped::new(&policy.client_id),
-        });
+    // Before the entry is cached, so that every decision knows of it.
+    if let Some(fleet) = &candidate.fleet {
+        begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);
     }
+    let entry = service.cache.insert(cache_key, key, bytes, row, read_at);
+    if let Some(rule) = rule(service, &entry.value.policy)
+        && service.cache.is_current(&entry)
+    {
+        service.limiters.note_read(&entry.value.policy.key_id, rule);
+    }
+    entry
 }
 
 fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authentication {
@@ -197,9 +213,10 @@ async fn matches(
             renew_stored(service, key, hash, candidate, outdated);
             Ok(true)
         }
-        Proof::Mismatch => Ok(false),
-        Proof::Unreadable => {
-            report_unreadable(service, &candidate.policy);
+        // The lookup names this key alone, so a hash that does not match it has been replaced without its lookup.
+        Proof::Mismatch | Proof::Unreadable => {
+            let policy = &candidate.policy;
+            service.report_unreadable(&policy.key_id, &policy.name, &policy.client_id);
             Ok(false)
         }
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use crate::error::Error;
 use crate::input::{Fields, Value, rules};
-use crate::model::parse_address;
+use crate::model::parse_client_address;
 
 /// Units of the rate limit that one request may consume.
 const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
@@ -45,11 +45,11 @@ impl Scopes<'_> {
 impl VerifyContext<'static> {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
-        let ip = fields.unknown_or("ip", parse_address);
+        let ip = fields.unknown_or("ip", parse_client_address);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let cost = fields.optional("cost", rules::integer(COST));
         let path = fields.unknown_or("path", |path| Some(path.to_owned()));
-        let claimed_ip = fields.unknown_or("claimedIp", parse_address);
+        let claimed_ip = fields.unknown_or("claimedIp", parse_client_address);
         let cost = cost
             .and_then(|cost| u32::try_from(cost).ok())
             .and_then(NonZeroU32::new);
@@ -75,7 +75,7 @@ impl<'a> VerifyContext<'a> {
         let cost = NonZeroU32::new(cost)
             .filter(|cost| i32::try_from(cost.get()).is_ok_and(|cost| COST.contains(&cost)))?;
         Some(Self {
-            ip: ip.and_then(parse_address),
+            ip: ip.and_then(parse_client_address),
             scopes,
             cost,
             path: None,

@@ -20,6 +20,7 @@ pub(super) fn decide(
 ) -> Verification {
     let policy = &entry.value.policy;
     let suspended_until = policy.suspended_until.max(entry.row.suspended_until());
+    let suspended_until = suspended_until.and_then(|until| entry.row.end_of(until, now));
     if let Err(refusal) = policy.check(now, context.ip, context.scopes.iter(), suspended_until) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
@@ -62,7 +63,7 @@ pub(super) fn decide(
 }
 
 /// The rate limit of the key; `None` means unlimited.
-fn rule(service: &Service, policy: &KeyPolicy) -> Option<Rule> {
+pub(super) fn rule(service: &Service, policy: &KeyPolicy) -> Option<Rule> {
     let limit = u32::try_from(policy.rate_limit?)
         .ok()
         .and_then(NonZeroU32::new)?;

@@ -7,6 +7,7 @@ use super::decide::decide;
 use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
 use crate::hash::is_stored_hash;
+use crate::legacy;
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::token::ParsedKey;
@@ -66,6 +67,12 @@ pub(super) fn answer<'a>(
         // Malformed and forged keys end here. Only the counter of their address changes.
         return answered(wrong(service, context, at), false);
     };
+    if !is_stale
+        && matches!(lookup, KeyLookup::Legacy)
+        && legacy::are_known_to_be_absent(service, at)
+    {
+        return answered(wrong(service, context, at), false);
+    }
     // A key that was authenticated before is not a guess, so it is never throttled.
     if !is_stale && let Some(refused) = throttled(service, context, at) {
         return answered(refused, false);

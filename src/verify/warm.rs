@@ -1,7 +1,7 @@
 //! The warm path: a verify answered from memory, within one synchronous call.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::attempt::note_refusal;
 use super::context::VerifyContext;
@@ -37,12 +37,6 @@ pub fn warm<'a>(
         note_refusal(service, key, refused, &context, now);
     }
     Some(verification)
-}
-
-/// The window of a key's rate limit, after a verify that returned the limit; zero if it is no longer in memory.
-#[must_use]
-pub fn rate_limit_window(service: &Service, key_id: &str) -> Duration {
-    service.limiters.window(key_id).unwrap_or_default()
 }
 
 /// Times a sample of the warm verifies: reading the clock twice for each would cost more than all other counting.

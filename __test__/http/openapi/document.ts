@@ -41,7 +41,7 @@ export function routes(): string[] {
 
 /** The answers to an operation that whoever is let in can bring about, and who is not. */
 export function answersOf(operation: string): number[] {
-  const others = [403, 413, 429, 500, 503]
+  const others = [403, 409, 413, 422, 429, 500, 503]
   const all = Object.keys(operations.get(operation).responses).map(Number)
   return all.filter((status) => !others.includes(status))
 }

@@ -27,6 +27,8 @@ export interface Consumer {
   npm(args: string[], env?: Record<string, string>): Promise<Ended>
   /** The same project, where Node is this executable. */
   with(executable: string): Consumer
+  /** A project that was made in a folder of this one. */
+  in(folder: string): Consumer
   executable: string
 }
 
@@ -102,6 +104,11 @@ function consumerIn(folder: string, home: string, executable: string): Consumer 
     npm,
     executable,
     with: (other) => consumerIn(folder, home, other),
+    in: (name) => {
+      const inner = path.join(folder, name)
+      cpSync(path.join(folder, '.npmrc'), path.join(inner, '.npmrc'))
+      return consumerIn(inner, home, executable)
+    },
     install: async (...packages) => {
       const done = await npm(['install', '--prefer-offline', '--loglevel=error', ...packages])
       expect(done, done.stderr).toMatchObject({ code: 0 })

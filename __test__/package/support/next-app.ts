@@ -1,7 +1,7 @@
 import { renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
-import { fileOf } from '../../docs/markdown.js'
+import { blocks, fileOf, read } from '../../docs/markdown.js'
 import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
@@ -13,9 +13,30 @@ export function configOf(major: number): string {
   return config.replace('{', "{\n  output: 'standalone',")
 }
 
-/** Writes a file of the quick start. */
-export const writeFromPage = (app: Consumer, file: string): void =>
-  app.write(file, fileOf(page, file))
+/** What the quick start says to add to each route of Next.js 14. */
+const LINES_OF_14 = blocks(read(page), 'ts').find((text) =>
+  text.startsWith('export const runtime'),
+)!
+
+/** Writes a route of the quick start. */
+export const writeRoute = (app: Consumer, major: number, file: string): void =>
+  app.write(file, fileOf(page, file) + (major === 14 ? LINES_OF_14 : ''))
+
+/** Writes the page and the Server Action of the quick start. */
+export function writePage(app: Consumer, major: number): void {
+  const [component, actions] = ['app/keys/page.tsx', 'app/keys/actions.ts']
+  const text = fileOf(page, component)
+  const for14 = text
+    .replace(/import { connection }.*\n/, '')
+    .replace(/ *await connection\(\)\n/, '')
+    .concat("export const dynamic = 'force-dynamic'\n")
+  app.write(component, major === 14 ? for14 : text)
+  app.write(actions, fileOf(page, actions))
+}
+
+/** The line of the quick start for an existing configuration. */
+export const settingOf = (major: number): string =>
+  /\{\n(.*)\n\}/s.exec(fileOf(page, 'next.config.mjs', major === 14 ? 1 : 0))![1]!
 
 export async function build(app: Consumer): Promise<void> {
   const done = await app.node(['node_modules/next/dist/bin/next', 'build'])

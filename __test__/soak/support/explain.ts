@@ -18,14 +18,14 @@ async function statementOf(database: Database, query: Query): Promise<string> {
   const tap = await startTap(database.url)
   const peer = await startPeer({ databaseUrl: tap.url })
   await peer.run(({ api }, query) => api.listApiKeys(query), query)
-  const statement = tap.statements.filter((text) => text.includes('LIMIT $6')).pop()
+  const statement = tap.statements.filter((text) => text.includes('LIMIT $7')).pop()
   await peer.stop()
   await tap.close()
   if (!statement) throw new Error('The statement was not seen')
   return statement
 }
 
-function parametersOf({ cursor, clientId, isActive, search, limit }: Query): unknown[] {
+function parametersOf({ cursor, clientId, isActive, createdBy, search, limit }: Query): unknown[] {
   // Opaque to callers, but not to us.
   const position = cursor ? Buffer.from(cursor, 'base64url').toString() : undefined
   const [millis, id] = position?.split(':', 2) ?? []
@@ -34,6 +34,7 @@ function parametersOf({ cursor, clientId, isActive, search, limit }: Query): unk
     id ?? null,
     clientId ?? null,
     isActive ?? null,
+    createdBy ?? null,
     search ? `%${search}%` : null,
     (limit ?? 100) + 1,
   ]

@@ -2,7 +2,7 @@
 
 const { Exit } = require('../errors.js')
 const { confirmed } = require('../input.js')
-const { notFound } = require('../not-found.js')
+const { SHORTEST, onlyOne } = require('../keys/beginning.js')
 const { quoted } = require('../output.js')
 
 module.exports = {
@@ -14,9 +14,9 @@ module.exports = {
     ['npx sophra-api-keys admin-tokens revoke 7c9e6679-…', 'Revoke after confirmation'],
     ['npx sophra-api-keys admin-tokens revoke 7c9e6679-… --yes', 'Revoke at once'],
   ],
-  async run({ options, positionals: [id] }, output, addon) {
-    const token = (await addon.listAdminTokens()).find((token) => token.id === id)
-    if (!token) throw notFound('Admin token')
+  async run({ options, positionals: [given] }, output, addon) {
+    const token = tokenOf(await addon.listAdminTokens(), given)
+    const { id } = token
     if (!(await confirmed(`Revoke ${quoted(token.name)}?`, options))) {
       output.note('Nothing was changed.')
       return Exit.negative
@@ -26,4 +26,14 @@ module.exports = {
     else output.note(`Revoked: ${token.name}`)
     return Exit.ok
   },
+}
+
+/** The token with this id, or the only one whose id begins so. */
+function tokenOf(tokens, id) {
+  const exact = tokens.filter((token) => token.id === id)
+  const found =
+    exact.length > 0 || id.length < SHORTEST
+      ? exact
+      : tokens.filter((token) => token.id.startsWith(id))
+  return onlyOne(found, 'Admin token')
 }

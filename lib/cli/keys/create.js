@@ -3,6 +3,7 @@
 const { Exit } = require('../errors.js')
 const { fields } = require('../../key-fields.js')
 const { inputOf, options, record } = require('./fields.js')
+const { text } = require('../values.js')
 
 const required = fields.filter((field) => field.required).map(({ option }) => option)
 const requiredOptions = Object.fromEntries(
@@ -16,6 +17,10 @@ standard error, so that the key can be piped into a file or another program unse
   options: {
     ...options,
     ...requiredOptions,
+    'idempotency-key': {
+      ...text,
+      help: 'Makes no second key if the command is repeated with the same text within a day',
+    },
     disabled: { type: 'boolean', help: 'Refuse the key until it is enabled' },
   },
   examples: [
@@ -32,6 +37,7 @@ standard error, so that the key can be piped into a file or another program unse
   async run({ options: given }, output, addon) {
     const input = inputOf(given)
     if (given.disabled) input.isActive = false
+    input.idempotencyKey = given['idempotency-key']
     const issued = await addon.createApiKey(input)
     if (output.json) {
       output.value(issued)

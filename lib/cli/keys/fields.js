@@ -66,6 +66,21 @@ function shownValue({ name, empty }, key) {
   return isEmpty && empty ? empty : value
 }
 
+/** Keys as a table: its headings and rows. */
+const table = (keys) => [
+  ['ID', 'START', 'NAME', 'CLIENT', 'STATE', 'LIMIT', 'USED', 'LAST USED'],
+  keys.map((key) => [
+    key.id,
+    key.start,
+    key.name,
+    key.clientId,
+    stateOf(key),
+    limitOf(key),
+    key.usageCount,
+    key.lastUsedAt ?? 'never',
+  ]),
+]
+
 /** All fields of a key, for people. */
 function record(key) {
   return fields
@@ -77,9 +92,8 @@ module.exports = {
   clearable,
   filterOptions,
   inputOf,
-  limitOf,
   options,
   queryOf,
   record,
-  stateOf,
+  table,
 }

@@ -2,7 +2,7 @@
 
 const { Exit, UsageError } = require('../errors.js')
 const { number } = require('../values.js')
-const { filterOptions, limitOf, queryOf, stateOf } = require('./fields.js')
+const { filterOptions, queryOf, table } = require('./fields.js')
 
 /** The most keys that one call of `listApiKeys` returns. */
 const PAGE_LIMIT = 1_000
@@ -36,18 +36,7 @@ module.exports = {
     } else if (keys.length === 0) {
       output.note('There are no such keys.')
     } else {
-      output.table(
-        ['ID', 'NAME', 'CLIENT', 'STATE', 'LIMIT', 'USED', 'LAST USED'],
-        keys.map((key) => [
-          key.id,
-          key.name,
-          key.clientId,
-          stateOf(key),
-          limitOf(key),
-          key.usageCount,
-          key.lastUsedAt ?? 'never',
-        ]),
-      )
+      output.table(...table(keys))
       if (nextCursor) output.note(`There are more keys: use --cursor ${nextCursor}, or --all.`)
     }
     return Exit.ok

@@ -2,8 +2,8 @@
 
 const { Exit } = require('../errors.js')
 const { confirmed } = require('../input.js')
-const { notFound } = require('../not-found.js')
 const { quoted } = require('../output.js')
+const { keyOf } = require('./beginning.js')
 
 module.exports = {
   summary: 'Disables a key, or deletes it. It takes effect in all processes within moments.',
@@ -18,9 +18,9 @@ At a terminal, the command asks for confirmation first.`,
     ['npx sophra-api-keys keys revoke 7c9e6679-…', 'Refuse the key from now on'],
     ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
   ],
-  async run({ options, positionals: [id] }, output, addon) {
-    const key = await addon.getApiKey(id)
-    if (!key) throw notFound('API key')
+  async run({ options, positionals: [given] }, output, addon) {
+    const key = await keyOf(addon, given)
+    const { id } = key
     const verb = options.delete ? 'Delete' : 'Disable'
     if (!(await confirmed(`${verb} ${quoted(key.name)} of ${quoted(key.clientId)}?`, options))) {
       output.note('Nothing was changed.')

@@ -2,6 +2,7 @@
 
 const { Exit } = require('../errors.js')
 const { duration } = require('../values.js')
+const { keyOf } = require('./beginning.js')
 
 module.exports = {
   summary: 'Replaces a key with a new one. The id and all other fields stay.',
@@ -18,7 +19,8 @@ year at most; without it, the old key is refused at once. Another rotation ends 
     ],
     ['npx sophra-api-keys keys rotate 7c9e6679-…', 'Replace a key that has leaked'],
   ],
-  async run({ options, positionals: [id] }, output, addon) {
+  async run({ options, positionals: [given] }, output, addon) {
+    const { id } = await keyOf(addon, given)
     const rotated = await addon.updateApiKey({
       id,
       regenerateKey: true,

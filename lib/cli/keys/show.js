@@ -1,7 +1,7 @@
 'use strict'
 
 const { Exit } = require('../errors.js')
-const { notFound } = require('../not-found.js')
+const { keyOf } = require('./beginning.js')
 const { record } = require('./fields.js')
 
 module.exports = {
@@ -15,8 +15,7 @@ module.exports = {
     ],
   ],
   async run({ positionals: [id] }, output, addon) {
-    const key = await addon.getApiKey(id)
-    if (!key) throw notFound('API key')
+    const key = await keyOf(addon, id)
     if (output.json) output.value(key)
     else output.record(record(key))
     return Exit.ok

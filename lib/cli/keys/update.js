@@ -2,6 +2,7 @@
 
 const { Exit, UsageError } = require('../errors.js')
 const { suggestion } = require('../suggestion.js')
+const { keyOf } = require('./beginning.js')
 const { clearable, inputOf, options, record } = require('./fields.js')
 
 module.exports = {
@@ -24,11 +25,12 @@ replaced.`,
     ],
     ['npx sophra-api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
   ],
-  async run({ options: given, positionals: [id] }, output, addon) {
+  async run({ options: given, positionals: [beginning] }, output, addon) {
     const changes = changesOf(given)
     if (Object.keys(changes).length === 0) {
       throw new UsageError('There is nothing to change', 'keys update')
     }
+    const { id } = await keyOf(addon, beginning)
     const key = await addon.patchApiKey({ id, ...changes })
     if (output.json) output.value(key)
     else output.record(record(key))

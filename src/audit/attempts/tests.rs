@@ -79,3 +79,23 @@ fn a_flood_of_different_attempts_makes_few_groups_and_every_attempt_is_counted()
         .find(|(event, ..)| refused(event).lookup == Some(Escaped::new("0")));
     assert_eq!(known.unwrap().1, attempts as u64 + 1);
 }
+
+#[test]
+fn a_flood_of_made_up_keys_hides_no_attempt_with_a_real_one() {
+    let mut groups = AttemptGroups::default();
+    for number in 0..5_000 {
+        groups.count(&attempt("INVALID_KEY", &number.to_string(), "/"), NOW);
+    }
+    let stolen = Attempt {
+        reason: "IP_NOT_ALLOWED",
+        key_id: Some("stolen"),
+        ip: Some([192, 0, 2, 1].into()),
+        ..Attempt::default()
+    };
+    groups.count(&stolen, NOW.plus_seconds(1));
+    let taken = groups.take();
+    let first = refused(&taken[0].0);
+    assert_eq!(first.key_id.as_ref().map(Escaped::as_str), Some("stolen"));
+    assert_eq!(first.ip, stolen.ip);
+    assert!(taken.len() <= 1_002, "{}", taken.len());
+}

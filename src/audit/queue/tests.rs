@@ -1,4 +1,5 @@
 use super::*;
+use crate::events::RefusedAttempts;
 
 const NOW: Timestamp = Timestamp::MIN;
 
@@ -72,4 +73,54 @@ fn giving_up_while_a_batch_is_in_flight_loses_only_unwritten_entries() {
     queue.push(entry(0));
     assert_eq!(queue.dropped(), 8);
     assert!(queue.is_empty());
+}
+
+fn of_stranger(number: usize) -> QueuedEntry {
+    QueuedEntry {
+        event: Event::KeyRefused(RefusedAttempts::default()),
+        ..entry(number)
+    }
+}
+
+#[test]
+fn entries_of_strangers_leave_room_for_all_others() {
+    let queue = AuditQueue::default();
+    (0..ENTRIES_MAX).for_each(|number| queue.push(of_stranger(number)));
+    let refused = 2 * (ENTRIES_MAX - STRANGERS_MAX) as u64;
+    assert_eq!(queue.dropped(), refused);
+    (0..ENTRIES_MAX - STRANGERS_MAX).for_each(|number| queue.push(entry(number)));
+    assert_eq!(queue.dropped(), refused);
+    // What was written makes room for its own kind.
+    queue.take_batch().unwrap().written();
+    queue.push(of_stranger(0));
+    assert_eq!(queue.dropped(), refused);
+}
+
+#[test]
+fn the_queue_and_each_batch_are_bounded_in_bytes() {
+    let large = |number| QueuedEntry {
+        event: Event::ConfigurationWarning {
+            message: "x".repeat(BYTES_MAX / 64),
+        },
+        ..entry(number)
+    };
+    let queue = AuditQueue::default();
+    (0..100).for_each(|number| queue.push(large(number)));
+    assert_eq!(queue.dropped(), 2 * (100 - 63));
+    let mut written = 0;
+    while let Some(batch) = queue.take_batch() {
+        assert!(batch.entries().len() <= 16);
+        written += batch.entries().len();
+        batch.written();
+    }
+    assert_eq!(written, 63);
+    assert!(queue.is_empty());
+    // An entry that is larger than a batch is written alone.
+    queue.push(QueuedEntry {
+        event: Event::ConfigurationWarning {
+            message: "x".repeat(BYTES_MAX / 2),
+        },
+        ..entry(0)
+    });
+    assert_eq!(queue.take_batch().unwrap().entries().len(), 1);
 }

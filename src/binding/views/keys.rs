@@ -3,7 +3,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::model::{ApiKey, Page, Plaintext};
+use crate::model::{ApiKey, Cursor, Plaintext, Timestamp};
 
 #[derive(Serialize)]
 pub(in crate::binding) struct KeyView {
@@ -21,18 +21,20 @@ impl KeyView {
     }
 }
 
+/// Where a number of keys ends: the cursor after the last of them, and which one that is.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::binding) struct KeyPageView {
-    keys: Vec<ApiKey>,
-    next_cursor: Option<String>,
+pub(in crate::binding) struct KeysEndView {
+    cursor: String,
+    id: String,
+    at: Timestamp,
 }
 
-impl From<Page<ApiKey>> for KeyPageView {
-    fn from(page: Page<ApiKey>) -> Self {
+impl From<Cursor> for KeysEndView {
+    fn from(end: Cursor) -> Self {
         Self {
-            keys: page.rows,
-            next_cursor: page.next.map(|cursor| cursor.encode()),
+            cursor: end.encode(),
+            id: end.id,
+            at: end.at,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::health::{Health, HealthStatus, Stats};
-use crate::model::{Escaped, Page, StoredAuditEntry, Timestamp, escape_json};
+use crate::model::{Escaped, StoredAuditEntry, Timestamp, escape_json};
 use crate::process::MigrationReport;
 
 #[derive(Serialize)]
@@ -81,18 +81,10 @@ impl From<Stats> for StatsView {
     }
 }
 
-/// A page of the audit log.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::binding) struct AuditPageView {
-    events: Vec<AuditEntryView>,
-    next_cursor: Option<String>,
-}
-
 /// An event as it was emitted, with the columns of the log. It is escaped again, since others may have written to the
 /// log.
 #[derive(Serialize)]
-struct AuditEntryView {
+pub(in crate::binding) struct AuditEntryView {
     #[serde(flatten)]
     event: Map<String, Value>,
     id: Escaped,
@@ -113,15 +105,6 @@ impl From<StoredAuditEntry> for AuditEntryView {
             id: Escaped::new(&entry.id),
             at: entry.at,
             count: entry.count,
-        }
-    }
-}
-
-impl From<Page<StoredAuditEntry>> for AuditPageView {
-    fn from(page: Page<StoredAuditEntry>) -> Self {
-        Self {
-            events: page.rows.into_iter().map(AuditEntryView::from).collect(),
-            next_cursor: page.next.map(|cursor| cursor.encode()),
         }
     }
 }

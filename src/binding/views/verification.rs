@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::model::{ClientAddress, KeyPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
-use crate::verify::Verification;
+use crate::verify::{KeyEntry, Verification};
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
@@ -31,6 +31,17 @@ pub(in crate::binding) enum VerificationView {
 }
 
 impl VerificationView {
+    /// The answer if no key was presented.
+    pub(in crate::binding) fn missing_key() -> Self {
+        Self::Refused {
+            valid: false,
+            reason: Refusal::MissingKey.into(),
+            key_id: None,
+            retry_after_ms: None,
+            rate_limit: None,
+        }
+    }
+
     pub(in crate::binding) fn code(&self) -> &'static str {
         match self {
             Self::Valid { code, .. } => code,
@@ -64,6 +75,24 @@ impl From<&KeyPolicy> for TemplateView {
     }
 }
 
+/// The constant part of the results of one cache entry, for `lib/warm.js`.
+#[derive(Serialize)]
+pub(in crate::binding) struct WarmTemplateView {
+    /// The template of a later entry with the same slot replaces this one.
+    slot: u64,
+    #[serde(flatten)]
+    template: TemplateView,
+}
+
+impl From<&KeyEntry> for WarmTemplateView {
+    fn from(entry: &KeyEntry) -> Self {
+        Self {
+            slot: entry.slot,
+            template: TemplateView::from(&entry.value.policy),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(in crate::binding) struct RefusalView {
     code: &'static str,
@@ -87,6 +116,7 @@ pub(in crate::binding) struct RateLimitView {
     limit: u32,
     remaining: u32,
     reset_ms: u64,
+    window_seconds: u64,
 }
 
 impl From<RateLimit> for RateLimitView {
@@ -95,6 +125,7 @@ impl From<RateLimit> for RateLimitView {
             limit: limit.limit,
             remaining: limit.remaining,
             reset_ms: limit.reset_ms,
+            window_seconds: limit.window_seconds,
         }
     }
 }

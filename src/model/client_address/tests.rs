@@ -156,6 +156,17 @@ fn an_unreadable_hop_makes_the_address_unknown() {
 }
 
 #[test]
+fn an_unreadable_hop_on_the_way_makes_the_address_unknown() {
+    for on_the_way in ["no address", "", "10.0.0.256", "unknown"] {
+        let line = format!("{REAL}, {on_the_way}");
+        assert_eq!(ip(&hops(2), &[&line]), "unknown", "{line}");
+        assert_eq!(ip(&hops(3), &[&line, "10.0.0.1"]), "unknown", "{line}");
+    }
+    // What is further left was written by the client.
+    assert_eq!(ip(&hops(1), &[&format!("no address, {REAL}")]), REAL);
+}
+
+#[test]
 fn too_few_hops_are_unknown() {
     assert_eq!(ip(&hops(3), &["203.0.113.7, 10.0.0.1"]), "unknown");
     assert_eq!(ip(&hops(32), &["203.0.113.7"]), "unknown");

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
 
-use super::super::limiter::FleetUse;
 use super::super::rule::Decision;
+use super::super::rule::FleetUse;
 use super::*;
 use crate::model::RateLimit;
 
@@ -57,6 +57,7 @@ fn counts_down_to_a_refusal_with_a_retry_time() {
             limit: 3,
             remaining,
             reset_ms,
+            window_seconds: 60,
         };
         assert_eq!(
             check(&limits, "key", three, cost(1)),
@@ -68,6 +69,7 @@ fn counts_down_to_a_refusal_with_a_retry_time() {
             limit: 3,
             remaining: 0,
             reset_ms,
+            window_seconds: 60,
         },
         retry_after_ms: Some(wait),
     };
@@ -140,6 +142,7 @@ fn a_cost_counts_as_that_many_requests() {
         limit: 10,
         remaining,
         reset_ms,
+        window_seconds: 86_400,
     };
     assert_eq!(
         check(&limits, "key", ten, cost(7)),
@@ -206,6 +209,20 @@ fn steady_traffic_below_the_limit_is_never_refused() {
             }
         }
     }
+}
+
+#[test]
+fn a_change_of_the_rule_counts_from_the_last_change_since_the_row_was_read() {
+    let (clock, limits) = limits();
+    let (before, after) = (rule(60, MINUTE), rule(120, MINUTE));
+    assert_eq!(allowed(&limits, before, 1), 1);
+    // Of something else than the rule: the row is read again, and has the same one.
+    limits.note_change("key");
+    limits.note_read("key", before);
+    clock.advance(MINUTE * 5);
+    assert_eq!(allowed(&limits, before, 100), 60);
+    // Before this change is heard of.
+    assert_eq!(allowed(&limits, after, 200), 60);
 }
 
 #[test]

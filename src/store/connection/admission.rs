@@ -1,5 +1,5 @@
-//! Admission permits for verifies that query the database: a storm of them leaves connections for everything else, and
-//! waits in little memory.
+//! Admission permits, for which calls wait without a connection: each kind of call has a share of the pool, so that no
+//! kind takes the last connection from verifies, and a storm waits in little memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,6 +11,42 @@ use super::circuit::Circuit;
 use super::error;
 use crate::error::Error;
 
+/// A kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Verifies of keys and admin tokens: the whole pool.
+    Verify,
+    /// Verifies of strings that only the table can tell from legacy keys: a quarter. Anyone can make up such strings.
+    Legacy,
+    /// Administration, lists and the audit log: half of the pool. A change may wait for a lock, and a list takes long.
+    Manage,
+}
+
+#[derive(Debug)]
+pub(in crate::store) struct Shares {
+    verify: Admission,
+    legacy: Admission,
+    manage: Admission,
+}
+
+impl Shares {
+    pub(in crate::store) fn of(pool: u32) -> Self {
+        Self {
+            verify: Admission::new(pool),
+            legacy: Admission::new(pool / 4),
+            manage: Admission::new(pool / 2),
+        }
+    }
+
+    pub(in crate::store) fn of_kind(&self, share: Share) -> &Admission {
+        match share {
+            Share::Verify => &self.verify,
+            Share::Legacy => &self.legacy,
+            Share::Manage => &self.manage,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(in crate::store) struct Admission {
     free: Semaphore,
@@ -18,9 +54,9 @@ pub(in crate::store) struct Admission {
 }
 
 impl Admission {
-    pub(in crate::store) fn new(permits: u32) -> Self {
+    fn new(permits: u32) -> Self {
         Self {
-            free: Semaphore::new(permits as usize),
+            free: Semaphore::new(permits.max(1) as usize),
             waiting: AtomicUsize::new(0),
         }
     }

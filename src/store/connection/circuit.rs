@@ -2,13 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
+use super::error::unavailable;
 use crate::error::Error;
 
 #[derive(Debug, Default)]
 pub struct Circuit {
     open: AtomicBool,
+    /// Why it is open.
+    reason: ArcSwapOption<Error>,
     /// Statements that the server has answered.
     answered: AtomicU64,
     suspected: Notify,
@@ -18,7 +22,8 @@ impl Circuit {
     /// Returns how many statements were answered so far, or fails at once while the circuit is open.
     pub(in crate::store) fn enter(&self) -> Result<u64, Error> {
         if self.open.load(Ordering::Acquire) {
-            return Err(Error::unavailable("The database is unavailable"));
+            let reason = self.reason.load();
+            return Err(reason.as_deref().cloned().unwrap_or_else(unavailable));
         }
         Ok(self.answers())
     }
@@ -48,7 +53,8 @@ impl Circuit {
         self.suspected.notified().await;
     }
 
-    pub fn open(&self) {
+    pub fn open(&self, reason: &Error) {
+        self.reason.store(Some(reason.clone().into()));
         self.open.store(true, Ordering::Release);
     }
 

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::trouble::Trouble;
 use crate::error::{Error, Origin};
 
 /// The reason why a statement failed.
 #[derive(Debug)]
 pub(in crate::store) enum StoreError {
     Sql(sqlx::Error),
-    /// No connection could be made, so the cause is in the URL.
-    Connect(sqlx::Error),
+    /// No connection could be made to any server.
+    Connect(Vec<Trouble>),
     /// An earlier attempt of the same statement took effect, and this one found its result.
     Superseded,
     /// The answer is not one that the statement can return.
@@ -37,7 +38,8 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Sql(error) | Self::Connect(error) => Some(error),
+            Self::Sql(error) => Some(error),
+            Self::Connect(troubles) => troubles.first().and_then(Trouble::source),
             Self::Superseded | Self::Unexpected(_) => None,
         }
     }
@@ -54,7 +56,8 @@ impl StoreError {
     /// Whether the same statement may succeed a moment later on another connection.
     pub(in crate::store) fn is_transient(&self) -> bool {
         match self {
-            Self::Sql(error) | Self::Connect(error) => is_transient(error),
+            Self::Sql(error) => is_transient(error),
+            Self::Connect(troubles) => troubles.iter().any(|trouble| trouble.reason.may_heal()),
             Self::Superseded => true,
             Self::Unexpected(_) => false,
         }
@@ -65,25 +68,32 @@ impl StoreError {
         matches!(self.sqlstate().as_deref(), Some("25006"))
     }
 
+    /// Whether the role lacks a privilege.
+    pub(in crate::store) fn is_denied(&self) -> bool {
+        matches!(self.sqlstate().as_deref(), Some("42501"))
+    }
+
     /// Whether a lock was not free in time.
     pub(in crate::store) fn is_lock_timeout(&self) -> bool {
-        matches!(self.sqlstate().as_deref(), Some("55P03"))
+        matches!(self.sqlstate().as_deref(), Some(LOCK_NOT_AVAILABLE))
     }
 
     /// Whether no server has answered: it cannot be reached, is shutting down, or has not started yet.
     pub(in crate::store) fn is_no_answer(&self) -> bool {
         match self {
-            Self::Sql(error) | Self::Connect(error) => is_no_answer(error),
+            Self::Sql(error) => is_no_answer(error),
+            Self::Connect(troubles) => troubles.iter().any(|trouble| trouble.reason.is_no_answer()),
             Self::Superseded | Self::Unexpected(_) => false,
         }
     }
 
     fn sqlstate(&self) -> Option<String> {
-        match self {
-            Self::Sql(sqlx::Error::Database(error))
-            | Self::Connect(sqlx::Error::Database(error)) => error.code().map(String::from),
-            _ => None,
-        }
+        let error = match self {
+            Self::Sql(error) => error,
+            Self::Connect(troubles) => troubles.iter().find_map(Trouble::sql)?,
+            Self::Superseded | Self::Unexpected(_) => return None,
+        };
+        error.as_database_error()?.code().map(String::from)
     }
 
     /// Converts the failure to the fault for the caller, which keeps it as its source.
@@ -94,14 +104,9 @@ impl StoreError {
     /// Like [`into_fault`](Self::into_fault), where the URL comes from another option.
     pub(in crate::store) fn into_fault_of(self, statement: Statement, option: &str) -> Error {
         let fault = match &self {
-            Self::Sql(error) => fault_of(error, option),
-            Self::Connect(error) => match fault_of(error, option) {
-                Error::Internal { .. } if matches!(error, sqlx::Error::Database(_)) => {
-                    unusable(option)
-                }
-                fault => fault,
-            },
-            Self::Superseded => Error::unavailable(UNAVAILABLE),
+            Self::Sql(error) => fault_of(error),
+            Self::Connect(troubles) => no_connection(troubles, option),
+            Self::Superseded => unavailable(),
             Self::Unexpected(what) => Error::internal(format!("The database returned {what}")),
         };
         let sqlstate = self.sqlstate();
@@ -115,6 +120,9 @@ impl StoreError {
 }
 
 const UNAVAILABLE: &str = "The database is unavailable";
+
+/// The SQLSTATE of a lock that was not free in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 pub(in crate::store) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
@@ -150,18 +158,43 @@ fn is_no_answer(error: &sqlx::Error) -> bool {
     }
 }
 
+pub(in crate::store) fn unavailable() -> Error {
+    Error::unavailable(UNAVAILABLE)
+}
+
+pub(in crate::store) fn locked() -> Error {
+    Error::unavailable("The row is locked by another transaction: try again")
+}
+
 pub(in crate::store) fn timed_out() -> Error {
     Error::unavailable("The database did not answer in time")
 }
 
-fn fault_of(error: &sqlx::Error, option: &str) -> Error {
+/// Only what may heal is an outage: the rest must be changed by somebody.
+fn no_connection(troubles: &[Trouble], option: &str) -> Error {
+    let reasons: Vec<String> = troubles.iter().map(Trouble::to_string).collect();
+    let reasons = reasons.join("; ");
+    match troubles.iter().find(|trouble| !trouble.reason.may_heal()) {
+        Some(trouble) if troubles.iter().all(|trouble| !trouble.reason.may_heal()) => {
+            Error::configuration(format!(
+                "No connection to the database with {option}: {reasons}. {}",
+                trouble.reason.remedy()
+            ))
+        }
+        _ => Error::unavailable(format!("{UNAVAILABLE}: {reasons}")),
+    }
+}
+
+fn fault_of(error: &sqlx::Error) -> Error {
     match error {
-        _ if is_transient(error) => Error::unavailable(UNAVAILABLE),
+        sqlx::Error::Database(error) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+            locked()
+        }
+        _ if is_transient(error) => unavailable(),
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
             Error::unavailable("No database connection became free in time")
         }
         sqlx::Error::Database(error) => by_sqlstate(&error.code().unwrap_or_default()),
-        sqlx::Error::Configuration(_) => unusable(option),
         sqlx::Error::RowNotFound => {
             Error::internal("The database returned no row where one was expected")
         }
@@ -169,28 +202,22 @@ fn fault_of(error: &sqlx::Error, option: &str) -> Error {
     }
 }
 
-fn unusable(option: &str) -> Error {
-    Error::configuration(format!(
-        "The database server rejects the connection settings in {option}: check the user, password, schema \
-             and options, including for control characters"
-    ))
-}
-
 /// The SQLSTATE with which a pooler rejects a start-up parameter.
 const PROTOCOL_VIOLATION: &str = "08P01";
+
+const POOLED: &str = "A connection pooler in transaction mode lies in between, and databaseUrl (DATABASE_URL) does not say so: add \
+     pgbouncer=true to its query string, and set DIRECT_DATABASE_URL to the address of the server itself";
 
 fn by_sqlstate(code: &str) -> Error {
     match code {
         // Undefined table, column or schema.
         "42P01" | "42703" | "3F000" => Error::configuration(SCHEMA_MISSING),
-        // Wrong credentials, no such database, missing privileges.
-        "28000" | "28P01" | "3D000" | "42501" => Error::configuration(format!(
-            "The database denied access (SQLSTATE {code}): check the URL and the privileges of its role"
-        )),
-        PROTOCOL_VIOLATION => Error::configuration(
-            "The server or a pooler rejected the connection parameters: behind a pooler in transaction mode, add \
-                 pgbouncer=true to the URL",
+        "42501" => Error::configuration(
+            "The role lacks a privilege, or row-level security applies (SQLSTATE 42501): npx sophra-api-keys doctor says \
+             which, and prints the statements that help",
         ),
+        // A named statement that is already there, or not there: the server connection is another client's too.
+        "42P05" | "26000" | PROTOCOL_VIOLATION => Error::configuration(POOLED),
         // Cancelled by statement_timeout.
         "57014" => timed_out(),
         _ => Error::internal(format!(

@@ -4,12 +4,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Executor, PgPool};
+use sqlx::Executor;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::error::{Statement, StoreError};
+use super::servers::Connector;
 use crate::config::Config;
 use crate::error::Error;
 
@@ -22,7 +23,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Listens for notifications of changes. What has changed is read from the log.
 #[derive(Clone)]
 pub struct NotificationListener {
-    connect: PgConnectOptions,
+    connector: Connector,
     deadline: Duration,
     /// Notified when the store replaces its connections, since this one cannot be trusted then either.
     given_up: Arc<Notify>,
@@ -39,7 +40,7 @@ impl NotificationListener {
             .or(Some(&config.database_url))
             .filter(|url| !url.pooled)?;
         Some(Self {
-            connect: url.session(&[]),
+            connector: Connector::new(url.session(&[]), config.statement_timeout),
             deadline: config.statement_timeout,
             given_up,
         })
@@ -61,8 +62,7 @@ impl NotificationListener {
     }
 
     async fn follow(&self, notified: impl Fn()) -> Result<(), StoreError> {
-        let connected = PgListener::connect_with(&self.pool()).await;
-        let mut listener = connected.map_err(StoreError::Connect)?;
+        let mut listener = self.connect().await?;
         listener.execute(LISTEN).await?;
         notified();
         loop {
@@ -88,11 +88,16 @@ impl NotificationListener {
         )
     }
 
-    /// A pool for one connection, which is never shared.
-    pub(in crate::store) fn pool(&self) -> PgPool {
-        PgPoolOptions::new()
+    /// A listener on a connection of its own, to the server that accepts writes.
+    pub(in crate::store) async fn connect(&self) -> Result<PgListener, StoreError> {
+        if self.connector.must_choose() {
+            self.connector.choose().await?;
+        }
+        let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(self.deadline)
-            .connect_lazy_with(self.connect.clone())
+            .connect_lazy_with(self.connector.current().clone());
+        let connected = PgListener::connect_with(&pool).await;
+        connected.map_err(|error| self.connector.trouble(error))
     }
 }

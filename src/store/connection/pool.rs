@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlStr, Transaction};
-use tokio::sync::Notify;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgPool, Postgres, SqlStr, Transaction};
+use tokio::sync::{Notify, OnceCell};
 
 use parking_lot::Mutex;
 
 use super::error::StoreError;
+use super::servers::{Connector, accepts_writes};
 use crate::background::Background;
 
 /// The shortest interval between replacements of the pool because of unanswered statements, which may be at fault
@@ -25,9 +26,9 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(in crate::store) struct ConnectionPool {
-    connect: PgConnectOptions,
+    connector: Connector,
     options: PgPoolOptions,
-    current: ArcSwap<PgPool>,
+    current: ArcSwap<Generation>,
     replaced_at: Mutex<Option<Instant>>,
     /// Notified whenever the connections are replaced.
     given_up: Arc<Notify>,
@@ -35,19 +36,55 @@ pub(in crate::store) struct ConnectionPool {
     closing: Background,
 }
 
+/// The connections from one replacement to the next. All of them lead to the same server.
+#[derive(Debug)]
+struct Generation {
+    pool: PgPool,
+    /// Set once the server has been chosen, where there is a choice.
+    chosen: OnceCell<()>,
+}
+
+impl Generation {
+    fn new(options: &PgPoolOptions, connector: &Connector) -> Self {
+        let connect = connector.current().clone();
+        Self {
+            pool: options.clone().connect_lazy_with(connect),
+            chosen: OnceCell::new(),
+        }
+    }
+
+    async fn pool(&self, connector: &Connector) -> Result<&PgPool, StoreError> {
+        if connector.must_choose() {
+            let choose = || async {
+                connector.choose().await?;
+                let connect = connector.current().clone();
+                self.pool.set_connect_options(connect);
+                Ok::<_, StoreError>(())
+            };
+            self.chosen.get_or_try_init(choose).await?;
+        }
+        Ok(&self.pool)
+    }
+}
+
 impl ConnectionPool {
     /// Does not connect yet. Must be called inside the runtime.
-    pub(in crate::store) fn new(
-        connect: PgConnectOptions,
-        max: u32,
-        acquire_timeout: Duration,
-    ) -> Self {
-        let options = PgPoolOptions::new()
+    pub(in crate::store) fn new(connector: Connector, max: u32, acquire_timeout: Duration) -> Self {
+        let mut options = PgPoolOptions::new()
             .max_connections(max)
             .acquire_timeout(acquire_timeout);
-        let current = options.clone().connect_lazy_with(connect.clone());
+        if connector.must_choose() {
+            options = options.after_connect(|connection, _| {
+                Box::pin(async {
+                    let accepted = accepts_writes(connection).await?;
+                    let demoted = || sqlx::Error::Protocol("the server accepts no writes".into());
+                    accepted.then_some(()).ok_or_else(demoted)
+                })
+            });
+        }
+        let current = Generation::new(&options, &connector);
         Self {
-            connect,
+            connector,
             options,
             current: ArcSwap::from_pointee(current),
             replaced_at: Mutex::default(),
@@ -58,26 +95,45 @@ impl ConnectionPool {
 
     /// Boxed, because it is the largest part of every operation and only needed while it waits.
     pub(in crate::store) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let pool = self.current.load_full();
-        Box::pin(pool.acquire()).await.map_err(StoreError::Connect)
+        let current = self.current.load_full();
+        let acquire = async {
+            let pool = current.pool(&self.connector).await?;
+            let acquired = pool.acquire().await;
+            acquired.map_err(|error| self.connector.trouble(error))
+        };
+        Box::pin(acquire).await
     }
 
     pub(in crate::store) async fn begin(
         &self,
         statement: Option<SqlStr>,
     ) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let pool = self.current.load_full();
-        let transaction = match statement {
-            Some(statement) => Box::pin(pool.begin_with(statement)).await,
-            None => Box::pin(pool.begin()).await,
+        let current = self.current.load_full();
+        let begin = async {
+            let pool = current.pool(&self.connector).await?;
+            let begun = match statement {
+                Some(statement) => pool.begin_with(statement).await,
+                None => pool.begin().await,
+            };
+            begun.map_err(|error| self.connector.trouble(error))
         };
-        transaction.map_err(StoreError::Connect)
+        Box::pin(begin).await
     }
 
+    /// Whether a server answers. If it is another one than before, all connections are replaced.
     pub(in crate::store) async fn probe(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect.connect().await.map_err(StoreError::Connect)?;
+        let before = self.connector.position();
+        let mut connection = self.connector.connect().await?;
+        if self.connector.position() != before {
+            self.replace();
+        }
         sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
         Ok(connection.close().await?)
+    }
+
+    /// The error of a server that does not answer.
+    pub(in crate::store) fn silence(&self) -> StoreError {
+        self.connector.silence()
     }
 
     /// Replaces all connections at once. One in the middle of a statement would otherwise keep its slot until the
@@ -87,11 +143,11 @@ impl ConnectionPool {
         if self.is_closed() {
             return;
         }
-        let fresh = self.options.clone().connect_lazy_with(self.connect.clone());
+        let fresh = Generation::new(&self.options, &self.connector);
         let given_up = self.current.swap(fresh.into());
         self.given_up.notify_waiters();
         self.closing.spawn(async move {
-            let _ = tokio::time::timeout(GOODBYE, given_up.close()).await;
+            let _ = tokio::time::timeout(GOODBYE, given_up.pool.close()).await;
         });
     }
 
@@ -110,16 +166,16 @@ impl ConnectionPool {
 
     /// The numbers of all connections and of idle ones.
     pub(in crate::store) fn connections(&self) -> (usize, usize) {
-        let pool = self.current.load();
+        let pool = &self.current.load().pool;
         (pool.size().try_into().unwrap_or(0), pool.num_idle())
     }
 
     fn is_closed(&self) -> bool {
-        self.current.load().is_closed()
+        self.current.load().pool.is_closed()
     }
 
     pub(in crate::store) async fn close(&self) {
         self.closing.stop().await;
-        self.current.load_full().close().await;
+        self.current.load_full().pool.close().await;
     }
 }

@@ -5,7 +5,7 @@ use futures_util::stream::BoxStream;
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
 
 use super::error::StoreError;
 
@@ -49,6 +49,28 @@ impl Session {
         match self.held {
             Held::Connection(_) => Ok(()),
             Held::Transaction(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+
+    /// Commits. After an error, waits until the server has rolled back: until then the next statement would skip the rows
+    /// that the failed one has locked.
+    pub(in crate::store) async fn settle<T>(
+        self,
+        result: sqlx::Result<T>,
+    ) -> Result<T, StoreError> {
+        match result {
+            Ok(value) => {
+                self.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // A connection that fails now is replaced by the pool.
+                let _ = match self.held {
+                    Held::Connection(mut connection) => connection.ping().await,
+                    Held::Transaction(transaction) => transaction.rollback().await,
+                };
+                Err(error.into())
+            }
         }
     }
 

@@ -1,36 +1,20 @@
 //! The connection and the server.
 
 use std::fmt::Write;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::store::Store;
 use crate::store::connection::error::StoreError;
-use crate::store::connection::{CHANNEL, NotificationListener};
+use crate::store::connection::{CHANNEL, Connector, NoConnection, NotificationListener, Trouble};
 
 /// Long, because counting reads whole tables.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// The reason why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoAccess {
-    /// No server answers at this address.
-    Unreachable(&'static str),
-    Tls,
-    /// The user or the password contains characters that no server accepts.
-    Unprintable,
-    /// The server rejects the connection with this SQLSTATE.
-    Refused(String),
-    Silent,
-    Unknown,
-}
 
 /// The properties of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,44 +23,50 @@ pub struct Access {
     pub keeps_settings: bool,
 }
 
-/// Tries the URL in the way the addon would use it.
-pub async fn connect(url: &DatabaseUrl, patience: Duration) -> Result<Access, NoAccess> {
+/// Tries the URL in the way the addon would use it. The error says why there is no connection, and what to do.
+pub async fn connect(
+    url: &DatabaseUrl,
+    patience: Duration,
+) -> Result<Access, (String, &'static str)> {
     const PROBE: &str = "59999";
-    let options = url.session(&[("statement_timeout", PROBE)]);
+    let session = url.session(&[("statement_timeout", PROBE)]);
+    let is_alone = session.list.len() == 1;
+    let connector = Connector::new(session, patience);
     let attempt = async {
-        let mut connection = options.connect().await?;
+        let mut connection = connector.connect().await?;
         let setting: i32 = sqlx::query_scalar(
             "SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout'",
         )
         .persistent(false)
         .fetch_one(&mut connection)
-        .await?;
+        .await
+        .map_err(|error| connector.trouble(error))?;
         let _ = connection.close().await;
         Ok(Access {
             keeps_settings: setting.to_string() == PROBE,
         })
     };
-    match tokio::time::timeout(patience, attempt).await {
-        Ok(result) => result.map_err(|error| reason(&error)),
-        Err(_) => Err(NoAccess::Silent),
+    // Connecting may take all of the time; a statement gets as much again.
+    match tokio::time::timeout(patience * 2, attempt).await {
+        Ok(result) => result.map_err(|error| explain(&error, is_alone)),
+        Err(_) => Err(explain(&connector.silence(), is_alone)),
     }
 }
 
-fn reason(error: &sqlx::Error) -> NoAccess {
-    match error {
-        sqlx::Error::Io(error) => NoAccess::Unreachable(match error.kind() {
-            ErrorKind::ConnectionRefused => "the connection was refused",
-            ErrorKind::TimedOut => "the host does not answer",
-            ErrorKind::NotFound => "the socket does not exist",
-            _ => "the host is unknown or cannot be reached",
-        }),
-        sqlx::Error::Tls(_) => NoAccess::Tls,
-        sqlx::Error::Database(error) => {
-            NoAccess::Refused(error.code().unwrap_or_default().into_owned())
-        }
-        sqlx::Error::Configuration(_) => NoAccess::Unprintable,
-        _ => NoAccess::Unknown,
+fn explain(error: &StoreError, is_alone: bool) -> (String, &'static str) {
+    let troubles = match error {
+        StoreError::Connect(troubles) => troubles.as_slice(),
+        _ => &[],
+    };
+    let Some(first) = troubles.first() else {
+        let unknown = NoConnection::NotPostgres;
+        return (unknown.to_string(), unknown.remedy());
+    };
+    if is_alone {
+        return (first.reason.to_string(), first.reason.remedy());
     }
+    let each: Vec<String> = troubles.iter().map(Trouble::to_string).collect();
+    (each.join("; "), first.reason.remedy())
 }
 
 /// The properties of the server.
@@ -107,7 +97,7 @@ impl Store {
     pub fn reading(config: &Config) -> Self {
         let url = &config.database_url;
         let mut begin = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}",
+            "BEGIN READ ONLY; SET LOCAL row_security = on; SET LOCAL statement_timeout = {}",
             DEADLINE.as_millis()
         );
         if let Some(schema) = url.schema.as_deref() {
@@ -190,7 +180,7 @@ impl Store {
     /// Whether a notification sent by the store arrives here. Uses a channel of its own.
     async fn round_trip(&self, listener: &NotificationListener) -> Result<bool, StoreError> {
         const PATIENCE: Duration = Duration::from_secs(5);
-        let mut connection = PgListener::connect_with(&listener.pool()).await?;
+        let mut connection = listener.connect().await?;
         let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
             .fetch_one(&mut connection)
             .await?;

@@ -10,8 +10,9 @@ use crate::store::connection::error::StoreError;
 /// Counts over the rows.
 pub struct RowCounts {
     pub keys: i64,
-    pub plaintext_keys: i64,
-    pub plaintext_tokens: i64,
+    /// Keys and admin tokens whose hash is stored without its lookup.
+    pub lost_keys: i64,
+    pub lost_tokens: i64,
     /// Keys with a rate limit below 1, which means no limit.
     pub odd_rate_limits: i64,
 }
@@ -48,8 +49,13 @@ impl Store {
                 r#"
                 SELECT
                   count(*) AS "keys!",
-                  count(*) FILTER (WHERE "lookup" IS NULL) AS "plaintext_keys!",
-                  (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL) AS "plaintext_tokens!",
+                  count(*) FILTER (
+                    WHERE "lookup" IS NULL
+                      AND "key" ~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                  ) AS "lost_keys!",
+                  (
+                    SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL AND "token" LIKE 'sha256:%'
+                  ) AS "lost_tokens!",
                   count(*) FILTER (WHERE "rateLimit" < 1) AS "odd_rate_limits!"
                 FROM "ApiKey"
                 "#
@@ -84,8 +90,8 @@ impl Store {
         .await
     }
 
-    /// Keys whose metadata cannot be read: a number is too large, or the nesting too deep. Such metadata has more than
-    /// 250 characters, so shorter documents are not examined.
+    /// Keys whose metadata cannot be read: it is not an object, a number is too large, or the nesting too deep. The
+    /// latter two have more than 250 characters, so shorter objects are not examined.
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
         self.once("unreadable_metadata", || async {
             let mut db = self.db().await?;
@@ -93,7 +99,7 @@ impl Store {
                 r#"
                 SELECT "id", "metadata" AS "metadata!: Metadata"
                 FROM "ApiKey"
-                WHERE length("metadata"::text) > 250
+                WHERE jsonb_typeof("metadata") NOT IN ('object', 'null') OR length("metadata"::text) > 250
                 "#
             )
             .fetch(&mut db);

@@ -1,21 +1,17 @@
 //! The columns, triggers and indexes of a database, and the privileges of its role.
 
-use crate::error::Error;
+use crate::config::quoted;
+use crate::error::{Error, Origin};
+use crate::model::Escaped;
 use crate::store::Store;
 use crate::store::connection::error::StoreError;
-use crate::store::schema::{History, indexes, migrate};
+use crate::store::schema::privileges::Lacking;
+use crate::store::schema::{History, TriggerFault, indexes, migrate, privileges, triggers};
 
 pub struct FoundColumn {
     pub table: String,
     pub name: String,
     pub data_type: String,
-}
-
-pub struct FoundTrigger {
-    pub table: String,
-    pub name: String,
-    /// The value of `tgenabled`: `A` stands for ENABLE ALWAYS.
-    pub enabled: String,
 }
 
 /// The privileges that the role has and lacks.
@@ -25,6 +21,9 @@ pub struct Privileges {
     pub missing: Vec<String>,
     pub may_migrate: bool,
 }
+
+/// The longest list in a message.
+const SHOWN_MAX: usize = 2_000;
 
 impl Store {
     /// Compares the migrations of this version with the history of the database.
@@ -54,14 +53,29 @@ impl Store {
         .await
     }
 
-    pub async fn triggers(&self) -> Result<Vec<FoundTrigger>, Error> {
-        self.once("triggers", || async {
-            sqlx::query_as!(
-                FoundTrigger,
+    /// The triggers that are missing or not always enabled.
+    pub async fn trigger_faults(&self) -> Result<Vec<TriggerFault>, Error> {
+        self.once("trigger_faults", || async {
+            Ok(triggers::faults(self.db().await?.connection()).await?)
+        })
+        .await
+    }
+
+    /// The tables to which row-level security applies for this role, quoted.
+    pub async fn secured_tables(&self) -> Result<Vec<String>, Error> {
+        self.once("secured_tables", || async {
+            sqlx::query_scalar!(
                 r#"
-                SELECT relname::text AS "table!", tgname::text AS "name!", tgenabled::text AS "enabled!"
-                FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-                WHERE tgrelid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                SELECT
+                  CASE WHEN relnamespace = to_regnamespace('sophra_api_keys') THEN 'sophra_api_keys.' ELSE '' END
+                    || quote_ident(relname) AS "name!"
+                FROM pg_class
+                WHERE (
+                    oid IN (to_regclass('"ApiKey"'), to_regclass('"AdminToken"'))
+                    OR relnamespace = to_regnamespace('sophra_api_keys') AND relkind = 'r'
+                  )
+                  AND row_security_active(oid)
+                ORDER BY 1
                 "#
             )
             .fetch_all(&mut self.db().await?)
@@ -99,6 +113,44 @@ impl Store {
         .await
     }
 
+    /// What the role lacks to migrate.
+    pub async fn lacking(&self, schema: Option<&str>) -> Result<Lacking, Error> {
+        self.once("lacking", || async {
+            let mut db = self.db().await?;
+            Ok(privileges::lacking(db.connection(), schema).await?)
+        })
+        .await
+    }
+
+    /// Adds to an error about a privilege which ones are missing.
+    pub async fn with_missing_privileges(&self, error: Error) -> Error {
+        const DENIED: &str = "42501";
+        if error.origin().and_then(Origin::sqlstate) != Some(DENIED) {
+            return error;
+        }
+        let Ok(Privileges { role, missing, .. }) = self.privileges().await else {
+            return error;
+        };
+        if missing.is_empty() {
+            return error;
+        }
+        let grantee = quoted(&role);
+        let grants: Vec<String> = missing
+            .iter()
+            .map(|privilege| format!("GRANT {privilege} TO {grantee};"))
+            .collect();
+        let fault = Error::configuration(format!(
+            "The role {} lacks {}. As the owner of the tables, run: {}",
+            Escaped::new(&role).as_str(),
+            Escaped::cut(&missing.join(", "), SHOWN_MAX).as_str(),
+            Escaped::cut(&grants.join(" "), SHOWN_MAX).as_str(),
+        ));
+        match error.origin().cloned() {
+            Some(origin) => fault.caused_by(origin),
+            None => fault,
+        }
+    }
+
     pub async fn privileges(&self) -> Result<Privileges, Error> {
         self.once("privileges", || async {
             sqlx::query_as!(
@@ -124,6 +176,7 @@ impl Store {
                       AND (name, privilege) NOT IN (
                         ('"AdminToken"', 'DELETE'),
                         ('sophra_api_keys.audit', 'UPDATE'),
+                        ('sophra_api_keys.change_log', 'DELETE'),
                         ('sophra_api_keys.changes', 'INSERT'),
                         ('sophra_api_keys.changes', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'INSERT'),

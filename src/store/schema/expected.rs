@@ -11,11 +11,20 @@ pub struct Column {
     pub added: bool,
 }
 
-/// A trigger that a table of the app must have.
+/// A trigger that a table of the app, or the change log, must have.
 #[derive(Debug, Clone, Copy)]
-pub struct Trigger {
-    pub table: &'static str,
-    pub name: &'static str,
+pub(super) struct Trigger {
+    /// The table, as SQL names it.
+    pub(super) table: &'static str,
+    pub(super) name: &'static str,
     /// The statement that creates it.
-    pub definition: &'static str,
+    pub(super) definition: &'static str,
+}
+
+impl Trigger {
+    /// Whether the trigger calls this function of our schema.
+    pub(super) fn calls(&self, function: &str) -> bool {
+        self.definition
+            .contains(&format!(" EXECUTE FUNCTION sophra_api_keys.{function}("))
+    }
 }

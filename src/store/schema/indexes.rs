@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 8] = [
+const INDEXES: [(&str, bool, &str); 10] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -43,11 +43,24 @@ const INDEXES: [(&str, bool, &str); 8] = [
         false,
         r#""AdminToken" (sophra_api_keys.plaintext_digest("token")) WHERE "lookup" IS NULL"#,
     ),
+    // A hash without a lookup, and a lookup beside plaintext: nobody can use such a key. They are empty, unless another
+    // writer has made one.
+    (
+        "ApiKey_lost_lookup_idx",
+        false,
+        r#""ApiKey" ("id") WHERE "lookup" IS NULL AND "key" LIKE '$argon2id$%'"#,
+    ),
+    (
+        "ApiKey_stray_lookup_idx",
+        false,
+        r#""ApiKey" ("id") WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'"#,
+    ),
 ];
 
 /// The expression that `search` matches, word for word as in `list_keys`. One index over both columns costs a write
 /// half as much as two.
-const SEARCHED: &str = r#"(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
+const SEARCHED: &str =
+    r#"sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;
 
 const SEARCH_INDEX: &str = "ApiKey_search_idx";
 

@@ -5,15 +5,19 @@ use std::panic::Location;
 use std::time::Instant;
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
-use super::failure::Failure;
+use super::failure::{Failure, waiting_for};
 use super::indexes;
-use super::lock::{PATIENCE, PAUSE, Waited, lock};
+use super::lock::{Holder, PATIENCE, PAUSE, Waited, lock};
+use super::privileges::{homes, lacking, tables_exist};
+use super::triggers;
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::error::Error;
-use crate::store::connection::error::{self, Statement, StoreError};
+use crate::store::connection::Connector;
+use crate::store::connection::error::{self, Statement};
 use crate::store::handle::begin;
+use crate::store::plaintext::{PlaintextRows, count_plaintext};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
@@ -29,33 +33,41 @@ const NEEDS_DIRECT_URL: &str = "Migrations cannot run through a pooler in transa
 pub struct Migrated {
     /// The names of the migrations that were applied by this call.
     pub applied: Vec<String>,
-    /// The number of legacy rows, which still hold plaintext.
+    /// The number of rows that hold plaintext.
     pub remaining: i64,
 }
 
-/// Brings the schema up to date.
-pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
+/// Brings the schema up to date. `on_wait` is told if it waits for another migration, and whose that is.
+pub async fn migrate(config: &Config, on_wait: impl FnOnce(String)) -> Result<Migrated, Error> {
     let (url, option) = match &config.direct_database_url {
         Some(url) => (url, "directDatabaseUrl"),
         None => (&config.database_url, "databaseUrl"),
     };
-    let connect = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
+    let session = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
     let statement = Statement {
         name: "migrate",
         location: Location::caller(),
     };
-    let connected = tokio::time::timeout(config.statement_timeout, connect.connect()).await;
-    let mut connection = connected
-        .map_err(|_| error::timed_out())?
-        .map_err(|error| StoreError::Connect(error).into_fault_of(statement, option))?;
+    let connector = Connector::new(session, config.statement_timeout);
+    let mut connection = connector
+        .connect()
+        .await
+        .map_err(|error| error.into_fault_of(statement, option))?;
     let work = async {
         if url.pooled {
             check(&mut connection, url).await
         } else {
-            apply(&mut connection, url).await.map(Some)
+            apply(&mut connection, url, on_wait).await.map(Some)
         }
     };
-    let applied = tokio::time::timeout(PATIENCE * 2, work).await;
+    let mut applied = tokio::time::timeout(PATIENCE * 2, work).await;
+    if let Ok(Err(Failure::Database(error))) = &applied
+        && error.is_denied()
+        && let Ok(lacking) = lacking(&mut connection, url.schema.as_deref()).await
+        && !lacking.privileges.is_empty()
+    {
+        applied = Ok(Err(Failure::Lacking(lacking)));
+    }
     // Closing the session releases its locks, even after a failure.
     let _ = connection.close().await;
     applied
@@ -70,10 +82,7 @@ async fn check(
     connection: &mut PgConnection,
     url: &DatabaseUrl,
 ) -> Result<Option<Migrated>, Failure> {
-    let mut transaction = connection
-        .begin_with(begin(url, "0"))
-        .await
-        .map_err(StoreError::Connect)?;
+    let mut transaction = connection.begin_with(begin(url, "0")).await?;
     if !pending(&mut transaction).await?.is_empty() {
         return Ok(None);
     }
@@ -83,23 +92,39 @@ async fn check(
     }))
 }
 
-async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migrated, Failure> {
+async fn apply(
+    connection: &mut PgConnection,
+    url: &DatabaseUrl,
+    on_wait: impl FnOnce(String),
+) -> Result<Migrated, Failure> {
     let end = Instant::now() + PATIENCE;
-    if pending(connection).await?.is_empty() && indexes::stand(connection).await? {
+    if pending(connection).await?.is_empty()
+        && indexes::stand(connection).await?
+        && triggers::stand(connection).await?
+    {
         return Ok(Migrated {
             applied: Vec::new(),
             remaining: remaining(connection).await?,
         });
     }
-    if let Waited::Busy(holder) = lock(connection, end).await? {
+    let on_wait = |holder: &Holder| on_wait(waiting_for(holder));
+    if let Waited::Busy(holder) = lock(connection, end, on_wait).await? {
         return Err(Failure::Busy(holder));
     }
-    create_schema(connection, url).await?;
+    let schema = url.schema.as_deref();
+    let lacking = lacking(connection, schema).await?;
+    if !lacking.privileges.is_empty() {
+        return Err(Failure::Lacking(lacking));
+    }
+    for name in schema.into_iter().chain([SCHEMA]) {
+        create_schema(connection, name).await?;
+    }
     let applied = pending(connection).await?;
     while let Err(error) = migrator().run_direct(None, connection, false).await {
         retry_or_fail(error, end).await?;
     }
     indexes::build(connection, end).await?;
+    triggers::mend(connection, end).await?;
     Ok(Migrated {
         applied,
         remaining: remaining(connection).await?,
@@ -107,15 +132,8 @@ async fn apply(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<Migra
 }
 
 async fn remaining(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar(
-        r#"
-        SELECT (SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NULL)
-             + (SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL)
-        "#,
-    )
-    .persistent(false)
-    .fetch_one(connection)
-    .await
+    let PlaintextRows { keys, tokens } = count_plaintext(connection).await?;
+    Ok(keys + tokens)
 }
 
 fn migrator() -> Migrator {
@@ -124,7 +142,6 @@ fn migrator() -> Migrator {
         ..Migrator::with_migrations(MIGRATIONS.migrations.to_vec())
     };
     migrator.dangerous_set_table_name(HISTORY);
-    migrator.create_schema(SCHEMA);
     // A newer version of the addon may have applied migrations that this one does not know.
     migrator.set_ignore_missing(true);
     migrator
@@ -175,11 +192,14 @@ async fn applied(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Vec
 /// The names of the migrations that have to be applied.
 async fn pending(connection: &mut PgConnection) -> Result<Vec<String>, Failure> {
     let history = history(connection).await?;
-    if history.altered.is_empty() {
-        Ok(history.pending)
-    } else {
-        Err(Failure::Altered(history.altered))
+    if !history.altered.is_empty() {
+        return Err(Failure::Altered(history.altered));
     }
+    // The first migration creates the tables, so they are elsewhere, or gone.
+    if history.pending.len() < MIGRATIONS.iter().count() && !tables_exist(connection).await? {
+        return Err(Failure::NoTables(homes(connection).await?));
+    }
+    Ok(history.pending)
 }
 
 /// The name of the file of a migration, without its extension.
@@ -191,11 +211,8 @@ pub(in crate::store) fn migration_name(migration: &Migration) -> String {
     )
 }
 
-/// Creates the schema that the URL names, if it does not exist.
-async fn create_schema(connection: &mut PgConnection, url: &DatabaseUrl) -> sqlx::Result<()> {
-    let Some(schema) = &url.schema else {
-        return Ok(());
-    };
+/// Creates the schema unless it exists: `IF NOT EXISTS` needs the privilege to create it even where it exists.
+async fn create_schema(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
     let exists: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
         .bind(quoted(schema))
         .persistent(false)

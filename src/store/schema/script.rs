@@ -13,7 +13,7 @@ use super::migrate::{HISTORY, MIGRATIONS, SCHEMA, migration_name};
 pub fn migration_script(after: i64) -> String {
     let mut script = format!(
         "-- The schema of @sophra/api-keys, printed by `sophra-api-keys migrate --sql`. Run it once, as a whole.\n\n\
-         CREATE SCHEMA IF NOT EXISTS {SCHEMA};\n\
+         DO $$\nBEGIN\n  IF to_regnamespace('{SCHEMA}') IS NULL THEN\n    CREATE SCHEMA {SCHEMA};\n  END IF;\nEND\n$$;\n\
          CREATE TABLE IF NOT EXISTS {HISTORY} (\n  \
            version BIGINT PRIMARY KEY,\n  \
            description TEXT NOT NULL,\n  \

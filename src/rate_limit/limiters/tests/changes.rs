@@ -12,6 +12,7 @@ fn a_raised_limit_allows_the_difference() {
         limit: 200,
         remaining: 49,
         reset_ms: 151 * 432_000,
+        window_seconds: 86_400,
     };
     assert_eq!(next, Decision::Allowed(left));
 }
@@ -28,7 +29,8 @@ fn a_lowered_limit_keeps_the_use_and_locks_out_for_at_most_its_window() {
         RateLimit {
             limit: 10,
             remaining: 0,
-            reset_ms: 86_400_000
+            reset_ms: 86_400_000,
+            window_seconds: 86_400,
         }
     );
     clock.advance(DAY);
@@ -95,4 +97,38 @@ fn going_back_and_forth_does_not_drift() {
     for _ in 0..10_000 {
         assert_eq!((left(coarse), left(fine)), before);
     }
+}
+
+#[test]
+fn a_change_counts_from_when_it_was_made() {
+    let (clock, limits) = limits();
+    let [slow, fast] = [rule(1, DAY), rule(1, Duration::from_secs(1))];
+    clock.advance(MINUTE);
+    assert_eq!(allowed(&limits, slow, 2), 1);
+    clock.advance(MINUTE);
+    limits.note_change("key");
+    clock.advance(Duration::from_millis(999));
+    assert_eq!(allowed(&limits, fast, 2), 0);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(allowed(&limits, fast, 2), 1);
+    // The change was used up: one that was not noted counts from its first check.
+    clock.advance(MINUTE);
+    assert_eq!(allowed(&limits, slow, 2), 1);
+    clock.advance(MINUTE);
+    assert_eq!(allowed(&limits, fast, 1), 0);
+}
+
+#[test]
+fn a_change_of_another_kind_forgives_nothing() {
+    let (clock, limits) = limits();
+    let [slow, fast] = [rule(1, DAY), rule(1, MINUTE)];
+    clock.advance(MINUTE);
+    assert_eq!(allowed(&limits, slow, 2), 1);
+    limits.note_change_of_all();
+    clock.advance(DAY / 2);
+    assert_eq!(allowed(&limits, slow, 1), 0);
+    limits.note_change("key");
+    assert_eq!(allowed(&limits, fast, 1), 0);
+    clock.advance(MINUTE);
+    assert_eq!(allowed(&limits, fast, 2), 1);
 }

@@ -8,8 +8,13 @@ fn fleet_use(total: u64) -> FleetUse {
     FleetUse {
         generation: 0,
         total,
-        time_to_full: Duration::ZERO,
+        debt_ns: 0,
+        interval_ns: 1,
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_nanos().try_into().unwrap()
 }
 
 /// The use of one key in several processes, and the fleet total as the flush keeps it.
@@ -79,7 +84,8 @@ fn a_later_process_begins_where_the_others_are() {
     let ten = rule(10, DAY);
     assert_eq!(allowed(&limits, ten, 3), 3);
     let fleet = FleetUse {
-        time_to_full: DAY / 2,
+        debt_ns: nanos(DAY / 2),
+        interval_ns: nanos(DAY / 10),
         ..fleet_use(3)
     };
     limits.entry("key", ten).reconcile(fleet, 3);
@@ -90,6 +96,85 @@ fn a_later_process_begins_where_the_others_are() {
     assert_eq!(allowed(&limits, ten, 1), 1);
     limits.entry("key", ten).reconcile(fleet_use(1_000_000), 1);
     assert_eq!(allowed(&limits, ten, 10), 9);
+}
+
+#[test]
+fn a_first_check_begins_where_the_others_are() {
+    let (clock, limits) = limits();
+    let ten = rule(10, DAY);
+    let fleet = FleetUse {
+        debt_ns: nanos(DAY * 7 / 10),
+        interval_ns: nanos(DAY / 10),
+        ..fleet_use(7)
+    };
+    let limiter = limits.entry("key", ten);
+    limiter.join(fleet, Duration::ZERO);
+    assert_eq!(allowed(&limits, ten, 2), 2);
+    // What is read later may contain the use of this process.
+    limiter.join(FleetUse { total: 9, ..fleet }, Duration::ZERO);
+    limiter.reconcile(FleetUse { total: 9, ..fleet }, 2);
+    assert_eq!(allowed(&limits, ten, 5), 1);
+    clock.advance(2 * DAY);
+    limits.sweep();
+    limiter.join(fleet, Duration::ZERO);
+    assert_eq!(allowed(&limits, ten, 10), 3);
+}
+
+#[test]
+fn a_process_that_has_used_a_key_takes_over_nothing_that_may_be_its_own() {
+    let (_clock, limits) = limits();
+    let ten = rule(10, DAY);
+    assert_eq!(allowed(&limits, ten, 3), 3);
+    let fleet = FleetUse {
+        debt_ns: nanos(DAY * 3 / 10),
+        interval_ns: nanos(DAY / 10),
+        ..fleet_use(3)
+    };
+    limits.entry("key", ten).join(fleet, Duration::ZERO);
+    assert_eq!(allowed(&limits, ten, 10), 7);
+}
+
+#[test]
+fn use_by_another_rule_is_taken_over_as_use() {
+    let (day, second) = (nanos(DAY), 1_000_000_000);
+    for (changed_ago, own, interval_ns, debt_ns, wait_ms) in [
+        (0, DAY, day, day / 2, 43_200_000),
+        (0, DAY, second, second / 2, 43_200_000),
+        (0, Duration::from_secs(1), day, day / 2, 500),
+        (5, Duration::from_secs(1), day, day - 5 * second, 0),
+        (5, DAY, second, second / 2, 43_200_000),
+    ] {
+        let (_clock, limits) = limits();
+        let one = rule(1, own);
+        let fleet = FleetUse {
+            debt_ns,
+            interval_ns,
+            ..fleet_use(1)
+        };
+        let limiter = limits.entry("key", one);
+        limiter.join(fleet, Duration::from_secs(changed_ago));
+        let waits = match limiter.check(one, cost(1)) {
+            Decision::Allowed(_) => 0,
+            Decision::Refused { retry_after_ms, .. } => retry_after_ms.unwrap(),
+        };
+        assert_eq!(waits, wait_ms, "{changed_ago} s, {own:?}, {interval_ns}");
+    }
+}
+
+#[test]
+fn others_are_told_of_what_is_not_available_again() {
+    let (clock, limits) = limits();
+    let ten = rule(10, DAY);
+    assert_eq!(allowed(&limits, ten, 5), 5);
+    clock.advance(DAY * 2 / 10);
+    let share = limits.entry("key", ten).share(5);
+    assert_eq!(share.debt_ns, nanos(DAY * 3 / 10));
+    assert_eq!(share.interval_ns, nanos(DAY / 10));
+    assert_eq!(share.longest_ns, nanos(2 * DAY));
+    assert_eq!(
+        limits.entry("key", ten).share(2).debt_ns,
+        nanos(DAY * 2 / 10)
+    );
 }
 
 #[test]

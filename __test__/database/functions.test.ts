@@ -1,0 +1,53 @@
+import { Client } from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { addon, cheapHashing } from '../support/addon.js'
+import { freshDatabase, type Database } from '../support/database.js'
+
+let database: Database
+let client: Client
+let role: string
+beforeEach(async () => {
+  database = await freshDatabase()
+  addon.configure({ databaseUrl: database.url, ...cheapHashing })
+  await addon.migrate()
+  role = `other_${database.url.slice(-16)}`
+  await database.sql(`CREATE ROLE ${role};
+    GRANT USAGE ON SCHEMA sophra_api_keys TO ${role};
+    GRANT CREATE ON SCHEMA public TO ${role}`)
+  client = new Client({ connectionString: database.url })
+  await client.connect()
+  await client.query(`SET ROLE ${role}`)
+})
+afterEach(async () => {
+  await client.end()
+  await database.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
+  await addon.close()
+  await database.drop()
+})
+
+test('only functions that compute a value may be called by everyone', async () => {
+  const { rows } = await client.query(
+    `SELECT proname, has_function_privilege(oid, 'EXECUTE') AS allowed, prosecdef AS definer
+     FROM pg_proc WHERE pronamespace = 'sophra_api_keys'::regnamespace ORDER BY 1`,
+  )
+  expect(rows).toEqual([
+    { proname: 'clear_columns', allowed: false, definer: false },
+    { proname: 'folded', allowed: true, definer: false },
+    { proname: 'instant_in', allowed: true, definer: false },
+    { proname: 'nanoseconds_since', allowed: true, definer: false },
+    { proname: 'nanoseconds_until', allowed: true, definer: false },
+    { proname: 'note_change', allowed: false, definer: true },
+    { proname: 'plaintext_digest', allowed: true, definer: false },
+  ])
+})
+
+test.each(['note_change()', `clear_columns('name')`])(
+  'nobody attaches %s to a table of their own',
+  async (trigger) => {
+    await client.query(`CREATE TABLE public.other (id TEXT, name TEXT)`)
+    await expect(
+      client.query(`CREATE TRIGGER other AFTER INSERT ON public.other
+        FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.${trigger}`),
+    ).rejects.toThrow(/permission denied for function/)
+  },
+)

@@ -1,0 +1,94 @@
+import { afterEach, expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { ask, expectFailure, HOST, next, read } from '../support/next.js'
+import { useAddon } from '../support/use-addon.js'
+
+// Other code in the process may add something to `Object.prototype`. It is never taken for a field of a caller's object.
+
+const { createAdminToken, createApiKey, verifyAdminToken, verifyApiKey } = addon
+
+useAddon({ jwtSecret: 'the secret of the own fields, of 32 bytes or more', trustedHops: 1 })
+
+const added: [object, PropertyKey][] = []
+function pollute(name: PropertyKey, value: unknown, on: object = Object.prototype): void {
+  added.push([on, name])
+  Object.defineProperty(on, name, { value, configurable: true, writable: true })
+}
+afterEach(() => {
+  for (const [on, name] of added.splice(0)) Reflect.deleteProperty(on, name)
+})
+
+test('nor for the context of a verify, cold or warm', async () => {
+  const { key } = await createApiKey({
+    name: 'n',
+    clientId: 'c',
+    allowedIps: ['10.0.0.1'],
+    scopes: ['a'],
+  })
+  expect(await verifyApiKey(key, { ip: '10.0.0.1' })).toMatchObject({ valid: true })
+  pollute('ip', '10.0.0.1')
+  for (const context of [{}, { scopes: ['a'] }])
+    expect(await verifyApiKey(key, context)).toMatchObject({ code: 'IP_NOT_ALLOWED' })
+  for (const [name, value] of [
+    ['scopes', ['b']],
+    ['cost', 0],
+    ['path', 5],
+    ['claimedIp', 5],
+  ] as const)
+    pollute(name, value)
+  expect(await verifyApiKey(key, { ip: '10.0.0.1' })).toMatchObject({ valid: true })
+})
+
+test('nor for an entry of a list', async () => {
+  const { key } = await createApiKey({ name: 'n', clientId: 'c', scopes: ['a'] })
+  pollute(0, 'a', Array.prototype)
+  const hole = new Array<string>(1)
+  await expect(createApiKey({ name: 'n', clientId: 'c', scopes: hole })).rejects.toMatchObject({
+    issues: [{ path: 'scopes[0]' }],
+  })
+  expect(await verifyApiKey(key, { scopes: [] })).toMatchObject({ valid: true })
+})
+
+test('nor for an input or an option', async () => {
+  pollute('rateLimit', 1)
+  pollute('isActive', false)
+  const { rateLimit, isActive } = await createApiKey({ name: 'n', clientId: 'c' })
+  expect({ rateLimit, isActive }).toEqual({ rateLimit: null, isActive: true })
+  const { token } = await createAdminToken({ name: 'n', permissions: [] })
+  pollute('permission', 'keys:read')
+  expect(await verifyAdminToken(token, {})).toMatchObject({ valid: true })
+})
+
+test('nor for an option of a guard, or what authorize returns', async () => {
+  const { key } = await createApiKey({ name: 'n', clientId: 'c' })
+  pollute('scopes', ['b'])
+  pollute('cost', 2)
+  pollute('compat', 'prisma')
+  pollute('authorize', () => ({ name: 'Eve', permissions: ['*'] }))
+  const guarded = next.withApiKey(() => Response.json({}))
+  expect((await ask(guarded, { 'x-api-key': key })).status).toBe(200)
+  expectFailure(await ask(next.withAdminAuth(() => Response.json({}))), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.apiKeyRoutes().GET), 401, 'MISSING_TOKEN')
+
+  const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
+  const post = await next.apiKeyRoutes().POST(
+    new Request(HOST, {
+      method: 'POST',
+      headers: { 'x-admin-token': token },
+      body: '{"name":"n","clientId":"c","ratelimit":1}',
+    }),
+  )
+  expectFailure(await read(post), 400, 'INVALID_INPUT')
+})
+
+test('nor for a parameter or the body of a route', async () => {
+  const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
+  const headers = { 'x-admin-token': token }
+  pollute('limit', 'x')
+  pollute('cursor', 'x')
+  pollute('id', 'x')
+  const { GET, PATCH } = next.apiKeyRoutes()
+  expect((await ask(GET, headers)).status).toBe(200)
+  const patch = await PATCH(new Request(HOST, { method: 'PATCH', headers, body: '{}' }))
+  expectFailure(await read(patch), 400, 'INVALID_INPUT', 'API key ID is required')
+})

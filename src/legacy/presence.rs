@@ -1,0 +1,33 @@
+//! Whether there are legacy keys, from memory if nothing has changed since it was read.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::service::Service;
+
+/// Whether it is known that there is no legacy key.
+pub fn are_known_to_be_absent(service: &Service, now: Instant) -> bool {
+    service.cache.is_trusted(now)
+        && service.legacy_keys.any(service.cache.sequence(), now) == Some(false)
+}
+
+/// Whether there is a legacy key. However many callers ask, one statement at a time answers them.
+pub async fn any_legacy_key(service: &Service) -> Result<bool, Error> {
+    let known = || {
+        let any = service
+            .legacy_keys
+            .any(service.cache.sequence(), Instant::now());
+        any.filter(|any| *any || service.cache.is_trusted(Instant::now()))
+    };
+    if let Some(any) = known() {
+        return Ok(any);
+    }
+    let _reader = service.legacy_keys.begin_reading().await;
+    if let Some(any) = known() {
+        return Ok(any);
+    }
+    let read_at = service.cache.sequence();
+    let any = service.store.has_legacy_keys().await?;
+    service.legacy_keys.read(any, read_at, Instant::now());
+    Ok(any)
+}

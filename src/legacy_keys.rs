@@ -1,0 +1,62 @@
+//! Whether there are legacy keys at all. Where there are none, a string in their shape is refused without a statement.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
+
+use crate::cache::Sequence;
+
+/// How long it is taken for granted that there are some. If there are none any more, strings only cost a statement each.
+const PRESENT_FOR: Duration = Duration::from_secs(10);
+/// How long it is taken for granted that there are none, should a change ever be missed.
+const ABSENT_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+pub struct LegacyKeys {
+    known: Mutex<Option<Known>>,
+    /// Admits one reader at a time: the others use what it has read.
+    reader: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// There were none at this position in the sequence of changes. Any change may bring one.
+    Absent {
+        at: Sequence,
+        until: Instant,
+    },
+    Present {
+        until: Instant,
+    },
+}
+
+impl LegacyKeys {
+    /// Whether there is a legacy key; `None` if that must be read.
+    pub fn any(&self, sequence: Sequence, now: Instant) -> Option<bool> {
+        match *self.known.lock() {
+            Some(Known::Absent { at, until }) if at == sequence && now < until => Some(false),
+            Some(Known::Present { until }) if now < until => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Waits until no other reader is active. Hold the guard while reading.
+    pub async fn begin_reading(&self) -> MutexGuard<'_, ()> {
+        self.reader.lock().await
+    }
+
+    /// Records what was read from this position on.
+    pub fn read(&self, any: bool, read_at: Sequence, now: Instant) {
+        *self.known.lock() = Some(if any {
+            Known::Present {
+                until: now + PRESENT_FOR,
+            }
+        } else {
+            Known::Absent {
+                at: read_at,
+                until: now + ABSENT_FOR,
+            }
+        });
+    }
+}

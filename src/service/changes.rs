@@ -1,0 +1,42 @@
+//! Passes on to all that is cached what has changed, and how long that is known.
+
+use std::time::{Duration, Instant};
+
+use super::Service;
+
+impl Service {
+    /// Marks a row of either table as changed.
+    pub fn row_changed(&self, id: &str) {
+        self.cache.changed(id);
+        self.admin_tokens.changed(id);
+        // After the cache, where a row that is read meanwhile is now stale.
+        self.limiters.note_change(id);
+        self.rows_changed.notify_one();
+    }
+
+    /// Marks all rows as changed.
+    pub fn all_changed(&self) {
+        self.cache.all_changed();
+        self.admin_tokens.all_changed();
+        self.limiters.note_change_of_all();
+        self.rows_changed.notify_one();
+    }
+
+    /// Records that all changes up to this instant have been read.
+    pub fn changes_read_until(&self, at: Instant) {
+        self.cache.read_until(at);
+        self.admin_tokens.read_until(at);
+    }
+
+    /// Records that the changes were not read for this time, while the clock of the process stood still.
+    pub fn changes_unread_for(&self, time: Duration) {
+        self.cache.unread_for(time);
+        self.admin_tokens.unread_for(time);
+    }
+
+    /// Makes what is cached stale before it is older than `max_age`, see [`Cache::expire`](crate::cache::Cache::expire).
+    pub fn expire_cached(&self, now: Duration, max_age: Duration) {
+        self.cache.expire(now, max_age);
+        self.admin_tokens.expire(now, max_age);
+    }
+}

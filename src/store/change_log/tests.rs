@@ -1,0 +1,47 @@
+use super::*;
+
+fn position(oldest_open: i64, next: i64, source: &str) -> LogPosition {
+    LogPosition {
+        snapshot: format!("{oldest_open}:{next}:"),
+        oldest_open,
+        next,
+        source: source.to_owned(),
+    }
+}
+
+fn read(next: i64, pruned_before: Option<i64>) -> LogRead {
+    LogRead {
+        changed: vec![Some("a".to_owned())].into(),
+        position: position(next, next, "here"),
+        pruned_before,
+        log: None,
+        is_foreign: false,
+        now: Timestamp::from_millis(0),
+    }
+}
+
+#[test]
+fn the_changes_of_a_log_that_reaches_back_are_what_has_changed() {
+    for pruned in [0, 99, 100] {
+        let read = read(200, Some(pruned));
+        let changed = read.changed_since(&position(100, 110, "here"));
+        assert_eq!(changed, ChangedRows::Some(vec!["a".to_owned()]));
+    }
+}
+
+#[test]
+fn everything_has_changed_if_the_log_was_pruned_past_the_position_whatever_the_clocks_say() {
+    for pruned in [Some(101), Some(110), None] {
+        let read = read(200, pruned);
+        let changed = read.changed_since(&position(100, 110, "here"));
+        assert_eq!(changed, ChangedRows::All);
+    }
+}
+
+#[test]
+fn everything_has_changed_on_another_server_and_in_an_older_state() {
+    for since in [position(100, 110, "there"), position(190, 201, "here")] {
+        let changed = read(200, Some(0)).changed_since(&since);
+        assert_eq!(changed, ChangedRows::All);
+    }
+}

@@ -1,0 +1,138 @@
+//! The triggers that write the change log, which other tools drop or disable: a table that is swapped for a copy has none,
+//! and a restore without triggers leaves them disabled for replication.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Instant;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::expected::Trigger;
+use super::lock::PAUSE;
+use super::manifest::TRIGGERS;
+use crate::store::connection::error;
+
+/// A trigger that a database lacks, or that is not always enabled.
+#[derive(Debug, Clone, Copy)]
+pub struct TriggerFault {
+    trigger: &'static Trigger,
+    is_missing: bool,
+}
+
+impl TriggerFault {
+    /// What is wrong, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Trigger { table, name, .. } = self.trigger;
+        if self.is_missing {
+            format!("{name} on {table} is missing")
+        } else {
+            format!("{name} on {table} is not ENABLE ALWAYS")
+        }
+    }
+
+    /// The statements that mend it.
+    #[must_use]
+    pub fn remedy(&self) -> Vec<String> {
+        let Trigger {
+            table,
+            name,
+            definition,
+        } = self.trigger;
+        let mut statements = Vec::new();
+        if self.is_missing {
+            // There may be one of this name that does something else.
+            statements.push(format!("DROP TRIGGER IF EXISTS {name} ON {table};"));
+            statements.push((*definition).to_owned());
+        }
+        statements.push(format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name};"));
+        statements
+    }
+}
+
+/// The faults of the triggers. A trigger that calls another function counts as missing.
+pub(in crate::store) async fn faults(
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<TriggerFault>> {
+    let tables: BTreeSet<&str> = TRIGGERS.iter().map(|trigger| trigger.table).collect();
+    let tables: Vec<&str> = tables.into_iter().collect();
+    let found: Vec<(String, String, String, bool)> = sqlx::query_as(
+        r"
+        SELECT name, tgname::text, proname::text, tgenabled = 'A'
+        FROM unnest($1::text[]) AS tables (name)
+        JOIN pg_trigger ON tgrelid = to_regclass(name)
+        JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE pronamespace = to_regnamespace('sophra_api_keys')
+        ",
+    )
+    .bind(tables)
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let fault_of = |trigger: &'static Trigger| {
+        let state = found.iter().find(|(table, name, function, _)| {
+            table == trigger.table && name == trigger.name && trigger.calls(function)
+        });
+        let is_missing = state.is_none();
+        let is_always = state.is_some_and(|(.., always)| *always);
+        (!is_always).then_some(TriggerFault {
+            trigger,
+            is_missing,
+        })
+    };
+    Ok(TRIGGERS.iter().filter_map(fault_of).collect())
+}
+
+/// Whether there is nothing that this role could mend.
+pub(super) async fn stand(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    Ok(faults(connection).await?.is_empty() || !may_mend(connection).await?)
+}
+
+/// Mends the triggers if this role may. All keys then count as changed, since changes may have gone unnoticed.
+pub(super) async fn mend(connection: &mut PgConnection, end: Instant) -> sqlx::Result<()> {
+    loop {
+        let faults = faults(connection).await?;
+        if faults.is_empty() || !may_mend(connection).await? {
+            return Ok(());
+        }
+        match sqlx::raw_sql(AssertSqlSafe(script(&faults)))
+            .execute(&mut *connection)
+            .await
+        {
+            Ok(_) => return Ok(()),
+            Err(error) if error::is_transient(&error) && Instant::now() < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// One transaction, since a simple query is one.
+fn script(faults: &[TriggerFault]) -> String {
+    let mut script = String::new();
+    for statement in faults.iter().flat_map(TriggerFault::remedy) {
+        let _ = writeln!(script, "{statement}");
+    }
+    script
+        + "INSERT INTO sophra_api_keys.changes (key_id) VALUES (NULL);\n\
+           SELECT pg_notify('sophra_api_keys', '');\n"
+}
+
+async fn may_mend(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        r#"
+        SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false)
+        FROM pg_class
+        WHERE oid IN (
+          to_regclass('"ApiKey"'),
+          to_regclass('"AdminToken"'),
+          to_regclass('sophra_api_keys.changes'),
+          to_regclass('sophra_api_keys.change_log')
+        )
+        "#,
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await
+}

@@ -1,0 +1,185 @@
+//! The usage on its way to the database.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::counter::{UseCounter, uses};
+use crate::model::{KeyUse, UsageBatch};
+
+/// A batch to store. The costs of all counters are stored apart from uses and before them, so that processes share limits
+/// even where rows cannot be written.
+pub enum FlushStep {
+    Costs(Arc<UsageBatch>),
+    Uses(Arc<UsageBatch>),
+}
+
+/// The usage that is being stored. After a fault it is kept for the next flush. A batch whose outcome is unknown is sent
+/// again unchanged.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    /// Counters for later batches.
+    due: VecDeque<Arc<UseCounter>>,
+    /// The batch whose costs are stored next.
+    costs: Arc<UsageBatch>,
+    /// The batch whose uses are stored next.
+    uses: Arc<UsageBatch>,
+    /// Later batches of uses, the next one last: their costs are stored. Among them are halves of rejected ones.
+    parts: Vec<Vec<(String, KeyUse)>>,
+    /// The uses of keys whose rows cannot be written. No batch contains them but that of a key that is tried again.
+    set_aside: BTreeMap<String, KeyUse>,
+    /// Those of them that are tried again, each alone, once everything else is stored.
+    again: VecDeque<String>,
+    /// The last one that was tried again.
+    tried: String,
+}
+
+impl InFlight {
+    /// Bounded by what a statement can store in time: a batch that is too large would never be stored.
+    const BATCH_MAX: usize = 1_000;
+
+    /// Adds counters whose uses are to be stored.
+    pub(super) fn add(&mut self, counted: Vec<Arc<UseCounter>>) {
+        self.due.extend(counted);
+    }
+
+    pub(super) fn is_set_aside(&self, key_id: &str) -> bool {
+        self.set_aside.contains_key(key_id)
+    }
+
+    pub(super) fn next_step(&mut self) -> Option<FlushStep> {
+        while self.fill_costs() {
+            if self.costs.has_costs() {
+                return Some(FlushStep::Costs(Arc::clone(&self.costs)));
+            }
+            self.costs_stored();
+        }
+        while self.fill_uses() {
+            self.leave_out_set_aside();
+            if !self.uses.is_empty() {
+                return Some(FlushStep::Uses(Arc::clone(&self.uses)));
+            }
+        }
+        None
+    }
+
+    /// Fills the next batch of costs if there is none. Returns whether there is one now.
+    fn fill_costs(&mut self) -> bool {
+        if self.costs.is_empty() {
+            let due = self.take_due();
+            next(&mut self.costs, due);
+        }
+        !self.costs.is_empty()
+    }
+
+    fn fill_uses(&mut self) -> bool {
+        if self.uses.is_empty()
+            && let Some(part) = self.parts.pop().or_else(|| self.next_again())
+        {
+            next(&mut self.uses, part);
+        }
+        !self.uses.is_empty()
+    }
+
+    /// The uses of the next counters. A key may have had several.
+    fn take_due(&mut self) -> Vec<(String, KeyUse)> {
+        let mut uses = BTreeMap::new();
+        for counter in self.due.drain(..self.due.len().min(Self::BATCH_MAX)) {
+            add(&mut uses, counter.key_id().to_owned(), counter.take());
+        }
+        uses.into_iter().collect()
+    }
+
+    /// Tries keys that were set aside again, beginning after the last one that was, since a flush may end before all are.
+    pub(super) fn try_again(&mut self, is_due: impl Fn(&str) -> bool) {
+        let due = |(key_id, _): (&String, _)| is_due(key_id).then(|| key_id.clone());
+        let later = (Bound::Excluded(&*self.tried), Bound::Unbounded);
+        let earlier = (Bound::Unbounded, Bound::Included(&*self.tried));
+        let later = self.set_aside.range::<str, _>(later).filter_map(due);
+        let earlier = self.set_aside.range::<str, _>(earlier).filter_map(due);
+        self.again = later.chain(earlier).collect();
+    }
+
+    /// The uses of the next key that is tried again.
+    fn next_again(&mut self) -> Option<Vec<(String, KeyUse)>> {
+        let key_id = self.again.pop_front()?;
+        self.tried.clone_from(&key_id);
+        Some(self.set_aside.remove_entry(&key_id).into_iter().collect())
+    }
+
+    /// Whether everything is stored but what was set aside.
+    pub(super) fn is_trying_again(&self) -> bool {
+        self.parts.is_empty() && self.costs.is_empty() && self.uses.is_empty()
+    }
+
+    /// Keeps a batch that is sent for the first time free of keys that are set aside.
+    fn leave_out_set_aside(&mut self) {
+        let is_set_aside = |(key_id, _): &(String, KeyUse)| self.set_aside.contains_key(key_id);
+        if self.uses.uses.iter().any(is_set_aside) {
+            let (kept, uses): (Vec<_>, _) = self.uses.uses.iter().cloned().partition(is_set_aside);
+            for (key_id, counted) in kept {
+                add(&mut self.set_aside, key_id, counted);
+            }
+            refill(&mut self.uses, uses);
+        }
+    }
+
+    pub(super) fn costs_stored(&mut self) {
+        let mut uses = take(&mut self.costs);
+        for (_, counted) in &mut uses {
+            counted.cost = 0;
+        }
+        self.parts.insert(0, uses);
+    }
+
+    pub(super) fn uses_stored(&mut self, skipped: &HashSet<String>) {
+        let uses = take(&mut self.uses).into_iter();
+        let skipped = uses.filter(|(key_id, _)| skipped.contains(key_id));
+        self.due
+            .extend(skipped.map(|left_out| Arc::new(left_out.into())));
+    }
+
+    pub(super) fn uses_rejected(&mut self) -> Option<String> {
+        let mut uses = take(&mut self.uses);
+        let half = uses.split_off(uses.len() / 2);
+        if !uses.is_empty() {
+            self.parts.extend([half, uses]);
+            return None;
+        }
+        let (key_id, counted) = half.into_iter().next()?;
+        add(&mut self.set_aside, key_id.clone(), counted);
+        Some(key_id)
+    }
+
+    pub(super) fn uses(&self) -> i64 {
+        let batches = [&self.costs.uses, &self.uses.uses];
+        let listed = self.parts.iter().chain(batches).flatten();
+        let listed = listed.map(|(_, counted)| counted.uses);
+        let set_aside = self.set_aside.values().map(|counted| counted.uses);
+        listed.chain(set_aside).sum::<i64>() + uses(&self.due)
+    }
+}
+
+/// Begins the next batch.
+fn next(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) {
+    let number = batch.number + 1;
+    *batch = Arc::new(UsageBatch { number, uses });
+}
+
+/// Empties the batch and returns what it held.
+fn take(batch: &mut Arc<UsageBatch>) -> Vec<(String, KeyUse)> {
+    let uses = batch.uses.clone();
+    refill(batch, Vec::new());
+    uses
+}
+
+fn refill(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) {
+    let number = batch.number;
+    *batch = Arc::new(UsageBatch { number, uses });
+}
+
+fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
+    uses.entry(key_id)
+        .and_modify(|sum| sum.add(counted))
+        .or_insert(counted);
+}
