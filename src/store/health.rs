@@ -1,6 +1,5 @@
 //! The state of the tables, and whether the database answers.
 
-use std::panic::Location;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -22,10 +21,7 @@ impl Store {
     /// Checks that the server answers, over a connection of its own.
     pub async fn probe(&self) -> Result<(), Error> {
         const PATIENCE: Duration = Duration::from_secs(1);
-        let statement = Statement {
-            name: "probe",
-            location: Location::caller(),
-        };
+        let statement = Statement::named("probe");
         match timeout(self.deadline.min(PATIENCE), self.pool.probe()).await {
             // Too many connections or a wrong password is an answer too.
             Ok(Err(error)) if !error.is_no_answer() => Ok(()),

@@ -1,7 +1,6 @@
 //! How an operation runs: within its deadline, and repeated where that is safe.
 
 use std::future::Future;
-use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -85,8 +84,7 @@ impl Store {
         T: Send,
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let location = Location::caller();
-        let statement = Statement { name, location };
+        let statement = Statement::named(name);
         async move {
             let answer = Answer::default();
             let attempt = Box::pin(async { answer.set(work().await) });
@@ -107,14 +105,8 @@ impl Store {
         T: Send,
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let location = Location::caller();
-        let statement = Statement { name, location };
-        async move {
-            let answer = Answer::default();
-            let attempts = answer.attempts(&work);
-            self.run_retryable(statement, None, &attempts).await?;
-            answer.get()
-        }
+        let statement = Statement::named(name);
+        self.repeated(statement, None, work)
     }
 
     /// Like [`retryable`](Self::retryable), after waiting for an admission permit.
@@ -129,15 +121,8 @@ impl Store {
         T: Send,
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let location = Location::caller();
-        let statement = Statement { name, location };
-        async move {
-            let answer = Answer::default();
-            let attempts = answer.attempts(&work);
-            self.run_retryable(statement, Some(share), &attempts)
-                .await?;
-            answer.get()
-        }
+        let statement = Statement::named(name);
+        self.repeated(statement, Some(share), work)
     }
 
     /// Runs a change of a row, which must not take effect twice, in a transaction of [`begin_change`](Self::begin_change).
@@ -154,14 +139,29 @@ impl Store {
         T: Send,
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let location = Location::caller();
-        let statement = Statement { name, location };
+        let statement = Statement::named(name);
         async move {
             let answer = Answer::default();
             let attempts = answer.attempts(&work);
             self.run_change(statement, id, &attempts).await?;
             answer.get()
         }
+    }
+
+    async fn repeated<T, F>(
+        &self,
+        statement: Statement,
+        share: Option<Share>,
+        work: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, Error>
+    where
+        T: Send,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let answer = Answer::default();
+        let attempts = answer.attempts(&work);
+        self.run_retryable(statement, share, &attempts).await?;
+        answer.get()
     }
 
     async fn run_once(&self, statement: Statement, attempt: Attempt<'_>) -> Result<(), Error> {

@@ -52,6 +52,17 @@ pub(in crate::store) struct Statement {
     pub(in crate::store) location: &'static Location<'static>,
 }
 
+impl Statement {
+    /// A statement at the location of the caller.
+    #[track_caller]
+    pub(in crate::store) fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            location: Location::caller(),
+        }
+    }
+}
+
 impl StoreError {
     /// Whether the same statement may succeed a moment later on another connection.
     pub(in crate::store) fn is_transient(&self) -> bool {

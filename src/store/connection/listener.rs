@@ -1,6 +1,5 @@
 //! Listens for notifications, on a connection of its own.
 
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,10 +48,7 @@ impl NotificationListener {
     /// Calls `notified` once when listening begins, and then for each notification. Returns when the connection is
     /// lost.
     pub async fn listen(&self, notified: impl Fn()) -> Result<(), Error> {
-        let statement = Statement {
-            name: "listen",
-            location: Location::caller(),
-        };
+        let statement = Statement::named("listen");
         tokio::select! {
             result = self.follow(notified) => {
                 result.map_err(|error| error.into_fault(statement))

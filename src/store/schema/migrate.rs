@@ -1,7 +1,6 @@
 //! Migrations: embedded, additive, safe when several processes start at once, with short locks.
 
 use std::collections::HashMap;
-use std::panic::Location;
 use std::time::Instant;
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
@@ -44,10 +43,7 @@ pub async fn migrate(config: &Config, on_wait: impl FnOnce(String)) -> Result<Mi
         None => (&config.database_url, "databaseUrl"),
     };
     let session = url.session(&[("lock_timeout", LOCK_TIMEOUT)]);
-    let statement = Statement {
-        name: "migrate",
-        location: Location::caller(),
-    };
+    let statement = Statement::named("migrate");
     let connector = Connector::new(session, config.statement_timeout);
     let mut connection = connector
         .connect()
