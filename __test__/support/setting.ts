@@ -35,9 +35,9 @@ export interface Cost {
   statements: string[]
 }
 
-/** The change log and its check, the usage flush, the search for hashes without a lookup, the listener, and the frames around a statement. */
+/** The change log and its check, the flush of usage and of the audit log, what prunes, the search for hashes without a lookup, the listener, and the frames around a statement. */
 const BESIDE =
-  /sophra_api_keys\.(change_log|changes|usage_batches)|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^(LISTEN|BEGIN|COMMIT|SET) ?/
+  /sophra_api_keys\.(change_log|changes|usage_batches|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^(LISTEN|BEGIN|COMMIT|SET) ?/
 
 /** Gives the test file its setting. The limiter never suspends, unless a file asks for it. */
 export function useSetting(options: Options = {}): Setting {
