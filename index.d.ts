@@ -446,6 +446,29 @@ export interface MigrationReport {
 }
 
 /**
+ * The options of `warmUp`. Optional fields may be `null`.
+ *
+ * @category Operation
+ */
+export interface WarmUpOptions {
+  /**
+   * The most keys to load, 0 to 10,000,000; never more than `cacheCapacity`.
+   * @default cacheCapacity
+   */
+  keys?: number | null
+}
+
+/**
+ * The result of `warmUp`.
+ *
+ * @category Operation
+ */
+export interface WarmUpReport {
+  /** The keys whose first verify needs neither a statement nor a hash now, as long as their rows do not change. */
+  loaded: number
+}
+
+/**
  * The result of `health`.
  *
  * @category Operation
@@ -1292,3 +1315,24 @@ export declare function verifyAdminToken(token: string | string[] | null | undef
  * @category Verifying
  */
 export declare function verifyApiKey(key: string | string[] | null | undefined, context?: VerifyContext | null): Promise<Verification>
+
+/**
+ * Loads the rows of the keys that were used most recently, so that the first verify of such a key in this process needs no
+ * statement and no hash: call it where a process starts, before it takes requests. It loads at most `keys` rows, and at most as many
+ * as the cache holds, which is also the default. A row proves nothing without the presented key; it is read again once it has changed.
+ *
+ * Answers with how many rows are loaded: none where the first verify takes a hash in any case, because there is neither
+ * `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes. The event `configuration.warning` says so.
+ *
+ * It reads the whole table once, to order it by `lastUsedAt`.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const { loaded } = await warmUp({ keys: 10_000 })
+ * ```
+ *
+ * @category Operation
+ */
+export declare function warmUp(options?: WarmUpOptions | null): Promise<WarmUpReport>

@@ -66,6 +66,7 @@ exports.listAuditEvents = listed(
   }),
 )
 exports.migrate = exported(native.migrate)
+exports.warmUp = exported(native.warmUp)
 exports.flush = exported(native.flush)
 exports.close = exported(native.close)
 exports.health = exported(native.health)

@@ -796,3 +796,4 @@ module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.updateApiKey = nativeBinding.updateApiKey
 module.exports.verifyAdminToken = nativeBinding.verifyAdminToken
 module.exports.verifyApiKey = nativeBinding.verifyApiKey
+module.exports.warmUp = nativeBinding.warmUp

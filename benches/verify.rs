@@ -6,7 +6,7 @@ mod common;
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sophra_api_keys::process;
@@ -55,7 +55,7 @@ fn parts(c: &mut Criterion) {
     });
     let cache_key = service.cache.key(key);
     c.bench_function("cache: found", |b| {
-        b.iter(|| service.cache.find(black_box(&cache_key), Instant::now()));
+        b.iter(|| service.cache.find(black_box(&cache_key), service.moment()));
     });
     let rule = Rule {
         limit: NonZeroU32::new(1_000_000).expect("not zero"),

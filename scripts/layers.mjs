@@ -38,6 +38,7 @@ export const LAYERS = [
       'cached_token',
       'legacy_keys',
       'issued_plaintexts',
+      'preloaded_keys',
       'self_check',
       'suspensions',
       'unconfirmed_keys',
@@ -49,7 +50,7 @@ export const LAYERS = [
   { name: 'context', modules: ['service'] },
   {
     name: 'operations',
-    modules: ['legacy', 'admin', 'audit_log', 'doctor', 'health', 'keys', 'verify'],
+    modules: ['legacy', 'admin', 'audit_log', 'doctor', 'health', 'keys', 'verify', 'warm_up'],
     ordered: true,
   },
   { name: 'tasks', modules: ['tasks'] },

@@ -37,6 +37,12 @@ async function migrate(url) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query('CREATE SCHEMA sophra_api_keys')
+  // The migrator makes its table itself.
+  await client.query(
+    `CREATE TABLE sophra_api_keys.migrations (
+       version BIGINT PRIMARY KEY, success BOOLEAN NOT NULL, checksum BYTEA NOT NULL
+     )`,
+  )
   const files = fs.readdirSync(migrations).sort()
   const steps = files.map(
     (name) => () => client.query(fs.readFileSync(path.join(migrations, name), 'utf8')),

@@ -1,7 +1,6 @@
 //! The health of the addon, for operators.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use crate::config::Adopt;
 use crate::error::Error;
@@ -42,7 +41,7 @@ const FAILED_FLUSHES: u32 = 3;
 pub async fn check(service: &Service) -> Health {
     let count_plaintext = service.config.adopt == Adopt::Hash;
     let condition = service.store.condition(count_plaintext).await;
-    let stale_for = service.cache.stale_for(Instant::now());
+    let stale_for = service.cache.stale_for(service.moment());
     let stale_for_ms = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
     let mut problems = match &condition {
         Ok(condition) => problems_of(condition),

@@ -48,6 +48,7 @@ pub mod cached_key;
 pub mod cached_token;
 pub mod issued_plaintexts;
 pub mod legacy_keys;
+pub mod preloaded_keys;
 pub mod self_check;
 pub mod suspensions;
 pub mod unconfirmed_keys;
@@ -65,6 +66,7 @@ pub mod health;
 pub mod keys;
 pub mod legacy;
 pub mod verify;
+pub mod warm_up;
 
 // Background tasks.
 pub mod tasks;

@@ -22,8 +22,9 @@ use crate::hash::Hasher;
 use crate::issued_plaintexts::IssuedPlaintexts;
 use crate::legacy_keys::LegacyKeys;
 use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
-use crate::model::{Escaped, Timestamp};
+use crate::model::{Escaped, Moment, Timestamp};
 use crate::panic;
+use crate::preloaded_keys::PreloadedKeys;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
 use crate::self_check::SelfCheck;
@@ -64,6 +65,7 @@ pub struct Service {
     pub suspensions: Suspensions,
     pub self_check: SelfCheck,
     pub legacy_keys: LegacyKeys,
+    pub preloaded_keys: PreloadedKeys,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -95,18 +97,22 @@ impl Service {
         let mut rng = random::generator()?;
         let (key_secret, token_secret) = (random::bytes(&mut rng), random::bytes(&mut rng));
         let now = Instant::now();
+        let moment = Moment {
+            instant: now,
+            time: clock(),
+        };
         let background = Background::default();
         Ok(Self {
             clock,
             cold_digests,
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
-            cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, now),
+            cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, moment),
             admin_tokens: TokenCache::new(
                 TOKEN_CACHE_CAPACITY,
                 config.staleness,
                 token_secret,
-                now,
+                moment,
             ),
             flights: SingleFlight::new(background.clone()),
             limiters: Limiters::new(MonotonicClock),
@@ -120,6 +126,7 @@ impl Service {
             suspensions: Suspensions::default(),
             self_check: SelfCheck::default(),
             legacy_keys: LegacyKeys::default(),
+            preloaded_keys: PreloadedKeys::default(),
             events,
             audit: AuditState::default(),
             metrics,
@@ -136,6 +143,14 @@ impl Service {
     /// The current time by the service's clock.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// This moment by both clocks.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            instant: Instant::now(),
+            time: self.now(),
+        }
     }
 
     /// Emits an event to operators.
@@ -255,7 +270,7 @@ impl Service {
     }
 
     /// The current state of the service, for the metrics.
-    pub fn gauges(&self, now: Instant) -> Gauges {
+    pub fn gauges(&self) -> Gauges {
         let (connections, idle) = self.store.connections();
         Gauges {
             cached: self.cache.len(),
@@ -265,7 +280,7 @@ impl Service {
             connections_idle: idle,
             connections_in_use: connections.saturating_sub(idle),
             connections_max: self.config.pool_max,
-            changes_read_ago_seconds: self.cache.stale_for(now).as_secs_f64(),
+            changes_read_ago_seconds: self.cache.stale_for(self.moment()).as_secs_f64(),
             changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
             unwritable_keys: self.unwritable_keys.len(),

@@ -39,6 +39,9 @@ export interface Cost {
 const BESIDE =
   /sophra_api_keys\.(change_log|changes|usage_batches|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^(LISTEN|BEGIN|COMMIT|SET) ?/
 
+/** The statement that looks presented keys up. */
+export const LOOKUP = /FROM unnest\(\$1::text\[\], \$2::bytea\[\]\) WITH ORDINALITY AS wanted/
+
 /** Gives the test file its setting. The limiter never suspends, unless a file asks for it. */
 export function useSetting(options: Options = {}): Setting {
   const setting = {} as Setting

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { othersRevocations, ownRevocations } from '../support/scenarios/interleavings.js'
 import { startPeer, type Peer } from '../support/peer.js'
-import { useSetting, type Issued } from '../support/setting.js'
+import { LOOKUP, useSetting, type Issued } from '../support/setting.js'
 
 const { deleteApiKey, patchApiKey, updateApiKey, verifyApiKey } = addon
 
@@ -41,7 +41,7 @@ test.each(revocations)('%s, while the row as it was is on its way', async (_what
   await verifyApiKey(stale!.key)
   await patchApiKey({ id: stale!.id, name: 'Stale' })
   for (const { id, key } of [cold!, stale!]) {
-    const held = setting.tap.hold(/"lookup" = \$1/)
+    const held = setting.tap.hold(LOOKUP)
     const early = verifyApiKey(key)
     const { release } = await held
     await revoke(id)
@@ -66,7 +66,7 @@ describe('while the key is hashed, and that takes long', () => {
   test.each(revocations)('%s', async (_what, revoke) => {
     for (let time = 0; time < 2; time++) {
       const { id, key } = await slowKey()
-      const read = setting.tap.hold(/"lookup" = \$1/)
+      const read = setting.tap.hold(LOOKUP)
       const early = verifyApiKey(key)
       ;(await read).release()
       await revoke(id)

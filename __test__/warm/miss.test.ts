@@ -4,7 +4,7 @@ import { addon } from '../support/addon.js'
 import { remade, withWrongSecret } from '../support/forge.js'
 import { insertOldKey } from '../support/old-rows.js'
 import { promptly } from '../support/promptly.js'
-import { useSetting, type Issued } from '../support/setting.js'
+import { LOOKUP, useSetting, type Issued } from '../support/setting.js'
 import { stats } from '../support/stats.js'
 import { printTimes } from '../support/times.js'
 
@@ -13,7 +13,6 @@ const { flush, getApiKey, verifyApiKey } = addon
 const signingKey = randomBytes(32).toString('base64')
 const setting = useSetting({ signingKeys: [signingKey] })
 
-const LOOKUP = /"lookup" = \$1/
 const readsIn = (statements: string[]): string[] => statements.filter((text) => LOOKUP.test(text))
 
 /** Takes the row away, and knows how to put the very same one back. */

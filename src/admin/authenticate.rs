@@ -23,7 +23,7 @@ pub(super) async fn authenticate(
     }
     let cache = &service.admin_tokens;
     let key = cache.key(token);
-    match cache.find(&key, Instant::now()) {
+    match cache.find(&key, service.moment()) {
         CacheLookup::Current(entry) => return Ok(Some(entry)),
         CacheLookup::Refused => return Ok(None),
         CacheLookup::Stale(_) | CacheLookup::Miss => {}

@@ -446,6 +446,29 @@ export interface MigrationReport {
 }
 
 /**
+ * The options of `warmUp`. Optional fields may be `null`.
+ *
+ * @category Operation
+ */
+export interface WarmUpOptions {
+  /**
+   * The most keys to load, 0 to 10,000,000; never more than `cacheCapacity`.
+   * @default cacheCapacity
+   */
+  keys?: number | null
+}
+
+/**
+ * The result of `warmUp`.
+ *
+ * @category Operation
+ */
+export interface WarmUpReport {
+  /** The keys whose first verify needs neither a statement nor a hash now, as long as their rows do not change. */
+  loaded: number
+}
+
+/**
  * The result of `health`.
  *
  * @category Operation

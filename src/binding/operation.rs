@@ -7,7 +7,8 @@ use napi_derive::napi;
 use super::call::list_call;
 use super::promise::{Answer, promise};
 use super::value::read;
-use super::views::{AuditEntryView, HealthView, ListView, MigrationReportView};
+use super::views::{AuditEntryView, HealthView, ListView, MigrationReportView, WarmUpReportView};
+use crate::warm_up::{self, WarmUpRequest};
 use crate::{audit_log, health as service_health, process};
 
 /// Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
@@ -65,6 +66,38 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     promise(env, async move {
         let report = process::migrate(&entered?, options).await?;
         Ok(MigrationReportView::from(report))
+    })
+}
+
+/// Loads the rows of the keys that were used most recently, so that the first verify of such a key in this process needs no
+/// statement and no hash: call it where a process starts, before it takes requests. It loads at most `keys` rows, and at most as many
+/// as the cache holds, which is also the default. A row proves nothing without the presented key; it is read again once it has changed.
+///
+/// Answers with how many rows are loaded: none where the first verify takes a hash in any case, because there is neither
+/// `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes. The event `configuration.warning` says so.
+///
+/// It reads the whole table once, to order it by `lastUsedAt`.
+///
+/// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const { loaded } = await warmUp({ keys: 10_000 })
+/// ```
+///
+/// @category Operation
+#[napi(
+    catch_unwind,
+    ts_args_type = "options?: WarmUpOptions | null",
+    ts_return_type = "Promise<WarmUpReport>"
+)]
+pub(crate) fn warm_up<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'e>> {
+    let options = read(options);
+    let entered = process::enter();
+    promise(env, async move {
+        let request = WarmUpRequest::read(options)?;
+        let loaded = warm_up::warm_up(entered?.service().await?, &request).await?;
+        Ok(WarmUpReportView { loaded })
     })
 }
 

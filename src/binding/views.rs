@@ -10,5 +10,7 @@ mod verification;
 pub(super) use admin::{AdminVerificationView, IssuedTokenView};
 pub(super) use keys::{KeyView, KeysEndView};
 pub(super) use list::ListView;
-pub(super) use operation::{AuditEntryView, HealthView, MigrationReportView, StatsView};
+pub(super) use operation::{
+    AuditEntryView, HealthView, MigrationReportView, StatsView, WarmUpReportView,
+};
 pub(super) use verification::{ClientAddressView, RefusalView, VerificationView, WarmTemplateView};

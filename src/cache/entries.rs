@@ -13,6 +13,7 @@ use super::entry::{ByBytes, Entry, Place, Sequence};
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
 use super::row::{Row, RowTable};
 use crate::error::Error;
+use crate::model::Moment;
 
 /// The result of a cache lookup.
 pub enum CacheLookup<V> {
@@ -59,6 +60,8 @@ pub struct Cache<V> {
     ages: Mutex<Ages>,
     /// The time up to which the change log was read, in milliseconds since `start`.
     read_until: AtomicI64,
+    /// The same by the clock of the system, which goes on while the machine is suspended.
+    read_until_there: AtomicI64,
     start: Instant,
     staleness: Duration,
 }
@@ -74,18 +77,19 @@ impl<V> Cache<V> {
     /// Holds at most `capacity` ordinary entries, or fewer large ones. They are trusted for at most `staleness` after the
     /// changes were last read.
     #[must_use]
-    pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Instant) -> Self {
+    pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Moment) -> Self {
         Self {
             keyer: CacheKeyer::new(secret),
             entries: bounded(capacity, ByBytes),
             place: Place::of(capacity),
             refused: bounded(REFUSED_CAPACITY, UnitWeighter),
-            rows: RowTable::new(now),
+            rows: RowTable::new(now.instant),
             sequence: AtomicU64::new(0),
             all_changed: AtomicU64::new(0),
             ages: Mutex::default(),
             read_until: AtomicI64::new(0),
-            start: now,
+            read_until_there: AtomicI64::new(now.time.millis()),
+            start: now.instant,
             staleness,
         }
     }
@@ -95,7 +99,7 @@ impl<V> Cache<V> {
         self.keyer.key(presented)
     }
 
-    pub fn find(&self, key: &CacheKey, now: Instant) -> CacheLookup<V> {
+    pub fn find(&self, key: &CacheKey, now: Moment) -> CacheLookup<V> {
         if let Some(entry) = self.entries.get(key) {
             return if self.is_current(&entry) && self.is_trusted(now) {
                 CacheLookup::Current(entry)
@@ -106,7 +110,7 @@ impl<V> Cache<V> {
         match self.refused.get(key) {
             Some(refusal)
                 if refusal.read_at == self.sequence()
-                    && now < refusal.until
+                    && now.instant < refusal.until
                     && self.is_trusted(now) =>
             {
                 CacheLookup::Refused
@@ -123,15 +127,15 @@ impl<V> Cache<V> {
     }
 
     /// Whether changes were read recently enough for entries to be trusted.
-    pub fn is_trusted(&self, now: Instant) -> bool {
+    pub fn is_trusted(&self, now: Moment) -> bool {
         self.stale_for(now) <= self.staleness
     }
 
-    /// The time since the changes were last known.
-    pub fn stale_for(&self, now: Instant) -> Duration {
-        let read_until = self.read_until.load(Ordering::Acquire);
-        let stale = self.millis(now).saturating_sub(read_until);
-        Duration::from_millis(u64::try_from(stale).unwrap_or(0))
+    /// The time since the changes were last known, by the clock that says more.
+    pub fn stale_for(&self, now: Moment) -> Duration {
+        let stale = self.millis(now.instant) - self.read_until.load(Ordering::Acquire);
+        let there = now.time.millis() - self.read_until_there.load(Ordering::Acquire);
+        Duration::from_millis(u64::try_from(stale.max(there)).unwrap_or(0))
     }
 
     /// The current position, to be recorded before a row is read.
@@ -229,8 +233,11 @@ impl<V> Cache<V> {
     }
 
     /// Records that the changes are known up to this instant.
-    pub fn read_until(&self, at: Instant) {
-        self.read_until.fetch_max(self.millis(at), Ordering::AcqRel);
+    pub fn read_until(&self, at: Moment) {
+        let (here, there) = (self.millis(at.instant), at.time.millis());
+        self.read_until.fetch_max(here, Ordering::AcqRel);
+        // This clock may be set back.
+        self.read_until_there.store(there, Ordering::Release);
     }
 
     /// Records that time has passed without a read of the changes while the clock of the process stood still.

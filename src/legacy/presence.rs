@@ -3,12 +3,16 @@
 use std::time::Instant;
 
 use crate::error::Error;
+use crate::model::Moment;
 use crate::service::Service;
 
 /// Whether it is known that there is no legacy key.
-pub fn are_known_to_be_absent(service: &Service, now: Instant) -> bool {
+pub fn are_known_to_be_absent(service: &Service, now: Moment) -> bool {
     service.cache.is_trusted(now)
-        && service.legacy_keys.any(service.cache.sequence(), now) == Some(false)
+        && service
+            .legacy_keys
+            .any(service.cache.sequence(), now.instant)
+            == Some(false)
 }
 
 /// Whether there is a legacy key. However many callers ask, one statement at a time answers them.
@@ -17,7 +21,7 @@ pub async fn any_legacy_key(service: &Service) -> Result<bool, Error> {
         let any = service
             .legacy_keys
             .any(service.cache.sequence(), Instant::now());
-        any.filter(|any| *any || service.cache.is_trusted(Instant::now()))
+        any.filter(|any| *any || service.cache.is_trusted(service.moment()))
     };
     if let Some(any) = known() {
         return Ok(any);

@@ -1,7 +1,5 @@
 //! Replaces the plaintext of one row with its hash. The row is written only if it still holds what was hashed.
 
-use std::time::Instant;
-
 use crate::cache::CacheLookup;
 use crate::error::Error;
 use crate::events::Event;
@@ -49,7 +47,7 @@ async fn try_key(service: &Service, row: &PlaintextKey) -> Result<bool, Error> {
 fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash) {
     let cache_key = service.cache.key(key.expose());
     if let CacheLookup::Current(entry) | CacheLookup::Stale(entry) =
-        service.cache.find(&cache_key, Instant::now())
+        service.cache.find(&cache_key, service.moment())
         && *entry.row.key_id == *id
     {
         entry.value.set_hash(hash);

@@ -2,44 +2,52 @@
 
 use zeroize::Zeroizing;
 
-use super::clock::now;
 use crate::error::Error;
 use crate::random;
 use crate::self_check;
-use crate::store::Store;
+use crate::store::{KnownSigningKeys, Store};
 use crate::token::{Keyring, SigningKey};
 
 /// The configured signing keys, or else the one stored in the database. It is an error if a signing key is missing that
 /// active API keys depend on: all these API keys would be refused.
-pub(super) async fn keyring(store: &Store, configured: Option<Keyring>) -> Result<Keyring, Error> {
-    let keyring = match configured {
-        Some(keyring) => {
-            store
-                .remember_signing_key(keyring.signer().fingerprint())
-                .await?;
-            keyring
-        }
-        None => kept_keyring(store).await?,
-    };
-    let held = keyring.fingerprints();
-    let missing = store.missing_signing_keys(&held, now()).await?;
-    if missing.is_empty() {
-        return Ok(keyring);
+pub(super) async fn keyring(
+    store: &Store,
+    configured: Option<Keyring>,
+    known: KnownSigningKeys,
+) -> Result<Keyring, Error> {
+    if !known.missing.is_empty() {
+        let missing = self_check::missing_signing_keys(&known.missing);
+        return Err(Error::configuration(missing));
     }
-    Err(Error::configuration(self_check::missing_signing_keys(
-        &missing,
-    )))
+    match (configured, known.kept) {
+        (Some(keyring), _) => {
+            let signer = keyring.signer().fingerprint();
+            if !known.fingerprints.iter().any(|known| known == signer) {
+                store.remember_signing_key(signer).await?;
+            }
+            Ok(keyring)
+        }
+        (None, Some(kept)) => of_kept(&kept),
+        (None, None) => of_kept(&made_key(store).await?),
+    }
 }
 
-async fn kept_keyring(store: &Store) -> Result<Keyring, Error> {
+/// Makes the key that is stored in the database. Of several processes that do so at once, all get the same.
+async fn made_key(store: &Store) -> Result<Zeroizing<Vec<u8>>, Error> {
     const BYTES: usize = 32;
-    let unusable = || Error::internal("The signing key stored in the database is invalid");
     let made = Zeroizing::new(random::bytes::<BYTES>(&mut random::generator()?));
     let candidate = SigningKey::new(*made).ok_or_else(unusable)?;
-    let kept = store
+    store
         .kept_signing_key(&*made, candidate.fingerprint())
-        .await?;
-    SigningKey::new(&*kept)
+        .await
+}
+
+fn of_kept(kept: &[u8]) -> Result<Keyring, Error> {
+    SigningKey::new(kept)
         .and_then(|key| Keyring::new(vec![key]))
         .ok_or_else(unusable)
+}
+
+fn unusable() -> Error {
+    Error::internal("The signing key stored in the database is invalid")
 }

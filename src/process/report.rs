@@ -1,7 +1,5 @@
 //! Reports metrics and faults of the process to operators, whether or not a service is running.
 
-use std::time::Instant;
-
 use super::clock::now;
 use super::state::{environment, events, metrics, state};
 use crate::config::Config;
@@ -27,7 +25,7 @@ pub fn metrics_text() -> String {
         },
         events_dropped: events().dropped(),
         totals,
-        running: service.map(|service| service.gauges(Instant::now())),
+        running: service.map(|service| service.gauges()),
     })
 }
 

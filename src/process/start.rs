@@ -13,15 +13,16 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::panic;
 use crate::service::Service;
-use crate::store::{Circuit, Store, migrate};
+use crate::store::{Circuit, StartState, Store, migrate};
 use crate::tasks::{self, Follower, until_it_answers};
-use crate::token::ColdDigests;
+use crate::token::{ColdDigests, Keyring};
 
 impl Call {
     /// The service. The first call starts it from the options and the environment. During an outage calls fail at once,
     /// and only the recovery tries to start it.
     pub async fn service(&self) -> Result<&Arc<Service>, Error> {
         if let Some(service) = self.running.service.get() {
+            service.note_thaw();
             return Ok(service);
         }
         if let Some(error) = self.running.outage() {
@@ -108,19 +109,20 @@ async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Serv
     Ok(service)
 }
 
-/// Migrates unless that is switched off, checks that the signing keys cover the API keys in use, and spawns the tasks.
+/// Migrates where that is necessary and not switched off, checks that the signing keys cover the API keys in use, and
+/// spawns the tasks.
 async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
-    if config.migrate == Migrate::Auto {
-        migrate(&config, report::waiting).await?;
-    }
     let store = Store::open(&config, circuit);
-    if config.migrate == Migrate::Manual {
-        // No migration has connected, and a single connection tells best what is wrong.
-        store.probe().await?;
-    }
+    store.connect_beside();
+    let read_at = Instant::now();
+    let state = match look(&config, &store).await {
+        Ok(state) => state,
+        Err(error) => return Err(store.with_missing_privileges(error).await),
+    };
     let first = async {
-        let keyring = keyring(&store, config.signing_keys.take()).await?;
-        Ok::<_, Error>((keyring, Follower::begin(&store, now()).await?))
+        let keyring = keyring(&store, config.signing_keys.take(), state.signing_keys).await?;
+        let follower = Follower::begin(&store, state.log, read_at, now()).await?;
+        Ok::<_, Error>((keyring, follower))
     };
     let (keyring, follower) = match first.await {
         Ok(both) => both,
@@ -144,6 +146,23 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
     warn_of_weak_settings(&service);
     tasks::spawn_all(&service, follower);
     Ok(service)
+}
+
+/// What the database says, after a migration if one is necessary.
+async fn look(config: &Config, store: &Store) -> Result<StartState, Error> {
+    let held = config.signing_keys.as_ref().map(Keyring::fingerprints);
+    let held = held.unwrap_or_default();
+    let state = store.start_state(&held, now()).await;
+    let is_due = match &state {
+        Ok(state) => !state.is_up_to_date,
+        // Nothing is there yet, or something is missing or not allowed: the migration makes it, or says what is wrong.
+        Err(error) => error.is_rejection(),
+    };
+    if !is_due || config.migrate == Migrate::Manual {
+        return state;
+    }
+    migrate(config, report::waiting).await?;
+    store.start_state(&held, now()).await
 }
 
 fn warn_of_weak_settings(service: &Service) {

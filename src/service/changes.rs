@@ -1,8 +1,9 @@
 //! Passes on to all that is cached what has changed, and how long that is known.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Service;
+use crate::model::Moment;
 
 impl Service {
     /// Marks a row of either table as changed.
@@ -23,7 +24,7 @@ impl Service {
     }
 
     /// Records that all changes up to this instant have been read.
-    pub fn changes_read_until(&self, at: Instant) {
+    pub fn changes_read_until(&self, at: Moment) {
         self.cache.read_until(at);
         self.admin_tokens.read_until(at);
     }
@@ -32,6 +33,16 @@ impl Service {
     pub fn changes_unread_for(&self, time: Duration) {
         self.cache.unread_for(time);
         self.admin_tokens.unread_for(time);
+    }
+
+    /// Gives up the connections if this process was frozen: then nothing was read for longer than any round takes, and
+    /// the connections may be dead without anybody having said so.
+    pub fn note_thaw(&self) {
+        /// Many rounds of the change log.
+        const FROZEN: Duration = Duration::from_secs(10);
+        if self.cache.stale_for(self.moment()) > FROZEN {
+            self.store.replace_connections_older_than(FROZEN);
+        }
     }
 
     /// Makes what is cached stale before it is older than `max_age`, see [`Cache::expire`](crate::cache::Cache::expire).

@@ -7,19 +7,86 @@ use crate::model::Timestamp;
 
 /// Changes listed individually in one read; more are reported as a change of all keys. This bounds how long a read
 /// takes.
-const CHANGES_MAX: i64 = 10_000;
+pub(super) const CHANGES_MAX: i64 = 10_000;
 
 /// Changes deleted by one statement, so that none takes too long, however many there are.
 const PRUNED_MAX: i64 = 10_000;
+
+/// The query that reads the log, with other columns before its own. Its own arguments are the first two.
+macro_rules! log_query {
+    ($select:literal, $since:expr $(, $argument:expr)* $(,)?) => {
+        sqlx::query!(
+            $select
+                + r#"
+                  pg_current_snapshot()::text AS "snapshot!",
+                  pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "oldest_open!",
+                  pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!",
+                  concat_ws(
+                    '/',
+                    log.id,
+                    system_identifier,
+                    pg_postmaster_start_time(),
+                    CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+                    (SELECT oid FROM pg_database WHERE datname = current_database()),
+                    to_regclass('"ApiKey"')::oid,
+                    pg_relation_filenode(to_regclass('"ApiKey"')),
+                    to_regclass('"AdminToken"')::oid,
+                    pg_relation_filenode(to_regclass('"AdminToken"')),
+                    pg_relation_filenode('sophra_api_keys.changes')
+                  ) AS "source!",
+                  log.id AS "log?",
+                  pruned_before::text::bigint AS "pruned_before?",
+                  (
+                    system IS DISTINCT FROM system_identifier
+                    OR pruned_before > pg_snapshot_xmax(pg_current_snapshot())
+                  ) AS "is_foreign!",
+                  (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
+                  ARRAY(
+                    SELECT key_id
+                    FROM sophra_api_keys.changes
+                    WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+                      AND xid < pg_snapshot_xmax(pg_current_snapshot())
+                      AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+                    LIMIT $2
+                  ) AS "changed!: Vec<Option<String>>"
+                FROM pg_control_system() LEFT JOIN sophra_api_keys.change_log AS log ON true
+                "#,
+            $since,
+            crate::store::change_log::CHANGES_MAX + 1,
+            $($argument),*
+        )
+    };
+}
+pub(super) use log_query;
+
+/// The read of the log in a row of [`log_query`].
+macro_rules! log_read {
+    ($row:expr) => {
+        crate::store::change_log::LogRead {
+            changed: $row.changed.into(),
+            position: crate::store::change_log::LogPosition {
+                snapshot: $row.snapshot,
+                oldest_open: $row.oldest_open,
+                next: $row.next,
+                source: $row.source,
+            },
+            pruned_before: $row.pruned_before,
+            log: $row.log,
+            is_foreign: $row.is_foreign,
+            now: $row.now,
+        }
+    };
+}
+pub(super) use log_read;
 
 /// The result of one read of the change log.
 #[derive(Debug, Clone)]
 pub struct LogRead {
     /// The keys that have changed since the previous snapshot; a key may occur several times.
-    changed: ChangedRows,
+    pub(super) changed: ChangedRows,
     pub position: LogPosition,
     /// Changes by earlier transactions may have been pruned.
-    pruned_before: Option<i64>,
+    pub(super) pruned_before: Option<i64>,
     /// The id of the log, by which a probe is logged.
     pub log: Option<String>,
     /// Whether the log comes from another server, so that its transaction ids mean nothing on this one.
@@ -87,63 +154,13 @@ impl Store {
         let row = self
             .retryable("read_changes", || async {
                 // A visible row with an id that is yet to be assigned comes from another server.
-                sqlx::query!(
-                    r#"
-                    SELECT
-                      pg_current_snapshot()::text AS "snapshot!",
-                      pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "oldest_open!",
-                      pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!",
-                      concat_ws(
-                        '/',
-                        log.id,
-                        system_identifier,
-                        pg_postmaster_start_time(),
-                        CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
-                        (SELECT oid FROM pg_database WHERE datname = current_database()),
-                        to_regclass('"ApiKey"')::oid,
-                        pg_relation_filenode(to_regclass('"ApiKey"')),
-                        to_regclass('"AdminToken"')::oid,
-                        pg_relation_filenode(to_regclass('"AdminToken"')),
-                        pg_relation_filenode('sophra_api_keys.changes')
-                      ) AS "source!",
-                      log.id AS "log?",
-                      pruned_before::text::bigint AS "pruned_before?",
-                      (
-                        system IS DISTINCT FROM system_identifier
-                        OR pruned_before > pg_snapshot_xmax(pg_current_snapshot())
-                      ) AS "is_foreign!",
-                      (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
-                      ARRAY(
-                        SELECT key_id
-                        FROM sophra_api_keys.changes
-                        WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
-                          AND xid < pg_snapshot_xmax(pg_current_snapshot())
-                          AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
-                        LIMIT $2
-                      ) AS "changed!: Vec<Option<String>>"
-                    FROM pg_control_system() LEFT JOIN sophra_api_keys.change_log AS log ON true
-                    "#,
-                    since,
-                    CHANGES_MAX + 1,
-                )
-                .fetch_one(&mut self.db().await?)
-                .await
-                .map_err(StoreError::from)
+                log_query!("SELECT ", since)
+                    .fetch_one(&mut self.db().await?)
+                    .await
+                    .map_err(StoreError::from)
             })
             .await?;
-        Ok(LogRead {
-            changed: row.changed.into(),
-            position: LogPosition {
-                snapshot: row.snapshot,
-                oldest_open: row.oldest_open,
-                next: row.next,
-                source: row.source,
-            },
-            pruned_before: row.pruned_before,
-            log: row.log,
-            is_foreign: row.is_foreign,
-            now: row.now,
-        })
+        Ok(log_read!(row))
     }
 
     /// Begins the log anew if it is new, or comes from another server. Every position in the old one is void.
@@ -169,7 +186,7 @@ impl Store {
 
     /// Makes a change that triggers log, to see whether it arrives.
     pub async fn probe_change_log(&self) -> Result<(), Error> {
-        self.once("probe_change_log", || async {
+        self.retryable("probe_change_log", || async {
             let mut db = self.db().await?;
             sqlx::query!("UPDATE sophra_api_keys.change_log SET probed_at = now()")
                 .execute(&mut db)

@@ -3,6 +3,7 @@
 mod admission;
 mod circuit;
 pub(super) mod error;
+mod lanes;
 mod listener;
 mod pool;
 mod remedies;
@@ -15,8 +16,9 @@ pub(super) use listener::CHANNEL;
 pub use listener::NotificationListener;
 
 pub use admission::Share;
-pub(super) use admission::Shares;
-pub(super) use pool::{ConnectionPool, DEMOTED, UNANSWERED};
+pub(super) use admission::{Shares, in_vain};
+pub(super) use lanes::Lanes;
+pub(super) use pool::{BROKEN, ConnectionPool, DEMOTED, UNANSWERED};
 pub(super) use servers::Connector;
 pub(super) use session::Session;
 pub(super) use trouble::{NoConnection, Trouble};

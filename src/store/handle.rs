@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::connection::{Circuit, ConnectionPool, Connector, NotificationListener, Shares};
+use super::connection::{Circuit, ConnectionPool, Connector, Lanes, NotificationListener, Shares};
+use super::lookup_queue::Lookups;
 use super::turns::Turns;
 use crate::config::{Config, DatabaseUrl, quoted};
 
@@ -35,6 +36,15 @@ fn begin_change(url: &DatabaseUrl, timeout_ms: &str, deadline: Duration) -> SqlS
     AssertSqlSafe(sql).into_sql_str()
 }
 
+/// How many of the connections are for lookups alone. Each takes many at a time, so more would only divide them.
+fn lanes(pool_max: u32) -> u32 {
+    match pool_max {
+        0 | 1 => 0,
+        2 | 3 => 1,
+        _ => 2,
+    }
+}
+
 /// The database, as the rest of the crate sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -44,6 +54,7 @@ pub struct Store {
     pub(super) pooled: Option<SqlStr>,
     pub(super) deadline: Duration,
     pub(super) listener: Option<NotificationListener>,
+    pub(super) lookups: Arc<Lookups>,
     pub(super) selects: Arc<AtomicU64>,
     pub(super) retries: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
@@ -60,28 +71,51 @@ impl Store {
         // Statements with optional filters need a plan for the filters given, not a generic one.
         // The server cancels what we no longer wait for.
         let timeout = config.statement_timeout.as_millis().to_string();
-        let connect = url.session(&[
-            ("plan_cache_mode", "force_custom_plan"),
-            ("statement_timeout", timeout.as_str()),
-            // A policy that would hide rows makes statements fail instead: a hidden key must not look like a wrong one.
-            ("row_security", "off"),
-        ]);
+        let connector = |plan| {
+            let session = url.session(&[
+                ("plan_cache_mode", plan),
+                ("statement_timeout", timeout.as_str()),
+                // A policy that would hide rows makes statements fail instead: a hidden key must not look like a wrong one.
+                ("row_security", "off"),
+            ]);
+            Connector::new(session, config.statement_timeout)
+        };
+        let lanes = if url.pooled {
+            0
+        } else {
+            lanes(config.pool_max)
+        };
+        let pool_max = config.pool_max - lanes;
         let pool = Arc::new(ConnectionPool::new(
-            Connector::new(connect, config.statement_timeout),
-            config.pool_max,
+            connector("force_custom_plan"),
+            pool_max,
             config.statement_timeout,
         ));
+        // Planning a lookup takes longer than the lookup, and its plan is always the same.
+        let lanes = Lanes::new(connector("force_generic_plan"), lanes as usize);
         Self {
             listener: NotificationListener::of(config, pool.given_up()),
             pool,
             circuit,
             pooled: url.pooled.then(|| begin(url, &timeout)),
             deadline: config.statement_timeout,
+            lookups: Arc::new(Lookups::new(lanes)),
             selects: Arc::default(),
             retries: Arc::default(),
-            shares: Arc::new(Shares::of(config.pool_max)),
+            shares: Arc::new(Shares::of(pool_max)),
             turns: Arc::default(),
             change: begin_change(url, &timeout, config.statement_timeout),
+        }
+    }
+
+    /// Opens connections for the first changes, beside all else. Whether it succeeds shows when they are needed.
+    pub fn connect_beside(&self) {
+        const COUNT: usize = 2;
+        for _ in 0..COUNT {
+            let pool = Arc::clone(&self.pool);
+            self.lookups.spawn(async move {
+                let _ = pool.acquire().await;
+            });
         }
     }
 
@@ -102,10 +136,12 @@ impl Store {
 
     /// The number of open connections, and of idle ones among them.
     pub fn connections(&self) -> (usize, usize) {
-        self.pool.connections()
+        let (pool, lanes) = (self.pool.connections(), self.lookups.lanes.connections());
+        (pool.0 + lanes.0, pool.1 + lanes.1)
     }
 
     pub async fn close(&self) {
+        self.lookups.close().await;
         self.pool.close().await;
     }
 
@@ -116,5 +152,10 @@ impl Store {
     /// Replaces all connections, because they are no longer trusted.
     pub fn replace_connections(&self) {
         self.pool.replace();
+    }
+
+    /// Replaces all connections, unless that was done within this time.
+    pub fn replace_connections_older_than(&self, time: Duration) {
+        self.pool.replace_if_older_than(time);
     }
 }

@@ -33,7 +33,7 @@ impl Store {
     /// Reads what an operator should know; this also shows that the database answers. Plaintext rows are counted only
     /// where there should be none, and only as far as it takes little time.
     pub async fn condition(&self, count_plaintext: bool) -> Result<Condition, Error> {
-        self.once("condition", || async {
+        self.retryable("condition", || async {
             sqlx::query_as!(
                 Condition,
                 r#"

@@ -47,7 +47,7 @@ pub(in crate::store) async fn count_plaintext(
 
 impl Store {
     pub async fn plaintext_rows(&self) -> Result<PlaintextRows, Error> {
-        self.once("plaintext_rows", || async {
+        self.retryable("plaintext_rows", || async {
             Ok(count_plaintext(self.db().await?.connection()).await?)
         })
         .await

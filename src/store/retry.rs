@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::RngExt;
+use sqlx::SqlStr;
 use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::error::{self, Statement, StoreError};
-use super::connection::{DEMOTED, Session, Share, UNANSWERED};
+use super::connection::{BROKEN, DEMOTED, Session, Share, UNANSWERED};
 use super::handle::Store;
 use crate::error::{Error, Origin};
 
@@ -67,34 +68,20 @@ impl Store {
         Ok(Session::in_transaction(transaction, self.pooled.is_none()))
     }
 
-    /// A transaction for a change of rows that other sessions may have locked: it does not wait for a lock for long.
-    pub(super) async fn begin_change(&self) -> Result<Session, StoreError> {
-        let transaction = self.pool.begin(Some(self.change.clone())).await?;
+    /// A transaction that begins with this statement.
+    pub(super) async fn begin_with(&self, statement: SqlStr) -> Result<Session, StoreError> {
+        let transaction = self.pool.begin(Some(statement)).await?;
         Ok(Session::in_transaction(transaction, self.pooled.is_none()))
     }
 
-    /// Runs a statement that must not take effect twice.
-    #[track_caller]
-    pub(super) fn once<'a, T, F>(
-        &'a self,
-        name: &'static str,
-        work: impl FnOnce() -> F + Send + 'a,
-    ) -> impl Future<Output = Result<T, Error>> + Send
-    where
-        T: Send,
-        F: Future<Output = Result<T, StoreError>> + Send,
-    {
-        let statement = Statement::named(name);
-        async move {
-            let answer = Answer::default();
-            let attempt = Box::pin(async { answer.set(work().await) });
-            self.run_once(statement, attempt).await?;
-            answer.get()
-        }
+    /// A transaction for a change of rows that other sessions may have locked: it does not wait for a lock for long.
+    pub(super) async fn begin_change(&self) -> Result<Session, StoreError> {
+        self.begin_with(self.change.clone()).await
     }
 
-    /// Runs a statement that may be repeated: transient faults are retried with exponential backoff and full jitter, at
-    /// most three times and within one deadline.
+    /// Runs a statement that may be repeated. On a connection that has died it is repeated on another at once; other
+    /// transient faults are retried with exponential backoff and full jitter. There are at most three tries, and one
+    /// deadline for all of them.
     #[track_caller]
     pub(super) fn retryable<'a, T, F>(
         &'a self,
@@ -164,13 +151,6 @@ impl Store {
         answer.get()
     }
 
-    async fn run_once(&self, statement: Statement, attempt: Attempt<'_>) -> Result<(), Error> {
-        let answers = self.circuit.enter()?;
-        let result = timeout_at(self.end(), attempt).await;
-        self.note(&result, answers);
-        outcome(result, statement)
-    }
-
     async fn run_retryable(
         &self,
         statement: Statement,
@@ -185,9 +165,19 @@ impl Store {
             None => None,
         };
         let mut attempt = 1;
+        let mut was_broken = false;
         loop {
             let answers = self.circuit.enter()?;
             let result = timeout_at(end, attempts()).await;
+            if let Ok(Err(error)) = &result
+                && error.is_broken()
+                && !was_broken
+            {
+                // It may have died while it was idle: the same again on a new one.
+                was_broken = true;
+                self.pool.replace_if_older_than(BROKEN);
+                continue;
+            }
             let is_last = attempt == TRIES || Instant::now() >= end;
             let is_transient = matches!(&result, Ok(Err(error)) if error.is_transient());
             if is_last || !is_transient {
@@ -234,9 +224,13 @@ impl Store {
     }
 
     /// Waits for a permit, but leaves enough of the time for the statement.
-    async fn admit(&self, share: Share, end: Instant) -> Result<SemaphorePermit<'_>, Error> {
+    pub(super) async fn admit(
+        &self,
+        share: Share,
+        end: Instant,
+    ) -> Result<SemaphorePermit<'_>, Error> {
         let left = match share {
-            Share::Verify | Share::Legacy => self.deadline / 2,
+            Share::Lookup | Share::Legacy | Share::Verify => self.deadline / 2,
             Share::Manage => self.deadline / 4,
         };
         let admission = self.shares.of_kind(share);
@@ -256,7 +250,7 @@ impl Store {
         }
     }
 
-    fn end(&self) -> Instant {
+    pub(super) fn end(&self) -> Instant {
         Instant::now() + self.deadline
     }
 }

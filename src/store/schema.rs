@@ -8,10 +8,14 @@ mod manifest;
 pub(super) mod migrate;
 pub(super) mod privileges;
 mod script;
+mod standing;
 pub(super) mod triggers;
 
 pub use expected::Column;
 pub use manifest::COLUMNS;
 pub use migrate::{History, Migrated, migrate};
+pub(super) use standing::Standing;
+pub(super) use triggers::TriggerState;
+
 pub use script::migration_script;
 pub use triggers::TriggerFault;

@@ -82,7 +82,7 @@ impl Store {
     ) -> Result<Vec<String>, Error> {
         /// The most changes that are looked at, so that a flood of them takes no longer.
         const LOOKED_AT: i64 = 10_000;
-        self.once("signing_keys_of_changes", || async {
+        self.retryable("signing_keys_of_changes", || async {
             sqlx::query_scalar!(
                 r#"
                 SELECT DISTINCT fingerprint AS "fingerprint!"

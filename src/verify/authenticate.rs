@@ -69,7 +69,7 @@ async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authen
 /// whether it is a key.
 fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
     let is_known = matches!(
-        service.cache.find(&presented.cache_key, Instant::now()),
+        service.cache.find(&presented.cache_key, service.moment()),
         CacheLookup::Stale(_) | CacheLookup::Current(_)
     );
     let is_issued = matches!(presented.lookup, KeyLookup::Issued(_));
@@ -83,7 +83,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         lookup,
         key,
     } = presented;
-    let known = match service.cache.find(&cache_key, Instant::now()) {
+    let known = match service.cache.find(&cache_key, service.moment()) {
         // Another flight has finished since the first cache lookup.
         CacheLookup::Current(entry) => {
             return Ok(Authentication {
@@ -107,7 +107,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     let share = if is_unknown_legacy {
         Share::Legacy
     } else {
-        Share::Verify
+        Share::Lookup
     };
     let query = RowQuery::of(&lookup, &key);
     let (found, read_at) = service

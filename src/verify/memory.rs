@@ -8,7 +8,7 @@ use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
 use crate::hash::is_stored_hash;
 use crate::legacy;
-use crate::model::Timestamp;
+use crate::model::{Moment, Timestamp};
 use crate::service::Service;
 use crate::token::ParsedKey;
 
@@ -53,11 +53,15 @@ pub(super) fn answer<'a>(
 ) -> MemoryAnswer<'a> {
     let key = service.cache.key(presented);
     let at = Instant::now();
+    let moment = Moment {
+        instant: at,
+        time: now,
+    };
     let answered = |verification, in_cache| MemoryAnswer::Answered {
         verification,
         in_cache,
     };
-    let is_stale = match service.cache.find(&key, at) {
+    let is_stale = match service.cache.find(&key, moment) {
         CacheLookup::Current(entry) => return answered(decide(service, entry, context, now), true),
         CacheLookup::Refused => return answered(wrong(service, context, at), true),
         CacheLookup::Stale(_) => true,
@@ -69,7 +73,7 @@ pub(super) fn answer<'a>(
     };
     if !is_stale
         && matches!(lookup, KeyLookup::Legacy)
-        && legacy::are_known_to_be_absent(service, at)
+        && legacy::are_known_to_be_absent(service, moment)
     {
         return answered(wrong(service, context, at), false);
     }

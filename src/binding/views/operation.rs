@@ -18,6 +18,11 @@ pub(in crate::binding) struct MigrationReportView {
 }
 
 #[derive(Serialize)]
+pub(in crate::binding) struct WarmUpReportView {
+    pub(in crate::binding) loaded: usize,
+}
+
+#[derive(Serialize)]
 struct NamedToken {
     id: String,
     name: String,

@@ -1,12 +1,22 @@
 use super::*;
 use crate::model::Timestamp;
 
-fn cache(capacity: usize) -> (Cache<u32>, Instant) {
-    let now = Instant::now();
+fn cache(capacity: usize) -> (Cache<u32>, Moment) {
+    let now = Moment {
+        instant: Instant::now(),
+        time: Timestamp::from_millis(0),
+    };
     (
         Cache::new(capacity, Duration::from_secs(60), [7; 32], now),
         now,
     )
+}
+
+fn after(Moment { instant, time }: Moment, passed: Duration) -> Moment {
+    Moment {
+        instant: instant + passed,
+        time: time.plus(passed),
+    }
 }
 
 fn read(cache: &Cache<u32>, key_id: &str) -> (Arc<Row>, Sequence) {
@@ -72,10 +82,10 @@ fn an_entry_read_before_a_change_is_stale_from_the_start() {
 fn a_refusal_is_forgotten_with_any_change_and_after_a_moment() {
     let (cache, now) = cache(10);
     let digest = cache.key("wrong");
-    cache.insert_refusal(digest, cache.sequence(), now);
+    cache.insert_refusal(digest, cache.sequence(), now.instant);
     assert!(matches!(cache.find(&digest, now), CacheLookup::Refused));
     assert!(matches!(
-        cache.find(&digest, now + REFUSED_FOR),
+        cache.find(&digest, after(now, REFUSED_FOR)),
         CacheLookup::Miss
     ));
     cache.changed("anything");
@@ -88,7 +98,7 @@ fn nothing_is_trusted_beyond_the_staleness_bound() {
     let (row, read_at) = read(&cache, "a");
     let digest = cache.key("key");
     cache.insert(digest, 1, 0, row, read_at);
-    let later = now + Duration::from_secs(61);
+    let later = after(now, Duration::from_secs(61));
     assert!(matches!(cache.find(&digest, later), CacheLookup::Stale(_)));
     cache.read_until(later);
     assert!(matches!(
@@ -257,6 +267,33 @@ fn the_age_of_entries_includes_a_suspension() {
         cache.find(&cache.key("old"), now),
         CacheLookup::Stale(_)
     ));
+}
+
+#[test]
+fn nothing_is_trusted_after_a_pause_in_which_only_one_clock_went_on() {
+    let (cache, now) = cache(10);
+    let (row, read_at) = read(&cache, "a");
+    let key = cache.key("a");
+    cache.insert(key, 1, 0, row, read_at);
+    let later = after(now, Duration::from_secs(61));
+    for thawed in [
+        Moment {
+            time: later.time,
+            ..now
+        },
+        Moment {
+            instant: later.instant,
+            ..now
+        },
+    ] {
+        assert!(matches!(cache.find(&key, thawed), CacheLookup::Stale(_)));
+    }
+    // A clock that was set back distrusts nothing.
+    let back = Moment {
+        time: Timestamp::MIN,
+        ..now
+    };
+    assert!(matches!(cache.find(&key, back), CacheLookup::Current(_)));
 }
 
 #[test]

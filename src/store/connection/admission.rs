@@ -14,34 +14,44 @@ use crate::error::Error;
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// Verifies of keys and admin tokens: the whole pool.
-    Verify,
-    /// Verifies of strings that only the table can tell from legacy keys: a quarter. Anyone can make up such strings.
+    /// Lookups of presented keys: as many as a few shared statements look up.
+    Lookup,
+    /// Lookups of strings that only the table can tell from legacy keys: a part of a statement. Anyone can make up such
+    /// strings.
     Legacy,
+    /// Verifies of admin tokens: the whole pool.
+    Verify,
     /// Administration, lists and the audit log: half of the pool. A change may wait for a lock, and a list takes long.
     Manage,
 }
 
+/// Lookups that wait for a statement or its answer, at most. All others wait in less memory.
+const LOOKUPS: u32 = 512;
+const LEGACY_LOOKUPS: u32 = 16;
+
 #[derive(Debug)]
 pub(in crate::store) struct Shares {
-    verify: Admission,
+    lookup: Admission,
     legacy: Admission,
+    verify: Admission,
     manage: Admission,
 }
 
 impl Shares {
     pub(in crate::store) fn of(pool: u32) -> Self {
         Self {
+            lookup: Admission::new(LOOKUPS),
+            legacy: Admission::new(LEGACY_LOOKUPS),
             verify: Admission::new(pool),
-            legacy: Admission::new(pool / 4),
             manage: Admission::new(pool / 2),
         }
     }
 
     pub(in crate::store) fn of_kind(&self, share: Share) -> &Admission {
         match share {
-            Share::Verify => &self.verify,
+            Share::Lookup => &self.lookup,
             Share::Legacy => &self.legacy,
+            Share::Verify => &self.verify,
             Share::Manage => &self.manage,
         }
     }
@@ -78,10 +88,21 @@ impl Admission {
         if let Ok(Ok(permit)) = permit {
             return Ok(permit);
         }
-        match circuit.answers() - answers {
-            0 => Err(error::timed_out()),
-            answers => Err(overloaded(ahead, answers, began.elapsed())),
-        }
+        Err(in_vain(circuit, answers, ahead, began))
+    }
+}
+
+/// The error of a call that has waited in vain behind this many others: an outage if no statement at all was answered
+/// meanwhile, and overload otherwise.
+pub(in crate::store) fn in_vain(
+    circuit: &Circuit,
+    answers_before: u64,
+    ahead: usize,
+    began: Instant,
+) -> Error {
+    match circuit.answers() - answers_before {
+        0 => error::timed_out(),
+        answers => overloaded(ahead, answers, began.elapsed()),
     }
 }
 

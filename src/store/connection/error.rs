@@ -74,6 +74,11 @@ impl StoreError {
         }
     }
 
+    /// Whether the connection itself broke, so that it and others like it are of no more use.
+    pub(in crate::store) fn is_broken(&self) -> bool {
+        matches!(self, Self::Sql(error) if is_no_answer(error) && !matches!(error, sqlx::Error::PoolTimedOut))
+    }
+
     /// Whether a primary has become read-only.
     pub(in crate::store) fn is_demoted(&self) -> bool {
         matches!(self.sqlstate().as_deref(), Some("25006"))

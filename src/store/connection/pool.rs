@@ -1,6 +1,7 @@
 //! The pool of connections, which is replaced by a new one when its connections are no longer trusted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -21,6 +22,8 @@ pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
 /// The shortest interval between replacements because a primary has become read-only: only new connections find the new
 /// one.
 pub(in crate::store) const DEMOTED: Duration = Duration::from_secs(1);
+/// The shortest interval between replacements because a connection was found dead: others are likely to be dead too.
+pub(in crate::store) const BROKEN: Duration = Duration::from_secs(1);
 /// The time that replaced connections may take to close.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,8 @@ pub(in crate::store) struct ConnectionPool {
     options: PgPoolOptions,
     current: ArcSwap<Generation>,
     replaced_at: Mutex<Option<Instant>>,
+    /// Counts the replacements.
+    generation: AtomicU64,
     /// Notified whenever the connections are replaced.
     given_up: Arc<Notify>,
     /// Closes replaced connections.
@@ -72,7 +77,9 @@ impl ConnectionPool {
     pub(in crate::store) fn new(connector: Connector, max: u32, acquire_timeout: Duration) -> Self {
         let mut options = PgPoolOptions::new()
             .max_connections(max)
-            .acquire_timeout(acquire_timeout);
+            .acquire_timeout(acquire_timeout)
+            // It would cost each statement a round trip. A connection that died idle is noticed by the statement instead.
+            .test_before_acquire(false);
         if connector.must_choose() {
             options = options.after_connect(|connection, _| {
                 Box::pin(async {
@@ -88,6 +95,7 @@ impl ConnectionPool {
             options,
             current: ArcSwap::from_pointee(current),
             replaced_at: Mutex::default(),
+            generation: AtomicU64::new(0),
             given_up: Arc::default(),
             closing: Background::default(),
         }
@@ -104,18 +112,31 @@ impl ConnectionPool {
         Box::pin(acquire).await
     }
 
+    /// Begins a transaction. Nothing has taken effect if that fails, so a connection that died idle costs only another
+    /// try.
     pub(in crate::store) async fn begin(
+        &self,
+        statement: Option<SqlStr>,
+    ) -> Result<Transaction<'static, Postgres>, StoreError> {
+        match self.try_begin(statement.clone()).await {
+            Err(error) if error.is_broken() => {
+                self.replace_if_older_than(BROKEN);
+                self.try_begin(statement).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_begin(
         &self,
         statement: Option<SqlStr>,
     ) -> Result<Transaction<'static, Postgres>, StoreError> {
         let current = self.current.load_full();
         let begin = async {
             let pool = current.pool(&self.connector).await?;
-            let begun = match statement {
-                Some(statement) => pool.begin_with(statement).await,
-                None => pool.begin().await,
-            };
-            begun.map_err(|error| self.connector.trouble(error))
+            let acquired = pool.acquire().await;
+            let connection = acquired.map_err(|error| self.connector.trouble(error))?;
+            Ok(Transaction::begin(connection, statement).await?)
         };
         Box::pin(begin).await
     }
@@ -143,6 +164,7 @@ impl ConnectionPool {
         if self.is_closed() {
             return;
         }
+        self.generation.fetch_add(1, Ordering::AcqRel);
         let fresh = Generation::new(&self.options, &self.connector);
         let given_up = self.current.swap(fresh.into());
         self.given_up.notify_waiters();
@@ -158,6 +180,11 @@ impl ConnectionPool {
         if replaced_at.is_none_or(|at| at.elapsed() >= interval) {
             self.replace();
         }
+    }
+
+    /// Connections of an earlier generation are not trusted.
+    pub(in crate::store) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub(in crate::store) fn given_up(&self) -> Arc<Notify> {

@@ -1,5 +1,7 @@
 //! A connection for one operation.
 
+use std::time::Instant;
+
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use sqlx::error::BoxDynError;
@@ -18,9 +20,19 @@ pub struct Session {
     named: bool,
 }
 
+/// A connection of a lane.
+#[derive(Debug)]
+pub(in crate::store) struct LaneConnection {
+    pub(super) connection: PgConnection,
+    /// The generation of connections that it belongs to, see [`ConnectionPool`](super::ConnectionPool).
+    pub(super) generation: u64,
+    pub(super) connected_at: Instant,
+}
+
 #[derive(Debug)]
 enum Held {
     Connection(PoolConnection<Postgres>),
+    Lane(LaneConnection),
     Transaction(Transaction<'static, Postgres>),
 }
 
@@ -30,6 +42,22 @@ impl Session {
         Self {
             held: Held::Connection(connection),
             named: true,
+        }
+    }
+
+    /// A session for lookups.
+    pub(super) fn of_lane(connection: LaneConnection) -> Self {
+        Self {
+            held: Held::Lane(connection),
+            named: true,
+        }
+    }
+
+    /// Gives the connection of a lane back once its statement was answered.
+    pub(in crate::store) fn into_lane(self) -> Option<LaneConnection> {
+        match self.held {
+            Held::Lane(connection) => Some(connection),
+            Held::Connection(_) | Held::Transaction(_) => None,
         }
     }
 
@@ -47,7 +75,7 @@ impl Session {
     /// Must follow every write: a transaction without it is rolled back.
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self.held {
-            Held::Connection(_) => Ok(()),
+            Held::Connection(_) | Held::Lane(_) => Ok(()),
             Held::Transaction(transaction) => Ok(transaction.commit().await?),
         }
     }
@@ -67,6 +95,7 @@ impl Session {
                 // A connection that fails now is replaced by the pool.
                 let _ = match self.held {
                     Held::Connection(mut connection) => connection.ping().await,
+                    Held::Lane(mut held) => held.connection.ping().await,
                     Held::Transaction(transaction) => transaction.rollback().await,
                 };
                 Err(error.into())
@@ -77,6 +106,7 @@ impl Session {
     pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
         match &mut self.held {
             Held::Connection(connection) => connection,
+            Held::Lane(held) => &mut held.connection,
             Held::Transaction(transaction) => transaction,
         }
     }

@@ -111,7 +111,7 @@ impl Store {
     }
 
     pub async fn server(&self) -> Result<Server, Error> {
-        self.once("server", || async {
+        self.retryable("server", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT
@@ -136,7 +136,7 @@ impl Store {
     }
 
     pub async fn tables(&self) -> Result<Tables, Error> {
-        self.once("tables", || async {
+        self.retryable("tables", || async {
             sqlx::query_as!(
                 Tables,
                 r#"
@@ -172,7 +172,7 @@ impl Store {
     pub async fn notifications_arrive(&self) -> Option<Result<bool, Error>> {
         let listener = self.listener()?;
         Some(
-            self.once("notifications_arrive", || self.round_trip(&listener))
+            self.retryable("notifications_arrive", || self.round_trip(&listener))
                 .await,
         )
     }

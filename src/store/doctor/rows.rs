@@ -43,7 +43,7 @@ impl UnreadableRows {
 
 impl Store {
     pub async fn rows(&self) -> Result<RowCounts, Error> {
-        self.once("rows", || async {
+        self.retryable("rows", || async {
             sqlx::query_as!(
                 RowCounts,
                 r#"
@@ -68,7 +68,7 @@ impl Store {
     }
 
     pub async fn allow_lists(&self) -> Result<AllowLists, Error> {
-        self.once("allow_lists", || async {
+        self.retryable("allow_lists", || async {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
                 r#"
@@ -93,7 +93,7 @@ impl Store {
     /// Keys whose metadata cannot be read: it is not an object, a number is too large, or the nesting too deep. The
     /// latter two have more than 250 characters, so shorter objects are not examined.
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
-        self.once("unreadable_metadata", || async {
+        self.retryable("unreadable_metadata", || async {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
                 r#"
@@ -120,7 +120,7 @@ impl Store {
         held: &[String],
         now: Timestamp,
     ) -> Result<Vec<(String, i64)>, Error> {
-        self.once("uncovered_keys", || async {
+        self.retryable("uncovered_keys", || async {
             let rows = sqlx::query!(
                 r#"
                 SELECT fingerprint AS "fingerprint!", count(*) AS "keys!"

@@ -28,14 +28,14 @@ const SHOWN_MAX: usize = 2_000;
 impl Store {
     /// Compares the migrations of this version with the history of the database.
     pub async fn migration_history(&self) -> Result<History, Error> {
-        self.once("migration_history", || async {
+        self.retryable("migration_history", || async {
             Ok(migrate::history(self.db().await?.connection()).await?)
         })
         .await
     }
 
     pub async fn columns(&self) -> Result<Vec<FoundColumn>, Error> {
-        self.once("columns", || async {
+        self.retryable("columns", || async {
             sqlx::query_as!(
                 FoundColumn,
                 r#"
@@ -55,7 +55,7 @@ impl Store {
 
     /// The triggers that are missing or not always enabled.
     pub async fn trigger_faults(&self) -> Result<Vec<TriggerFault>, Error> {
-        self.once("trigger_faults", || async {
+        self.retryable("trigger_faults", || async {
             Ok(triggers::faults(self.db().await?.connection()).await?)
         })
         .await
@@ -63,7 +63,7 @@ impl Store {
 
     /// The tables to which row-level security applies for this role, quoted.
     pub async fn secured_tables(&self) -> Result<Vec<String>, Error> {
-        self.once("secured_tables", || async {
+        self.retryable("secured_tables", || async {
             sqlx::query_scalar!(
                 r#"
                 SELECT
@@ -87,7 +87,7 @@ impl Store {
 
     /// The indexes that are missing or invalid.
     pub async fn faulty_indexes(&self) -> Result<Vec<&'static str>, Error> {
-        self.once("faulty_indexes", || async {
+        self.retryable("faulty_indexes", || async {
             let mut db = self.db().await?;
             let connection = db.connection();
             let searched = indexes::installed_trigram_schema(connection).await?;
@@ -98,7 +98,7 @@ impl Store {
 
     /// Whether `pg_trgm` is installed, and whether the server ships it.
     pub async fn trigrams(&self) -> Result<(bool, bool), Error> {
-        self.once("trigrams", || async {
+        self.retryable("trigrams", || async {
             let row = sqlx::query!(
                 r#"
                 SELECT
@@ -115,7 +115,7 @@ impl Store {
 
     /// What the role lacks to migrate.
     pub async fn lacking(&self, schema: Option<&str>) -> Result<Lacking, Error> {
-        self.once("lacking", || async {
+        self.retryable("lacking", || async {
             let mut db = self.db().await?;
             Ok(privileges::lacking(db.connection(), schema).await?)
         })
@@ -152,7 +152,7 @@ impl Store {
     }
 
     pub async fn privileges(&self) -> Result<Privileges, Error> {
-        self.once("privileges", || async {
+        self.retryable("privileges", || async {
             sqlx::query_as!(
                 Privileges,
                 r#"

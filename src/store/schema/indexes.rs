@@ -70,6 +70,20 @@ pub(in crate::store) async fn stand(connection: &mut PgConnection) -> sqlx::Resu
     Ok(faults(connection, searched).await?.is_empty())
 }
 
+/// The names of all indexes.
+pub(in crate::store) fn names() -> Vec<&'static str> {
+    let needed = INDEXES.iter().map(|(name, ..)| *name);
+    needed.chain([SEARCH_INDEX]).collect()
+}
+
+/// Whether nothing is missing if these are valid.
+pub(super) fn are_all(valid: &[String], has_trigrams: bool) -> bool {
+    let is_valid = |name: &str| valid.iter().any(|valid| valid == name);
+    names()
+        .into_iter()
+        .all(|name| is_valid(name) || (name == SEARCH_INDEX && !has_trigrams))
+}
+
 /// The indexes that are missing or invalid.
 pub(in crate::store) async fn faults(
     connection: &mut PgConnection,

@@ -152,7 +152,11 @@ pub struct History {
 }
 
 pub(in crate::store) async fn history(connection: &mut PgConnection) -> sqlx::Result<History> {
-    let applied = applied(connection).await?;
+    Ok(compare(&applied(connection).await?))
+}
+
+/// Compares the migrations of this version with the checksums of those that were applied.
+pub(super) fn compare(applied: &HashMap<i64, Vec<u8>>) -> History {
     let mut history = History {
         pending: Vec::new(),
         altered: Vec::new(),
@@ -164,7 +168,7 @@ pub(in crate::store) async fn history(connection: &mut PgConnection) -> sqlx::Re
             Some(_) => history.altered.push(migration_name(migration)),
         }
     }
-    Ok(history)
+    history
 }
 
 /// The checksums of the applied migrations, by version.

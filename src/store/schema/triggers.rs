@@ -50,12 +50,43 @@ impl TriggerFault {
     }
 }
 
+/// A trigger of ours that a database has.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(in crate::store) struct TriggerState {
+    table: String,
+    name: String,
+    function: String,
+    is_always: bool,
+}
+
+/// The tables that have triggers, as SQL names them.
+pub(in crate::store) fn tables() -> Vec<&'static str> {
+    let tables: BTreeSet<&str> = TRIGGERS.iter().map(|trigger| trigger.table).collect();
+    tables.into_iter().collect()
+}
+
 /// The faults of the triggers. A trigger that calls another function counts as missing.
+pub(super) fn faults_in(found: &[TriggerState]) -> Vec<TriggerFault> {
+    let fault_of = |trigger: &'static Trigger| {
+        let state = found.iter().find(|state| {
+            state.table == trigger.table
+                && state.name == trigger.name
+                && trigger.calls(&state.function)
+        });
+        let is_missing = state.is_none();
+        let is_always = state.is_some_and(|state| state.is_always);
+        (!is_always).then_some(TriggerFault {
+            trigger,
+            is_missing,
+        })
+    };
+    TRIGGERS.iter().filter_map(fault_of).collect()
+}
+
+/// The faults of the triggers of this database.
 pub(in crate::store) async fn faults(
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<TriggerFault>> {
-    let tables: BTreeSet<&str> = TRIGGERS.iter().map(|trigger| trigger.table).collect();
-    let tables: Vec<&str> = tables.into_iter().collect();
     let found: Vec<(String, String, String, bool)> = sqlx::query_as(
         r"
         SELECT name, tgname::text, proname::text, tgenabled = 'A'
@@ -65,22 +96,20 @@ pub(in crate::store) async fn faults(
         WHERE pronamespace = to_regnamespace('sophra_api_keys')
         ",
     )
-    .bind(tables)
+    .bind(tables())
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let fault_of = |trigger: &'static Trigger| {
-        let state = found.iter().find(|(table, name, function, _)| {
-            table == trigger.table && name == trigger.name && trigger.calls(function)
-        });
-        let is_missing = state.is_none();
-        let is_always = state.is_some_and(|(.., always)| *always);
-        (!is_always).then_some(TriggerFault {
-            trigger,
-            is_missing,
+    let found: Vec<TriggerState> = found
+        .into_iter()
+        .map(|(table, name, function, is_always)| TriggerState {
+            table,
+            name,
+            function,
+            is_always,
         })
-    };
-    Ok(TRIGGERS.iter().filter_map(fault_of).collect())
+        .collect();
+    Ok(faults_in(&found))
 }
 
 /// Whether there is nothing that this role could mend.

@@ -7,7 +7,7 @@ use super::pruning::Pruning;
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::service::Service;
-use crate::store::{ChangedRows, LogPosition, Store};
+use crate::store::{ChangedRows, LogPosition, LogRead, Store};
 
 /// How long a cached row is believed without being read again. Changes are noticed long before; this is a second line.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -27,10 +27,13 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Begins at the current position: nothing that was read earlier is cached.
-    pub async fn begin(store: &Store, now: Timestamp) -> Result<Self, Error> {
-        let read_at = Instant::now();
-        let mut read = store.read_changes(None).await?;
+    /// Begins at the position of this read: nothing that was read earlier is cached.
+    pub async fn begin(
+        store: &Store,
+        mut read: LogRead,
+        read_at: Instant,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         // A process may start while the database is read-only. Then the first round that can does it.
         if read.is_foreign && store.begin_change_log().await.is_ok() {
             read = store.read_changes(None).await?;
@@ -52,8 +55,10 @@ impl Follower {
 
     /// Reads the new changes and marks their rows in the cache.
     pub(super) async fn follow(&mut self, service: &Service) -> Result<(), Error> {
-        let read_at = Instant::now();
-        let stood_still = self.elapsed.advance(read_at, service.now());
+        service.note_thaw();
+        let moment = service.moment();
+        let read_at = moment.instant;
+        let stood_still = self.elapsed.advance(read_at, moment.time);
         if !stood_still.is_zero() {
             service.changes_unread_for(stood_still);
         }
@@ -89,7 +94,7 @@ impl Follower {
             MAX_AGE
         };
         service.expire_cached(self.elapsed_there.total, max_age);
-        service.changes_read_until(read_at);
+        service.changes_read_until(moment);
         if position.source != self.position.source {
             // Transaction ids of another server mean nothing on this one, and its tables may be others.
             self.pruning = Pruning::default();

@@ -1,0 +1,77 @@
+//! Rows of keys that were used recently, loaded before anybody presents the keys. A row proves nothing: only a presented
+//! key that its digest matches is authenticated by it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::cache::{Row, Sequence};
+use crate::store::Candidate;
+
+/// A row, as it was at one position in the sequence of changes.
+#[derive(Debug)]
+pub struct PreloadedKey {
+    pub candidate: Candidate,
+    pub row: Arc<Row>,
+    pub read_at: Sequence,
+}
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+/// What a row takes up beside its texts and lists.
+const ORDINARY: usize = 1_024;
+
+impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
+    fn weight(&self, _: &Box<str>, key: &Arc<PreloadedKey>) -> u64 {
+        let places = key.candidate.policy.bytes().div_ceil(ORDINARY).max(1);
+        u64::try_from(places).unwrap_or(u64::MAX)
+    }
+}
+
+/// The rows by the lookups of their keys. There is nothing as long as nothing was loaded.
+#[derive(Debug, Default)]
+pub struct PreloadedKeys {
+    rows: Mutex<Option<Arc<Cache<Box<str>, Arc<PreloadedKey>, ByBytes>>>>,
+}
+
+impl PreloadedKeys {
+    /// Makes room for this many ordinary rows, or fewer large ones. What was loaded before is dropped.
+    pub fn begin(&self, capacity: usize) {
+        let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
+        let rows = Cache::with_weighter(capacity, weight, ByBytes);
+        *self.rows.lock() = Some(Arc::new(rows));
+    }
+
+    pub fn insert(&self, lookup: Box<str>, key: PreloadedKey) {
+        if let Some(rows) = self.rows() {
+            rows.insert(lookup, Arc::new(key));
+        }
+    }
+
+    /// The row of a key, if it was loaded.
+    pub fn find(&self, lookup: &str) -> Option<Arc<PreloadedKey>> {
+        self.rows()?.get(lookup)
+    }
+
+    /// Drops a row that is in the cache of authenticated keys now, or has changed.
+    pub fn remove(&self, lookup: &str) {
+        if let Some(rows) = self.rows() {
+            rows.remove(lookup);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows().map_or(0, |rows| rows.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn rows(&self) -> Option<Arc<Cache<Box<str>, Arc<PreloadedKey>, ByBytes>>> {
+        self.rows.lock().clone()
+    }
+}

@@ -1,0 +1,198 @@
+//! The rows of presented keys.
+
+use super::connection::Session;
+use super::connection::error::StoreError;
+use crate::error::Error;
+use crate::model::{
+    AllowList, CredentialDigest, FleetTotal, KeyPolicy, Metadata, StoredHash, Timestamp,
+};
+
+/// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub policy: KeyPolicy,
+    pub stored: StoredKey,
+    /// The cold digest of the current key, if one was stored.
+    pub cold_digest: Option<Vec<u8>>,
+    /// What all processes have used of its limit, if any of it is not available again yet.
+    pub fleet: Option<FleetTotal>,
+    /// Nanoseconds since the row was changed, as far as its writer said so.
+    pub changed_ago_ns: i64,
+}
+
+/// What the row of a presented key is found by.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) lookup: Box<str>,
+    /// The digest of a key whose row may hold plaintext.
+    pub(super) digest: Option<CredentialDigest>,
+}
+
+impl Wanted {
+    /// The row of an issued key, which never holds plaintext.
+    pub(super) fn issued(lookup: &str) -> Self {
+        Self {
+            lookup: lookup.into(),
+            digest: None,
+        }
+    }
+}
+
+/// The stored form of a key.
+#[derive(Debug, Clone)]
+pub enum StoredKey {
+    Hash(StoredHash),
+    /// The digest of the plaintext that a legacy row holds. The plaintext itself does not leave the database.
+    Plaintext(CredentialDigest),
+}
+
+struct CandidateRow {
+    is_found: bool,
+    id: String,
+    name: String,
+    client_id: String,
+    is_active: bool,
+    expires_at: Option<Timestamp>,
+    allowed_ips: Vec<String>,
+    rate_limit: Option<i32>,
+    rate_limit_window_seconds: Option<i32>,
+    reset_generation: i32,
+    scopes: Vec<String>,
+    metadata: Option<Metadata>,
+    suspended_until: Option<Timestamp>,
+    grace_ends_at: Option<Timestamp>,
+    plaintext_digest: Option<Vec<u8>>,
+    hash: String,
+    cold_digest: Option<Vec<u8>>,
+    changed_ago_ns: i64,
+    fleet_generation: i32,
+    fleet_total: i64,
+    fleet_debt_ns: i64,
+    fleet_interval_ns: i64,
+}
+
+/// The rows of presented keys, in the order of the lookups.
+///
+/// What other processes have used of a limit is read along with it, so that a process begins where they are.
+///
+/// Where there is no row, the server returns a dummy row of the same size, which is read like any other, so that timing
+/// does not reveal which lookups exist.
+pub(super) async fn find_candidates(
+    session: &mut Session,
+    wanted: &[&Wanted],
+) -> Result<Vec<Result<Option<Candidate>, Error>>, StoreError> {
+    let lookups: Vec<String> = wanted
+        .iter()
+        .map(|wanted| wanted.lookup.to_string())
+        .collect();
+    let digests: Vec<Option<Vec<u8>>> = wanted
+        .iter()
+        .map(|wanted| wanted.digest.map(|digest| digest.bytes().to_vec()))
+        .collect();
+    let rows = sqlx::query_as!(
+        CandidateRow,
+        r#"
+        SELECT
+          "id" IS NOT NULL AS "is_found!",
+          coalesce("id", '00000000-0000-4000-8000-000000000000') AS "id!",
+          coalesce("name", '') AS "name!",
+          coalesce("clientId", '') AS "client_id!",
+          coalesce("isActive", false) AS "is_active!",
+          "expiresAt" AS "expires_at: Timestamp",
+          array_replace(coalesce("allowedIps", '{}'), NULL, '') AS "allowed_ips!",
+          "rateLimit" AS "rate_limit",
+          "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
+          coalesce("limiterEpoch", 0) AS "reset_generation!",
+          coalesce("scopes", '{}') AS "scopes!",
+          "metadata" AS "metadata: Metadata",
+          "suspendedUntil" AS "suspended_until: Timestamp",
+          CASE WHEN found."lookup" = wanted.lookup OR found."lookup" IS NULL THEN NULL
+            ELSE coalesce("previousKeyExpiresAt", '-infinity') END
+            AS "grace_ends_at: Timestamp",
+          CASE WHEN "id" IS NOT NULL AND found."lookup" IS NULL
+            THEN sophra_api_keys.plaintext_digest("key") END
+            AS "plaintext_digest",
+          CASE WHEN "id" IS NULL THEN repeat('0', 96) WHEN found."lookup" = wanted.lookup THEN "key"
+            ELSE coalesce("previousKey", '') END AS "hash!",
+          CASE WHEN found."lookup" = wanted.lookup THEN "coldDigest" END AS "cold_digest",
+          sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
+          coalesce(fleet.epoch, 0) AS "fleet_generation!",
+          coalesce(fleet.spent, 0) AS "fleet_total!",
+          coalesce(sophra_api_keys.nanoseconds_until(fleet.full_at), 0) AS "fleet_debt_ns!",
+          coalesce(fleet.interval_ns, 1) AS "fleet_interval_ns!"
+        FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS wanted (lookup, digest, position)
+        LEFT JOIN LATERAL (
+          SELECT * FROM "ApiKey" AS key
+          WHERE key."lookup" = wanted.lookup
+            OR key."previousLookup" = wanted.lookup
+            OR (key."lookup" IS NULL AND sophra_api_keys.plaintext_digest(key."key") = wanted.digest)
+          -- A replaced key must not hide another row that holds the same key.
+          ORDER BY CASE WHEN key."lookup" = wanted.lookup THEN 0 WHEN key."lookup" IS NULL THEN 1 ELSE 2 END
+          LIMIT 1
+        ) AS found ON true
+        -- With a limit, the whole table is never read for a few rows of it.
+        LEFT JOIN LATERAL (
+          SELECT * FROM sophra_api_keys.spent
+          WHERE key_id = coalesce("id", '00000000-0000-4000-8000-000000000000')
+          LIMIT 1
+        ) AS fleet ON true
+        ORDER BY wanted.position
+        "#,
+        &lookups,
+        &digests as _,
+    )
+    .fetch_all(session)
+    .await?;
+    if rows.len() != wanted.len() {
+        return Err(StoreError::Unexpected("another number of rows than keys"));
+    }
+    let found = |row: CandidateRow| {
+        let is_found = row.is_found;
+        let candidate = Candidate::try_from(row)?;
+        Ok(is_found.then_some(candidate))
+    };
+    Ok(rows.into_iter().map(found).collect())
+}
+
+impl TryFrom<CandidateRow> for Candidate {
+    type Error = Error;
+
+    fn try_from(row: CandidateRow) -> Result<Self, Error> {
+        let stored = match row.plaintext_digest {
+            None => StoredKey::Hash(StoredHash::new(row.hash)),
+            Some(digest) => StoredKey::Plaintext(CredentialDigest::from_bytes(
+                digest
+                    .try_into()
+                    .map_err(|_| Error::internal("A stored digest has the wrong length"))?,
+            )),
+        };
+        let fleet = (row.fleet_debt_ns > 0).then(|| FleetTotal {
+            key_id: row.id.clone(),
+            generation: row.fleet_generation,
+            total: row.fleet_total,
+            debt_ns: row.fleet_debt_ns,
+            interval_ns: row.fleet_interval_ns,
+        });
+        Ok(Self {
+            policy: KeyPolicy {
+                key_id: row.id.into(),
+                name: row.name.into(),
+                client_id: row.client_id.into(),
+                is_active: row.is_active,
+                expires_at: row.expires_at,
+                suspended_until: row.suspended_until,
+                grace_ends_at: row.grace_ends_at,
+                allow_list: AllowList::parse(&row.allowed_ips),
+                scopes: row.scopes.into_iter().map(String::into_boxed_str).collect(),
+                metadata: row.metadata.map(Box::new),
+                rate_limit: row.rate_limit,
+                rate_limit_window_seconds: row.rate_limit_window_seconds,
+                reset_generation: row.reset_generation,
+            },
+            stored,
+            cold_digest: row.cold_digest,
+            fleet,
+            changed_ago_ns: row.changed_ago_ns,
+        })
+    }
+}

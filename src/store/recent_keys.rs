@@ -1,0 +1,69 @@
+//! The keys that were used most recently.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use super::candidate::{Candidate, Wanted, find_candidates};
+use super::connection::Share;
+use super::handle::Store;
+use crate::error::Error;
+
+/// Long, because ordering by the last use reads the whole table.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+impl Store {
+    /// The lookups of the keys that were used most recently, the latest first. Only those with a digest, since only their
+    /// rows can be of use before anybody presents the key.
+    pub async fn recently_used(&self, limit: usize) -> Result<Vec<String>, Error> {
+        let patient = Self {
+            deadline: DEADLINE,
+            ..self.clone()
+        };
+        let begin = match &self.pooled {
+            Some(begin) => begin.as_str(),
+            None => "BEGIN",
+        };
+        let begin = format!(
+            "{begin}; SET LOCAL statement_timeout = {}",
+            DEADLINE.as_millis()
+        );
+        let begin = AssertSqlSafe(begin).into_sql_str();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        patient
+            .retryable_when_admitted(Share::Manage, "recently_used", || async {
+                let mut db = patient.begin_with(begin.clone()).await?;
+                let lookups = sqlx::query_scalar!(
+                    r#"
+                    SELECT "lookup" AS "lookup!" FROM "ApiKey"
+                    WHERE "lookup" IS NOT NULL AND "coldDigest" IS NOT NULL AND "lastUsedAt" IS NOT NULL
+                    ORDER BY "lastUsedAt" DESC
+                    LIMIT $1
+                    "#,
+                    limit,
+                )
+                .fetch_all(&mut db)
+                .await?;
+                db.commit().await?;
+                Ok(lookups)
+            })
+            .await
+    }
+
+    /// The rows with these lookups, in the same order. A row that cannot be read counts as none.
+    pub async fn find_rows(&self, lookups: &[String]) -> Result<Vec<Option<Candidate>>, Error> {
+        self.retryable_when_admitted(Share::Manage, "find_rows", || async {
+            let wanted: Vec<Wanted> = lookups
+                .iter()
+                .map(|lookup| Wanted::issued(lookup))
+                .collect();
+            let wanted: Vec<&Wanted> = wanted.iter().collect();
+            let found = find_candidates(&mut self.db().await?, &wanted).await?;
+            Ok(found
+                .into_iter()
+                .map(|found| found.ok().flatten())
+                .collect())
+        })
+        .await
+    }
+}

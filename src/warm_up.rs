@@ -1,0 +1,67 @@
+//! Loads what was busy before the process started, so that the first verify of such a key needs no statement.
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::input::{Fields, Value, rules};
+use crate::preloaded_keys::PreloadedKey;
+use crate::service::Service;
+
+/// Rows per statement, so that none takes long.
+const PART: usize = 500;
+
+/// The most keys that a call may ask for.
+const KEYS_MAX: i32 = 10_000_000;
+
+const NO_PEPPER: &str = "warmUp() has loaded nothing, because the first verify of a key takes a hash here: set \
+     API_KEYS_SIGNING_KEYS, or a JWT_SECRET of at least 32 bytes";
+
+/// The options of `warmUp()`.
+#[derive(Debug)]
+pub struct WarmUpRequest {
+    keys: Option<usize>,
+}
+
+impl WarmUpRequest {
+    pub fn read(options: Value) -> Result<Self, Error> {
+        let mut fields = Fields::of_optional(options);
+        let keys = fields.optional("keys", rules::integer(0..=KEYS_MAX));
+        let keys = keys.and_then(|keys| usize::try_from(keys).ok());
+        fields.finish(Some(Self { keys }))
+    }
+}
+
+/// Loads the rows of the keys that were used most recently: by default as many as the cache holds, and never more. Returns
+/// how many were loaded. Only rows are loaded whose digest can tell a presented key from a wrong one.
+pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize, Error> {
+    if service.cold_digests.is_none() {
+        service.emit(&Event::ConfigurationWarning {
+            message: NO_PEPPER.to_owned(),
+        });
+        return Ok(0);
+    }
+    let capacity = service.config.cache_capacity;
+    let keys = request.keys.unwrap_or(capacity).min(capacity);
+    service.preloaded_keys.begin(capacity);
+    let lookups = service.store.recently_used(keys).await?;
+    for part in lookups.chunks(PART) {
+        let read_at = service.cache.sequence();
+        let found = service.store.find_rows(part).await?;
+        for (lookup, candidate) in part.iter().zip(found) {
+            let Some(candidate) = candidate.filter(|candidate| candidate.cold_digest.is_some())
+            else {
+                continue;
+            };
+            // A row that has changed meanwhile is read when it is needed.
+            let Some(row) = service.cache.row(&candidate.policy.key_id, read_at) else {
+                continue;
+            };
+            let key = PreloadedKey {
+                candidate,
+                row,
+                read_at,
+            };
+            service.preloaded_keys.insert(lookup.as_str().into(), key);
+        }
+    }
+    Ok(service.preloaded_keys.len())
+}
