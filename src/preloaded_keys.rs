@@ -31,10 +31,12 @@ impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
     }
 }
 
+type Rows = Cache<Box<str>, Arc<PreloadedKey>, ByBytes>;
+
 /// The rows by the lookups of their keys. There is nothing as long as nothing was loaded.
 #[derive(Debug, Default)]
 pub struct PreloadedKeys {
-    rows: Mutex<Option<Arc<Cache<Box<str>, Arc<PreloadedKey>, ByBytes>>>>,
+    rows: Mutex<Option<Arc<Rows>>>,
 }
 
 impl PreloadedKeys {
@@ -71,7 +73,7 @@ impl PreloadedKeys {
         self.len() == 0
     }
 
-    fn rows(&self) -> Option<Arc<Cache<Box<str>, Arc<PreloadedKey>, ByBytes>>> {
+    fn rows(&self) -> Option<Arc<Rows>> {
         self.rows.lock().clone()
     }
 }
