@@ -143,7 +143,7 @@ describe('keys that were used before a restart', () => {
       'IP_NOT_ALLOWED',
     ],
     ['deleted', `DELETE FROM "ApiKey"`, 'INVALID_KEY'],
-    ['replaced', `UPDATE "ApiKey" SET "key" = '$argon2id$none'`, 'INVALID_KEY'],
+    ['replaced', `UPDATE "ApiKey" SET "key" = '$argon2id$' || "id"`, 'INVALID_KEY'],
   ]
   test.each(changes)('answer by their new state, if they were %s', async (_, change, code) => {
     const [before, after, other] = await usedKeys(3)
