@@ -7,6 +7,9 @@
  *   accepts   whether a result is as expected; the first unexpected one ends the run
  *   sync      true if `call` returns a value rather than a promise
  *   calls     the calls per sample; by default as many as take SAMPLE_SECONDS
+ *   prepare   is called before each sample, and not timed
+ *   check     is called after each sample, and not timed; what it throws ends the run
+ *   seconds   instead of `call`: makes one call, and returns the seconds that it took as measured where it was made
  *   together  true if the row is also measured with many calls at a time
  *   load      instead of `call`: options of autocannon, which sends requests to a server in this process
  * It also exports `close()` if it has something to clean up.
@@ -38,6 +41,13 @@ async function end() {
 /** Seconds per call; for a server, the CPU time that it has used, in seconds. */
 async function sample(row, concurrency) {
   if (row.load) return cpuSeconds()
+  await row.prepare?.()
+  const seconds = row.seconds ? await row.seconds() : await secondsPerCall(row, concurrency)
+  await row.check?.()
+  return seconds
+}
+
+async function secondsPerCall(row, concurrency) {
   const time = timing(row, concurrency)
   const calls = row.calls ?? ((row.fitting ??= {})[concurrency] ??= await fittingCalls(time))
   return (await time(calls)) / calls

@@ -1,8 +1,12 @@
 /** The keys of the addon, and the contexts that they are verified with. */
 import addon from '../index.js'
+import native from '../native.js'
 
 /** The number of keys that take turns, as in a service with many clients, so that no row profits from a single hot key. */
 export const KEYS = 1024
+
+/** The calls at a time, where many are made at once. */
+export const TOGETHER = 64
 
 /** Keys with every kind of check: a limit that is never reached, an allow-list and scopes. */
 export const GUARDED = {
@@ -15,6 +19,9 @@ export const SCOPES = ['documents:read']
 
 /** Cheap hashing to make keys quickly: a warm verify never hashes. */
 export const FAST_HASH = { argon2MemoryKib: 8, argon2Iterations: 1 }
+
+/** With this secret, the rows of keys have digests by default. */
+export const JWT_SECRET = 'the secret of the benchmark, of 32 bytes or more'
 
 /** Issues keys with these options, then restarts the addon, so that none of them is cached. */
 export async function issueKeys(options, count, fields) {
@@ -34,6 +41,9 @@ export async function warmUp(keys, context) {
     if (!valid) throw new Error(`A new key was refused: ${code}`)
   })
 }
+
+/** The hashes computed since the addon was started. */
+export const hashes = () => JSON.parse(native.stats()).hashes
 
 /** Restarts the addon, which empties its cache. */
 export async function restart(options) {

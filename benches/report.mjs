@@ -32,6 +32,48 @@ export function throughputTable(rows, samples, concurrency) {
   return table(head, lines)
 }
 
+/** The first row is one round trip. */
+export function lineTable(rows, samples) {
+  const lines = rows.map((row) => {
+    const own = samples.get(row)
+    const middle = `${duration(quantile(own, 0.25))} – ${duration(quantile(own, 0.75))}`
+    return ['(j)', row.title, duration(median(own)), middle, digits(ratioOf(row, rows[0], samples))]
+  })
+  return table(['', 'Over a line of 10 ms', 'Median', 'Middle half', 'Round trips'], lines)
+}
+
+const ratioOf = (row, base, samples) =>
+  median(paired(samples.get(row), samples.get(base), (time, baseTime) => time / baseTime))
+
+/** What the rows are to reach beside each other, and what they have reached: for those who work on the package. */
+export const aims = {
+  cold: (rows, samples) => [
+    ...compared(rows, samples, 'cold', 'select', 'a cold verify ÷ one SELECT', 'at most 2'),
+    ...compared(rows, samples, 'cold', 'prepared', 'a cold verify ÷ one prepared SELECT'),
+    ...compared(rows, samples, 'cold', 'peer', 'a cold verify ÷ better-auth', 'at most 0.125'),
+  ],
+  coldTogether: (rows, samples) => [
+    ...compared(rows, samples, 'select', 'cold', 'cold verifies/s ÷ SELECTs/s', 'at least 1.5'),
+    ...compared(rows, samples, 'prepared', 'cold', 'cold verifies/s ÷ prepared SELECTs/s'),
+  ],
+  line: (rows, samples) =>
+    [
+      ['cold verify', 'at most 1.2'],
+      ['first verify', 'at most 10'],
+      ['first creation', 'at most 2'],
+      ['creation', 'at most 2'],
+    ].map(([role, aim]) => {
+      const row = rows.find((row) => row.role === role)
+      return `Aim: ${role} ÷ SELECT 1 over the line: ${digits(ratioOf(row, rows[0], samples))} (${aim})`
+    }),
+}
+
+function compared(rows, samples, role, baseRole, what, aim) {
+  const [row, base] = [role, baseRole].map((name) => rows.find((row) => row.role === name))
+  if (!row || !base) return []
+  return [`Aim: ${what}: ${digits(ratioOf(row, base, samples))}${aim ? ` (${aim})` : ''}`]
+}
+
 /** Rows come in pairs: a route, and the same route with the check. */
 export function httpTable(rows, samples) {
   const lines = []

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { Failure, main, run, step } from '../scripts/processes.mjs'
 import { prepare, root } from '../scripts/project.mjs'
 import { interleave } from './measure.mjs'
-import { directTable, httpTable, throughputTable } from './report.mjs'
+import { aims, directTable, httpTable, lineTable, throughputTable } from './report.mjs'
 
 const SUBJECTS = [
   ['a', 'constant.mjs'],
@@ -24,8 +24,11 @@ const SUBJECTS = [
   ['g', 'update-returning.mjs'],
   ['h', 'http-node.mjs'],
   ['h', 'http-next.mjs'],
+  ['i', 'pg-select.mjs'],
+  ['j', 'line.mjs'],
 ]
-const TOGETHER = 64
+/** The rows that are measured after all others, each group by itself. */
+const APART = ['h', 'j']
 
 main(async (defer) => {
   const { rounds, letters, asIs } = options()
@@ -36,6 +39,7 @@ main(async (defer) => {
   const { machine } = await import('./machine.mjs')
   const { openSubjects } = await import('./subject.mjs')
   const { requests } = await import('./load.mjs')
+  const { TOGETHER } = await import('./keys.mjs')
 
   // The alternatives write to disk at each verify, so this Postgres is durable, as it is by default.
   const postgres = await step('Starting Postgres', () => startPostgres({ durable: true }))
@@ -43,30 +47,43 @@ main(async (defer) => {
   const subjects = SUBJECTS.filter(([letter]) => letters.includes(letter))
   const report = [await machine(postgres.url, rounds)]
 
-  const direct = await openSubjects(
-    subjects.filter(([letter]) => letter !== 'h'),
-    { postgres, rounds },
-  )
+  const open = (wanted) =>
+    openSubjects(
+      subjects.filter(([letter]) => wanted(letter)),
+      { postgres, rounds },
+    )
+
+  const direct = await open((letter) => !APART.includes(letter))
   const rows = direct.rows
   const together = rows.filter((row) => row.together)
+  const reached = []
   if (rows.length > 0) {
     const samples = await step(`Timing ${rows.length} rows in ${rounds} rounds`, () =>
       interleave(rounds, rows, (row) => row.sample()),
     )
     report.push(directTable(rows, samples))
+    reached.push(...aims.cold(rows, samples))
   }
   if (together.length > 0) {
     const samples = await step(`Timing ${TOGETHER} calls at a time`, () =>
       interleave(rounds, together, (row) => row.sample(TOGETHER)),
     )
     report.push(throughputTable(together, samples, TOGETHER))
+    reached.push(...aims.coldTogether(together, samples))
   }
   await direct.close()
 
-  const http = await openSubjects(
-    subjects.filter(([letter]) => letter === 'h'),
-    { postgres, rounds },
-  )
+  const line = await open((letter) => letter === 'j')
+  if (line.rows.length > 0) {
+    const samples = await step('Timing calls over a slow line', () =>
+      interleave(rounds, line.rows, (row) => row.sample()),
+    )
+    report.push(lineTable(line.rows, samples))
+    reached.push(...aims.line(line.rows, samples))
+  }
+  await line.close()
+
+  const http = await open((letter) => letter === 'h')
   if (http.rows.length > 0) {
     const samples = await step('Timing HTTP requests', () =>
       interleave(rounds, http.rows, requests),
@@ -75,6 +92,7 @@ main(async (defer) => {
   }
   await http.close()
   console.log(`\n${report.join('\n\n')}`)
+  if (reached.length > 0) console.log(`\n${reached.join('\n')}`)
 })
 
 function options() {

@@ -108,6 +108,12 @@ export const ELSEWHERE: Elsewhere[] = [
     begins: "'use server'",
     test: '__test__/package/consumers/create-next-app.test.ts',
   },
+  {
+    page: 'docs/deploy/serverless.md',
+    language: 'ts',
+    begins: "import { flush } from '@sophra/api-keys'\nimport { withApiKey }",
+    test: '__test__/package/consumers/next.test.ts',
+  },
 ]
 
 /** Blocks and commands that no test can try, and why. */

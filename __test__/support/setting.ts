@@ -35,9 +35,11 @@ export interface Cost {
   statements: string[]
 }
 
-/** The change log and its check, the flush of usage and of the audit log, what prunes, the search for hashes without a lookup, the listener, and the frames around a statement. */
-const BESIDE =
-  /sophra_api_keys\.(change_log|changes|usage_batches|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^(LISTEN|BEGIN|COMMIT|SET) ?/
+/** The change log and its check, the flush of usage and of the audit log, what prunes, the search for hashes without a lookup, and the listener. */
+export const BESIDE =
+  /sophra_api_keys\.(change_log|changes|usage_batches|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^LISTEN /
+/** The frame around a statement. */
+const FRAME = /^(BEGIN|COMMIT|SET) ?/
 
 /** The statement that looks presented keys up. */
 export const LOOKUP = /FROM unnest\(\$1::text\[\], \$2::bytea\[\]\) WITH ORDINALITY AS wanted/
@@ -105,7 +107,9 @@ function methods(setting: Setting, marker: Issued): Methods {
       return {
         hashes: after.hashes - before.hashes,
         selects: after.selects - before.selects,
-        statements: setting.tap.statements.slice(mark).filter((text) => !BESIDE.test(text)),
+        statements: setting.tap.statements
+          .slice(mark)
+          .filter((text) => !BESIDE.test(text) && !FRAME.test(text)),
       }
     },
     caughtUp: async () => {

@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
+import { turnsOf, type Turn } from './turns.js'
 import { frontend } from './wire.js'
 
 /** A TCP proxy in front of Postgres that sees every statement, and can be the network's fault. */
@@ -7,6 +8,10 @@ export interface Tap {
   url: string
   /** Every statement that was executed through it, in order. */
   statements: string[]
+  /** The turns of all clients, in the order in which they began. */
+  turns: Turn[]
+  /** The ports by which the server knows the connections that are open. */
+  ports(): number[]
   /** Refuses new connections and breaks the standing ones. */
   cut(): void
   /** Lets new connections through again. */
@@ -32,10 +37,14 @@ interface Connection {
   executed: Set<string>
 }
 
-export async function startTap(databaseUrl: string): Promise<Tap> {
+/** With `delayMs` everything takes so long, in each direction. */
+export async function startTap(databaseUrl: string, { delayMs = 0 } = {}): Promise<Tap> {
   const target = new URL(databaseUrl)
   const connections = new Set<Connection>()
   const statements: string[] = []
+  const turns: Turn[] = []
+  const later = (work: () => void): void => void (delayMs > 0 ? setTimeout(work, delayMs) : work())
+  let opened = 0
   let broken = false
   let frozen = false
   let trap: { statement: RegExp; sprung: (held: Held) => void } | undefined
@@ -45,8 +54,10 @@ export async function startTap(databaseUrl: string): Promise<Tap> {
     const upstream = connect(Number(target.port), target.hostname)
     const connection: Connection = { client, upstream, executed: new Set() }
     connections.add(connection)
+    const turn = turnsOf(opened++, turns)
     const read = frontend((statement) => {
       statements.push(statement)
+      turn.executes(statement)
       connection.executed.add(statement)
       if (!trap?.statement.test(statement)) return
       upstream.pause()
@@ -54,16 +65,23 @@ export async function startTap(databaseUrl: string): Promise<Tap> {
       trap = undefined
     })
     client.on('data', (chunk) => {
+      turn.sends()
       // First, so that an answer to be held cannot be faster.
       read(chunk)
-      upstream.write(chunk)
+      later(() => upstream.write(chunk))
     })
-    upstream.on('data', (chunk) => client.write(chunk))
+    upstream.on('data', (chunk) => {
+      later(() => {
+        turn.isAnswered()
+        client.write(chunk)
+      })
+    })
     for (const socket of [client, upstream]) {
       if (frozen) socket.pause()
       socket.setNoDelay(true)
       socket.on('error', () => {})
-      socket.on('close', () => destroy(connection))
+      // Not before what was sent last has got through.
+      socket.on('close', () => later(() => destroy(connection)))
     }
   })
   const destroy = (connection: Connection): void => {
@@ -89,6 +107,8 @@ export async function startTap(databaseUrl: string): Promise<Tap> {
   return {
     url: url.href,
     statements,
+    turns,
+    ports: () => [...connections].flatMap(({ upstream }) => upstream.localPort ?? []),
     cut,
     mend: () => {
       broken = false

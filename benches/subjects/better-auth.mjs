@@ -16,7 +16,12 @@ export async function open({ databaseUrl }) {
     delete: (key) => void entries.delete(key),
   }
   return [
-    await row('better-auth on Postgres, limit and permissions', pool, { storage: 'database' }),
+    {
+      ...(await row('better-auth on Postgres, limit and permissions', pool, {
+        storage: 'database',
+      })),
+      role: 'peer',
+    },
     await row(
       'better-auth in secondary storage in memory, limit and permissions',
       pool,

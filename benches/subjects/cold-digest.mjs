@@ -1,23 +1,39 @@
-/** (c) The first verify of a key in a process, if the row of the key holds a cold digest. */
-import { randomBytes } from 'node:crypto'
+/** (c) The first verify of a key in a process, by default: one SELECT, and a digest to compare with. */
 import addon from '../../index.js'
-import { FAST_HASH, issueKeys, restart, warmUp } from '../keys.mjs'
+import {
+  FAST_HASH,
+  JWT_SECRET,
+  KEYS,
+  TOGETHER,
+  hashes,
+  issueKeys,
+  restart,
+  warmUp,
+} from '../keys.mjs'
 
-const CALLS = 64
-
-export async function open({ databaseUrl, rounds }) {
-  const signingKeys = [randomBytes(32).toString('base64')]
-  const options = { databaseUrl, signingKeys, coldDigest: 'on', ...FAST_HASH }
-  // The first round warms up.
-  const keys = await issueKeys(options, CALLS * (rounds + 1))
-  await warmUp(keys)
-  await restart(options)
+export async function open({ databaseUrl }) {
+  const options = { databaseUrl, jwtSecret: JWT_SECRET, ...FAST_HASH }
+  const keys = await issueKeys(options, KEYS)
+  // They open the connections.
+  const others = await issueKeys(options, TOGETHER)
+  let before
   return [
     {
-      title: 'cold verify: SELECT and digest (`API_KEYS_COLD_DIGEST=on`)',
-      call: (turn) => addon.verifyApiKey(keys[turn]),
+      title: 'cold verify by default: SELECT and digest',
+      role: 'cold',
+      // Each sample takes every key once, in a process that has seen none of them.
+      calls: KEYS,
+      prepare: async () => {
+        await restart(options)
+        await warmUp(others)
+        before = hashes()
+      },
+      call: (turn) => addon.verifyApiKey(keys[turn % KEYS]),
       accepts: (answer) => answer.valid,
-      calls: CALLS,
+      check: () => {
+        if (hashes() !== before) throw new Error('A cold verify has computed a hash')
+      },
+      together: true,
     },
   ]
 }

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileOf } from '../../docs/markdown.js'
 import { serve, type Server } from '../../support/example-server.js'
 import { useConsumers, type Consumer } from '../support/consumer.js'
 import { build, configOf, serveStandalone } from '../support/next-app.js'
@@ -29,6 +30,12 @@ function write(app: Consumer, major: number): void {
   )
   app.write('app/page.js', 'export default () => <p>hello</p>')
   app.write('app/api/issue/route.js', ISSUE)
+  // Next.js 14 has no `after`.
+  if (major > 14)
+    app.write(
+      'app/api/hello/route.js',
+      fileOf('docs/deploy/serverless.md', 'app/api/hello/route.ts'),
+    )
 }
 
 const ISSUE = `
@@ -123,6 +130,22 @@ describe.each(VERSIONS)('Next.js $major', ({ major, nodes }) => {
       await build(app)
       server = await next('start')
       await expectService()
+    })
+
+    test.runIf(major > 14)('uses are stored after the response', async () => {
+      // Nothing else stores them in time.
+      server = await next('start', { API_KEYS_FLUSH_INTERVAL_MS: '3600000' })
+      const key = await issue()
+      const headers = { 'x-api-key': key }
+      expect(await ask('hello', { headers })).toEqual({ status: 200, body: { hello: 'acme' } })
+      await eventually(async () => {
+        const [row] = await database.sql(
+          `SELECT "usageCount"::int AS uses FROM "ApiKey" WHERE "lookup" = $1`,
+          [key.split('_')[2]],
+        )
+        expect(row).toEqual({ uses: 1 })
+      })
+      await server.stop()
     })
 
     test('by its standalone output', async () => {
