@@ -35,13 +35,12 @@ impl Service {
         self.admin_tokens.unread_for(time);
     }
 
-    /// Gives up the connections if this process was frozen: then nothing was read for longer than any round takes, and
-    /// the connections may be dead without anybody having said so.
+    /// Gives up the connections if this process was frozen: then the changes were last read longer ago than they are
+    /// believed, and the connections may be dead without anybody having said so.
     pub fn note_thaw(&self) {
-        /// Many rounds of the change log.
-        const FROZEN: Duration = Duration::from_secs(10);
-        if self.cache.stale_for(self.moment()) > FROZEN {
-            self.store.replace_connections_older_than(FROZEN);
+        if !self.cache.is_trusted(self.moment()) {
+            let staleness = self.config.staleness;
+            self.store.replace_connections_older_than(staleness);
         }
     }
 

@@ -99,11 +99,16 @@ pub(super) async fn find_candidates(
           coalesce("clientId", '') AS "client_id!",
           coalesce("isActive", false) AS "is_active!",
           "expiresAt" AS "expires_at: Timestamp",
-          array_replace(coalesce("allowedIps", '{}'), NULL, '') AS "allowed_ips!",
+          -- Other writers may put lists into lists, and nothing into a list.
+          CASE WHEN array_ndims("allowedIps") > 1
+            THEN ARRAY(SELECT coalesce(address, '') FROM unnest("allowedIps") AS address)
+            ELSE array_replace(coalesce("allowedIps", '{}'), NULL, '') END AS "allowed_ips!",
           "rateLimit" AS "rate_limit",
           "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
           coalesce("limiterEpoch", 0) AS "reset_generation!",
-          coalesce("scopes", '{}') AS "scopes!",
+          CASE WHEN array_ndims("scopes") > 1
+            THEN ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL)
+            ELSE array_remove(coalesce("scopes", '{}'), NULL) END AS "scopes!",
           "metadata" AS "metadata: Metadata",
           "suspendedUntil" AS "suspended_until: Timestamp",
           CASE WHEN found."lookup" = wanted.lookup OR found."lookup" IS NULL THEN NULL

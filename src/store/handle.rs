@@ -110,7 +110,7 @@ impl Store {
 
     /// Opens connections for the first changes, beside all else. Whether it succeeds shows when they are needed.
     pub fn connect_beside(&self) {
-        const COUNT: usize = 2;
+        const COUNT: usize = 3;
         for _ in 0..COUNT {
             let pool = Arc::clone(&self.pool);
             self.lookups.spawn(async move {
