@@ -8,6 +8,7 @@ mod configure;
 mod flush;
 mod keyring;
 mod migrate;
+mod peppers;
 mod report;
 mod runtime;
 mod start;

@@ -8,6 +8,7 @@ mod context;
 mod decide;
 mod fleet;
 mod memory;
+mod prove;
 mod rehash;
 mod row;
 mod suspension;

@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use super::clock::now;
 use super::keyring::keyring;
+use super::peppers::peppers;
 use super::report;
 use super::state::{Call, Running, environment, events, metrics, set_started, state};
+use crate::cold_digests::PepperWarning;
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
@@ -15,7 +17,6 @@ use crate::panic;
 use crate::service::Service;
 use crate::store::{Circuit, Store, migrate};
 use crate::tasks::{self, Follower, until_it_answers};
-use crate::token::ColdDigests;
 
 impl Call {
     /// The service. The first call starts it from the options and the environment. During an outage calls fail at once,
@@ -109,7 +110,7 @@ async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Serv
 }
 
 /// Migrates unless that is switched off, checks that the signing keys cover the API keys in use, and spawns the tasks.
-async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
+async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
     if config.migrate == Migrate::Auto {
         migrate(&config, report::waiting).await?;
     }
@@ -119,34 +120,35 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
         store.probe().await?;
     }
     let first = async {
-        let keyring = keyring(&store, config.signing_keys.take()).await?;
-        Ok::<_, Error>((keyring, Follower::begin(&store, now()).await?))
+        let keyring = keyring(&store, config.signing_keys.clone()).await?;
+        let peppers = peppers(&store, &config).await?;
+        let follower = Follower::begin(&store, now()).await?;
+        Ok::<_, Error>((keyring, peppers, follower))
     };
-    let (keyring, follower) = match first.await {
-        Ok(both) => both,
+    let (keyring, peppers, follower) = match first.await {
+        Ok(read) => read,
         Err(error) => return Err(store.with_missing_privileges(error).await),
-    };
-    let cold_digests = if config.cold_digest {
-        let kept = store.kept_signing_keys().await?;
-        Some(ColdDigests::new(&keyring, &kept)?)
-    } else {
-        None
     };
     let service = Arc::new(Service::assemble(
         config,
         store,
         keyring,
-        cold_digests,
+        peppers.peppers,
         Arc::clone(events()),
         Arc::clone(metrics()),
         now,
     )?);
-    warn_of_weak_settings(&service);
+    warn_of_weak_settings(&service, &peppers.warnings);
     tasks::spawn_all(&service, follower);
     Ok(service)
 }
 
-fn warn_of_weak_settings(service: &Service) {
+fn warn_of_weak_settings(service: &Service, peppers: &[PepperWarning]) {
+    for PepperWarning { message, remedy } in peppers {
+        service.emit(&Event::ConfigurationWarning {
+            message: format!("{message}: {remedy}"),
+        });
+    }
     let params = service.config.hash_params;
     if params.is_below_owasp() {
         service.emit(&Event::ConfigurationWarning {

@@ -15,7 +15,7 @@ use crate::model::{
 pub struct Candidate {
     pub policy: KeyPolicy,
     pub stored: StoredKey,
-    /// The cold digest of the current key, if one was stored.
+    /// The cold digest of the current or the previous key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
     /// What all processes have used of its limit, if any of it is not available again yet.
     pub fleet: Option<FleetTotal>,
@@ -98,7 +98,8 @@ impl Store {
                         AS "plaintext_digest",
                       CASE WHEN "id" IS NULL THEN repeat('0', 96) WHEN "lookup" = $1 THEN "key"
                         ELSE coalesce("previousKey", '') END AS "hash!",
-                      CASE WHEN "lookup" = $1 THEN "coldDigest" END AS "cold_digest",
+                      CASE WHEN "id" IS NULL THEN decode(repeat('00', 48), 'hex') WHEN "lookup" = $1 THEN "coldDigest"
+                        ELSE "previousColdDigest" END AS "cold_digest",
                       sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
                       coalesce(fleet.epoch, 0) AS "fleet_generation!",
                       coalesce(fleet.spent, 0) AS "fleet_total!",
@@ -129,19 +130,20 @@ impl Store {
         Ok(is_found.then_some(candidate))
     }
 
-    /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
-    /// changed since or another session has locked the row.
+    /// Replaces the hash of a key that has just been verified by one with the configured parameters, and its cold digest if
+    /// there is a new one, unless the key has changed since or another session has locked the row.
     pub async fn replace_hash(
         &self,
         id: &str,
         proved: &StoredHash,
         hash: &StoredHash,
+        digest: Option<&[u8]>,
     ) -> Result<(), Error> {
         self.retryable("replace_hash", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
-                UPDATE "ApiKey" SET "key" = $3
+                UPDATE "ApiKey" SET "key" = $3, "coldDigest" = coalesce($4, "coldDigest")
                 WHERE "id" = (
                   SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2 FOR UPDATE SKIP LOCKED
                 )
@@ -149,6 +151,7 @@ impl Store {
                 id,
                 proved.as_str(),
                 hash.as_str(),
+                digest,
             )
             .execute(&mut db)
             .await?;
@@ -157,21 +160,28 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, unless the key has changed since or another session has
-    /// locked the row.
+    /// Stores the cold digest of a key that has just been verified, or of the previous key of its row. Returns whether it
+    /// was stored: not if it is there already, the key has changed since, or another session has locked the row.
     pub async fn keep_cold_digest(
         &self,
         id: &str,
         proved: &StoredHash,
         digest: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.retryable("keep_cold_digest", || async {
             let mut db = self.db().await?;
-            sqlx::query!(
+            let done = sqlx::query!(
                 r#"
-                UPDATE "ApiKey" SET "coldDigest" = $3
+                UPDATE "ApiKey" SET
+                  "coldDigest" = CASE WHEN "key" = $2 THEN $3 ELSE "coldDigest" END,
+                  "previousColdDigest" = CASE WHEN "previousKey" = $2 THEN $3 ELSE "previousColdDigest" END
                 WHERE "id" = (
-                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2
+                  SELECT "id" FROM "ApiKey"
+                  WHERE "id" = $1
+                    AND (
+                      "key" = $2 AND "coldDigest" IS DISTINCT FROM $3
+                      OR "previousKey" = $2 AND "previousColdDigest" IS DISTINCT FROM $3
+                    )
                   FOR NO KEY UPDATE SKIP LOCKED
                 )
                 "#,
@@ -181,7 +191,8 @@ impl Store {
             )
             .execute(&mut db)
             .await?;
-            db.commit().await
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }
