@@ -36,6 +36,7 @@ export const LAYERS = [
       'audit',
       'cached_key',
       'cached_token',
+      'cold_digests',
       'legacy_keys',
       'issued_plaintexts',
       'preloaded_keys',

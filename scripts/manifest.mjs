@@ -53,7 +53,10 @@ async function columns(client) {
   return rows
 }
 
-/** Also the trigger of the change log itself, by which processes check that changes arrive. */
+/**
+ * Also the trigger of the change log itself, by which processes check that changes arrive, and the one that notes which
+ * signing keys were stored.
+ */
 async function triggers(client) {
   const { rows } = await client.query(
     `
@@ -61,7 +64,7 @@ async function triggers(client) {
     FROM unnest($1::text[]) WITH ORDINALITY AS tables (name, position)
     JOIN pg_trigger ON tgrelid = to_regclass(tables.name) AND NOT tgisinternal
     ORDER BY position, tgname`,
-    [['"ApiKey"', '"AdminToken"', 'sophra_api_keys.change_log']],
+    [['"ApiKey"', '"AdminToken"', 'sophra_api_keys.change_log', 'sophra_api_keys.signing_keys']],
   )
   return rows
 }

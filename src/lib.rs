@@ -46,6 +46,7 @@ pub mod store;
 pub mod audit;
 pub mod cached_key;
 pub mod cached_token;
+pub mod cold_digests;
 pub mod issued_plaintexts;
 pub mod legacy_keys;
 pub mod preloaded_keys;

@@ -15,6 +15,7 @@ use crate::background::Background;
 use crate::cache::CacheKey;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
+use crate::cold_digests::ColdDigests;
 use crate::config::Config;
 use crate::error::{Error, Origin};
 use crate::events::{Event, Events, InternalFault};
@@ -31,7 +32,7 @@ use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
-use crate::token::{ColdDigests, KeyFormat, Keyring, Tokens};
+use crate::token::{KeyFormat, Keyring, Peppers, Tokens};
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::unwritable_keys::{Unstored, UnwritableKeys};
@@ -49,7 +50,7 @@ pub struct Service {
     pub store: Store,
     pub tokens: Tokens,
     pub hasher: Hasher,
-    pub cold_digests: Option<ColdDigests>,
+    pub cold_digests: ColdDigests,
     pub cache: KeyCache,
     pub admin_tokens: TokenCache,
     pub flights: SingleFlight<CacheKey, Authentication>,
@@ -87,7 +88,7 @@ impl Service {
         config: Config,
         store: Store,
         keyring: Keyring,
-        cold_digests: Option<ColdDigests>,
+        peppers: Option<Peppers>,
         events: Arc<Events>,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -104,7 +105,7 @@ impl Service {
         let background = Background::default();
         Ok(Self {
             clock,
-            cold_digests,
+            cold_digests: ColdDigests::new(peppers),
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
             cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, moment),

@@ -8,12 +8,14 @@ mod cold_digest;
 mod format;
 mod inspect;
 mod keyring;
+mod pepper;
 mod shape;
 mod tokens;
 
-pub use cold_digest::ColdDigests;
+pub use cold_digest::DigestCheck;
 pub use format::{Environment, KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
 pub use inspect::{Inspection, KeyKind, TagCheck, inspect};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
+pub use pepper::Peppers;
 pub use shape::{MAX_LENGTH, MIN_LENGTH};
 pub use tokens::{Generated, ParsedKey, Tokens};

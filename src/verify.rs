@@ -8,6 +8,8 @@ mod context;
 mod decide;
 mod fleet;
 mod memory;
+mod preloaded;
+mod prove;
 mod rehash;
 mod row;
 mod suspension;

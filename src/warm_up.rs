@@ -5,6 +5,7 @@ use crate::events::Event;
 use crate::input::{Fields, Value, rules};
 use crate::preloaded_keys::PreloadedKey;
 use crate::service::Service;
+use crate::store::{Candidate, StoredKey};
 
 /// Rows per statement, so that none takes long.
 const PART: usize = 500;
@@ -33,7 +34,7 @@ impl WarmUpRequest {
 /// Loads the rows of the keys that were used most recently: by default as many as the cache holds, and never more. Returns
 /// how many were loaded. Only rows are loaded whose digest can tell a presented key from a wrong one.
 pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize, Error> {
-    if service.cold_digests.is_none() {
+    if !service.cold_digests.are_on() {
         service.emit(&Event::ConfigurationWarning {
             message: NO_PEPPER.to_owned(),
         });
@@ -47,7 +48,7 @@ pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize
         let read_at = service.cache.sequence();
         let found = service.store.find_rows(part).await?;
         for (lookup, candidate) in part.iter().zip(found) {
-            let Some(candidate) = candidate.filter(|candidate| candidate.cold_digest.is_some())
+            let Some(candidate) = candidate.filter(|candidate| can_decide(service, candidate))
             else {
                 continue;
             };
@@ -64,4 +65,12 @@ pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize
         }
     }
     Ok(service.preloaded_keys.len())
+}
+
+fn can_decide(service: &Service, candidate: &Candidate) -> bool {
+    let digest = candidate.cold_digest.as_deref();
+    match &candidate.stored {
+        StoredKey::Hash(hash) => service.cold_digests.can_decide(hash, digest),
+        StoredKey::Plaintext(_) => false,
+    }
 }

@@ -30,7 +30,10 @@ const kinds: [string, () => Promise<Row>][] = [
       const [issued] = await setting.warmKeys(1)
       const { id, key } = issued!
       const rotated = await updateApiKey({ id, regenerateKey: true, gracePeriodSeconds: 600 })
-      await setting.sql(`UPDATE "ApiKey" SET "coldDigest" = '\\x00' WHERE "id" = $1`, [id])
+      await setting.sql(
+        `UPDATE "ApiKey" SET "coldDigest" = '\\x00', "previousColdDigest" = '\\x01' WHERE "id" = $1`,
+        [id],
+      )
       return { id, keys: [key, rotated.key!] }
     },
   ],
@@ -69,7 +72,7 @@ const isAcceptedThere = (key: string): Promise<boolean> =>
 const credentialOf = async (id: string): Promise<Record<string, unknown>> => {
   const [row] = await setting.sql(
     `SELECT "key", "lookup", "start", "signingKey", "coldDigest", "previousKey", "previousLookup",
-       "previousSigningKey", "previousKeyExpiresAt" FROM "ApiKey" WHERE "id" = $1`,
+       "previousSigningKey", "previousColdDigest", "previousKeyExpiresAt" FROM "ApiKey" WHERE "id" = $1`,
     [id],
   )
   return row!
@@ -84,6 +87,7 @@ const plaintextAlone = (key: string): Record<string, unknown> => ({
   previousKey: null,
   previousLookup: null,
   previousSigningKey: null,
+  previousColdDigest: null,
   previousKeyExpiresAt: null,
 })
 

@@ -96,7 +96,39 @@ describe('an unhealthy environment', () => {
     await migrated()
     expect(await faults({ JWT_SECRET: 'short' })).toEqual({
       'jwt-secret': expect.objectContaining({ status: 'warning' }),
+      'cold-digest': expect.objectContaining({
+        status: 'warning',
+        message: expect.stringContaining('argon2id at its first verify'),
+        remedy: expect.stringMatching(/JWT_SECRET.*API_KEYS_SIGNING_KEYS/),
+      }),
     })
+    // A signing key will do, and so will switching digests off.
+    const API_KEYS_SIGNING_KEYS = Buffer.alloc(32, 1).toString('base64')
+    for (const bad of [
+      await faults({ JWT_SECRET: 'short', API_KEYS_SIGNING_KEYS }),
+      await faults({ JWT_SECRET: 'short', API_KEYS_COLD_DIGEST: 'off' }),
+    ]) {
+      expect(Object.keys(bad)).toEqual(['jwt-secret'])
+    }
+  })
+
+  test('has a first signing key that the database held', async () => {
+    await migrated()
+    await addon.createApiKey({ name: 'n', clientId: 'c' })
+    const [row] = await database.sql(
+      `SELECT encode(key, 'base64') AS key FROM sophra_api_keys.signing_keys`,
+    )
+    const old = row!.key as string
+    await database.sql(`UPDATE sophra_api_keys.signing_keys SET key = NULL`)
+    expect(await faults({ API_KEYS_SIGNING_KEYS: old })).toEqual({
+      'cold-digest': expect.objectContaining({
+        status: 'warning',
+        message: expect.stringMatching(/first signing key .*the database holds or held/),
+        remedy: expect.stringContaining('first in API_KEYS_SIGNING_KEYS'),
+      }),
+    })
+    const next = Buffer.alloc(32, 1).toString('base64')
+    expect(await faults({ API_KEYS_SIGNING_KEYS: `${next},${old}` })).toEqual({})
   })
 
   test.each([
@@ -198,6 +230,7 @@ describe('an unhealthy schema', () => {
     'start',
     'createdBy',
     'coldDigest',
+    'previousColdDigest',
     'signingKey',
     'limiterEpoch',
     'lookup',
@@ -252,6 +285,17 @@ describe('an unhealthy schema', () => {
       expect(bad.triggers!.message).toContain(`sophra_api_keys_${name}`)
     }
     await heal(bad.triggers!)
+    expect(await faults()).toEqual({})
+  })
+
+  test('lacks the trigger that notes signing keys', async () => {
+    await migrated()
+    await database.sql(`DROP TRIGGER sophra_api_keys_exposed ON sophra_api_keys.signing_keys`)
+    const bad = await faults()
+    expect(Object.keys(bad)).toEqual(['triggers'])
+    expect(bad.triggers!.message).toMatch(/sophra_api_keys_exposed .*: a signing key/)
+    expect((await addon.health()).problems).toEqual([])
+    await addon.migrate()
     expect(await faults()).toEqual({})
   })
 

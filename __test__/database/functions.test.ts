@@ -37,11 +37,13 @@ test('only functions that compute a value may be called by everyone', async () =
     { proname: 'nanoseconds_since', allowed: true, definer: false },
     { proname: 'nanoseconds_until', allowed: true, definer: false },
     { proname: 'note_change', allowed: false, definer: true },
+    { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'plaintext_digest', allowed: true, definer: false },
+    { proname: 'signing_key_fingerprint', allowed: true, definer: false },
   ])
 })
 
-test.each(['note_change()', `clear_columns('name')`])(
+test.each(['note_change()', 'note_signing_key()', `clear_columns('name')`])(
   'nobody attaches %s to a table of their own',
   async (trigger) => {
     await client.query(`CREATE TABLE public.other (id TEXT, name TEXT)`)

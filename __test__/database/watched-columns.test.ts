@@ -19,6 +19,7 @@ const IGNORED: Record<string, string[]> = {
     'signingKey',
     'previousSigningKey',
     'coldDigest',
+    'previousColdDigest',
   ],
   AdminToken: ['description', 'createdAt', 'updatedAt', 'lastUsedAt'],
 }

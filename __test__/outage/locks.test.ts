@@ -16,7 +16,6 @@ const setting = useSetting({
   flushIntervalMs: 50,
   jwtSecret: 'x'.repeat(32),
   signingKeys: [randomBytes(32).toString('base64')],
-  coldDigest: 'on',
 })
 
 let holder: Client | undefined

@@ -107,6 +107,7 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     [id(), [text]],
   ],
   'signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
+  'exposed_signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
   'idempotency_keys.key_id': (text) => [
     '(digest, input, key_id, used_at) VALUES ($1, $1, $2, now())',
     [randomBytes(32), text],

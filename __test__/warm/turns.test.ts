@@ -37,7 +37,6 @@ test('a verify that waits in vain while others are answered is overloaded, with 
   const busy = await startPeer({
     ...setting.options,
     databaseUrl: setting.database.url,
-    coldDigest: 'on',
     statementTimeoutMs: 400,
   })
   const codes = await busy.run(async ({ api }, keys) => {

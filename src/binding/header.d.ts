@@ -518,7 +518,7 @@ export interface Options {
    */
   environment?: 'live' | 'test' | null
   /**
-   * Base64 of at least 32 bytes each. New keys are signed with the first; all are accepted.
+   * Base64 of at least 32 bytes each. New keys are signed with the first; all are accepted. Cold digests are made under them.
    * @default one made at first use and kept in the database
    */
   signingKeys?: string[] | null
@@ -538,8 +538,9 @@ export interface Options {
    */
   hashPermits?: number | null
   /**
-   * `on`: the row of a verified key also stores a keyed digest, so that other processes need not hash. Needs `signingKeys`.
-   * @default 'off'
+   * `on`: the row of a key also stores a digest under a secret of the environment (`signingKeys`, else `jwtSecret`), so that
+   * a first verify need not hash. Without such a secret, or with `off`, no digest is stored or read.
+   * @default 'on'
    */
   coldDigest?: 'off' | 'on' | null
   /**

@@ -121,9 +121,13 @@ impl<V> Cache<V> {
 
     /// Whether the row has not changed since the entry was read.
     pub fn is_current(&self, entry: &Entry<V>) -> bool {
+        self.is_unchanged(&entry.row, entry.read_at)
+    }
+
+    /// Whether a row has not changed since it was read from `read_at` on.
+    pub fn is_unchanged(&self, row: &Row, read_at: Sequence) -> bool {
         let all = self.all_changed.load(Ordering::Acquire);
-        let Sequence(read_at) = entry.read_at;
-        entry.row.changed_at().max(all) <= read_at
+        row.changed_at().max(all) <= read_at.0
     }
 
     /// Whether changes were read recently enough for entries to be trusted.
@@ -146,10 +150,7 @@ impl<V> Cache<V> {
     /// The shared state of a row that was read from `read_at` on; `None` if the row has changed since.
     pub fn row(&self, key_id: &str, read_at: Sequence) -> Option<Arc<Row>> {
         let row = self.rows.get(key_id);
-        let changed = row
-            .changed_at()
-            .max(self.all_changed.load(Ordering::Acquire));
-        (changed <= read_at.0).then_some(row)
+        self.is_unchanged(&row, read_at).then_some(row)
     }
 
     /// Reads a row at one position in the sequence of changes: a row that changes while it is read is read again.

@@ -39,7 +39,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let hash_permits = reader
         .number("hashPermits", 1..=1_024)
         .map(|permits| permits as usize);
-    let cold_digest = cold_digest(&mut reader, signing_keys.is_some());
+    let cold_digest = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
     let cache_capacity = reader
         .number("cacheCapacity", 1..=10_000_000)
         .unwrap_or(defaults::CACHE_CAPACITY);
@@ -165,15 +165,6 @@ pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {
         reader.fail_option("signingKeys", "must each be base64 of at least 32 bytes");
     }
     keyring
-}
-
-/// The key of the digest is derived from the signing keys, and must not be stored beside the digest.
-fn cold_digest(reader: &mut OptionReader<'_>, signing_keys: bool) -> bool {
-    let on = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
-    if on && !signing_keys {
-        reader.fail_option("coldDigest", "requires signingKeys (API_KEYS_SIGNING_KEYS)");
-    }
-    on
 }
 
 fn hash_params(reader: &mut OptionReader<'_>) -> HashParams {

@@ -19,7 +19,7 @@ pub mod defaults {
     /// In KiB. With 5 iterations this is one of the settings in OWASP's Password Storage Cheat Sheet.
     pub const ARGON2_MEMORY_KIB: u32 = 7_168;
     pub const ARGON2_ITERATIONS: u32 = 5;
-    pub const COLD_DIGEST: &str = "off";
+    pub const COLD_DIGEST: &str = "on";
     pub const CACHE_CAPACITY: u32 = 100_000;
     pub const STALENESS_SECONDS: u32 = 60;
     pub const RATE_LIMIT_WINDOW_SECONDS: u32 = 60;
@@ -49,6 +49,7 @@ pub struct Config {
     pub signing_keys: Option<Keyring>,
     pub hash_params: HashParams,
     pub hash_permits: usize,
+    /// Whether cold digests are made and read, as far as there is a pepper.
     pub cold_digest: bool,
     pub cache_capacity: usize,
     pub staleness: Duration,

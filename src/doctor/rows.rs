@@ -1,10 +1,11 @@
-//! The findings on rows: signing keys, plaintext, lookups, limits, metadata, allow-lists.
+//! The findings on rows: signing keys, cold digests, plaintext, lookups, limits, metadata, allow-lists.
 
 use super::findings::{Findings, counted};
+use crate::cold_digests::{ChosenPeppers, PepperWarning, choose_peppers};
 use crate::config::Config;
 use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
 use crate::store::{PlaintextRows, Store, UnreadableRows};
-use crate::token::SigningKey;
+use crate::token::{Keyring, SigningKey};
 
 pub(super) async fn examine(
     findings: &mut Findings,
@@ -13,6 +14,7 @@ pub(super) async fn examine(
     now: Timestamp,
 ) {
     signing_keys(findings, store, config, now).await;
+    cold_digest(findings, store, config).await;
     plaintext(findings, store).await;
     counts(findings, store).await;
     metadata(findings, store).await;
@@ -74,13 +76,28 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
             ),
         );
     }
-    let signer = configured.map(|keyring| keyring.signer().fingerprint());
-    if config.cold_digest && signer.is_some_and(|signer| kept.iter().any(|kept| kept == signer)) {
-        findings.problem(
+}
+
+async fn cold_digest(findings: &mut Findings, store: &Store, config: &Config) {
+    if !config.cold_digest {
+        findings.ok("cold-digest", "Cold digests are switched off");
+        return;
+    }
+    let keyring = config.signing_keys.as_ref();
+    let fingerprints = keyring.map(Keyring::fingerprints).unwrap_or_default();
+    let exposed = store.exposed_signing_keys(&fingerprints).await;
+    let Some(exposed) = findings.answer("cold-digest", exposed) else {
+        return;
+    };
+    let ChosenPeppers { warnings, .. } = choose_peppers(config, &exposed);
+    if warnings.is_empty() {
+        findings.ok(
             "cold-digest",
-            "API_KEYS_COLD_DIGEST is on, but the first signing key is stored in the database too",
-            "Put a new signing key first in API_KEYS_SIGNING_KEYS, and keep the old one after it",
+            "Cold digests are made under a secret of the environment",
         );
+    }
+    for PepperWarning { message, remedy } in warnings {
+        findings.warning("cold-digest", message, remedy);
     }
 }
 

@@ -23,16 +23,30 @@ async fn triggers(findings: &mut Findings, store: &Store) {
         findings.ok("triggers", "All triggers exist and are always enabled");
         return;
     }
-    let described: Vec<_> = faults.iter().map(TriggerFault::description).collect();
+    let (hiding, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault.hides_changes());
+    trigger_problem(
+        findings,
+        &hiding,
+        "a key that another program disables or deletes may still be accepted",
+    );
+    trigger_problem(
+        findings,
+        &others,
+        "a signing key that was stored in the database may be used for cold digests",
+    );
+}
+
+fn trigger_problem(findings: &mut Findings, faults: &[&TriggerFault], consequence: &str) {
+    if faults.is_empty() {
+        return;
+    }
+    let described: Vec<_> = faults.iter().map(|fault| fault.description()).collect();
     findings.problem(
         "triggers",
-        format!(
-            "{}: a key that another program disables or deletes may still be accepted",
-            described.join(", ")
-        ),
+        format!("{}: {consequence}", described.join(", ")),
         format!("{MIGRATE}, with the role that owns the tables, or run the statements below"),
     );
-    let remedy: Vec<_> = faults.iter().flat_map(TriggerFault::remedy).collect();
+    let remedy: Vec<_> = faults.iter().flat_map(|fault| fault.remedy()).collect();
     findings.with_sql(&remedy);
 }
 

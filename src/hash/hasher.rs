@@ -114,8 +114,18 @@ impl Hasher {
             return Ok(Proof::Mismatch);
         }
         Ok(Proof::Match {
-            outdated: params.work() < self.params.work(),
+            outdated: self.is_weaker(params),
         })
+    }
+
+    /// Whether a stored hash has weaker parameters than the configured ones, as [`verify`](Self::verify) would say.
+    #[must_use]
+    pub fn is_outdated(&self, stored: &StoredHash) -> bool {
+        HashRecord::read(stored.as_str()).is_some_and(|record| self.is_weaker(record.params))
+    }
+
+    fn is_weaker(&self, params: HashParams) -> bool {
+        params.work() < self.params.work()
     }
 
     /// Takes as long as a [`verify`](Self::verify) of a hash with the configured parameters, and is rejected under the
@@ -125,6 +135,12 @@ impl Hasher {
     /// The errors of [`hash`](Self::hash).
     pub async fn dummy(&self, key: Plaintext) -> Result<(), Error> {
         self.verify(key, self.dummy_hash.clone()).await.map(drop)
+    }
+
+    /// The hash that unknown keys are compared with.
+    #[must_use]
+    pub fn dummy_hash(&self) -> &StoredHash {
+        &self.dummy_hash
     }
 
     /// Reserves a hash that will be needed soon. If it could not start in a reasonable time, this fails, and the caller

@@ -20,6 +20,7 @@ pub(super) async fn issue(
         .hash(generated.plaintext.clone(), random::bytes(rng))
         .await?;
     let credential = Credential {
+        cold_digest: service.cold_digests.digest(&generated.plaintext, &hash),
         hash,
         lookup: generated.lookup,
         start: generated.start,
@@ -41,6 +42,10 @@ pub(super) async fn replaced_plaintext(
     if is_stored_hash(key.expose()) {
         return Ok(None);
     }
-    let hash = service.hasher.hash(key, random::bytes(rng)).await?;
-    Ok(Some(ReplacedPlaintext { digest, hash }))
+    let hash = service.hasher.hash(key.clone(), random::bytes(rng)).await?;
+    Ok(Some(ReplacedPlaintext {
+        digest,
+        cold_digest: service.cold_digests.digest(&key, &hash),
+        hash,
+    }))
 }

@@ -35,7 +35,11 @@ async fn try_key(service: &Service, row: &PlaintextKey) -> Result<bool, Error> {
     let PlaintextKey { id, key, digest } = row;
     let salt = random::bytes(&mut random::generator()?);
     let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
-    let hashed = service.store.hash_plaintext_key(id, digest, &hash).await?;
+    let cold_digest = service.cold_digests.digest(key, &hash);
+    let hashed = service
+        .store
+        .hash_plaintext_key(id, digest, &hash, cold_digest.as_deref())
+        .await?;
     if hashed {
         update_cache(service, id, key, &hash);
     }

@@ -19,7 +19,9 @@ ALTER TABLE "ApiKey"
   -- Fingerprints of the signing keys that made the tags of the current and the previous key.
   ADD COLUMN IF NOT EXISTS "signingKey" TEXT,
   ADD COLUMN IF NOT EXISTS "previousSigningKey" TEXT,
-  ADD COLUMN IF NOT EXISTS "coldDigest" BYTEA;
+  -- Digests of the current and the previous key, under a secret that is not in the database. NULL: none was made.
+  ADD COLUMN IF NOT EXISTS "coldDigest" BYTEA,
+  ADD COLUMN IF NOT EXISTS "previousColdDigest" BYTEA;
 
 ALTER TABLE "AdminToken"
   ADD COLUMN IF NOT EXISTS "permissions" TEXT[],

@@ -10,6 +10,43 @@ CREATE TABLE sophra_api_keys.signing_keys (
 -- At most one signing key is generated, whichever process comes first.
 CREATE UNIQUE INDEX one_kept_signing_key ON sophra_api_keys.signing_keys ((true)) WHERE key IS NOT NULL;
 
+-- The fingerprint of a signing key, as every process computes it.
+CREATE FUNCTION sophra_api_keys.signing_key_fingerprint(key BYTEA) RETURNS TEXT
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+  SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(
+    pg_catalog.convert_to('sophra-api-keys/signing-key-fingerprint/v1', 'UTF8') || '\x00'::pg_catalog.bytea || key
+  ), 'hex'), 16)
+$$;
+
+-- Fingerprints of the signing keys that were ever stored in the table above. They are still in its backups, so no cold
+-- digest may be made under them, even after somebody has moved them to the environment.
+CREATE TABLE sophra_api_keys.exposed_signing_keys (
+  fingerprint TEXT PRIMARY KEY
+);
+
+CREATE FUNCTION sophra_api_keys.note_signing_key() RETURNS trigger
+LANGUAGE plpgsql
+-- A role that may write signing keys needs no right to write here.
+SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+  -- By its value, whatever the row calls it.
+  INSERT INTO sophra_api_keys.exposed_signing_keys (fingerprint)
+  VALUES (sophra_api_keys.signing_key_fingerprint(NEW.key))
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_signing_key() FROM PUBLIC;
+
+CREATE TRIGGER sophra_api_keys_exposed
+AFTER INSERT OR UPDATE ON sophra_api_keys.signing_keys
+FOR EACH ROW
+WHEN (NEW.key IS NOT NULL)
+EXECUTE FUNCTION sophra_api_keys.note_signing_key();
+ALTER TABLE sophra_api_keys.signing_keys ENABLE ALWAYS TRIGGER sophra_api_keys_exposed;
+
 -- This schema can be lost while the keys survive, for example when only the schema of the app is restored. The signing
 -- keys are then known to be missing, and a verify fails with an error instead of refusing every key.
 INSERT INTO sophra_api_keys.signing_keys (fingerprint)

@@ -25,7 +25,7 @@ FOR EACH ROW
 WHEN (NEW."key" NOT LIKE '$argon2id$%')
 EXECUTE FUNCTION sophra_api_keys.clear_columns(
   'lookup', 'start', 'signingKey', 'coldDigest',
-  'previousKey', 'previousLookup', 'previousSigningKey', 'previousKeyExpiresAt'
+  'previousKey', 'previousLookup', 'previousSigningKey', 'previousColdDigest', 'previousKeyExpiresAt'
 );
 
 CREATE TRIGGER sophra_api_keys_plaintext

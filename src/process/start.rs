@@ -8,6 +8,7 @@ use super::clock::now;
 use super::keyring::keyring;
 use super::report;
 use super::state::{Call, Running, environment, events, metrics, set_started, state};
+use crate::cold_digests::{PepperWarning, choose_peppers};
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
@@ -15,7 +16,7 @@ use crate::panic;
 use crate::service::Service;
 use crate::store::{Circuit, StartState, Store, migrate};
 use crate::tasks::{self, Follower, until_it_answers};
-use crate::token::{ColdDigests, Keyring};
+use crate::token::Keyring;
 
 impl Call {
     /// The service. The first call starts it from the options and the environment. During an outage calls fail at once,
@@ -111,7 +112,7 @@ async fn try_start(running: &Arc<Running>, options: &Options) -> Result<Arc<Serv
 
 /// Migrates where that is necessary and not switched off, checks that the signing keys cover the API keys in use, and
 /// spawns the tasks.
-async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
+async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Error> {
     let store = Store::open(&config, circuit);
     store.connect_beside();
     let read_at = Instant::now();
@@ -120,30 +121,26 @@ async fn start(mut config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>
         Err(error) => return Err(store.with_missing_privileges(error).await),
     };
     let first = async {
-        let keyring = keyring(&store, config.signing_keys.take(), state.signing_keys).await?;
+        let known = state.signing_keys;
+        let peppers = choose_peppers(&config, &known.exposed);
+        let keyring = keyring(&store, config.signing_keys.clone(), known).await?;
         let follower = Follower::begin(&store, state.log, read_at, now()).await?;
-        Ok::<_, Error>((keyring, follower))
+        Ok::<_, Error>((keyring, peppers, follower))
     };
-    let (keyring, follower) = match first.await {
-        Ok(both) => both,
+    let (keyring, peppers, follower) = match first.await {
+        Ok(read) => read,
         Err(error) => return Err(store.with_missing_privileges(error).await),
-    };
-    let cold_digests = if config.cold_digest {
-        let kept = store.kept_signing_keys().await?;
-        Some(ColdDigests::new(&keyring, &kept)?)
-    } else {
-        None
     };
     let service = Arc::new(Service::assemble(
         config,
         store,
         keyring,
-        cold_digests,
+        peppers.peppers,
         Arc::clone(events()),
         Arc::clone(metrics()),
         now,
     )?);
-    warn_of_weak_settings(&service);
+    warn_of_weak_settings(&service, &peppers.warnings);
     tasks::spawn_all(&service, follower);
     Ok(service)
 }
@@ -165,7 +162,12 @@ async fn look(config: &Config, store: &Store) -> Result<StartState, Error> {
     store.start_state(&held, now()).await
 }
 
-fn warn_of_weak_settings(service: &Service) {
+fn warn_of_weak_settings(service: &Service, peppers: &[PepperWarning]) {
+    for PepperWarning { message, remedy } in peppers {
+        service.emit(&Event::ConfigurationWarning {
+            message: format!("{message}: {remedy}"),
+        });
+    }
     let params = service.config.hash_params;
     if params.is_below_owasp() {
         service.emit(&Event::ConfigurationWarning {

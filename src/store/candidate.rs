@@ -12,7 +12,7 @@ use crate::model::{
 pub struct Candidate {
     pub policy: KeyPolicy,
     pub stored: StoredKey,
-    /// The cold digest of the current key, if one was stored.
+    /// The cold digest of the current or the previous key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
     /// What all processes have used of its limit, if any of it is not available again yet.
     pub fleet: Option<FleetTotal>,
@@ -119,7 +119,8 @@ pub(super) async fn find_candidates(
             AS "plaintext_digest",
           CASE WHEN "id" IS NULL THEN repeat('0', 96) WHEN found."lookup" = wanted.lookup THEN "key"
             ELSE coalesce("previousKey", '') END AS "hash!",
-          CASE WHEN found."lookup" = wanted.lookup THEN "coldDigest" END AS "cold_digest",
+          CASE WHEN "id" IS NULL THEN decode(repeat('00', 48), 'hex') WHEN found."lookup" = wanted.lookup THEN "coldDigest"
+            ELSE "previousColdDigest" END AS "cold_digest",
           sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
           coalesce(fleet.epoch, 0) AS "fleet_generation!",
           coalesce(fleet.spent, 0) AS "fleet_total!",

@@ -96,7 +96,7 @@ impl Store {
                 r#"
                 WITH claimed AS (
                   INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-                  SELECT $19::bytea, $20, $1 WHERE $19::bytea IS NOT NULL
+                  SELECT $20::bytea, $21, $1 WHERE $20::bytea IS NOT NULL
                   ON CONFLICT (digest) DO UPDATE
                   SET input = excluded.input, key_id = excluded.key_id, used_at = now()
                   WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -104,10 +104,12 @@ impl Store {
                 )
                 INSERT INTO "ApiKey" (
                 "#,
-                r#", "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy") SELECT "#,
                 r#"
-                , $1, $13, 0, $14, $15, $16, $17, $18
-                WHERE $19::bytea IS NULL OR EXISTS (SELECT FROM claimed)
+                , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
+                ) SELECT "#,
+                r#"
+                , $1, $13, 0, $14, $15, $16, $17, $18, $19
+                WHERE $20::bytea IS NULL OR EXISTS (SELECT FROM claimed)
                 ON CONFLICT ("id") DO NOTHING
                 "#,
                 key,
@@ -117,6 +119,7 @@ impl Store {
                 credential.start,
                 credential.signing_key,
                 key.created_by,
+                credential.cold_digest.as_deref(),
                 idempotency.map(|key| &key.digest[..]),
                 idempotency.map(|key| &key.input[..]),
             )
@@ -267,14 +270,15 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     write_settings!(
         r#"UPDATE "ApiKey" SET ("#,
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
-            "previousSigningKey") = ("#,
+            "previousSigningKey", "previousColdDigest") = ("#,
         r#",
             $13,
             "limiterEpoch" + $14::boolean::integer,
             $15,
             CASE WHEN $16 THEN NULL ELSE "previousKey" END,
             CASE WHEN $16 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $16 THEN NULL ELSE "previousSigningKey" END
+            CASE WHEN $16 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $16 THEN NULL ELSE "previousColdDigest" END
           )
         WHERE "id" = $1
         "#,

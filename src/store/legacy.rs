@@ -138,6 +138,7 @@ impl Store {
         id: &str,
         digest: &CredentialDigest,
         hash: &StoredHash,
+        cold_digest: Option<&[u8]>,
     ) -> Result<bool, Error> {
         self.retryable("hash_plaintext_key", || async {
             let mut db = self.db().await?;
@@ -151,13 +152,14 @@ impl Store {
                     AND NOT EXISTS (SELECT FROM "ApiKey" AS other WHERE other."lookup" = $4)
                   FOR UPDATE SKIP LOCKED
                 )
-                UPDATE "ApiKey" AS key SET "key" = $3, "lookup" = $4
+                UPDATE "ApiKey" AS key SET "key" = $3, "lookup" = $4, "coldDigest" = $5
                 FROM free WHERE key."id" = free."id"
                 "#,
                 id,
                 digest.bytes(),
                 hash.as_str(),
                 digest.lookup(),
+                cold_digest,
             )
             .execute(&mut db)
             .await?;

@@ -11,6 +11,8 @@ pub struct Credential {
     pub start: String,
     /// Fingerprint of the signing key that made the tag.
     pub signing_key: String,
+    /// `None` if this process makes none.
+    pub cold_digest: Option<Vec<u8>>,
 }
 
 /// A new key that replaces the current one, which stays valid until `grace_ends_at`.
@@ -26,6 +28,7 @@ pub struct Rotation {
 pub struct ReplacedPlaintext {
     pub digest: CredentialDigest,
     pub hash: StoredHash,
+    pub cold_digest: Option<Vec<u8>>,
 }
 
 /// Makes the current key the previous one if it has a grace period, and drops the one before in any case. Returns until
@@ -47,15 +50,17 @@ pub(super) async fn replace_credential(
           "previousKey" = CASE WHEN previous.lookup IS NOT NULL THEN previous.hash END,
           "previousLookup" = previous.lookup,
           "previousSigningKey" = CASE WHEN previous.lookup IS NOT NULL THEN "signingKey" END,
+          "previousColdDigest" = CASE WHEN previous.lookup IS NOT NULL THEN previous.digest END,
           "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
           "key" = $3,
           "lookup" = $4,
           "start" = $5,
           "signingKey" = $6,
-          "coldDigest" = NULL
+          "coldDigest" = $10
         FROM (
           SELECT
             CASE WHEN "lookup" IS NULL THEN $7 ELSE "key" END AS hash,
+            CASE WHEN "lookup" IS NULL THEN $11 ELSE "coldDigest" END AS digest,
             CASE
               WHEN $2::timestamp IS NULL THEN NULL
               WHEN "lookup" IS NOT NULL AND "key" LIKE '$argon2id$%' THEN "lookup"
@@ -75,6 +80,8 @@ pub(super) async fn replace_credential(
         replaced.map(|replaced| replaced.hash.as_str()),
         replaced.map(|replaced| replaced.digest.lookup()),
         replaced.map(|replaced| replaced.digest.bytes()),
+        credential.cold_digest.as_deref(),
+        replaced.and_then(|replaced| replaced.cold_digest.as_deref()),
     )
     .fetch_one(db)
     .await

@@ -50,6 +50,29 @@ impl Store {
         .await
     }
 
+    /// Those of the fingerprints whose signing keys the database holds, or ever held.
+    pub async fn exposed_signing_keys(
+        &self,
+        fingerprints: &[String],
+    ) -> Result<Vec<String>, Error> {
+        self.retryable("exposed_signing_keys", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT fingerprint AS "fingerprint!" FROM sophra_api_keys.exposed_signing_keys
+                WHERE fingerprint = ANY($1)
+                UNION
+                SELECT sophra_api_keys.signing_key_fingerprint(key) FROM sophra_api_keys.signing_keys
+                WHERE key IS NOT NULL AND sophra_api_keys.signing_key_fingerprint(key) = ANY($1)
+                "#,
+                fingerprints,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
     /// Records that the key with this fingerprint signs.
     pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
         self.retryable("remember_signing_key", || async {

@@ -24,6 +24,8 @@ pub struct KnownSigningKeys {
     pub kept: Option<Zeroizing<Vec<u8>>>,
     /// Fingerprints of all that have signed.
     pub fingerprints: Vec<String>,
+    /// Fingerprints of those of the process whose keys the database holds, or ever held.
+    pub exposed: Vec<String>,
     /// Fingerprints of those that usable API keys need, and that the process lacks.
     pub missing: Vec<String>,
 }
@@ -63,6 +65,12 @@ impl Store {
                   (SELECT key FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL) AS "kept",
                   ARRAY(SELECT fingerprint FROM sophra_api_keys.signing_keys) AS "fingerprints!",
                   ARRAY(
+                    SELECT fingerprint FROM sophra_api_keys.exposed_signing_keys WHERE fingerprint = ANY($5)
+                    UNION
+                    SELECT sophra_api_keys.signing_key_fingerprint(key) FROM sophra_api_keys.signing_keys
+                    WHERE key IS NOT NULL AND sophra_api_keys.signing_key_fingerprint(key) = ANY($5)
+                  ) AS "exposed!",
+                  ARRAY(
                     SELECT fingerprint
                     FROM sophra_api_keys.signing_keys AS signing
                     WHERE fingerprint <> ALL($5)
@@ -101,6 +109,7 @@ impl Store {
                 signing_keys: KnownSigningKeys {
                     kept: row.kept.map(Zeroizing::new),
                     fingerprints: row.fingerprints,
+                    exposed: row.exposed,
                     missing: row.missing,
                 },
                 log: log_read!(row),

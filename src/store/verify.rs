@@ -5,19 +5,20 @@ use crate::error::Error;
 use crate::model::StoredHash;
 
 impl Store {
-    /// Replaces the hash of a key that has just been verified by one with the configured parameters, unless the key has
-    /// changed since or another session has locked the row.
+    /// Replaces the hash of a key that has just been verified by one with the configured parameters, and its cold digest if
+    /// there is a new one, unless the key has changed since or another session has locked the row.
     pub async fn replace_hash(
         &self,
         id: &str,
         proved: &StoredHash,
         hash: &StoredHash,
+        digest: Option<&[u8]>,
     ) -> Result<(), Error> {
         self.retryable("replace_hash", || async {
             let mut db = self.db().await?;
             sqlx::query!(
                 r#"
-                UPDATE "ApiKey" SET "key" = $3
+                UPDATE "ApiKey" SET "key" = $3, "coldDigest" = coalesce($4, "coldDigest")
                 WHERE "id" = (
                   SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2 FOR UPDATE SKIP LOCKED
                 )
@@ -25,6 +26,7 @@ impl Store {
                 id,
                 proved.as_str(),
                 hash.as_str(),
+                digest,
             )
             .execute(&mut db)
             .await?;
@@ -33,21 +35,28 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, unless the key has changed since or another session has
-    /// locked the row.
+    /// Stores the cold digest of a key that has just been verified, or of the previous key of its row. Returns whether it
+    /// was stored: not if it is there already, the key has changed since, or another session has locked the row.
     pub async fn keep_cold_digest(
         &self,
         id: &str,
         proved: &StoredHash,
         digest: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.retryable("keep_cold_digest", || async {
             let mut db = self.db().await?;
-            sqlx::query!(
+            let done = sqlx::query!(
                 r#"
-                UPDATE "ApiKey" SET "coldDigest" = $3
+                UPDATE "ApiKey" SET
+                  "coldDigest" = CASE WHEN "key" = $2 THEN $3 ELSE "coldDigest" END,
+                  "previousColdDigest" = CASE WHEN "previousKey" = $2 THEN $3 ELSE "previousColdDigest" END
                 WHERE "id" = (
-                  SELECT "id" FROM "ApiKey" WHERE "id" = $1 AND "key" = $2
+                  SELECT "id" FROM "ApiKey"
+                  WHERE "id" = $1
+                    AND (
+                      "key" = $2 AND "coldDigest" IS DISTINCT FROM $3
+                      OR "previousKey" = $2 AND "previousColdDigest" IS DISTINCT FROM $3
+                    )
                   FOR NO KEY UPDATE SKIP LOCKED
                 )
                 "#,
@@ -57,7 +66,8 @@ impl Store {
             )
             .execute(&mut db)
             .await?;
-            db.commit().await
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

@@ -6,14 +6,14 @@ use std::time::Instant;
 use super::decide::rule;
 use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
-use super::rehash::renew_stored;
+use super::preloaded::preloaded;
+use super::prove::{is_proved, prove_nothing};
 use super::row::RowQuery;
 use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry};
 use crate::error::Error;
-use crate::hash::Proof;
 use crate::legacy;
-use crate::model::{Escaped, KeyPolicy, Plaintext, StoredHash};
+use crate::model::{Escaped, KeyPolicy, Plaintext};
 use crate::service::Service;
 use crate::store::{Candidate, Share, StoredKey};
 
@@ -65,15 +65,15 @@ async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authen
 }
 
 /// Whether the flight may need a hash. It does not for a key that was authenticated before, whose row is only read
-/// again, nor with cold digests. A legacy key reserves none: anyone can make up such a string, and only the row shows
-/// whether it is a key.
+/// again, nor where cold digests decide. A legacy key reserves none: anyone can make up such a string, and only the row
+/// shows whether it is a key.
 fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
     let is_known = matches!(
         service.cache.find(&presented.cache_key, service.moment()),
         CacheLookup::Stale(_) | CacheLookup::Current(_)
     );
     let is_issued = matches!(presented.lookup, KeyLookup::Issued(_));
-    is_issued && !is_known && service.cold_digests.is_none()
+    is_issued && !is_known && service.cold_digests.is_hash_likely()
 }
 
 /// Runs one flight: one statement, and a hash only if the key was not authenticated before.
@@ -94,37 +94,41 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         CacheLookup::Stale(entry) => Some(entry),
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
-    let is_unknown_legacy = known.is_none() && matches!(lookup, KeyLookup::Legacy);
-    if is_unknown_legacy {
-        let read_at = service.cache.sequence();
-        if !legacy::any_legacy_key(service).await? {
-            return Ok(Authentication {
-                entry: None,
-                read_at,
-            });
-        }
-    }
-    let share = if is_unknown_legacy {
-        Share::Legacy
-    } else {
-        Share::Lookup
-    };
     let query = RowQuery::of(&lookup, &key);
-    let (found, read_at) = service
-        .cache
-        .read_row(
-            || {
-                service
-                    .store
-                    .find_candidate(&query.lookup, query.digest.as_ref(), share)
-            },
-            |candidate| &candidate.policy.key_id,
-        )
-        .await?;
+    let loaded = known
+        .is_none()
+        .then(|| preloaded(service, &query.lookup))
+        .flatten();
+    let (found, read_at) = if let Some((found, read_at)) = loaded {
+        (Some(found), read_at)
+    } else {
+        let is_unknown_legacy = known.is_none() && matches!(lookup, KeyLookup::Legacy);
+        if is_unknown_legacy {
+            let read_at = service.cache.sequence();
+            if !legacy::any_legacy_key(service).await? {
+                return Ok(Authentication {
+                    entry: None,
+                    read_at,
+                });
+            }
+        }
+        let share = if is_unknown_legacy {
+            Share::Legacy
+        } else {
+            Share::Lookup
+        };
+        let read = || {
+            let digest = query.digest.as_ref();
+            service.store.find_candidate(&query.lookup, digest, share)
+        };
+        let read_row = service
+            .cache
+            .read_row(read, |candidate| &candidate.policy.key_id);
+        read_row.await?
+    };
     let Some((candidate, row)) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
-            // The same work as for an existing row, so that timing does not reveal which ids exist.
-            service.hasher.dummy(key).await?;
+            prove_nothing(service, key).await?;
         }
         return Ok(refused(service, cache_key, read_at));
     };
@@ -137,7 +141,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         {
             true
         }
-        StoredKey::Hash(hash) => matches(service, &key, hash, &candidate).await?,
+        StoredKey::Hash(hash) => is_proved(service, &key, hash, &candidate).await?,
     };
     if !is_right {
         return Ok(refused(service, cache_key, read_at));
@@ -145,8 +149,10 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     if let StoredKey::Plaintext(digest) = &candidate.stored {
         legacy::hash_on_first_use(service, &candidate.policy.key_id, &key, *digest);
     }
+    let entry = keep(service, cache_key, candidate, row, read_at);
+    service.preloaded_keys.remove(&query.lookup);
     Ok(Authentication {
-        entry: Some(keep(service, cache_key, candidate, row, read_at)),
+        entry: Some(entry),
         read_at,
     })
 }
@@ -192,32 +198,5 @@ fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authenticatio
     Authentication {
         entry: None,
         read_at,
-    }
-}
-
-/// Whether the presented key matches the row: by the cold digest if there is one, otherwise by argon2id.
-async fn matches(
-    service: &Arc<Service>,
-    key: &Plaintext,
-    hash: &StoredHash,
-    candidate: &Candidate,
-) -> Result<bool, Error> {
-    let cold = service.cold_digests.as_ref();
-    if let (Some(cold), Some(kept)) = (cold, &candidate.cold_digest)
-        && cold.matches(key, hash, kept)
-    {
-        return Ok(true);
-    }
-    match service.hasher.verify(key.clone(), hash.clone()).await? {
-        Proof::Match { outdated } => {
-            renew_stored(service, key, hash, candidate, outdated);
-            Ok(true)
-        }
-        // The lookup names this key alone, so a hash that does not match it has been replaced without its lookup.
-        Proof::Mismatch | Proof::Unreadable => {
-            let policy = &candidate.policy;
-            service.report_unreadable(&policy.key_id, &policy.name, &policy.client_id);
-            Ok(false)
-        }
     }
 }

@@ -9,51 +9,97 @@ use crate::random;
 use crate::service::Service;
 use crate::store::Candidate;
 
-/// Replaces a hash that has weaker parameters, and stores the cold digest if there is none for the current hash.
+/// What has proved a key.
+#[derive(Clone, Copy)]
+pub(super) enum ProvedBy {
+    Digest { is_current_pepper: bool },
+    Hash { outdated: bool },
+}
+
+/// Replaces a hash that has weaker parameters, and stores the cold digest if there is none for the current hash under the
+/// pepper of new digests. The previous key of a grace period keeps its hash.
 pub(super) fn renew_stored(
     service: &Arc<Service>,
     key: &Plaintext,
     hash: &StoredHash,
     candidate: &Candidate,
-    outdated: bool,
+    proved_by: ProvedBy,
 ) {
-    let is_current = candidate.policy.grace_ends_at.is_none();
-    if !is_current || (!outdated && service.cold_digests.is_none()) {
+    let is_previous = candidate.policy.grace_ends_at.is_some();
+    let outdated = !is_previous
+        && match proved_by {
+            ProvedBy::Hash { outdated } => outdated,
+            ProvedBy::Digest { .. } => service.hasher.is_outdated(hash),
+        };
+    let is_digest_due = !matches!(
+        proved_by,
+        ProvedBy::Digest {
+            is_current_pepper: true
+        }
+    );
+    if !outdated && !is_digest_due {
         return;
     }
-    let (renewing, key, hash) = (Arc::clone(service), key.clone(), hash.clone());
-    let id = Arc::clone(&candidate.policy.key_id);
-    let work = async move { renew(&renewing, &id, &key, hash, outdated).await };
+    // Digests are compared much faster than rows are written. A hash that was computed slows its caller down enough.
+    let permit = service.cold_digests.renewal();
+    if permit.is_none() && matches!(proved_by, ProvedBy::Digest { .. }) {
+        return;
+    }
+    let outdated = outdated && permit.is_some();
+    let renewing = Arc::clone(service);
+    let (id, key, hash) = (
+        Arc::clone(&candidate.policy.key_id),
+        key.clone(),
+        hash.clone(),
+    );
+    if outdated {
+        let work = async move {
+            let _permit = permit;
+            rehash(&renewing, &id, &key, &hash).await
+        };
+        service.spawn(BackgroundTask::Rehash, work);
+        return;
+    }
+    let stored = candidate.cold_digest.as_deref();
+    let cache_key = service.cache.key(key.expose());
+    let Some(replacement) = service.cold_digests.replacement(cache_key, stored) else {
+        return;
+    };
+    let work = async move {
+        let _permit = permit;
+        if !keep_digest(&renewing, &id, &key, &hash).await? {
+            renewing.cold_digests.not_replaced(&replacement);
+        }
+        Ok(())
+    };
     service.spawn(BackgroundTask::Rehash, work);
 }
 
-async fn renew(
+/// Returns whether the digest was stored.
+async fn keep_digest(
     service: &Service,
     id: &str,
     key: &Plaintext,
-    hash: StoredHash,
-    outdated: bool,
-) -> Result<(), Error> {
-    let hash = if outdated {
-        rehash(service, id, key, hash).await?
-    } else {
-        hash
-    };
-    let cold = service.cold_digests.as_ref();
-    let Some(digest) = cold.and_then(|cold| cold.digest(key, &hash)) else {
-        return Ok(());
-    };
-    service.store.keep_cold_digest(id, &hash, &digest).await
+    hash: &StoredHash,
+) -> Result<bool, Error> {
+    match service.cold_digests.digest(key, hash) {
+        Some(digest) => service.store.keep_cold_digest(id, hash, &digest).await,
+        None => Ok(false),
+    }
 }
 
+/// Hashes while no caller waits for a hash.
 async fn rehash(
     service: &Service,
     id: &str,
     key: &Plaintext,
-    current: StoredHash,
-) -> Result<StoredHash, Error> {
+    current: &StoredHash,
+) -> Result<(), Error> {
     let salt = random::bytes(&mut random::generator()?);
-    let hash = service.hasher.hash(key.clone(), salt).await?;
-    service.store.replace_hash(id, &current, &hash).await?;
-    Ok(hash)
+    let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
+    let digest = service.cold_digests.digest(key, &hash);
+    service
+        .store
+        .replace_hash(id, current, &hash, digest.as_deref())
+        .await
 }

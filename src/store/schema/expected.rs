@@ -11,7 +11,7 @@ pub struct Column {
     pub added: bool,
 }
 
-/// A trigger that a table of the app, or the change log, must have.
+/// A trigger that a table of the app, or one of our own, must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trigger {
     /// The table, as SQL names it.

@@ -1,4 +1,4 @@
-//! The triggers that write the change log, which other tools drop or disable: a table that is swapped for a copy has none,
+//! The triggers of this package, which other tools drop or disable: a table that is swapped for a copy has none,
 //! and a restore without triggers leaves them disabled for replication.
 
 use std::collections::BTreeSet;
@@ -20,6 +20,12 @@ pub struct TriggerFault {
 }
 
 impl TriggerFault {
+    /// Whether changes of keys or tokens may go unnoticed because of it.
+    #[must_use]
+    pub fn hides_changes(&self) -> bool {
+        self.trigger.table != "sophra_api_keys.signing_keys"
+    }
+
     /// What is wrong, in words.
     #[must_use]
     pub fn description(&self) -> String {
@@ -157,7 +163,8 @@ async fn may_mend(connection: &mut PgConnection) -> sqlx::Result<bool> {
           to_regclass('"ApiKey"'),
           to_regclass('"AdminToken"'),
           to_regclass('sophra_api_keys.changes'),
-          to_regclass('sophra_api_keys.change_log')
+          to_regclass('sophra_api_keys.change_log'),
+          to_regclass('sophra_api_keys.signing_keys')
         )
         "#,
     )

@@ -70,7 +70,8 @@ impl Check {
 async fn check_tracking(service: &Service, follower: &mut Follower) -> Result<(), Error> {
     let store = &service.store;
     let faults = store.trigger_faults().await?;
-    let mut reasons: Vec<String> = faults.iter().map(TriggerFault::description).collect();
+    let hiding = faults.iter().filter(|fault| fault.hides_changes());
+    let mut reasons: Vec<String> = hiding.map(TriggerFault::description).collect();
     let secured = store.secured_tables().await?.into_iter();
     reasons.extend(secured.map(|table| format!("row-level security applies to {table}")));
     let arrived = probe(service, follower).await;
