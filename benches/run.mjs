@@ -24,6 +24,7 @@ const SUBJECTS = [
   ['g', 'update-returning.mjs'],
   ['h', 'http-node.mjs'],
   ['h', 'http-next.mjs'],
+  ['i', 'guard.mjs'],
 ]
 const TOGETHER = 64
 
