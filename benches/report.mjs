@@ -10,7 +10,8 @@ export function directTable(rows, samples) {
     return [`(${row.letter})`, row.title, duration(median(own)), middle, digits(ratio)]
   })
   const head = ['', 'One call after another', 'Median', 'Middle half', `This ÷ (${base.letter})`]
-  return [table(head, lines), aboveConstant(rows, samples)].filter(Boolean).join('\n\n')
+  const notes = [aboveConstant, aboveBare].map((note) => note(rows, samples))
+  return [table(head, lines), ...notes].filter(Boolean).join('\n\n')
 }
 
 /** The cost of a verify beyond that of the call itself. */
@@ -19,6 +20,14 @@ function aboveConstant(rows, samples) {
   if (!constant || !verify) return undefined
   const above = paired(samples.get(verify), samples.get(constant), (time, call) => time - call)
   return `The first row of (b) takes ${duration(median(above))} more than (a).`
+}
+
+/** The cost of the guard of a route. */
+function aboveBare(rows, samples) {
+  const [bare, guarded] = rows.filter(({ letter }) => letter === 'i')
+  if (!bare) return undefined
+  const above = paired(samples.get(guarded), samples.get(bare), (time, other) => time - other)
+  return `The second row of (k) takes ${duration(median(above))} more than the first.`
 }
 
 export function throughputTable(rows, samples, concurrency) {
@@ -74,7 +83,7 @@ function compared(rows, samples, role, baseRole, what, aim) {
   return [`Aim: ${what}: ${digits(ratioOf(row, base, samples))}${aim ? ` (${aim})` : ''}`]
 }
 
-/** Rows come in pairs: a route, and the same route with the check. */
+/** Rows come in pairs: a route, and the same route with the check. The last column is the difference, round by round. */
 export function httpTable(rows, samples) {
   const lines = []
   for (let index = 0; index < rows.length; index += 2) {
@@ -86,11 +95,14 @@ export function httpTable(rows, samples) {
     const [low, high] = [0.25, 0.75].map((fraction) => quantile(ratios, fraction).toFixed(3))
     const rates = clock.map((own) => perSecond(median(own)))
     const times = cpu.map((own) => duration(median(own))).join(' → ')
+    const more = paired(...cpu, (bare, checked) => checked - bare)
+    const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(more, fraction)))
     const ratio = [median(ratios).toFixed(3), `${low} – ${high}`]
-    lines.push(['(h)', rows[index].server, ...rates, ...ratio, times])
+    const check = `${duration(median(more))} (${least} – ${most})`
+    lines.push(['(h)', rows[index].server, ...rates, ...ratio, times, check])
   }
   const rates = ['Bare, requests/s', 'Checked, requests/s', 'Ratio', 'Middle half']
-  return table(['', 'HTTP', ...rates, 'CPU time per request'], lines)
+  return table(['', 'HTTP', ...rates, 'CPU time per request', 'More for the check'], lines)
 }
 
 function table(head, lines) {

@@ -26,6 +26,7 @@ const SUBJECTS = [
   ['h', 'http-next.mjs'],
   ['i', 'pg-select.mjs'],
   ['j', 'line.mjs'],
+  ['k', 'guard.mjs'],
 ]
 /** The rows that are measured after all others, each group by itself. */
 const APART = ['h', 'j']

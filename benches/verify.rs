@@ -9,9 +9,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use sophra_api_keys::model::parse_client_address;
 use sophra_api_keys::process;
 use sophra_api_keys::rate_limit::Rule;
-use sophra_api_keys::verify::{VerifyContext, warm};
+use sophra_api_keys::verify::{Claims, VerifyContext, warm};
 
 const WARM_KEYS: usize = 10_000;
 
@@ -27,8 +28,8 @@ fn parts(c: &mut Criterion) {
     let forged = common::service(1)
         .tokens
         .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
-    let context =
-        || VerifyContext::of_parts(Some("10.1.2.3"), Some("docs:read"), 1).expect("a context");
+    let ip = parse_client_address("10.1.2.3");
+    let context = || VerifyContext::of_parts(ip, Some("docs:read"), 1).expect("a context");
     let now = process::now();
 
     c.bench_function("cache key", |b| {
@@ -73,9 +74,9 @@ fn parts(c: &mut Criterion) {
             warm(
                 &service,
                 black_box(keys[next].expose()),
-                context(),
+                &context(),
                 now,
-                |_| (),
+                Claims::default,
             )
         });
     });
@@ -85,9 +86,9 @@ fn parts(c: &mut Criterion) {
             warm(
                 &service,
                 black_box(unlimited.expose()),
-                nothing(),
+                &nothing(),
                 now,
-                |_| (),
+                Claims::default,
             )
         });
     });

@@ -7,8 +7,8 @@ const native = require('./addon.js')
 const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
 const { templateOf } = require('./templates.js')
 
-/** The native side writes the numbers of an answer here before it returns; a negative one stands for an absent value. */
-const numbers = native.warmNumbers()
+/** The native side writes the numbers of an answer into `numbers` before it returns; a negative one stands for an absent value. */
+const { numbers, verifyWarm, verifyWarmRequest } = native.warmPath()
 const [LIMIT, REMAINING, RESET_MS, WINDOW_SECONDS, RETRY_AFTER_MS] = [
   'limit',
   'remaining',
@@ -95,7 +95,7 @@ function refused(outcome, serial) {
 }
 
 function verifyNatively(key, context) {
-  if (context === undefined || context === null) return native.verifyWarm(key, '', '', 1, '', '')
+  if (context === undefined || context === null) return verifyWarm(key, '', '', 1, '', '')
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
@@ -105,7 +105,15 @@ function verifyNatively(key, context) {
   const claimedIp = textOf(context.claimedIp)
   if (ip === undefined || scopes === undefined || cost === undefined) return MISS
   if (path === undefined || claimedIp === undefined) return MISS
-  return native.verifyWarm(key, ip, scopes, cost, path, claimedIp)
+  return verifyWarm(key, ip, scopes, cost, path, claimedIp)
+}
+
+/** The result of an answer, or `undefined` for a miss. */
+function resultOf(answer) {
+  if (answer === MISS) return undefined
+  const outcome = answer % OUTCOMES
+  const serial = (answer - outcome) / OUTCOMES
+  return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
 }
 
 /** The result, or `undefined` if the cache alone cannot answer. */
@@ -117,8 +125,22 @@ exports.verifyWarm = (key, context) => {
     // A getter or a proxy threw: the cold path reports what is wrong.
     return undefined
   }
-  if (answer === MISS) return undefined
-  const outcome = answer % OUTCOMES
-  const serial = (answer - outcome) / OUTCOMES
-  return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
+  return resultOf(answer)
+}
+
+/**
+ * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
+ * and verifies the key in one call. The requirements are those of a guard.
+ */
+exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
+  let answer
+  try {
+    const scopes = scopesOf(requirements.scopes)
+    const cost = costOf(requirements.cost)
+    if (scopes === undefined || cost === undefined) return undefined
+    answer = verifyWarmRequest(key, forwarded, scopes, cost, path)
+  } catch {
+    return undefined
+  }
+  return resultOf(answer)
 }

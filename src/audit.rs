@@ -4,6 +4,6 @@ mod attempts;
 mod log;
 mod queue;
 
-pub use attempts::{Attempt, CredentialKind};
+pub use attempts::{Attempt, Claims, CredentialKind};
 pub use log::AuditState;
 pub use queue::{AuditBatch, QueuedEntry};

@@ -24,7 +24,9 @@ mod usage;
 pub use actor::Actor;
 pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
 pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
-pub use client_address::{CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, parse_client_address};
+pub use client_address::{
+    CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, claimed_address, parse_client_address,
+};
 pub use digest::CredentialDigest;
 pub use escaped::{Escaped, escape_json, join_escaped};
 pub use hash_params::HashParams;

@@ -17,7 +17,7 @@ mod verification;
 mod warm;
 
 pub use cold::verify;
-pub use context::{Scopes, VerifyContext};
+pub use context::{Claims, Scopes, VerifyContext};
 pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
 pub use verification::{KeyEntry, RefusedKey, Verification};

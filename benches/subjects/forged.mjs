@@ -7,14 +7,27 @@ import { FAST_HASH, KEYS, issueKeys } from '../keys.mjs'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const [SECRET, TAG, CRC] = [32, 8, 6]
 
+/** The most that an address may present, so that none of them is throttled: throttling spares the server the audit log's groups. */
+const THROTTLE = 1_000_000
+const ADDRESSES = Array.from({ length: KEYS }, (_, index) => `198.18.${index >> 8}.${index & 255}`)
+
 export async function open({ databaseUrl }) {
-  const issued = await issueKeys({ databaseUrl, ...FAST_HASH }, KEYS)
+  const issued = await issueKeys({ databaseUrl, throttle: THROTTLE, ...FAST_HASH }, KEYS)
   const forged = issued.map(forge)
+  const accepts = (answer) => answer.code === 'INVALID_KEY'
   return [
     {
       title: 'forged key: right shape and CRC, wrong tag',
       call: (turn) => addon.verifyApiKey(forged[turn % KEYS]),
-      accepts: (answer) => answer.code === 'INVALID_KEY',
+      accepts,
+    },
+    {
+      title: 'forged key, with address and path',
+      call: (turn) => {
+        const ip = ADDRESSES[turn % KEYS]
+        return addon.verifyApiKey(forged[turn % KEYS], { ip, path: '/api/documents' })
+      },
+      accepts,
     },
   ]
 }

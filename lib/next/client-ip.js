@@ -20,3 +20,4 @@ exports.clientOf = (request) => {
   return { ip, claimedIp, path: pathOf(request.url) }
 }
 exports.clientIp = (request) => clientAddress(request).ip
+exports.pathOf = pathOf

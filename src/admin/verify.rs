@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::authenticate::authenticate;
 use super::input::AdminContext;
-use crate::audit::{Attempt, CredentialKind};
+use crate::audit::{Attempt, Claims, CredentialKind};
 use crate::error::Error;
 use crate::model::{AdminRefusal, AdminToken, VALID};
 use crate::service::Service;
@@ -73,10 +73,12 @@ fn refuse(
         reason: refusal.code(),
         token_id,
         ip: context.ip,
-        claimed_ip: context.claimed_ip,
-        path: context.path.as_deref(),
         ..Attempt::default()
     };
-    service.audit.refuse(&attempt, service.now());
+    let claims = || Claims {
+        ip: context.claimed_ip,
+        path: context.path.clone(),
+    };
+    service.audit.refuse(&attempt, claims, service.now());
     AdminVerification::Refused(refusal)
 }

@@ -31,9 +31,14 @@ pub struct Attempt<'a> {
     pub token_id: Option<&'a str>,
     pub lookup: Option<&'a str>,
     pub ip: Option<IpAddr>,
-    pub claimed_ip: Option<IpAddr>,
-    pub path: Option<&'a str>,
     pub hint: Option<&'static str>,
+}
+
+/// What a request claims. It is kept of the first attempt of a group, so of most attempts it is never read.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    pub ip: Option<IpAddr>,
+    pub path: Option<String>,
 }
 
 /// The properties that the attempts of one group share.
@@ -68,13 +73,18 @@ impl AttemptGroups {
         self.known.groups.is_empty() && self.unknown.groups.is_empty()
     }
 
-    pub(super) fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
+    pub(super) fn count(
+        &mut self,
+        attempt: &Attempt<'_>,
+        claims: impl FnOnce() -> Claims,
+        now: Timestamp,
+    ) {
         let table = if attempt.is_of_row() {
             &mut self.known
         } else {
             &mut self.unknown
         };
-        table.count(attempt, now);
+        table.count(attempt, claims, now);
     }
 
     /// Takes all groups: each with its event, its count and the time of its first attempt. Those of rows come first, so
@@ -94,27 +104,35 @@ struct GroupTable {
 
 impl GroupTable {
     /// Counts an attempt. When the table is full, attempts of new groups are counted in one group for each reason.
-    fn count(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
-        let is_full = self.groups.len() >= GROUPS_MAX;
-        if is_full && !self.contains(&attempt.group_key()) {
-            self.add(&attempt.reason_only(), now);
-        } else {
-            self.add(attempt, now);
+    fn count(&mut self, attempt: &Attempt<'_>, claims: impl FnOnce() -> Claims, now: Timestamp) {
+        if self.count_again(attempt) {
+            return;
+        }
+        if self.groups.len() < GROUPS_MAX {
+            self.insert(AttemptGroup::new(attempt, &claims(), now));
+            return;
+        }
+        let reason_only = attempt.reason_only();
+        if !self.count_again(&reason_only) {
+            self.insert(AttemptGroup::new(&reason_only, &Claims::default(), now));
         }
     }
 
-    fn contains(&self, key: &GroupKey<'_>) -> bool {
-        let hash = self.hasher.hash_one(key);
-        self.groups.find(hash, |it| it.key() == *key).is_some()
+    /// Counts an attempt whose group exists already. Returns whether it does.
+    fn count_again(&mut self, attempt: &Attempt<'_>) -> bool {
+        let key = attempt.group_key();
+        let hash = self.hasher.hash_one(&key);
+        let group = self.groups.find_mut(hash, |it| it.key() == key);
+        group.is_some_and(|group| {
+            group.refused.count += 1;
+            true
+        })
     }
 
-    fn add(&mut self, attempt: &Attempt<'_>, now: Timestamp) {
+    fn insert(&mut self, group: AttemptGroup) {
         let Self { groups, hasher } = self;
-        let key = attempt.group_key();
         let hash_of = |it: &AttemptGroup| hasher.hash_one(it.key());
-        let entry = groups.entry(hasher.hash_one(&key), |it| it.key() == key, hash_of);
-        let group = entry.or_insert_with(|| AttemptGroup::new(attempt, now));
-        group.into_mut().refused.count += 1;
+        groups.insert_unique(hash_of(&group), group, hash_of);
     }
 
     /// Takes the groups, oldest first.
@@ -151,20 +169,20 @@ impl Attempt<'_> {
 }
 
 impl AttemptGroup {
-    fn new(attempt: &Attempt<'_>, at: Timestamp) -> Self {
+    fn new(attempt: &Attempt<'_>, claims: &Claims, at: Timestamp) -> Self {
         let escaped = |text: Option<&str>| text.map(Escaped::new);
         let refused = RefusedAttempts {
             reason: attempt.reason,
-            count: 0,
+            count: 1,
             key_id: escaped(attempt.key_id),
             name: escaped(attempt.name),
             client_id: escaped(attempt.client_id),
             token_id: escaped(attempt.token_id),
             lookup: escaped(attempt.lookup),
             ip: attempt.ip,
-            claimed_ip: attempt.claimed_ip,
+            claimed_ip: claims.ip,
             hint: attempt.hint,
-            path: escaped(attempt.path),
+            path: escaped(claims.path.as_deref()),
         };
         Self {
             credential: attempt.credential,

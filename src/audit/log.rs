@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 
-use super::attempts::{Attempt, AttemptGroups};
+use super::attempts::{Attempt, AttemptGroups, Claims};
 use super::queue::{AuditBatch, AuditQueue, QueuedEntry};
 use crate::events::Event;
 use crate::model::Timestamp;
@@ -17,9 +17,10 @@ pub struct AuditState {
 }
 
 impl AuditState {
-    /// Counts a refused attempt. The next flush makes one entry of each group of attempts.
-    pub fn refuse(&self, attempt: &Attempt<'_>, now: Timestamp) {
-        self.attempts.lock().count(attempt, now);
+    /// Counts a refused attempt. The next flush makes one entry of each group of attempts. `claims` is called for the
+    /// first attempt of a group, and must not count another.
+    pub fn refuse(&self, attempt: &Attempt<'_>, claims: impl FnOnce() -> Claims, now: Timestamp) {
+        self.attempts.lock().count(attempt, claims, now);
     }
 
     /// Takes the groups of attempts that were refused since the last call, with their counts, oldest first.

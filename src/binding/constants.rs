@@ -32,7 +32,7 @@ pub(super) struct Constants {
 struct Warm {
     miss: f64,
     outcomes: f64,
-    numbers: [&'static str; warm::Numbers::COUNT],
+    numbers: [&'static str; warm::Environment::NUMBERS.len()],
     scopes_max: usize,
 }
 
@@ -43,7 +43,7 @@ impl Constants {
             warm: Warm {
                 miss: warm::MISS,
                 outcomes: warm::OUTCOMES,
-                numbers: warm::Numbers::NAMES,
+                numbers: warm::Environment::NUMBERS,
                 scopes_max: rules::SCOPES_MAX,
             },
             valid: VALID,

@@ -17,24 +17,11 @@ use crate::model::Plaintext;
 use crate::verify::{self, VerifyContext};
 use crate::{doctor, health, keys, process};
 
-/// The warm path of `verifyApiKey`, for `lib/warm.js`: see `binding/warm.rs`.
+/// The warm path, for `lib/warm.js`: its functions, and the array of numbers that they write along with each answer. See
+/// `binding/warm.rs`.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn verify_warm(
-    env: Env,
-    key: Unknown<'_>,
-    ip: Unknown<'_>,
-    scopes: Unknown<'_>,
-    cost: u32,
-    path: Unknown<'_>,
-    claimed_ip: Unknown<'_>,
-) -> f64 {
-    warm::verify(env, key, ip, scopes, cost, path, claimed_ip)
-}
-
-/// The array of numbers that the warm path writes along with each answer.
-#[napi(catch_unwind, skip_typescript)]
-pub(crate) fn warm_numbers(env: &Env) -> Result<Unknown<'_>> {
-    warm::numbers(env)
+pub(crate) fn warm_path(env: &Env) -> Result<Unknown<'_>> {
+    warm::exports(env)
 }
 
 /// The constant part of the result for the key that the warm path last answered for on this thread.

@@ -1,21 +1,22 @@
-//! The boundary of the warm path: texts are read into buffers on the stack, and only numbers are returned. An object
-//! built through Node-API would cost more than the whole verify, so `lib/warm.js` builds it from a template per cached
-//! key.
-#![allow(unsafe_code)] // Raw Node-API: each call is checked.
+//! The boundary of the warm path: texts are read into buffers, and only numbers are returned. An object built through
+//! Node-API would cost more than the whole verify, so `lib/warm.js` builds it from a template per cached key.
+
+mod environment;
+mod texts;
 
 use std::cell::RefCell;
-use std::ptr;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::Unknown;
-use napi::{Env, JsValue, sys};
-use zeroize::Zeroize;
 
+use self::texts::{FORWARDED_MAX, TextReader, Texts, whole_number};
 use super::value::read_text;
 use super::views::WarmTemplateView;
-use crate::model::{CLIENT_ADDRESS_MAX, RateLimit, parse_client_address};
+use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address};
 use crate::process;
-use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
+use crate::verify::{self, Claims, KeyEntry, Verification, VerifyContext, WarmSampler};
+
+pub(super) use self::environment::{Environment, exports};
 
 /// Returned if memory cannot answer: call `verify_api_key` instead.
 pub(super) const MISS: f64 = -1.0;
@@ -23,15 +24,8 @@ pub(super) const MISS: f64 = -1.0;
 pub(super) const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
 
-/// Maximum length of a character in UTF-8, in bytes.
-const CHARACTER_MAX: usize = 4;
-
-/// Buffer size for an address, in bytes. A longer text is not an address.
-const IP_MAX: usize = CLIENT_ADDRESS_MAX + CHARACTER_MAX + 1;
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
-/// Buffer size for the required scopes, in bytes. Longer ones are a miss.
-const SCOPES_MAX: usize = 1_024;
 
 thread_local! {
     /// The entry of the last answer, for a call of `template`. `lib/warm.js` calls it right after, so nothing comes
@@ -39,161 +33,79 @@ thread_local! {
     static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
 }
 
-/// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
-/// again, the window in seconds, and milliseconds to wait. -1 means absent. Each environment has one array, which lives as long as it does.
-pub(super) struct Numbers {
-    memory: *mut [f64; Numbers::COUNT],
-    array: sys::napi_ref,
-    sampler: WarmSampler,
+/// A request that presents a key, before it is read.
+struct Request<'a> {
+    client: Client<'a>,
+    scopes: Unknown<'a>,
+    cost: Unknown<'a>,
+    path: Unknown<'a>,
 }
 
-impl Numbers {
-    pub(super) const COUNT: usize = 5;
-    /// The fields of a result that the numbers fill, in order.
-    pub(super) const NAMES: [&'static str; Self::COUNT] = [
-        "limit",
-        "remaining",
-        "resetMs",
-        "windowSeconds",
-        "retryAfterMs",
-    ];
-
-    fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
-        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
-        let number = |number: Option<u64>| number.map_or(ABSENT, |number| number as f64);
-        let numbers = [
-            number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
-            number(rate_limit.map(|rate_limit| rate_limit.window_seconds)),
-            number(retry_after_ms),
-        ];
-        // SAFETY: `memory` is that of the ArrayBuffer created in `numbers` below, with the size and alignment of the
-        // `f64`s. It is still alive: `array` is a strong reference to the typed array over it, kept for as long as the
-        // environment lives, and JavaScript never detaches the buffer (it is neither transferred nor resized:
-        // `lib/warm.js` does not share the array). No one reads it at the same time: only the environment's own thread
-        // gets here.
-        unsafe { self.memory.write(numbers) };
-    }
+/// Where the addresses of the client are.
+enum Client<'a> {
+    /// The caller knows them.
+    Known {
+        ip: Unknown<'a>,
+        claimed_ip: Unknown<'a>,
+    },
+    /// In the line of `X-Forwarded-For`, which is read by the declared proxies.
+    Forwarded(Unknown<'a>),
 }
 
-/// The array of this environment, created at the first call.
-pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
-    let mut array = ptr::null_mut();
-    if let Some(numbers) = env.get_instance_data::<Numbers>()? {
-        // SAFETY: `env` is that of the running call, and the reference was created in it and is never deleted.
-        napi::check_status!(unsafe {
-            sys::napi_get_reference_value(env.raw(), numbers.array, &raw mut array)
-        })?;
-        // SAFETY: the value was just returned by this `env`, so its handle scope is open.
-        return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) });
-    }
-    let (mut memory, mut buffer, mut reference) =
-        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    let bytes = size_of::<[f64; Numbers::COUNT]>();
-    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
-    // typed array begins at 0 and has as many elements as fit into the buffer.
-    unsafe {
-        napi::check_status!(sys::napi_create_arraybuffer(
-            env.raw(),
-            bytes,
-            &raw mut memory,
-            &raw mut buffer
-        ))?;
-        napi::check_status!(sys::napi_create_typedarray(
-            env.raw(),
-            sys::TypedarrayType::float64_array,
-            Numbers::COUNT,
-            buffer,
-            0,
-            &raw mut array
-        ))?;
-        napi::check_status!(sys::napi_create_reference(
-            env.raw(),
-            array,
-            1,
-            &raw mut reference
-        ))?;
-    }
-    env.set_instance_data(
-        Numbers {
-            memory: memory.cast(),
-            array: reference,
-            sampler: WarmSampler::default(),
-        },
-        (),
-        |_| (),
-    )?;
-    // SAFETY: the value was just created by this `env`, so its handle scope is open.
-    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) })
-}
-
-/// The serial and outcome of a verify that memory can answer, otherwise [`MISS`].
-pub(super) fn verify(
-    env: Env,
-    key: Unknown<'_>,
-    ip: Unknown<'_>,
-    scopes: Unknown<'_>,
-    cost: u32,
-    path: Unknown<'_>,
-    claimed_ip: Unknown<'_>,
-) -> f64 {
-    let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
-        return MISS;
-    };
-    let context = RawContext {
-        ip,
+/// The serial and outcome of a verify that memory can answer.
+fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<f64> {
+    let [key, ip, scopes, cost, path, claimed_ip] = arguments;
+    let request = Request {
+        client: Client::Known { ip, claimed_ip },
         scopes,
         cost,
         path,
-        claimed_ip,
     };
-    answer(numbers, &key, &context).unwrap_or(MISS)
+    answer(environment, key, &request)
 }
 
-/// The context of a request, before it is read.
-struct RawContext<'a> {
-    ip: Unknown<'a>,
-    scopes: Unknown<'a>,
-    cost: u32,
-    path: Unknown<'a>,
-    claimed_ip: Unknown<'a>,
+/// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
+fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<f64> {
+    let [key, forwarded, scopes, cost, path] = arguments;
+    let request = Request {
+        client: Client::Forwarded(forwarded),
+        scopes,
+        cost,
+        path,
+    };
+    answer(environment, key, &request)
 }
 
-fn answer(numbers: &Numbers, key: &Unknown<'_>, raw: &RawContext<'_>) -> Option<f64> {
-    let mut buffer = [0; verify::KEY_LENGTH_MAX + CHARACTER_MAX + 1];
-    let key = text(key, &mut buffer)?;
-    let length = key.len();
-    // White space around a key is never part of it.
-    let answer = answer_for(numbers, key.trim_ascii(), raw);
-    buffer.split_at_mut(length).0.zeroize();
+fn answer(environment: &Environment, key: Unknown<'_>, request: &Request<'_>) -> Option<f64> {
+    let mut texts = environment.texts.try_borrow_mut().ok()?;
+    let answer = answer_with(environment, key, request, &mut texts);
+    texts.wipe_key();
     answer
 }
 
-fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64> {
-    let begun = numbers.sampler.begin();
+fn answer_with(
+    environment: &Environment,
+    key: Unknown<'_>,
+    request: &Request<'_>,
+    texts: &mut Texts,
+) -> Option<f64> {
+    let reader = &mut texts.reader;
+    // White space around a key is never part of it.
+    let key = reader.read(key, &mut texts.key)?.trim_ascii();
+    let begun = environment.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;
-    let mut ip_buffer = [0; IP_MAX];
-    let ip = text(&raw.ip, &mut ip_buffer);
-    let mut scopes_buffer = [0; SCOPES_MAX];
-    let scopes = Some(text(&raw.scopes, &mut scopes_buffer)?).filter(|scopes| !scopes.is_empty());
-    let context = VerifyContext::of_parts(ip, scopes, raw.cost)?;
-    let describe = |context: &mut VerifyContext<'_>| {
-        context.path = read_text(raw.path, PATH_MAX).filter(|path| !path.is_empty());
-        context.claimed_ip = read_text(raw.claimed_ip, IP_MAX)
-            .as_deref()
-            .and_then(parse_client_address);
-    };
-    let verification = verify::warm(service, key, context, process::now(), describe)?;
+    let context = request.context(reader, &mut texts.scopes, &mut texts.address)?;
+    let claims = || request.claims();
+    let verification = verify::warm(service, key, &context, process::now(), claims)?;
     let outcome = verification.number();
     let entry = match verification {
         Verification::Valid { entry, rate_limit } => {
-            numbers.write(rate_limit, None);
+            environment.write(rate_limit, None);
             Some(entry)
         }
         Verification::Refused(refused) => {
-            numbers.write(refused.rate_limit, refused.retry_after_ms);
+            environment.write(refused.rate_limit, refused.retry_after_ms);
             refused.entry
         }
     };
@@ -204,30 +116,41 @@ fn answer_for(numbers: &Numbers, key: &str, raw: &RawContext<'_>) -> Option<f64>
     Some(serial * OUTCOMES + f64::from(outcome))
 }
 
+impl Request<'_> {
+    /// The context, with the scopes in their buffer; `None` if something cannot be read here.
+    fn context<'b>(
+        &self,
+        reader: &mut TextReader,
+        scopes: &'b mut [u8],
+        address: &mut [u8],
+    ) -> Option<VerifyContext<'b>> {
+        let scopes = reader.read(self.scopes, scopes)?;
+        let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+        let ip = match self.client {
+            Client::Known { ip, .. } => reader.read(ip, address).and_then(parse_client_address),
+            Client::Forwarded(line) => {
+                let line = reader.read(line, address)?;
+                process::proxy_trust().ok()?.address(&[line])
+            }
+        };
+        VerifyContext::of_parts(ip, scopes, whole_number(self.cost)?)
+    }
+
+    fn claims(&self) -> Claims {
+        let ip = match self.client {
+            Client::Known { claimed_ip, .. } => read_text(claimed_ip, CLIENT_ADDRESS_MAX + 1)
+                .as_deref()
+                .and_then(parse_client_address),
+            Client::Forwarded(line) => {
+                read_text(line, FORWARDED_MAX).and_then(|line| claimed_address(&[&line]))
+            }
+        };
+        let path = read_text(self.path, PATH_MAX).filter(|path| !path.is_empty());
+        Claims { ip, path }
+    }
+}
+
 /// The constant part of the last answer.
 pub(super) fn template() -> Option<WarmTemplateView> {
     LAST.with_borrow(|entry| entry.as_deref().map(WarmTemplateView::from))
-}
-
-/// Reads a text that fits into the buffer; `None` for a longer one and for other values.
-fn text<'b>(value: &Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
-    let raw = value.value();
-    let mut length = 0;
-    // SAFETY: the value belongs to the running call, so its `env` is live and this is its thread; at most
-    // `buffer.len()` bytes are written to the buffer, and `length` is a local `usize`.
-    let status = unsafe {
-        sys::napi_get_value_string_utf8(
-            raw.env,
-            raw.value,
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-            &raw mut length,
-        )
-    };
-    // Node-API cuts a text that is too long. The buffer is then full except for the terminator and perhaps part of a
-    // character.
-    if status != sys::Status::napi_ok || length + CHARACTER_MAX >= buffer.len() {
-        return None;
-    }
-    std::str::from_utf8(buffer.get(..length)?).ok()
 }

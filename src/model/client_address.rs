@@ -35,25 +35,36 @@ pub struct ClientAddress {
 
 impl ProxyTrust {
     /// Reads the lines of the header, in the order of arrival.
+    #[must_use]
+    pub fn client(&self, lines: &[&str]) -> ClientAddress {
+        ClientAddress {
+            ip: self.address(lines),
+            claimed: claimed_address(lines),
+        }
+    }
+
+    /// The trusted address alone.
     ///
     /// A hop that is not an address makes the client unknown: no proxy has written it.
     #[must_use]
-    pub fn client(&self, lines: &[&str]) -> ClientAddress {
+    pub fn address(&self, lines: &[&str]) -> Option<IpAddr> {
         let entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
         let mut from_the_right = entries.map(parse_client_address);
-        let ip = match self {
+        match self {
             Self::Nobody => None,
             Self::Proxies(networks) => from_the_right
                 .find(|hop| !hop.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip))))
                 .flatten(),
             Self::Hops(count) => last_of(from_the_right, *count),
-        };
-        let leftmost = lines.first().and_then(|line| line.split(',').next());
-        ClientAddress {
-            ip,
-            claimed: leftmost.and_then(parse_client_address),
         }
     }
+}
+
+/// The leftmost hop, which anyone can forge.
+#[must_use]
+pub fn claimed_address(lines: &[&str]) -> Option<IpAddr> {
+    let leftmost = lines.first().and_then(|line| line.split(',').next());
+    leftmost.and_then(parse_client_address)
 }
 
 /// The last of `count` hops, if each of them is an address.

@@ -58,22 +58,34 @@ impl Throttle {
     /// Milliseconds until keys from this address are looked up again; `None` if they are now. An unknown address is
     /// never throttled, because that would throttle all unknown ones.
     pub fn wait_ms(&self, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
-        let arrival_time = self.networks.get(&Network::of(ip?))?.load(Relaxed);
-        let debt_ns = arrival_time.saturating_sub(self.nanos(now)) + self.emission_interval_ns?;
-        let wait_ns = debt_ns.saturating_sub(WINDOW_NS);
-        (wait_ns > 0).then(|| wait_ns.div_ceil(1_000_000))
+        let arrival_time = self.networks.get(&Network::of(ip?))?;
+        wait_ms(&arrival_time, self.emission_interval_ns?, self.nanos(now))
     }
 
     /// Counts a wrong key.
     pub fn count(&self, ip: Option<IpAddr>, now: Instant) {
-        let (Some(ip), Some(emission_interval_ns)) = (ip, self.emission_interval_ns) else {
-            return;
-        };
+        if let Some((arrival_time, emission_interval_ns)) = self.network(ip) {
+            count(&arrival_time, emission_interval_ns, self.nanos(now));
+        }
+    }
+
+    /// Counts a wrong key, unless its address is throttled: then returns the milliseconds to wait.
+    pub fn count_or_wait_ms(&self, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
+        let (arrival_time, emission_interval_ns) = self.network(ip)?;
+        let now = self.nanos(now);
+        let wait = wait_ms(&arrival_time, emission_interval_ns, now);
+        if wait.is_none() {
+            count(&arrival_time, emission_interval_ns, now);
+        }
+        wait
+    }
+
+    /// The theoretical arrival time of the address, and the emission interval; `None` if it is never throttled.
+    fn network(&self, ip: Option<IpAddr>) -> Option<(Arc<AtomicU64>, u64)> {
+        let (ip, emission_interval_ns) = (ip?, self.emission_interval_ns?);
         let fresh = || Ok::<_, Infallible>(Arc::default());
         let Ok(arrival_time) = self.networks.get_or_insert_with(&Network::of(ip), fresh);
-        let now = self.nanos(now);
-        let counted = |at: u64| Some((at.max(now) + emission_interval_ns).min(now + DEBT_MAX_NS));
-        let _ = arrival_time.fetch_update(Relaxed, Relaxed, counted);
+        Some((arrival_time, emission_interval_ns))
     }
 
     /// The number of networks in memory.
@@ -91,6 +103,17 @@ impl Throttle {
         let since: Duration = now.saturating_duration_since(self.start);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX / 2)
     }
+}
+
+fn wait_ms(arrival_time: &AtomicU64, emission_interval_ns: u64, now: u64) -> Option<u64> {
+    let debt_ns = arrival_time.load(Relaxed).saturating_sub(now) + emission_interval_ns;
+    let wait_ns = debt_ns.saturating_sub(WINDOW_NS);
+    (wait_ns > 0).then(|| wait_ns.div_ceil(1_000_000))
+}
+
+fn count(arrival_time: &AtomicU64, emission_interval_ns: u64, now: u64) {
+    let counted = |at: u64| Some((at.max(now) + emission_interval_ns).min(now + DEBT_MAX_NS));
+    let _ = arrival_time.fetch_update(Relaxed, Relaxed, counted);
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Refused attempts, for operators and the audit log.
 
-use super::context::VerifyContext;
+use std::net::IpAddr;
+
 use super::verification::RefusedKey;
-use crate::audit::{Attempt, CredentialKind};
+use crate::audit::{Attempt, Claims, CredentialKind};
 use crate::model::{Refusal, Timestamp};
 use crate::service::Service;
 
@@ -15,7 +16,8 @@ pub(super) fn note_refusal(
     service: &Service,
     key: &str,
     refused: &RefusedKey,
-    context: &VerifyContext<'_>,
+    ip: Option<IpAddr>,
+    claims: impl FnOnce() -> Claims,
     now: Timestamp,
 ) {
     let policy = refused.entry.as_ref().map(|entry| &entry.value.policy);
@@ -32,11 +34,8 @@ pub(super) fn note_refusal(
         client_id: policy.map(|policy| &*policy.client_id),
         token_id: None,
         lookup,
-        ip: context.ip,
-        claimed_ip: context.claimed_ip,
-        path: context.path.as_deref(),
-        hint: (refused.refusal == Refusal::IpNotAllowed && context.ip.is_none())
-            .then_some(ADDRESS_UNKNOWN),
+        ip,
+        hint: (refused.refusal == Refusal::IpNotAllowed && ip.is_none()).then_some(ADDRESS_UNKNOWN),
     };
-    service.audit.refuse(&attempt, now);
+    service.audit.refuse(&attempt, claims, now);
 }

@@ -45,7 +45,15 @@ pub async fn verify(
         }
     };
     if let Verification::Refused(refused) = &verification {
-        note_refusal(service, key.expose(), refused, context, service.now());
+        let claims = || context.claims.clone();
+        note_refusal(
+            service,
+            key.expose(),
+            refused,
+            context.ip,
+            claims,
+            service.now(),
+        );
     }
     Ok(verification)
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+pub use crate::audit::Claims;
 use crate::error::Error;
 use crate::input::{Fields, Value, rules};
 use crate::model::parse_client_address;
@@ -10,17 +11,16 @@ use crate::model::parse_client_address;
 /// Units of the rate limit that one request may consume.
 const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct VerifyContext<'a> {
     /// The client's address; `None` if it was not given or cannot be parsed.
     pub ip: Option<IpAddr>,
     /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
     pub cost: NonZeroU32,
-    /// The path of the request. It is for operators only and does not affect the decision.
-    pub path: Option<String>,
-    /// The client's address as an untrusted header claims it. It is for operators only.
-    pub claimed_ip: Option<IpAddr>,
+    /// The path of the request, and the client's address as an untrusted header claims it. They are for operators only
+    /// and do not affect the decision.
+    pub claims: Claims,
 }
 
 /// Required scopes, as a list or as one text with one scope per line.
@@ -57,16 +57,18 @@ impl VerifyContext<'static> {
             ip,
             scopes: Scopes::List(scopes),
             cost: cost.unwrap_or(NonZeroU32::MIN),
-            path,
-            claimed_ip,
+            claims: Claims {
+                ip: claimed_ip,
+                path,
+            },
         }))
     }
 }
 
 impl<'a> VerifyContext<'a> {
-    /// Builds a context from parts that are already known to be texts and a number. Returns `None` if a part is
-    /// invalid: [`VerifyContext::read`] then names the problem.
-    pub fn of_parts(ip: Option<&str>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
+    /// Builds a context from parts whose types are already known. Returns `None` if a part is invalid:
+    /// [`VerifyContext::read`] then names the problem.
+    pub fn of_parts(ip: Option<IpAddr>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
         let scopes = match scopes {
             None => Scopes::List(Vec::new()),
             Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
@@ -75,11 +77,10 @@ impl<'a> VerifyContext<'a> {
         let cost = NonZeroU32::new(cost)
             .filter(|cost| i32::try_from(cost.get()).is_ok_and(|cost| COST.contains(&cost)))?;
         Some(Self {
-            ip: ip.and_then(parse_client_address),
+            ip,
             scopes,
             cost,
-            path: None,
-            claimed_ip: None,
+            claims: Claims::default(),
         })
     }
 }

@@ -91,10 +91,8 @@ pub(super) fn answer<'a>(
 /// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it
 /// learns nothing about this one.
 fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Verification {
-    throttled(service, context, at).unwrap_or_else(|| {
-        service.throttle.count(context.ip, at);
-        Verification::invalid_key()
-    })
+    let wait_ms = service.throttle.count_or_wait_ms(context.ip, at);
+    wait_ms.map_or_else(Verification::invalid_key, Verification::throttled)
 }
 
 /// The refusal of any key that is not in memory, if its address keeps presenting wrong keys.

@@ -7,23 +7,24 @@ use super::attempt::note_refusal;
 use super::context::VerifyContext;
 use super::memory::{MemoryAnswer, answer};
 use super::verification::Verification;
+use crate::audit::Claims;
 use crate::metrics::{TIMED_EVERY, VerifyCount};
 use crate::model::Timestamp;
 use crate::service::Service;
 
-/// Verifies a presented key if memory has the answer, and counts the verify; otherwise returns `None`. `describe`
-/// completes the context of a refused attempt for operators; an accepted one does not need it.
-pub fn warm<'a>(
+/// Verifies a presented key if memory has the answer, and counts the verify; otherwise returns `None`. `claims` reads
+/// what a refused request claims, for operators; it replaces the claims of the context.
+pub fn warm(
     service: &Service,
     key: &str,
-    mut context: VerifyContext<'a>,
+    context: &VerifyContext<'_>,
     now: Timestamp,
-    describe: impl FnOnce(&mut VerifyContext<'a>),
+    claims: impl FnOnce() -> Claims,
 ) -> Option<Verification> {
     let MemoryAnswer::Answered {
         verification,
         in_cache,
-    } = answer(service, key, &context, now)
+    } = answer(service, key, context, now)
     else {
         return None;
     };
@@ -33,8 +34,7 @@ pub fn warm<'a>(
         VerifyCount::Other(verification.code())
     });
     if let Verification::Refused(refused) = &verification {
-        describe(&mut context);
-        note_refusal(service, key, refused, &context, now);
+        note_refusal(service, key, refused, context.ip, claims, now);
     }
     Some(verification)
 }

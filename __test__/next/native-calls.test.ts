@@ -1,0 +1,82 @@
+import { nativeCalls } from '../support/native-calls.js'
+import { expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { forged } from '../support/forge.js'
+import { ask, expectFailure, hello, HOST, next } from '../support/next.js'
+import { useSetting } from '../support/setting.js'
+
+const { flush, listAuditEvents } = addon
+
+const setting = useSetting({ trustedHops: 1 })
+
+const route = next.withApiKey(hello, { scopes: ['docs:read'], cost: 2 })
+const headersOf = (key: string, line = '6.6.6.6, 10.1.2.3'): Record<string, string> => ({
+  'x-api-key': key,
+  'x-forwarded-for': line,
+})
+
+/** A key with every kind of check, which has been verified before. */
+async function warmKey(rateLimit: number): Promise<string> {
+  const everything = { allowedIps: ['10.0.0.0/8'], scopes: ['docs:*'], rateLimit }
+  const [issued] = await setting.warmKeys(1, { ...everything, rateLimitWindowSeconds: 86_400 })
+  expect((await ask(route, headersOf(issued!.key))).status).toBe(200)
+  return issued!.key
+}
+
+test('a request with a warm key asks the native side once', async () => {
+  const key = await warmKey(100)
+  const calls = await nativeCalls(async () => {
+    const { status, headers } = await ask(route, headersOf(key), '/docs?page=1')
+    expect(status).toBe(200)
+    expect(headers['ratelimit']).toMatch(/^"api-key";r=96;t=\d+$/)
+    expect(headers['ratelimit-policy']).toBe('"api-key";q=100;w=86400')
+  })
+  expect(calls).toEqual(['verifyWarmRequest'])
+})
+
+test('so does a refused one, and the audit log has all that the request claims', async () => {
+  const key = await warmKey(3)
+  const table: [Record<string, string>, number, string][] = [
+    [headersOf(key), 429, 'RATE_LIMITED'],
+    [headersOf(key, '10.6.6.6, 192.0.2.1'), 403, 'IP_NOT_ALLOWED'],
+    [headersOf(key, ''), 403, 'IP_NOT_ALLOWED'],
+    [headersOf(forged(key), '10.6.6.6, 192.0.2.2'), 401, 'INVALID_KEY'],
+    [headersOf('made up', '10.6.6.6, [::ffff:192.0.2.3]:80'), 401, 'INVALID_KEY'],
+  ]
+  for (const [headers, status, code] of table) {
+    const calls = await nativeCalls(async () => {
+      expectFailure(await ask(route, headers, '/docs?page=1'), status, code)
+    })
+    expect(calls).toEqual(['verifyWarmRequest'])
+  }
+  await flush()
+  const { events } = await listAuditEvents({ type: 'key.refused' })
+  const noted = events.map(({ ip, claimedIp, path }) => [ip, claimedIp, path])
+  for (const [ip, claimedIp] of [
+    ['10.1.2.3', '6.6.6.6'],
+    ['192.0.2.1', '10.6.6.6'],
+    ['192.0.2.2', '10.6.6.6'],
+    ['192.0.2.3', '10.6.6.6'],
+  ])
+    expect(noted).toContainEqual([ip, claimedIp, '/docs'])
+})
+
+test('what the warm path cannot answer is answered by the others, the same', async () => {
+  const [issued] = await setting.coldKeys(1, { scopes: ['docs:read'] })
+  const { key } = issued!
+  const cold = await nativeCalls(async () => {
+    expect((await ask(route, headersOf(key))).status).toBe(200)
+  })
+  expect(cold).toEqual(['verifyWarmRequest', 'clientAddress', 'verifyWarm', 'verifyApiKey'])
+  await ask(route, headersOf(key))
+  // A header of this length comes from no honest client.
+  const long = headersOf(key, `${'6.6.6.6, '.repeat(1_000)}10.1.2.3`)
+  const calls = await nativeCalls(async () => {
+    expect((await ask(route, long)).status).toBe(200)
+  })
+  expect(calls).toEqual(['verifyWarmRequest', 'clientAddress', 'verifyWarm'])
+  // So do the lines of a header as Node.js has them.
+  const lines = { 'x-api-key': key, 'x-forwarded-for': ['6.6.6.6', '10.1.2.3'] }
+  const request = { url: HOST, headers: { get: (name: keyof typeof lines) => lines[name] ?? null } }
+  expect((await route(request as never, {} as never)).status).toBe(200)
+})

@@ -1,0 +1,212 @@
+//! What each environment of Node.js has: the functions of the warm path, and the numbers that they write.
+//!
+//! The functions carry a pointer to their environment. napi's own way to it takes a lock that all threads share.
+#![allow(unsafe_code)] // Raw Node-API: each call is checked.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, sys};
+
+use super::texts::Texts;
+use super::{ABSENT, MISS};
+use crate::model::RateLimit;
+use crate::verify::WarmSampler;
+
+/// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
+/// again, the window in seconds, and milliseconds to wait. -1 means absent.
+type Numbers = [f64; Environment::NUMBERS.len()];
+
+pub(in crate::binding) struct Environment {
+    numbers: *mut Numbers,
+    /// The object with the functions and the array over the numbers. Null until it is made.
+    exports: Cell<sys::napi_ref>,
+    pub(super) texts: RefCell<Texts>,
+    pub(super) sampler: WarmSampler,
+}
+
+impl Environment {
+    /// The fields of a result that the numbers fill, in order.
+    pub(in crate::binding) const NUMBERS: [&'static str; 5] = [
+        "limit",
+        "remaining",
+        "resetMs",
+        "windowSeconds",
+        "retryAfterMs",
+    ];
+
+    pub(super) fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
+        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
+        let number = |number: Option<u64>| number.map_or(ABSENT, |number| number as f64);
+        let numbers = [
+            number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
+            number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
+            number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
+            number(rate_limit.map(|rate_limit| rate_limit.window_seconds)),
+            number(retry_after_ms),
+        ];
+        // SAFETY: `numbers` is the memory of the ArrayBuffer created in `exports` below, with the size and alignment of
+        // the `f64`s. It is still alive: the environment holds a strong reference to the object that holds the typed
+        // array, and JavaScript never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not
+        // share the array). No one reads it at the same time: only the environment's own thread gets here.
+        unsafe { self.numbers.write(numbers) };
+    }
+}
+
+/// The object with the functions and the numbers, for `lib/warm.js`: made at the first call.
+pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
+    if env.get_instance_data::<Environment>()?.is_none() {
+        let (numbers, array) = numbers(env)?;
+        let environment = Environment {
+            numbers,
+            exports: Cell::new(ptr::null_mut()),
+            texts: RefCell::new(Texts::new()),
+            sampler: WarmSampler::default(),
+        };
+        env.set_instance_data(environment, (), |_| ())?;
+        make_exports(env, array)?;
+    }
+    let environment = env.get_instance_data::<Environment>()?;
+    let reference = environment.map_or(ptr::null_mut(), |environment| environment.exports.get());
+    let mut exports = ptr::null_mut();
+    // SAFETY: `env` is that of the running call, and the reference was created in it and is never deleted; for a null one
+    // an error is returned.
+    napi::check_status!(unsafe {
+        sys::napi_get_reference_value(env.raw(), reference, &raw mut exports)
+    })?;
+    // SAFETY: the value was just returned by this `env`, so its handle scope is open.
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), exports) })
+}
+
+/// The memory of the numbers, and the typed array over it.
+fn numbers(env: &Env) -> napi::Result<(*mut Numbers, sys::napi_value)> {
+    let (mut memory, mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
+    // typed array begins at 0 and has as many elements as fit into the buffer.
+    unsafe {
+        napi::check_status!(sys::napi_create_arraybuffer(
+            env.raw(),
+            size_of::<Numbers>(),
+            &raw mut memory,
+            &raw mut buffer
+        ))?;
+        napi::check_status!(sys::napi_create_typedarray(
+            env.raw(),
+            sys::TypedarrayType::float64_array,
+            Environment::NUMBERS.len(),
+            buffer,
+            0,
+            &raw mut array
+        ))?;
+    }
+    Ok((memory.cast(), array))
+}
+
+fn make_exports(env: &Env, numbers: sys::napi_value) -> napi::Result<()> {
+    let Some(environment) = env.get_instance_data::<Environment>()? else {
+        return Ok(());
+    };
+    let environment: *mut Environment = environment;
+    let functions: [(&CStr, sys::napi_callback); 2] = [
+        (c"verifyWarm", Some(verify_warm)),
+        (c"verifyWarmRequest", Some(verify_warm_request)),
+    ];
+    let raw = env.raw();
+    let (mut exports, mut reference) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `raw` is that of the running call; each function writes to variables of the types that it requires; the
+    // names end with a zero. The functions carry the pointer that `answer` expects: Node-API keeps the instance data in
+    // its place until the environment has ended, and calls none of its functions after that.
+    unsafe {
+        napi::check_status!(sys::napi_create_object(raw, &raw mut exports))?;
+        let set = |name: &CStr, value| {
+            napi::check_status!(sys::napi_set_named_property(
+                raw,
+                exports,
+                name.as_ptr(),
+                value
+            ))
+        };
+        set(c"numbers", numbers)?;
+        for (name, callback) in functions {
+            let (mut function, whole) = (ptr::null_mut(), -1);
+            napi::check_status!(sys::napi_create_function(
+                raw,
+                name.as_ptr(),
+                whole,
+                callback,
+                environment.cast(),
+                &raw mut function
+            ))?;
+            set(name, function)?;
+        }
+        // So that the array stays in it.
+        napi::check_status!(sys::napi_object_freeze(raw, exports))?;
+        napi::check_status!(sys::napi_create_reference(
+            raw,
+            exports,
+            1,
+            &raw mut reference
+        ))?;
+        (*environment).exports.set(reference);
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn verify_warm(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: only Node-API calls this, with the environment and the arguments of the call.
+    unsafe { answer(env, info, super::verify) }
+}
+
+unsafe extern "C" fn verify_warm_request(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: only Node-API calls this, with the environment and the arguments of the call.
+    unsafe { answer(env, info, super::verify_request) }
+}
+
+/// Answers a call with a number. A panic, which the hook reports, is a miss.
+///
+/// # Safety
+/// `env` and `info` are those of a running call of a function made in `make_exports`.
+unsafe fn answer<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    work: impl FnOnce(&Environment, [Unknown<'_>; N]) -> Option<f64>,
+) -> sys::napi_value {
+    let mut arguments = [ptr::null_mut(); N];
+    let (mut count, mut this, mut data) = (N, ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller vouches for `env` and `info`; at most `count` values are written to `arguments`, which has as
+    // many, and those that are absent are `undefined`.
+    let status = unsafe {
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            arguments.as_mut_ptr(),
+            &raw mut this,
+            &raw mut data,
+        )
+    };
+    let mut number = MISS;
+    if status == sys::Status::napi_ok {
+        // SAFETY: the function carries the pointer to the instance data of `env`, which is alive while `env` runs
+        // JavaScript. It is only shared: nobody asks for the instance data during a call.
+        let environment = unsafe { &*data.cast::<Environment>() };
+        // SAFETY: the values are the arguments of the running call.
+        let values = arguments.map(|value| unsafe { Unknown::from_raw_unchecked(env, value) });
+        let answered = catch_unwind(AssertUnwindSafe(|| work(environment, values)));
+        number = answered.ok().flatten().unwrap_or(MISS);
+    }
+    let mut result = ptr::null_mut();
+    // SAFETY: `env` is that of the running call. If there is no number, `null` stands for `undefined`, which is no
+    // answer either.
+    unsafe { sys::napi_create_double(env, number, &raw mut result) };
+    result
+}

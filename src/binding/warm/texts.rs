@@ -1,0 +1,146 @@
+//! Reads short texts without allocating, into buffers that are reused: clearing new ones would take longer than reading.
+#![allow(unsafe_code)] // Raw Node-API: the call is checked.
+
+use std::ptr;
+
+use napi::bindgen_prelude::Unknown;
+use napi::{JsValue, sys};
+use zeroize::Zeroize;
+
+use crate::verify;
+
+/// Maximum length of the required scopes, in bytes. Longer ones are a miss.
+const SCOPES_MAX: usize = 1_024;
+/// Maximum length of `X-Forwarded-For`, in bytes. A longer one is a miss.
+pub(super) const FORWARDED_MAX: usize = 1_024;
+/// One unit more than the longest text, which tells that a text is too long, and the terminator of Node-API.
+const EXTRA_UNITS: usize = 2;
+const UNITS: usize = FORWARDED_MAX + EXTRA_UNITS;
+
+/// The buffers for the texts of one call.
+pub(super) struct Texts {
+    pub(super) key: [u8; verify::KEY_LENGTH_MAX],
+    pub(super) scopes: [u8; SCOPES_MAX],
+    /// The client's address, or `X-Forwarded-For`.
+    pub(super) address: [u8; FORWARDED_MAX],
+    pub(super) reader: TextReader,
+}
+
+impl Texts {
+    pub(super) fn new() -> Self {
+        Self {
+            key: [0; verify::KEY_LENGTH_MAX],
+            scopes: [0; SCOPES_MAX],
+            address: [0; FORWARDED_MAX],
+            reader: TextReader([0; UNITS]),
+        }
+    }
+
+    /// Wipes the presented key.
+    pub(super) fn wipe_key(&mut self) {
+        self.key.zeroize();
+        let units = self.reader.0.get_mut(..self.key.len() + EXTRA_UNITS);
+        units.unwrap_or_default().zeroize();
+    }
+}
+
+/// The UTF-16 units of the last text. V8 hands them out faster than UTF-8 and, unlike Latin-1, without loss.
+pub(super) struct TextReader([u16; UNITS]);
+
+impl TextReader {
+    /// Reads a text that fits into the buffer in UTF-8; `None` for a longer one and for other values. A lone surrogate
+    /// becomes U+FFFD.
+    pub(super) fn read<'b>(&mut self, value: Unknown<'_>, buffer: &'b mut [u8]) -> Option<&'b str> {
+        let raw = value.value();
+        let units = self.0.get_mut(..buffer.len() + EXTRA_UNITS)?;
+        let mut length = 0;
+        // SAFETY: the value belongs to the running call, so its `env` is live and this is its thread; at most
+        // `units.len()` units are written to the buffer of that length, and `length` is a local `usize`.
+        let status = unsafe {
+            sys::napi_get_value_string_utf16(
+                raw.env,
+                raw.value,
+                units.as_mut_ptr(),
+                units.len(),
+                &raw mut length,
+            )
+        };
+        if status != sys::Status::napi_ok {
+            return None;
+        }
+        encode(units.get(..length)?, buffer)
+    }
+}
+
+fn encode<'b>(units: &[u16], buffer: &'b mut [u8]) -> Option<&'b str> {
+    // Without an early end, so that the compiler makes it a few instructions.
+    let is_ascii = units.iter().fold(0, |all, unit| all | unit) < 0x80;
+    let length = if is_ascii {
+        for (byte, unit) in buffer.get_mut(..units.len())?.iter_mut().zip(units) {
+            #[expect(clippy::cast_possible_truncation)] // It is ASCII.
+            let ascii = *unit as u8;
+            *byte = ascii;
+        }
+        units.len()
+    } else {
+        encode_any(units, buffer)?
+    };
+    std::str::from_utf8(buffer.get(..length)?).ok()
+}
+
+fn encode_any(units: &[u16], buffer: &mut [u8]) -> Option<usize> {
+    let mut length = 0;
+    for c in char::decode_utf16(units.iter().copied()) {
+        let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+        let place = buffer.get_mut(length..length + c.len_utf8())?;
+        length += c.encode_utf8(place).len();
+    }
+    Some(length)
+}
+
+/// Reads a number as a whole one, as JavaScript does by `>>> 0`; `None` for other values.
+pub(super) fn whole_number(value: Unknown<'_>) -> Option<u32> {
+    let raw = value.value();
+    let mut number = 0;
+    // SAFETY: the value belongs to the running call, so its `env` is live and this is its thread; `number` is a local
+    // `u32`.
+    let status =
+        unsafe { sys::napi_get_value_uint32(raw.env, raw.value, ptr::from_mut(&mut number)) };
+    (status == sys::Status::napi_ok).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(text: &str, room: usize) -> Option<String> {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        encode(&units, &mut vec![0; room]).map(str::to_owned)
+    }
+
+    #[test]
+    fn texts_are_encoded_as_they_are_and_none_is_cut() {
+        for text in [
+            "",
+            "a",
+            "sophra_live_x",
+            "\u{7f}\0",
+            "\u{80}",
+            "käse",
+            "ſ",
+            "鍵🔑",
+            "ı0.0.0.1",
+        ] {
+            assert_eq!(encoded(text, text.len()).as_deref(), Some(text));
+            if !text.is_empty() {
+                assert_eq!(encoded(text, text.len() - 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_replaced() {
+        assert_eq!(encode(&[0x61, 0xd800], &mut [0; 4]), Some("a\u{fffd}"));
+        assert_eq!(encode(&[0xdc00], &mut [0; 2]), None);
+    }
+}
