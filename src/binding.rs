@@ -5,10 +5,12 @@
 mod admin;
 mod call;
 mod constants;
+mod environment;
 mod events;
 mod exit;
 mod internal;
 mod keys;
+mod numbers;
 mod operation;
 mod presented;
 mod promise;

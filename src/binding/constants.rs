@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::numbers::Numbers;
 use super::promise::Fault;
 use super::views::{AdminVerificationView, RefusalView};
 use super::warm;
@@ -32,7 +33,7 @@ pub(super) struct Constants {
 struct Warm {
     miss: f64,
     outcomes: f64,
-    numbers: [&'static str; warm::Numbers::COUNT],
+    numbers: [&'static str; Numbers::COUNT],
     scopes_max: usize,
 }
 
@@ -43,7 +44,7 @@ impl Constants {
             warm: Warm {
                 miss: warm::MISS,
                 outcomes: warm::OUTCOMES,
-                numbers: warm::Numbers::NAMES,
+                numbers: Numbers::NAMES,
                 scopes_max: rules::SCOPES_MAX,
             },
             valid: VALID,

@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use super::call::call;
 use super::constants::Constants;
+use super::environment::Environment;
 use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
 use super::value::read;
@@ -34,7 +35,7 @@ pub(crate) fn verify_warm(
 /// The array of numbers that the warm path writes along with each answer.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn warm_numbers(env: &Env) -> Result<Unknown<'_>> {
-    warm::numbers(env)
+    Environment::of(env)?.numbers.array(env)
 }
 
 /// The constant part of the result for the key that the warm path last answered for on this thread.

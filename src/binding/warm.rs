@@ -4,16 +4,17 @@
 #![allow(unsafe_code)] // Raw Node-API: each call is checked.
 
 use std::cell::RefCell;
-use std::ptr;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue, sys};
 use zeroize::Zeroize;
 
+use super::environment::Environment;
+use super::numbers::Numbers;
 use super::value::read_text;
 use super::views::WarmTemplateView;
-use crate::model::{CLIENT_ADDRESS_MAX, RateLimit, parse_client_address};
+use crate::model::{CLIENT_ADDRESS_MAX, parse_client_address};
 use crate::process;
 use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 
@@ -21,7 +22,6 @@ use crate::verify::{self, KeyEntry, Verification, VerifyContext, WarmSampler};
 pub(super) const MISS: f64 = -1.0;
 /// All outcomes are below this. A result is the entry's serial times this, plus the outcome.
 pub(super) const OUTCOMES: f64 = 16.0;
-const ABSENT: f64 = -1.0;
 
 /// Maximum length of a character in UTF-8, in bytes.
 const CHARACTER_MAX: usize = 4;
@@ -39,95 +39,6 @@ thread_local! {
     static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
 }
 
-/// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
-/// again, the window in seconds, and milliseconds to wait. -1 means absent. Each environment has one array, which lives as long as it does.
-pub(super) struct Numbers {
-    memory: *mut [f64; Numbers::COUNT],
-    array: sys::napi_ref,
-    sampler: WarmSampler,
-}
-
-impl Numbers {
-    pub(super) const COUNT: usize = 5;
-    /// The fields of a result that the numbers fill, in order.
-    pub(super) const NAMES: [&'static str; Self::COUNT] = [
-        "limit",
-        "remaining",
-        "resetMs",
-        "windowSeconds",
-        "retryAfterMs",
-    ];
-
-    fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
-        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
-        let number = |number: Option<u64>| number.map_or(ABSENT, |number| number as f64);
-        let numbers = [
-            number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
-            number(rate_limit.map(|rate_limit| rate_limit.window_seconds)),
-            number(retry_after_ms),
-        ];
-        // SAFETY: `memory` is that of the ArrayBuffer created in `numbers` below, with the size and alignment of the
-        // `f64`s. It is still alive: `array` is a strong reference to the typed array over it, kept for as long as the
-        // environment lives, and JavaScript never detaches the buffer (it is neither transferred nor resized:
-        // `lib/warm.js` does not share the array). No one reads it at the same time: only the environment's own thread
-        // gets here.
-        unsafe { self.memory.write(numbers) };
-    }
-}
-
-/// The array of this environment, created at the first call.
-pub(super) fn numbers(env: &Env) -> napi::Result<Unknown<'_>> {
-    let mut array = ptr::null_mut();
-    if let Some(numbers) = env.get_instance_data::<Numbers>()? {
-        // SAFETY: `env` is that of the running call, and the reference was created in it and is never deleted.
-        napi::check_status!(unsafe {
-            sys::napi_get_reference_value(env.raw(), numbers.array, &raw mut array)
-        })?;
-        // SAFETY: the value was just returned by this `env`, so its handle scope is open.
-        return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) });
-    }
-    let (mut memory, mut buffer, mut reference) =
-        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    let bytes = size_of::<[f64; Numbers::COUNT]>();
-    // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
-    // typed array begins at 0 and has as many elements as fit into the buffer.
-    unsafe {
-        napi::check_status!(sys::napi_create_arraybuffer(
-            env.raw(),
-            bytes,
-            &raw mut memory,
-            &raw mut buffer
-        ))?;
-        napi::check_status!(sys::napi_create_typedarray(
-            env.raw(),
-            sys::TypedarrayType::float64_array,
-            Numbers::COUNT,
-            buffer,
-            0,
-            &raw mut array
-        ))?;
-        napi::check_status!(sys::napi_create_reference(
-            env.raw(),
-            array,
-            1,
-            &raw mut reference
-        ))?;
-    }
-    env.set_instance_data(
-        Numbers {
-            memory: memory.cast(),
-            array: reference,
-            sampler: WarmSampler::default(),
-        },
-        (),
-        |_| (),
-    )?;
-    // SAFETY: the value was just created by this `env`, so its handle scope is open.
-    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), array) })
-}
-
 /// The serial and outcome of a verify that memory can answer, otherwise [`MISS`].
 pub(super) fn verify(
     env: Env,
@@ -138,7 +49,7 @@ pub(super) fn verify(
     path: Unknown<'_>,
     claimed_ip: Unknown<'_>,
 ) -> f64 {
-    let Ok(Some(numbers)) = env.get_instance_data::<Numbers>() else {
+    let Some(environment) = Environment::created(env) else {
         return MISS;
     };
     let context = RawContext {
@@ -148,7 +59,7 @@ pub(super) fn verify(
         path,
         claimed_ip,
     };
-    answer(numbers, &key, &context).unwrap_or(MISS)
+    answer(&environment.numbers, &key, &context).unwrap_or(MISS)
 }
 
 /// The context of a request, before it is read.
