@@ -8,6 +8,8 @@ const native = require('./addon.js')
 
 /** By default these signals end the process without an `exit` event. */
 const SIGNALS = ['SIGTERM', 'SIGINT']
+/** So does this one, by which nodemon starts an app anew. Native code uses it for purposes of its own. */
+const RESTART = 'SIGUSR2'
 
 /** Marks the listener of every copy of this package in the process. */
 const STORES_USAGE = Symbol.for('@sophra/api-keys: stores usage')
@@ -15,10 +17,16 @@ const STORES_USAGE = Symbol.for('@sophra/api-keys: stores usage')
 /** Only `listeners` tells what the app itself has added: development tools leave their own listeners out of it. */
 const appListens = (signal) => process.listeners(signal).some((listener) => !listener[STORES_USAGE])
 
-/** Ends the process, also one that ignores the signal: as the first process of a container, or because of a hidden listener. */
+/**
+ * Ends the process, also one that ignores the signal: as the first process of a container, or because of a hidden listener.
+ * A process that ignores SIGUSR2 goes on.
+ */
 function defaultAction(signal) {
   process.kill(process.pid, signal)
-  setImmediate(() => process.exit(128 + constants.signals[signal]))
+  setImmediate(() => {
+    if (signal === RESTART) process.prependListener(signal, onSignal)
+    else process.exit(128 + constants.signals[signal])
+  })
 }
 
 /**
@@ -36,6 +44,11 @@ function onSignal(signal) {
 }
 onSignal[STORES_USAGE] = true
 
+/** Whether no native code handles the signal, in whose place a listener would put itself. Windows does not have them all. */
+const isFree = (signal) =>
+  process.listenerCount(signal) > 0 ||
+  (signal in constants.signals && native.hasDefaultAction(constants.signals[signal]))
+
 let installed = false
 
 /** Installed at the first use: a process that only imports the package stays as it is. */
@@ -47,4 +60,5 @@ exports.flushAtExit = () => {
   process.on('exit', native.flushBlocking)
   // Ours runs first: a `once` listener of the app is still registered then, so that it counts.
   for (const signal of SIGNALS) process.prependListener(signal, onSignal)
+  if (isFree(RESTART)) process.prependListener(RESTART, onSignal)
 }

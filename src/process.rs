@@ -10,6 +10,7 @@ mod keyring;
 mod migrate;
 mod report;
 mod runtime;
+mod signals;
 mod start;
 mod state;
 
@@ -20,6 +21,7 @@ pub use flush::{flush, flush_blocking};
 pub use migrate::{MigrationReport, migrate, migration_script};
 pub use report::{count_verify, emit_panic, metrics_text, report_fault};
 pub use runtime::runtime;
+pub use signals::has_default_action;
 pub use state::{
     Call, WarmCall, enter, enter_warm, environment, events, metrics, proxy_trust, started,
 };

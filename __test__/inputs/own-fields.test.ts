@@ -59,6 +59,18 @@ test('nor for an input or an option', async () => {
   expect(await verifyAdminToken(token, {})).toMatchObject({ valid: true })
 })
 
+test('nor what other code makes of Object.keys', async () => {
+  const { keys } = Object
+  Object.keys = () => ['rateLimit']
+  let created
+  try {
+    created = createApiKey({ name: 'n', clientId: 'c' })
+  } finally {
+    Object.keys = keys
+  }
+  expect(await created).toMatchObject({ name: 'n', rateLimit: null })
+})
+
 test('nor for an option of a guard, or what authorize returns', async () => {
   const { key } = await createApiKey({ name: 'n', clientId: 'c' })
   pollute('scopes', ['b'])

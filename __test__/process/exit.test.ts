@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
 import { root, runScript, startScript, type Ended, type Running } from '../support/child.js'
 import { newKey, silent, started, STAY, useEndings, USES, verify } from '../support/endings.js'
 
@@ -26,7 +30,7 @@ describe('usage is stored by a process that', () => {
   })
 })
 
-describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+describe.each(['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)('%s', (signal) => {
   const running = (key: Key, source: string): Promise<Running> =>
     started(`${STAY} ${source} report('ready')`, envFor(key))
 
@@ -60,14 +64,14 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test('does not end an app that listens and goes on', async () => {
     const key = await newKey()
     const listen = `process.on('${signal}', () => report('called'));
-      process.on('SIGUSR2', async () => { ${verify()} clearInterval(staying) });`
+      process.on('SIGHUP', async () => { ${verify()} clearInterval(staying) });`
     const child = await running(key, `${listen} ${verify()}`)
     for (const uses of [1, 1]) {
       child.signal(signal)
       expect(await child.next()).toBe('called')
       expect(await usesOf(key)).toBe(USES * uses)
     }
-    child.signal('SIGUSR2')
+    child.signal('SIGHUP')
     expect(await child.ended).toMatchObject({ code: 0, signal: null, ...silent })
     expect(await usesOf(key)).toBe(2 * USES)
   })
@@ -110,10 +114,38 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
 })
 
 test('importing the package leaves signals and the end of the process alone', async () => {
-  const child = await runScript(
-    `report(['SIGTERM', 'SIGINT', 'exit', 'beforeExit'].map((name) => process.listenerCount(name)))`,
-  )
-  expect(child).toEqual({ code: 0, signal: null, ...silent, reports: [[0, 0, 0, 0]] })
+  const names = `['SIGTERM', 'SIGINT', 'SIGUSR2', 'exit', 'beforeExit']`
+  const child = await runScript(`report(${names}.map((name) => process.listenerCount(name)))`)
+  expect(child).toEqual({ code: 0, signal: null, ...silent, reports: [[0, 0, 0, 0, 0]] })
+})
+
+describe('SIGUSR2 does not end a process that', () => {
+  /** A library of native code that handles the signal from when it is loaded on. */
+  const folder = mkdtempSync(path.join(tmpdir(), 'signals-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const library = path.join(folder, 'handles.node')
+  const source = `#include <signal.h>
+    __attribute__((constructor)) static void handle(void) { signal(SIGUSR2, SIG_IGN); }`
+  execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', library], { input: source })
+  const handles = `try { process.dlopen({ exports: {} }, ${JSON.stringify(library)}) } catch {}`
+
+  test.each([
+    ['handles it in native code, loaded before the first verify', `${handles} ${verify()}`, 0],
+    ['handles it in native code, loaded after the first verify', `${verify()} ${handles}`, 1],
+  ])('%s', async (_, source, listeners) => {
+    const key = await newKey()
+    const child = await started(
+      `${STAY} ${source}
+       process.on('SIGHUP', () => { report(process.listenerCount('SIGUSR2')); clearInterval(staying) })
+       report('ready')`,
+      envFor(key),
+    )
+    child.signal('SIGUSR2')
+    child.signal('SIGHUP')
+    const ended = { code: 0, signal: null, ...silent, reports: ['ready', listeners] }
+    expect(await child.ended).toEqual(ended)
+    expect(await usesOf(key)).toBe(USES)
+  })
 })
 
 describe('a suspension of the last moment is stored', () => {

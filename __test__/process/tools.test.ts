@@ -25,6 +25,8 @@ const bin = (name: string, ...args: string[]): string[] => [
   ...args,
 ]
 
+const nodemon = (signal: string): string[] => bin('nodemon/bin/nodemon.js', '--signal', signal)
+
 interface Tool {
   command: string[]
   /** Starts the app anew when its file changes. */
@@ -43,7 +45,9 @@ const TOOLS: Record<string, Tool> = {
     watches: true,
   },
   'node-dev': { command: bin('node-dev/bin/node-dev', '--notify=false'), watches: true },
-  nodemon: { command: bin('nodemon/bin/nodemon.js', '--signal', 'SIGTERM'), watches: true },
+  nodemon: { command: bin('nodemon/bin/nodemon.js'), watches: true },
+  'nodemon --signal SIGINT': { command: nodemon('SIGINT'), watches: true },
+  'nodemon --signal SIGTERM': { command: nodemon('SIGTERM'), watches: true },
 }
 
 /** A copy of the app in a folder of its own. */
@@ -198,35 +202,68 @@ describe('as the first process of a container', () => {
 })
 
 describe('under PM2', () => {
-  const env: Env = { PM2_HOME: path.join(home, 'pm2'), HOME: home }
-  const pm2 = (args: string[], more: Env = {}) =>
-    run(bin('pm2/bin/pm2', ...args), { env: { ...env, ...more }, timeoutMs: HANGS_MS })
+  // It lets the old process of a cluster finish its work before it ends it.
+  const env: Env = { PM2_HOME: path.join(home, 'pm2'), HOME: home, PM2_GRACEFUL_TIMEOUT: '100' }
+  const pm2 = async (args: string[], more: Env = {}): Promise<void> => {
+    const ended = await run(bin('pm2/bin/pm2', ...args), {
+      env: { ...env, ...more },
+      timeoutMs: HANGS_MS,
+    })
+    expect(ended.code, ended.stdout + ended.stderr).toBe(0)
+  }
   afterAll(() => pm2(['kill']))
 
-  test.each([
+  /** PM2 kills an app that has not ended after this time. */
+  const patience = ['--kill-timeout', String(HANGS_MS), '--listen-timeout', String(HANGS_MS)]
+
+  /** Starts an app; how its processes have ended is what PM2 has seen. */
+  async function started(name: string, args: string[], more: Env) {
+    const app = place()
+    await pm2(['start', app.file, '--name', name, ...patience, ...args], { ...more, ...app.env })
+    const starts = (count: number): Promise<void> =>
+      eventually(() => expect(app.lines('ready')).toHaveLength(count), HANGS_MS)
+    await starts(1)
+    return {
+      starts,
+      ends: (): string[] => {
+        const log = readFileSync(path.join(env.PM2_HOME!, 'pm2.log'), 'utf8')
+        expect(log).not.toContain('SIGKILL')
+        const ended = /App \[(.+):.+\] exited with code \[(.*)\] via signal \[(.*)\]/g
+        return [...log.matchAll(ended)]
+          .filter(([, app]) => app === name)
+          .map(([, , code, signal]) => `${code} ${signal}`)
+      },
+    }
+  }
+
+  describe.each([
     ['fork', []],
     ['cluster', ['-i', '1']],
-  ])(
-    'in %s mode `pm2 stop` ends an app, and its usage is stored',
-    async (mode, args) => {
-      const key = await newKey()
-      const app = place()
-      // PM2 kills an app that takes longer than this.
-      const name = ['--name', mode, '--kill-timeout', String(HANGS_MS)]
-      const started = await pm2(['start', app.file, ...name, ...args], {
-        ...using(key),
-        ...app.env,
-      })
-      expect(started.code, started.stdout + started.stderr).toBe(0)
-      await eventually(() => expect(app.lines('ready')).toHaveLength(1), HANGS_MS)
-      expect(await pm2(['stop', mode])).toMatchObject({ code: 0 })
-      const log = readFileSync(path.join(env.PM2_HOME!, 'pm2.log'), 'utf8')
-      expect(log).toMatch(new RegExp(`App \\[${mode}:\\d+\\] exited with code \\[\\d+\\]`))
-      expect(log).not.toContain('SIGKILL')
-      expect(await usesOf(key)).toBe(USES)
-    },
-    3 * HANGS_MS,
-  )
+  ])('in %s mode', (mode, args) => {
+    test.each(['reload', 'restart'])(
+      '`pm2 %s` and `pm2 stop` end an app as they do without the package, and its usage is stored',
+      async (change) => {
+        const key = await newKey()
+        const endings = async (name: string, more: Env, check: (uses: number) => Promise<void>) => {
+          const app = await started(name, args, more)
+          await pm2([change, name])
+          await app.starts(2)
+          await check(USES)
+          await pm2(['stop', name])
+          await check(2 * USES)
+          return app.ends()
+        }
+        const name = `${mode}-${change}`
+        const with_ = await endings(name, using(key), async (uses) =>
+          expect(await usesOf(key)).toBe(uses),
+        )
+        const without = await endings(`${name}-without`, {}, async () => {})
+        expect(with_).toEqual(without)
+        expect(with_).toHaveLength(2)
+      },
+      6 * HANGS_MS,
+    )
+  })
 })
 
 test('the tools are installed', () => {

@@ -5,9 +5,9 @@ import { useSetting, type Issued } from '../support/setting.js'
 // A high bound, so that nothing but the log itself says that something was missed.
 const setting = useSetting({ stalenessSeconds: 3_600 })
 
-/** Changes older than ten minutes are pruned once a minute, in parts. */
-const PRUNED_MS = 20 * 60_000
-const ROWS = 5_000_000
+const ROWS = 2_000_000
+/** Changes are kept for ten minutes. Then a part of 10,000 of them is pruned in each round, of which there is one a second. */
+const PRUNED_MS = 25 * 60_000
 
 const codeThere = ({ key }: Issued): Promise<string> =>
   setting.peer.run(async ({ api }, key) => (await api.verifyApiKey(key)).code, key)

@@ -61,6 +61,8 @@ export async function startPeer(options: Parameters<Api['configure']>[0]): Promi
     signal: (signal) => void child.kill(signal),
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
+      // A test that failed may have left it stopped.
+      child.kill('SIGCONT')
       await peer.run(({ api }) => api.close()).catch(() => {})
       const gone = once(child, 'exit')
       child.disconnect()

@@ -19,3 +19,9 @@ pub(crate) fn flush_at_teardown(env: Env) -> napi::Result<()> {
     })?;
     Ok(())
 }
+
+/// Whether a signal still has its default action: neither JavaScript nor native code handles it. For `lib/exit.js`.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn has_default_action(signal: i32) -> bool {
+    process::has_default_action(signal)
+}

@@ -24,6 +24,7 @@ pub(in crate::binding) struct Environment {
     numbers: *mut Numbers,
     /// The object with the functions and the array over the numbers. Null until it is made.
     exports: Cell<sys::napi_ref>,
+    object_keys: sys::napi_ref,
     pub(super) texts: RefCell<Texts>,
     pub(super) sampler: WarmSampler,
 }
@@ -37,6 +38,18 @@ impl Environment {
         "windowSeconds",
         "retryAfterMs",
     ];
+
+    /// `Object.keys` as it was when the package was loaded: other code may have replaced it since.
+    pub(in crate::binding) fn object_keys(env: &Env) -> Option<sys::napi_value> {
+        let environment = env.get_instance_data::<Self>().ok()??;
+        let mut keys = ptr::null_mut();
+        // SAFETY: `env` is that of the running call, the reference was created in it and is never deleted, and a
+        // `napi_value` is written.
+        let status = unsafe {
+            sys::napi_get_reference_value(env.raw(), environment.object_keys, &raw mut keys)
+        };
+        (status == sys::Status::napi_ok).then_some(keys)
+    }
 
     pub(super) fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
         #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
@@ -63,6 +76,7 @@ pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
         let environment = Environment {
             numbers,
             exports: Cell::new(ptr::null_mut()),
+            object_keys: object_keys(env.raw())?,
             texts: RefCell::new(Texts::new()),
             sampler: WarmSampler::default(),
         };
@@ -103,6 +117,30 @@ fn numbers(env: &Env) -> napi::Result<(*mut Numbers, sys::napi_value)> {
         ))?;
     }
     Ok((memory.cast(), array))
+}
+
+fn object_keys(env: sys::napi_env) -> napi::Result<sys::napi_ref> {
+    let (mut global, mut object, mut keys) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let mut reference = ptr::null_mut();
+    // SAFETY: `env` is that of the running call; the names end with a zero; each function writes to a variable of the type
+    // that it requires, and gets values that it returned in this call.
+    unsafe {
+        napi::check_status!(sys::napi_get_global(env, &raw mut global))?;
+        napi::check_status!(sys::napi_get_named_property(
+            env,
+            global,
+            c"Object".as_ptr(),
+            &raw mut object
+        ))?;
+        napi::check_status!(sys::napi_get_named_property(
+            env,
+            object,
+            c"keys".as_ptr(),
+            &raw mut keys
+        ))?;
+        napi::check_status!(sys::napi_create_reference(env, keys, 1, &raw mut reference))?;
+    }
+    Ok(reference)
 }
 
 fn make_exports(env: &Env, numbers: sys::napi_value) -> napi::Result<()> {
