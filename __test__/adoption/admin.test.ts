@@ -257,7 +257,7 @@ describe('adoption', () => {
     const before = []
     for (const { token } of verified) before.push(await verifyAdminToken(token))
     const changes = await changesLogged(setting.sql)
-    const env = { DATABASE_URL: setting.database.url }
+    const env = { DATABASE_URL: setting.database.url, JWT_SECRET: secret }
     const child = await runScript(`report(await api.migrate({ adopt: true }))`, { env })
 
     const star = [

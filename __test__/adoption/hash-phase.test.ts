@@ -87,7 +87,8 @@ describe('migrate({ adopt: true })', () => {
       },
       keys.map(({ key }) => key),
     )
-    expect(others).toEqual({ valid: keys.length, hashes: keys.length })
+    // By the cold digests.
+    expect(others).toEqual({ valid: keys.length, hashes: 0 })
   })
 
   test('lets no stored value pass as a key', async () => {

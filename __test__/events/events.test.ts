@@ -14,7 +14,7 @@ const { close, configure, createApiKey, onEvent, verifyApiKey } = addon
 type Event = Parameters<Parameters<typeof onEvent>[0]>[0]
 type Key = Awaited<ReturnType<typeof createApiKey>>
 
-const settings = { suspensionSeconds: 600, flushIntervalMs: 50 }
+const settings = { suspensionSeconds: 600, flushIntervalMs: 50, jwtSecret: 'x'.repeat(32) }
 const database = useAddon(settings)
 
 const create = (name = 'Busy'): Promise<Key> =>

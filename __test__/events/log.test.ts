@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const child = (source: string, env: Record<string, string> = {}): ReturnType<typeof runScript> =>
-  runScript(source, { env: { DATABASE_URL: database.url, ...env } })
+  // With a secret, so that nothing is said about its absence.
+  runScript(source, { env: { DATABASE_URL: database.url, JWT_SECRET: 'x'.repeat(32), ...env } })
 const weak = { API_KEYS_ARGON2_MEMORY_KIB: '8', API_KEYS_ARGON2_ITERATIONS: '1' }
 const suspend = `
   const { id, key } = await api.createApiKey({ name: 'Loud', clientId: 'c', rateLimit: 1 })

@@ -9,7 +9,11 @@ import { useSetting } from '../support/setting.js'
 const { close, configure, createAdminToken, flush, metrics, patchApiKey } = addon
 const { verifyAdminToken, verifyApiKey } = addon
 
-const setting = useSetting({ jwtSecret: 'a secret that is long enough to be one' })
+const setting = useSetting({
+  jwtSecret: 'a secret that is long enough to be one',
+  // Hashes are to be counted.
+  coldDigest: 'off',
+})
 
 const PREFIX = 'sophra_api_key_'
 const read = (): Map<string, number> => samples(metrics())

@@ -183,6 +183,7 @@ describe('configure()', () => {
     const env = () => ({
       DATABASE_URL: database.url,
       NODE_ENV: 'development',
+      JWT_SECRET: 'x'.repeat(32),
       API_KEYS_STATEMENT_TIMEOUT_MS: '10000',
     })
     const configured = (prefix: string): string =>

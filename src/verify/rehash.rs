@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::model::{Plaintext, StoredHash};
@@ -25,46 +27,55 @@ pub(super) fn renew_stored(
     candidate: &Candidate,
     proved_by: ProvedBy,
 ) {
-    let is_previous = candidate.policy.grace_ends_at.is_some();
-    let outdated = !is_previous
-        && match proved_by {
-            ProvedBy::Hash { outdated } => outdated,
-            ProvedBy::Digest { .. } => service.hasher.is_outdated(hash),
-        };
-    let is_digest_due = !matches!(
-        proved_by,
-        ProvedBy::Digest {
-            is_current_pepper: true
+    let (is_outdated, is_digest_due, by_digest) = match proved_by {
+        ProvedBy::Digest { is_current_pepper } => {
+            (service.hasher.is_outdated(hash), !is_current_pepper, true)
         }
-    );
-    if !outdated && !is_digest_due {
+        ProvedBy::Hash { outdated } => (outdated, true, false),
+    };
+    let is_outdated = is_outdated && candidate.policy.grace_ends_at.is_none();
+    if !is_outdated && !is_digest_due {
         return;
     }
-    // Digests are compared much faster than rows are written. A hash that was computed slows its caller down enough.
     let permit = service.cold_digests.renewal();
-    if permit.is_none() && matches!(proved_by, ProvedBy::Digest { .. }) {
-        return;
+    match permit {
+        Some(permit) if is_outdated => spawn_rehash(service, key, hash, candidate, permit),
+        // Digests are compared much faster than rows are written. A hash that was computed slows its caller down enough.
+        None if by_digest => {}
+        permit => spawn_digest(service, key, hash, candidate, permit),
     }
-    let outdated = outdated && permit.is_some();
-    let renewing = Arc::clone(service);
-    let (id, key, hash) = (
-        Arc::clone(&candidate.policy.key_id),
-        key.clone(),
-        hash.clone(),
-    );
-    if outdated {
-        let work = async move {
-            let _permit = permit;
-            rehash(&renewing, &id, &key, &hash).await
-        };
-        service.spawn(BackgroundTask::Rehash, work);
-        return;
-    }
+}
+
+fn spawn_rehash(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    hash: &StoredHash,
+    candidate: &Candidate,
+    permit: OwnedSemaphorePermit,
+) {
+    let (renewing, key, hash) = (Arc::clone(service), key.clone(), hash.clone());
+    let id = Arc::clone(&candidate.policy.key_id);
+    let work = async move {
+        let _permit = permit;
+        rehash(&renewing, &id, &key, &hash).await
+    };
+    service.spawn(BackgroundTask::Rehash, work);
+}
+
+fn spawn_digest(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    hash: &StoredHash,
+    candidate: &Candidate,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    let presented = service.cache.key(key.expose());
     let stored = candidate.cold_digest.as_deref();
-    let cache_key = service.cache.key(key.expose());
-    let Some(replacement) = service.cold_digests.replacement(cache_key, stored) else {
+    let Some(replacement) = service.cold_digests.replacement(presented, stored) else {
         return;
     };
+    let (renewing, key, hash) = (Arc::clone(service), key.clone(), hash.clone());
+    let id = Arc::clone(&candidate.policy.key_id);
     let work = async move {
         let _permit = permit;
         if !keep_digest(&renewing, &id, &key, &hash).await? {
