@@ -19,7 +19,6 @@ const ways: [string, () => void | Promise<void>][] = [
     },
   ],
   ['were terminated on the server', () => terminate(setting.tap, setting.sql)],
-  ['are silently dead', () => setting.tap.forget(/[^]*/)],
 ]
 
 const calls: [string, (key: Issued) => Promise<void>][] = [

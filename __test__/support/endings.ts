@@ -12,6 +12,8 @@ type Env = Record<string, string>
 export const USES = 25
 /** An interval that never comes: what is stored, the end of the process has stored. */
 const NEVER = { API_KEYS_FLUSH_INTERVAL_MS: '600000' }
+/** Without a secret, a process warns. */
+const SECRET = { JWT_SECRET: 'a secret that is long enough to be one' }
 
 export const newKey = (limit: object = {}): Promise<Key> =>
   createApiKey({ name: 'n', clientId: 'c', ...limit })
@@ -50,6 +52,7 @@ export function useEndings() {
       DATABASE_URL: database.url(),
       KEY: key,
       ...NEVER,
+      ...SECRET,
       ...env,
     }),
     usesOf: async (key: Key) => (await rowOf(key)).uses as number,

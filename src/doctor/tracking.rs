@@ -24,30 +24,30 @@ async fn triggers(findings: &mut Findings, store: &Store) {
         return;
     }
     let (hiding, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault.hides_changes());
-    trigger_problem(
-        findings,
-        &hiding,
-        "a key that another program disables or deletes may still be accepted",
-    );
-    trigger_problem(
-        findings,
-        &others,
-        "a signing key that was stored in the database may be used for cold digests",
-    );
-}
-
-fn trigger_problem(findings: &mut Findings, faults: &[&TriggerFault], consequence: &str) {
-    if faults.is_empty() {
-        return;
-    }
-    let described: Vec<_> = faults.iter().map(|fault| fault.description()).collect();
+    let consequences = [
+        consequence(
+            &hiding,
+            "a key that another program disables or deletes may still be accepted",
+        ),
+        consequence(
+            &others,
+            "a signing key that was stored in the database may be used for cold digests",
+        ),
+    ];
+    let consequences: Vec<_> = consequences.into_iter().flatten().collect();
     findings.problem(
         "triggers",
-        format!("{}: {consequence}", described.join(", ")),
+        consequences.join("; "),
         format!("{MIGRATE}, with the role that owns the tables, or run the statements below"),
     );
-    let remedy: Vec<_> = faults.iter().flat_map(|fault| fault.remedy()).collect();
+    let remedy: Vec<_> = faults.iter().flat_map(TriggerFault::remedy).collect();
     findings.with_sql(&remedy);
+}
+
+/// The faults, and what may come of them. `None` if there are none.
+fn consequence(faults: &[&TriggerFault], consequence: &str) -> Option<String> {
+    let described: Vec<_> = faults.iter().map(|fault| fault.description()).collect();
+    (!described.is_empty()).then(|| format!("{}: {consequence}", described.join(", ")))
 }
 
 /// Finds tables of which this role may not see every row.

@@ -18,7 +18,7 @@ pub use listener::NotificationListener;
 pub use admission::Share;
 pub(super) use admission::{Shares, in_vain};
 pub(super) use lanes::Lanes;
-pub(super) use pool::{BROKEN, ConnectionPool, DEMOTED, UNANSWERED};
+pub(super) use pool::{ConnectionPool, DEMOTED, UNANSWERED};
 pub(super) use servers::Connector;
 pub(super) use session::Session;
 pub(super) use trouble::{NoConnection, Trouble};

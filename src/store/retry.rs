@@ -13,7 +13,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::error::{self, Statement, StoreError};
-use super::connection::{BROKEN, DEMOTED, Session, Share, UNANSWERED};
+use super::connection::{DEMOTED, Session, Share, UNANSWERED};
 use super::handle::Store;
 use crate::error::{Error, Origin};
 
@@ -167,7 +167,7 @@ impl Store {
         let mut attempt = 1;
         let mut was_broken = false;
         loop {
-            let answers = self.circuit.enter()?;
+            let (answers, generation) = (self.circuit.enter()?, self.pool.generation());
             let result = timeout_at(end, attempts()).await;
             if let Ok(Err(error)) = &result
                 && error.is_broken()
@@ -175,7 +175,8 @@ impl Store {
             {
                 // It may have died while it was idle: the same again on a new one.
                 was_broken = true;
-                self.pool.replace_if_older_than(BROKEN);
+                self.retries.fetch_add(1, Ordering::Relaxed);
+                self.pool.replace_generation(generation);
                 continue;
             }
             let is_last = attempt == TRIES || Instant::now() >= end;

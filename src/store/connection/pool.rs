@@ -22,8 +22,6 @@ pub(in crate::store) const UNANSWERED: Duration = Duration::from_secs(10);
 /// The shortest interval between replacements because a primary has become read-only: only new connections find the new
 /// one.
 pub(in crate::store) const DEMOTED: Duration = Duration::from_secs(1);
-/// The shortest interval between replacements because a connection was found dead: others are likely to be dead too.
-pub(in crate::store) const BROKEN: Duration = Duration::from_secs(1);
 /// The time that replaced connections may take to close.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -118,9 +116,10 @@ impl ConnectionPool {
         &self,
         statement: Option<SqlStr>,
     ) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let generation = self.generation();
         match self.try_begin(statement.clone()).await {
             Err(error) if error.is_broken() => {
-                self.replace_if_older_than(BROKEN);
+                self.replace_generation(generation);
                 self.try_begin(statement).await
             }
             result => result,
@@ -160,11 +159,29 @@ impl ConnectionPool {
     /// Replaces all connections at once. One in the middle of a statement would otherwise keep its slot until the
     /// timeout of a dead network.
     pub(in crate::store) fn replace(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.renew();
+    }
+
+    /// Replaces all connections of this generation, unless that was done: one of them was found dead, and others are likely
+    /// to be dead too.
+    pub(in crate::store) fn replace_generation(&self, seen: u64) {
+        let (order, otherwise) = (Ordering::AcqRel, Ordering::Acquire);
+        let next = seen + 1;
+        if self
+            .generation
+            .compare_exchange(seen, next, order, otherwise)
+            .is_ok()
+        {
+            self.renew();
+        }
+    }
+
+    fn renew(&self) {
         *self.replaced_at.lock() = Some(Instant::now());
         if self.is_closed() {
             return;
         }
-        self.generation.fetch_add(1, Ordering::AcqRel);
         let fresh = Generation::new(&self.options, &self.connector);
         let given_up = self.current.swap(fresh.into());
         self.given_up.notify_waiters();
