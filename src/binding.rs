@@ -12,6 +12,7 @@ mod keys;
 mod operation;
 mod presented;
 mod promise;
+mod text;
 mod value;
 mod views;
 mod warm;

@@ -2,7 +2,8 @@
 
 use napi::bindgen_prelude::Unknown;
 
-use super::value::{read, read_text};
+use super::text::read_text;
+use super::value::read;
 use crate::error::{Error, Issue};
 use crate::input::Value;
 use crate::model::Plaintext;

@@ -35,17 +35,6 @@ pub(super) fn read(value: Unknown<'_>) -> Value {
     reader.read(raw.value, 0)
 }
 
-/// Reads a string; `None` for any other value. A string longer than `max` UTF-16 units is cut there, so that a huge one
-/// costs nothing. A lone surrogate becomes U+FFFD.
-pub(super) fn read_text(value: Unknown<'_>, max: usize) -> Option<String> {
-    let value = value.value();
-    let raw = Raw { env: value.env };
-    if raw.kind(value.value)? != sys::ValueType::napi_string {
-        return None;
-    }
-    Some(String::from_utf16_lossy(&raw.units(value.value, max)?))
-}
-
 /// Reads the values of one argument.
 struct ValueReader {
     raw: Raw,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::Unknown;
 
 use self::texts::{FORWARDED_MAX, TextReader, Texts, whole_number};
-use super::value::read_text;
+use super::text::read_text;
 use super::views::WarmTemplateView;
 use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address};
 use crate::process;

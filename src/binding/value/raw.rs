@@ -5,6 +5,7 @@ use std::ptr;
 
 use napi::{Env, sys};
 
+use crate::binding::text;
 use crate::binding::warm::Environment;
 
 /// Reads the values of one call. Every method is `None` if Node-API refuses, or if a getter or a proxy throws.
@@ -101,22 +102,12 @@ impl Raw {
 
     /// The length of a string in UTF-16 units.
     pub(super) fn count_units(&self, value: sys::napi_value) -> Option<usize> {
-        // SAFETY: see `Raw`; a `usize` is written, and without a buffer nothing else is.
-        self.get(|env, out| unsafe {
-            sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, out)
-        })
+        text::count_units(self.env, value)
     }
 
     /// The first UTF-16 units of a string.
     pub(super) fn units(&self, value: sys::napi_value, max: usize) -> Option<Vec<u16>> {
-        // Node-API also writes a terminator.
-        let mut units = vec![0_u16; self.count_units(value)?.min(max) + 1];
-        // SAFETY: see `Raw`; a `usize` is written, and at most `units.len()` units go to the buffer of that length.
-        let written = self.get(|env, out| unsafe {
-            sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), out)
-        })?;
-        units.truncate(written);
-        Some(units)
+        text::units(self.env, value, max)
     }
 
     fn value(
