@@ -24,7 +24,7 @@ function aboveConstant(rows, samples) {
 
 /** The cost of the guard of a route. */
 function aboveBare(rows, samples) {
-  const [bare, guarded] = rows.filter(({ letter }) => letter === 'i')
+  const [bare, guarded] = rows.filter(({ letter }) => letter === 'k')
   if (!bare) return undefined
   const above = paired(samples.get(guarded), samples.get(bare), (time, other) => time - other)
   return `The second row of (k) takes ${duration(median(above))} more than the first.`

@@ -146,14 +146,6 @@ impl Service {
         (self.clock)()
     }
 
-    /// This moment by both clocks.
-    pub fn moment(&self) -> Moment {
-        Moment {
-            instant: Instant::now(),
-            time: self.now(),
-        }
-    }
-
     /// Emits an event to operators.
     pub fn emit(&self, event: &Event) {
         self.emit_at(event, self.now());

@@ -40,6 +40,7 @@ test('the package exports exactly what is documented', async () => {
       "updateApiKey",
       "verifyAdminToken",
       "verifyApiKey",
+      "warmUp",
     ]
   `)
   const imported = (await import('@sophra/api-keys')) as object

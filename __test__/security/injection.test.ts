@@ -38,6 +38,7 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   metrics: () => [],
   configure: () => [{}],
   onEvent: () => [() => {}],
+  warmUp: () => [{}],
   isApiKeyError: () => [{}],
   // Last of all, since it ends what the others use.
   close: () => [],

@@ -164,7 +164,8 @@ describe('a warm key', () => {
       await api.verifyApiKey(key)
       return (await api.verifyApiKey(key)).code
     }, key)
-    expect(code).toBe('RATE_LIMITED')
+    // It may have heard already what was used here: then its first verify is over the limit.
+    expect(['RATE_LIMITED', 'SUSPENDED']).toContain(code)
     await eventually(async () => expect(await codeOf(key)).toBe('SUSPENDED'))
   })
 })

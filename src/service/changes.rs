@@ -1,11 +1,19 @@
 //! Passes on to all that is cached what has changed, and how long that is known.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Service;
 use crate::model::Moment;
 
 impl Service {
+    /// This moment by both clocks.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            instant: Instant::now(),
+            time: self.now(),
+        }
+    }
+
     /// Marks a row of either table as changed.
     pub fn row_changed(&self, id: &str) {
         self.cache.changed(id);
