@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../support/database.js'
 import { tool, useConsumers, type Consumer } from './support/consumer.js'
-import { IMPORTS, MODULE, SAYS, testPrograms } from './support/programs.js'
+import { IMPORTS, JWT_SECRET, MODULE, SAYS, testPrograms } from './support/programs.js'
 
 const consumer = useConsumers()
 let app: Consumer
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const run = (file: string, ...options: string[]) =>
-  app.node([...options, file], { DATABASE_URL: database.url })
+  app.node([...options, file], { DATABASE_URL: database.url, JWT_SECRET })
 
 test('a machine of a user has no Rust', async () => {
   const script = `console.log(require('child_process').spawnSync('cargo').error?.code)`

@@ -12,7 +12,7 @@ use crate::background::Background;
 use crate::error::Error;
 
 /// Lookups per statement.
-const BATCH_MAX: usize = 128;
+pub(super) const BATCH_MAX: usize = 128;
 
 pub(super) type Found = Result<Option<Candidate>, Error>;
 

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout_at};
 
 use super::candidate::{Wanted, find_candidates};
-use super::connection::error::StoreError;
+use super::connection::error::{StoreError, timed_out};
 use super::connection::{Session, Share, in_vain};
 use super::handle::Store;
-use super::lookup_queue::{Found, Waiting};
+use super::lookup_queue::{BATCH_MAX, Found, Waiting};
 use super::parts::Parts;
 use crate::error::Error;
 use crate::model::CredentialDigest;
@@ -35,6 +35,8 @@ impl Store {
         match timeout_at(end, answer).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => Err(Error::internal(panic::ABANDONED)),
+            // Whatever was in the next batch has waited for its own statement.
+            Err(_) if ahead < BATCH_MAX => Err(timed_out()),
             Err(_) => Err(in_vain(&self.circuit, answers, ahead, began)),
         }
     }

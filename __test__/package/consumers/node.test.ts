@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useConsumers, type Consumer } from '../support/consumer.js'
 import { useNodes } from '../support/nodes.js'
-import { testPrograms } from '../support/programs.js'
+import { JWT_SECRET, testPrograms } from '../support/programs.js'
 import { freshDatabase, type Database } from '../../support/database.js'
 
 const consumer = useConsumers()
@@ -24,7 +24,7 @@ describe.each(['18', 'latest'] as const)('Node.js %s', (version) => {
     await app.install()
   })
 
-  const run = (...args: string[]) => app.node(args, { DATABASE_URL: database.url })
+  const run = (...args: string[]) => app.node(args, { DATABASE_URL: database.url, JWT_SECRET })
 
   test('is another one than this', async () => {
     const { stdout } = await app.node(['--version'])

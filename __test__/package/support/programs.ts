@@ -10,6 +10,9 @@ const USE = `
   await close()`
 export const SAYS = { code: 0, stdout: 'VALID 401\n', stderr: '' }
 
+/** Without a secret, a process warns. */
+export const JWT_SECRET = 'a secret that is long enough to be one'
+
 export const IMPORTS = `
   import { close, createApiKey, verifyApiKey } from '@sophra/api-keys'
   import { withApiKey } from '@sophra/api-keys/next'`
@@ -28,7 +31,7 @@ export function testPrograms(app: () => Consumer, databaseUrl: () => string): vo
     ['ES modules', 'program.mjs', MODULE],
   ])('%s', async (_kind, name, text) => {
     app().write(name, text)
-    const ended = await app().node([name], { DATABASE_URL: databaseUrl() })
+    const ended = await app().node([name], { DATABASE_URL: databaseUrl(), JWT_SECRET })
     expect(ended).toMatchObject(SAYS)
   })
 }
