@@ -12,6 +12,6 @@ mod key;
 mod row;
 
 pub use entries::{Cache, CacheLookup};
-pub use entry::{Entry, Sequence};
+pub use entry::{Entry, Place, Sequence};
 pub use key::CacheKey;
 pub use row::Row;

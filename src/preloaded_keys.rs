@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::cache::{Row, Sequence};
+use crate::cache::{Place, Row, Sequence};
 use crate::store::Candidate;
 
 /// A row, as it was at one position in the sequence of changes.
@@ -21,13 +21,9 @@ pub struct PreloadedKey {
 #[derive(Debug, Clone)]
 struct ByBytes;
 
-/// What a row takes up beside its texts and lists.
-const ORDINARY: usize = 1_024;
-
 impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
     fn weight(&self, _: &Box<str>, key: &Arc<PreloadedKey>) -> u64 {
-        let places = key.candidate.policy.bytes().div_ceil(ORDINARY).max(1);
-        u64::try_from(places).unwrap_or(u64::MAX)
+        Place::ORDINARY.weight(key.candidate.policy.bytes())
     }
 }
 
@@ -36,7 +32,7 @@ type Rows = Cache<Box<str>, Arc<PreloadedKey>, ByBytes>;
 /// The rows by the lookups of their keys. There is nothing as long as nothing was loaded.
 #[derive(Debug, Default)]
 pub struct PreloadedKeys {
-    rows: Mutex<Option<Arc<Rows>>>,
+    rows: ArcSwapOption<Rows>,
 }
 
 impl PreloadedKeys {
@@ -44,7 +40,7 @@ impl PreloadedKeys {
     pub fn begin(&self, capacity: usize) {
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
         let rows = Cache::with_weighter(capacity, weight, ByBytes);
-        *self.rows.lock() = Some(Arc::new(rows));
+        self.rows.store(Some(Arc::new(rows)));
     }
 
     pub fn insert(&self, lookup: Box<str>, key: PreloadedKey) {
@@ -74,6 +70,6 @@ impl PreloadedKeys {
     }
 
     fn rows(&self) -> Option<Arc<Rows>> {
-        self.rows.lock().clone()
+        self.rows.load_full()
     }
 }

@@ -33,11 +33,11 @@ impl<V> Entry<V> {
 /// The bytes that one place in the cache stands for: a key whose texts and lists are larger takes up several, so that the
 /// capacity bounds the bytes too.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(usize);
+pub struct Place(usize);
 
 impl Place {
     /// Enough for an ordinary key.
-    const ORDINARY: usize = 1_024;
+    pub const ORDINARY: Self = Self(1_024);
     /// Enough for the largest key that this package writes. A small cache would otherwise have no room for it, and each
     /// verify would cost a hash.
     const LARGE: usize = 32 * 1_024;
@@ -47,11 +47,11 @@ impl Place {
         if capacity < Self::SMALL_CAPACITY {
             Self(Self::LARGE)
         } else {
-            Self(Self::ORDINARY)
+            Self::ORDINARY
         }
     }
 
-    pub(super) fn weight(self, bytes: usize) -> u64 {
+    pub fn weight(self, bytes: usize) -> u64 {
         let places = bytes.div_ceil(self.0).max(1);
         u64::try_from(places).unwrap_or(u64::MAX)
     }

@@ -116,11 +116,8 @@ async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Er
     let store = Store::open(&config, circuit);
     store.connect_beside();
     let read_at = Instant::now();
-    let state = match look(&config, &store).await {
-        Ok(state) => state,
-        Err(error) => return Err(store.with_missing_privileges(error).await),
-    };
     let first = async {
+        let state = look(&config, &store).await?;
         let known = state.signing_keys;
         let peppers = choose_peppers(&config, &known.exposed);
         let keyring = keyring(&store, config.signing_keys.clone(), known).await?;

@@ -77,15 +77,6 @@ impl Store {
     pub async fn remember_signing_key(&self, fingerprint: &str) -> Result<(), Error> {
         self.retryable("remember_signing_key", || async {
             let mut db = self.db().await?;
-            let known = sqlx::query_scalar!(
-                r#"SELECT EXISTS (SELECT FROM sophra_api_keys.signing_keys WHERE fingerprint = $1) AS "known!""#,
-                fingerprint,
-            )
-            .fetch_one(&mut db)
-            .await?;
-            if known {
-                return db.commit().await;
-            }
             sqlx::query!(
                 "INSERT INTO sophra_api_keys.signing_keys (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING",
                 fingerprint,

@@ -35,6 +35,7 @@ impl Store {
     /// one. The statement fails where the schema is missing.
     pub async fn start_state(&self, held: &[String], now: Timestamp) -> Result<StartState, Error> {
         let (indexes, tables) = (names(indexes::names()), names(triggers::tables()));
+        let written = names(triggers::written_tables());
         self.retryable("start_state", || async {
             let mut session = self.lookup_session().await?;
             let row = log_query!(
@@ -60,7 +61,7 @@ impl Store {
                   (
                     SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false)
                     FROM pg_class
-                    WHERE oid IN (SELECT to_regclass(name) FROM unnest($4::text[]) AS tables (name))
+                    WHERE oid IN (SELECT to_regclass(name) FROM unnest($7::text[]) AS tables (name))
                   ) AS "may_mend!",
                   (SELECT key FROM sophra_api_keys.signing_keys WHERE key IS NOT NULL) AS "kept",
                   ARRAY(SELECT fingerprint FROM sophra_api_keys.signing_keys) AS "fingerprints!",
@@ -92,6 +93,7 @@ impl Store {
                 &tables,
                 held,
                 now as _,
+                &written,
             )
             .fetch_one(&mut session)
             .await?;

@@ -99,32 +99,34 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         .is_none()
         .then(|| preloaded(service, &query.lookup))
         .flatten();
-    let (found, read_at) = if let Some((found, read_at)) = loaded {
-        (Some(found), read_at)
-    } else {
-        let is_unknown_legacy = known.is_none() && matches!(lookup, KeyLookup::Legacy);
-        if is_unknown_legacy {
-            let read_at = service.cache.sequence();
-            if !legacy::any_legacy_key(service).await? {
-                return Ok(Authentication {
-                    entry: None,
-                    read_at,
-                });
-            }
+    let is_unknown_legacy =
+        known.is_none() && loaded.is_none() && matches!(lookup, KeyLookup::Legacy);
+    if is_unknown_legacy {
+        let read_at = service.cache.sequence();
+        if !legacy::any_legacy_key(service).await? {
+            return Ok(Authentication {
+                entry: None,
+                read_at,
+            });
         }
-        let share = if is_unknown_legacy {
-            Share::Legacy
-        } else {
-            Share::Lookup
-        };
-        let read = || {
-            let digest = query.digest.as_ref();
-            service.store.find_candidate(&query.lookup, digest, share)
-        };
-        let read_row = service
-            .cache
-            .read_row(read, |candidate| &candidate.policy.key_id);
-        read_row.await?
+    }
+    let share = if is_unknown_legacy {
+        Share::Legacy
+    } else {
+        Share::Lookup
+    };
+    let read = || {
+        let digest = query.digest.as_ref();
+        service.store.find_candidate(&query.lookup, digest, share)
+    };
+    let (found, read_at) = match loaded {
+        Some((found, read_at)) => (Some(found), read_at),
+        None => {
+            let read_row = service
+                .cache
+                .read_row(read, |candidate| &candidate.policy.key_id);
+            read_row.await?
+        }
     };
     let Some((candidate, row)) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {

@@ -130,14 +130,8 @@ impl ConnectionPool {
         &self,
         statement: Option<SqlStr>,
     ) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let current = self.current.load_full();
-        let begin = async {
-            let pool = current.pool(&self.connector).await?;
-            let acquired = pool.acquire().await;
-            let connection = acquired.map_err(|error| self.connector.trouble(error))?;
-            Ok(Transaction::begin(connection, statement).await?)
-        };
-        Box::pin(begin).await
+        let connection = self.acquire().await?;
+        Ok(Transaction::begin(connection, statement).await?)
     }
 
     /// Whether a server answers. If it is another one than before, all connections are replaced.

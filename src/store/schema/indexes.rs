@@ -76,27 +76,32 @@ pub(in crate::store) fn names() -> Vec<&'static str> {
     needed.chain([SEARCH_INDEX]).collect()
 }
 
-/// Whether nothing is missing if these are valid.
-pub(super) fn are_all(valid: &[String], has_trigrams: bool) -> bool {
+/// The indexes that are missing if these are valid.
+pub(super) fn faults_in(valid: &[String], has_trigrams: bool) -> Vec<&'static str> {
+    let is_needed = |name: &&str| has_trigrams || *name != SEARCH_INDEX;
     let is_valid = |name: &str| valid.iter().any(|valid| valid == name);
     names()
         .into_iter()
-        .all(|name| is_valid(name) || (name == SEARCH_INDEX && !has_trigrams))
+        .filter(is_needed)
+        .filter(|name| !is_valid(name))
+        .collect()
 }
 
 /// The indexes that are missing or invalid.
 pub(in crate::store) async fn faults(
     connection: &mut PgConnection,
-    searched: bool,
+    has_trigrams: bool,
 ) -> sqlx::Result<Vec<&'static str>> {
-    let needed = INDEXES.iter().map(|(name, ..)| *name);
-    let mut faults = Vec::new();
-    for name in needed.chain(searched.then_some(SEARCH_INDEX)) {
-        if is_valid(connection, &quoted(name)).await? != Some(true) {
-            faults.push(name);
-        }
-    }
-    Ok(faults)
+    let valid: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM unnest($1::text[]) AS name
+         JOIN pg_index ON indexrelid = to_regclass(quote_ident(name))
+         WHERE indisvalid",
+    )
+    .bind(names())
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    Ok(faults_in(&valid, has_trigrams))
 }
 
 /// The statements that create the indexes, for a script that runs in a transaction, where none is built concurrently.

@@ -31,7 +31,7 @@ impl Standing {
         let History { pending, altered } = compare(&applied);
         pending.is_empty()
             && altered.is_empty()
-            && indexes::are_all(&self.valid_indexes, self.has_trigrams)
+            && indexes::faults_in(&self.valid_indexes, self.has_trigrams).is_empty()
             && (faults_in(&self.triggers).is_empty() || !self.may_mend)
     }
 }

@@ -57,7 +57,7 @@ impl TriggerFault {
 }
 
 /// A trigger of ours that a database has.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, sqlx::FromRow)]
 pub(in crate::store) struct TriggerState {
     table: String,
     name: String,
@@ -69,6 +69,13 @@ pub(in crate::store) struct TriggerState {
 pub(in crate::store) fn tables() -> Vec<&'static str> {
     let tables: BTreeSet<&str> = TRIGGERS.iter().map(|trigger| trigger.table).collect();
     tables.into_iter().collect()
+}
+
+/// The tables that mending the triggers writes to: also the change log, where it leaves an entry.
+pub(in crate::store) fn written_tables() -> Vec<&'static str> {
+    let mut tables = tables();
+    tables.push("sophra_api_keys.changes");
+    tables
 }
 
 /// The faults of the triggers. A trigger that calls another function counts as missing.
@@ -93,28 +100,19 @@ pub(super) fn faults_in(found: &[TriggerState]) -> Vec<TriggerFault> {
 pub(in crate::store) async fn faults(
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<TriggerFault>> {
-    let found: Vec<(String, String, String, bool)> = sqlx::query_as(
-        r"
-        SELECT name, tgname::text, proname::text, tgenabled = 'A'
+    let found: Vec<TriggerState> = sqlx::query_as(
+        r#"
+        SELECT name AS "table", tgname::text AS name, proname::text AS function, tgenabled = 'A' AS is_always
         FROM unnest($1::text[]) AS tables (name)
         JOIN pg_trigger ON tgrelid = to_regclass(name)
         JOIN pg_proc ON pg_proc.oid = tgfoid
         WHERE pronamespace = to_regnamespace('sophra_api_keys')
-        ",
+        "#,
     )
     .bind(tables())
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let found: Vec<TriggerState> = found
-        .into_iter()
-        .map(|(table, name, function, is_always)| TriggerState {
-            table,
-            name,
-            function,
-            is_always,
-        })
-        .collect();
     Ok(faults_in(&found))
 }
 
@@ -156,18 +154,13 @@ fn script(faults: &[TriggerFault]) -> String {
 
 async fn may_mend(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar(
-        r#"
+        r"
         SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false)
         FROM pg_class
-        WHERE oid IN (
-          to_regclass('"ApiKey"'),
-          to_regclass('"AdminToken"'),
-          to_regclass('sophra_api_keys.changes'),
-          to_regclass('sophra_api_keys.change_log'),
-          to_regclass('sophra_api_keys.signing_keys')
-        )
-        "#,
+        WHERE oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS tables (name))
+        ",
     )
+    .bind(written_tables())
     .persistent(false)
     .fetch_one(connection)
     .await
