@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
-import { freshDatabase, type Database } from '../support/database.js'
+import { useDatabaseEach } from '../support/database-each.js'
 import { pgbouncerVersion, startPgbouncer } from '../support/pgbouncer.js'
 import { cli, json } from './cli.js'
 
@@ -15,14 +15,7 @@ interface Finding {
 const JWT_SECRET = 'a secret of the tests, of 32 bytes or more'
 const OLD_KEY = 'Zm9vYmFyYmF6cXV4LTAxMjM0NTY3ODlfYWJjZGVmZ2g'
 
-let database: Database
-beforeEach(async () => {
-  database = await freshDatabase()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
+const database = useDatabaseEach()
 
 const examine = (env: Record<string, string> = {}): Promise<Finding[]> =>
   json(['doctor'], { env: { DATABASE_URL: database.url, JWT_SECRET, ...env } })

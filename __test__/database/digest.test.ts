@@ -2,16 +2,9 @@ import { createHash } from 'node:crypto'
 import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
-import { freshDatabase, type Database } from '../support/database.js'
+import { useDatabaseEach } from '../support/database-each.js'
 
-let database: Database
-beforeEach(async () => {
-  database = await freshDatabase()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
+const database = useDatabaseEach()
 
 async function migrate(): Promise<void> {
   addon.configure({ databaseUrl: database.url, ...cheapHashing })

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { addon, cheapHashing } from '../support/addon.js'
 import { root, run } from '../support/child.js'
-import { freshDatabase, type Database } from '../support/database.js'
+import { useDatabaseEach } from '../support/database-each.js'
+import type { Database } from '../support/database.js'
 import { ELSEWHERE, PREPARED, UNTRIED } from './elsewhere.js'
 import { checkedLines, compile, moduleOf } from './example.js'
 import { blocksOf, pages, read, type Block } from './markdown.js'
@@ -29,14 +30,7 @@ const environment = (database: Database): Record<string, string> => ({
   API_KEYS_STATEMENT_TIMEOUT_MS: '10000',
 })
 
-let database: Database
-beforeEach(async () => {
-  database = await freshDatabase()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
+const database = useDatabaseEach()
 
 const all = pages().flatMap((page) => blocksOf(page))
 const elsewhere = ({ page, language, text }: Block): boolean =>

@@ -1,17 +1,10 @@
 import { randomInt } from 'node:crypto'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { addon } from '../support/addon.js'
-import { freshDatabase, type Database } from '../support/database.js'
+import { expect, test } from 'vitest'
+
+import { useDatabaseEach } from '../support/database-each.js'
 import { wrongAnswers } from '../support/scenarios/digests.js'
 
-let database: Database
-beforeEach(async () => {
-  database = await freshDatabase()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
+const database = useDatabaseEach()
 
 test('no answer is wrong in two thousand rounds of rotations, renewals and other peppers', async () => {
   const seed = randomInt(2 ** 31)

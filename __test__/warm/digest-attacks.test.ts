@@ -1,20 +1,13 @@
 import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { pepperOfSecret, pepperOfSigningKey } from '../support/cold-digest.js'
-import { freshDatabase, type Database } from '../support/database.js'
+import { useDatabaseEach } from '../support/database-each.js'
 import { formsOf, occurring } from '../support/leaks.js'
 import { insertOldKeys } from '../support/old-rows.js'
 import { wrongAnswers } from '../support/scenarios/digests.js'
 
-let database: Database
-beforeEach(async () => {
-  database = await freshDatabase()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
+const database = useDatabaseEach()
 
 test('no answer is wrong while keys are rotated, hashed anew and given other peppers', async () => {
   const seed = randomInt(2 ** 31)
