@@ -48,3 +48,4 @@ pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migration_script};
 pub use start_state::{KnownSigningKeys, StartState};
 pub use suspensions::{Suspension, SuspensionOutcome};
+pub use verify::Kept;

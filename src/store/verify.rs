@@ -4,6 +4,16 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::StoredHash;
 
+/// What became of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    Stored,
+    /// It is there already, or the key has changed.
+    NotDue,
+    /// Another session has locked the row.
+    Locked,
+}
+
 impl Store {
     /// Replaces the hash of a key that has just been verified by one with the configured parameters, and its cold digest if
     /// there is a new one, unless the key has changed since or another session has locked the row.
@@ -35,39 +45,54 @@ impl Store {
         .await
     }
 
-    /// Stores the cold digest of a key that has just been verified, or of the previous key of its row. Returns whether it
-    /// was stored: not if it is there already, the key has changed since, or another session has locked the row.
+    /// Stores the cold digest of a key that has just been verified, or of the previous key of its row, unless it is there
+    /// already or the key has changed. Waits for no lock.
     pub async fn keep_cold_digest(
         &self,
         id: &str,
         proved: &StoredHash,
         digest: &[u8],
-    ) -> Result<bool, Error> {
+    ) -> Result<Kept, Error> {
         self.retryable("keep_cold_digest", || async {
             let mut db = self.db().await?;
-            let done = sqlx::query!(
+            let kept = sqlx::query!(
                 r#"
-                UPDATE "ApiKey" SET
-                  "coldDigest" = CASE WHEN "key" = $2 THEN $3 ELSE "coldDigest" END,
-                  "previousColdDigest" = CASE WHEN "previousKey" = $2 THEN $3 ELSE "previousColdDigest" END
-                WHERE "id" = (
-                  SELECT "id" FROM "ApiKey"
-                  WHERE "id" = $1
-                    AND (
-                      "key" = $2 AND "coldDigest" IS DISTINCT FROM $3
-                      OR "previousKey" = $2 AND "previousColdDigest" IS DISTINCT FROM $3
+                WITH
+                  due AS (
+                    SELECT "id" FROM "ApiKey"
+                    WHERE "id" = $1
+                      AND (
+                        "key" = $2 AND "coldDigest" IS DISTINCT FROM $3
+                        OR "previousKey" = $2 AND "previousColdDigest" IS DISTINCT FROM $3
+                      )
+                  ),
+                  stored AS (
+                    UPDATE "ApiKey" SET
+                      "coldDigest" = CASE WHEN "key" = $2 THEN $3 ELSE "coldDigest" END,
+                      "previousColdDigest" = CASE WHEN "previousKey" = $2 THEN $3 ELSE "previousColdDigest" END
+                    WHERE "id" = (
+                      SELECT "id" FROM "ApiKey"
+                      WHERE "id" IN (SELECT "id" FROM due) AND $2 IN ("key", "previousKey")
+                      FOR NO KEY UPDATE SKIP LOCKED
                     )
-                  FOR NO KEY UPDATE SKIP LOCKED
-                )
+                    RETURNING "id"
+                  )
+                SELECT
+                  EXISTS (SELECT FROM due) AS "is_due!",
+                  EXISTS (SELECT FROM stored) AS "is_stored!"
                 "#,
                 id,
                 proved.as_str(),
                 digest,
             )
-            .execute(&mut db)
+            .fetch_one(&mut db)
             .await?;
             db.commit().await?;
-            Ok(done.rows_affected() > 0)
+            Ok(match (kept.is_stored, kept.is_due) {
+                (true, _) => Kept::Stored,
+                (false, true) => Kept::Locked,
+                (false, false) => Kept::NotDue,
+            })
         })
         .await
     }

@@ -9,7 +9,7 @@ use crate::metrics::BackgroundTask;
 use crate::model::{Plaintext, StoredHash};
 use crate::random;
 use crate::service::Service;
-use crate::store::Candidate;
+use crate::store::{Candidate, Kept, LockedRows};
 
 /// What has proved a key.
 #[derive(Clone, Copy)]
@@ -86,16 +86,23 @@ fn spawn_digest(
     service.spawn(BackgroundTask::Rehash, work);
 }
 
-/// Returns whether the digest was stored.
+/// Returns whether the digest was stored. A row that is locked, as by the flush or by the other key of a grace period, is
+/// tried again.
 async fn keep_digest(
     service: &Service,
     id: &str,
     key: &Plaintext,
     hash: &StoredHash,
 ) -> Result<bool, Error> {
-    match service.cold_digests.digest(key, hash) {
-        Some(digest) => service.store.keep_cold_digest(id, hash, &digest).await,
-        None => Ok(false),
+    let Some(digest) = service.cold_digests.digest(key, hash) else {
+        return Ok(false);
+    };
+    let mut locked_rows = LockedRows::default();
+    loop {
+        match service.store.keep_cold_digest(id, hash, &digest).await? {
+            Kept::Locked if locked_rows.wait().await => {}
+            kept => return Ok(kept == Kept::Stored),
+        }
     }
 }
 
