@@ -125,19 +125,16 @@ pub fn choose_peppers(config: &Config, exposed: &[String]) -> ChosenPeppers {
     if !config.cold_digest {
         return ChosenPeppers::default();
     }
-    let is_exposed = |key: &SigningKey| exposed.iter().any(|it| it == key.fingerprint());
-    let keyring = config.signing_keys.as_ref();
-    let own = keyring.into_iter().flat_map(Keyring::iter);
-    let peppers = Peppers::of_signing_keys(own.filter(|key| !is_exposed(key))).or_else(|| {
+    let signing_keys = config.signing_keys.iter().flat_map(Keyring::iter);
+    let (held, own): (Vec<&SigningKey>, Vec<&SigningKey>) =
+        signing_keys.partition(|key| exposed.iter().any(|it| it == key.fingerprint()));
+    let peppers = Peppers::of_signing_keys(own).or_else(|| {
         let secret = config.jwt_secret.as_ref().ok()?;
         Peppers::of_secret(secret.expose().as_bytes())
     });
     let mut warnings = Vec::new();
-    // One that comes later in the list makes no digests anyway.
-    if let Some(signer) = keyring.map(Keyring::signer)
-        && is_exposed(signer)
-    {
-        warnings.push(exposed_signer(signer));
+    if !held.is_empty() {
+        warnings.push(exposed_keys(&held));
     }
     if peppers.is_none() {
         warnings.push(no_pepper());
@@ -145,13 +142,15 @@ pub fn choose_peppers(config: &Config, exposed: &[String]) -> ChosenPeppers {
     ChosenPeppers { peppers, warnings }
 }
 
-fn exposed_signer(signer: &SigningKey) -> PepperWarning {
+fn exposed_keys(held: &[&SigningKey]) -> PepperWarning {
+    let fingerprints: Vec<&str> = held.iter().map(|key| key.fingerprint()).collect();
     PepperWarning {
         message: format!(
-            "No cold digest is made under the first signing key ({}), because the database holds or held it",
-            signer.fingerprint()
+            "No cold digest is made under signing keys that the database holds or held: {}",
+            fingerprints.join(", ")
         ),
-        remedy: "Put a new signing key first in API_KEYS_SIGNING_KEYS, and keep the old one after it",
+        remedy: "Put a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was \
+             signed with them",
     }
 }
 

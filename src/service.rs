@@ -268,6 +268,7 @@ impl Service {
         Gauges {
             cached: self.cache.len(),
             cache_capacity: self.config.cache_capacity,
+            preloaded: self.preloaded_keys.len(),
             hashes_queued: self.hasher.stats().queued,
             hash_permits: self.config.hash_permits,
             connections_idle: idle,

@@ -23,7 +23,8 @@ const NO_MESSAGE: Record<string, string> = {
   'sophra-api-keys cold digest v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper id v1': 'sets a key apart from others',
-  'Put a new signing key first in API_KEYS_SIGNING_KEYS, and keep the old one after it': 'a remedy',
+  'Put a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was signed with them':
+    'a remedy',
   'Set JWT_SECRET (at least 32 bytes) or API_KEYS_SIGNING_KEYS': 'a remedy',
   '@sophra/api-keys: stores usage': 'the name of a symbol',
   'Bearer realm="API"': 'a header',

@@ -73,7 +73,8 @@ async function expectPepper(pepper: Buffer): Promise<void> {
   expect(stored).toEqual(coldDigest(pepper, issued.key, key))
 }
 
-const exposed = /No cold digest is made under the first signing key .*API_KEYS_SIGNING_KEYS/
+const exposed =
+  /No cold digest is made under signing keys that the database .*API_KEYS_SIGNING_KEYS/
 const missing = /argon2id at its first verify.*JWT_SECRET.*API_KEYS_SIGNING_KEYS/
 
 describe('the pepper', () => {
@@ -151,6 +152,11 @@ describe('a signing key that the database', () => {
 
     // As it says. The old one stays in the list for the tags of keys.
     await restart({ signingKeys: [first, old] })
+    await expectPepper(pepperOfSigningKey(first))
+    expect(warnings).toEqual([expect.stringMatching(exposed)])
+
+    await database.sql(`DELETE FROM "ApiKey"`)
+    await restart({ signingKeys: [first] })
     await expectPepper(pepperOfSigningKey(first))
     expect(warnings).toEqual([])
   })

@@ -176,6 +176,11 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         gauges.cache_capacity,
     );
     text.gauge(
+        "preloaded_keys",
+        "Keys loaded by warmUp() that were not presented yet.",
+        gauges.preloaded,
+    );
+    text.gauge(
         "argon2_queue_length",
         "argon2id hashes waiting or being computed.",
         gauges.hashes_queued,

@@ -36,6 +36,8 @@ pub struct Snapshot {
 pub struct Gauges {
     pub cached: usize,
     pub cache_capacity: usize,
+    /// Rows that `warmUp()` has loaded and nobody has presented the key of yet.
+    pub preloaded: usize,
     pub hashes_queued: usize,
     pub hash_permits: usize,
     pub connections_idle: usize,

@@ -19,13 +19,18 @@ fn take_reported() -> Vec<String> {
 /// Returns the reported location of a panic here. Other tests may panic on purpose at the same time, which can suppress
 /// a report, so the panic is repeated.
 fn location_of(panics: impl Fn()) -> String {
+    location_in(HERE, panics)
+}
+
+/// Returns the reported location that names this file. The report of an earlier panic here may come late.
+fn location_in(file: &str, panics: impl Fn()) -> String {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
         panics();
         thread::sleep(Duration::from_millis(1));
         if let Some(place) = take_reported()
             .into_iter()
-            .find(|place| place.contains(HERE))
+            .find(|place| place.contains(HERE) && place.contains(file))
         {
             return place;
         }
@@ -60,7 +65,7 @@ fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
     let on_a_thread = location_of(|| {
         thread::spawn(|| panic!("hunter2")).join().unwrap_err();
     });
-    let in_the_standard_library = location_of(|| {
+    let in_the_standard_library = location_in(" (library/alloc/src/", || {
         let times = std::hint::black_box(usize::MAX);
         runtime
             .block_on(catch(async move { "hunter2".repeat(times).len() }))
@@ -71,7 +76,6 @@ fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
         in_the_standard_library.starts_with("src/panic/tests.rs:"),
         "{in_the_standard_library}"
     );
-    assert!(in_the_standard_library.contains(" (library/alloc/src/"));
 
     for place in [in_a_call, in_a_task, on_a_thread] {
         assert!(!place.contains("hunter2"), "{place}");
