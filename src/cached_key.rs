@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -34,6 +35,8 @@ pub struct Authentication {
     pub entry: Option<Arc<KeyEntry>>,
     /// The position in the sequence of changes at which its row was read.
     pub read_at: cache::Sequence,
+    /// Before its row was read.
+    pub began: Instant,
 }
 
 impl CachedKey {

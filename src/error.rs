@@ -66,6 +66,8 @@ struct Parts {
     location: &'static Location<'static>,
     statement: Option<&'static str>,
     sqlstate: Option<String>,
+    /// Whether the answer of the statement holds a row that cannot be read.
+    is_of_a_row: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -77,6 +79,7 @@ impl Origin {
             location,
             statement: None,
             sqlstate: None,
+            is_of_a_row: false,
             source: None,
         }))
     }
@@ -93,6 +96,23 @@ impl Origin {
             location,
             statement: Some(statement),
             sqlstate,
+            is_of_a_row: false,
+            source: Some(Box::new(source)),
+        }))
+    }
+
+    /// The statement whose answer holds a row that cannot be read.
+    #[must_use]
+    pub fn unreadable_row(
+        location: &'static Location<'static>,
+        statement: &'static str,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            location,
+            statement: Some(statement),
+            sqlstate: None,
+            is_of_a_row: true,
             source: Some(Box::new(source)),
         }))
     }
@@ -202,14 +222,18 @@ impl Error {
     }
 
     /// Whether the database answered that it does not accept what was sent, whatever the reason that it gave: a trigger of
-    /// the app may choose any. The same without the value or row that is wrong may be accepted.
+    /// the app may choose any. Or whether its answer holds a row that cannot be read. The same without the value or row that
+    /// is wrong may succeed.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
         /// A connection, a server that shuts down or is read-only, its resources, and a statement that took too long: these
         /// would befall any other statement too.
         const NOT_OF_A_ROW: [&str; 5] = ["08", "25", "53", "57", "58"];
-        let sqlstate = self.origin().and_then(Origin::sqlstate);
-        sqlstate.is_some_and(|code| !NOT_OF_A_ROW.iter().any(|class| code.starts_with(class)))
+        let Some(origin) = self.origin() else {
+            return false;
+        };
+        let is_of_a_row = |code: &str| !NOT_OF_A_ROW.iter().any(|class| code.starts_with(class));
+        origin.0.is_of_a_row || origin.sqlstate().is_some_and(is_of_a_row)
     }
 
     /// The origin, if known.

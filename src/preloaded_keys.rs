@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::cache::{Place, Row, Sequence};
+use crate::model::Moment;
 use crate::store::Candidate;
 
 /// A row, as it was at one position in the sequence of changes.
@@ -16,6 +18,7 @@ pub struct PreloadedKey {
     pub candidate: Candidate,
     pub row: Arc<Row>,
     pub read_at: Sequence,
+    pub loaded_at: Moment,
 }
 
 #[derive(Debug, Clone)]
@@ -33,9 +36,15 @@ type Rows = Cache<Box<str>, Arc<PreloadedKey>, ByBytes>;
 #[derive(Debug, Default)]
 pub struct PreloadedKeys {
     rows: ArcSwapOption<Rows>,
+    turn: Mutex<()>,
 }
 
 impl PreloadedKeys {
+    /// Waits until nothing else is being loaded.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     /// Makes room for this many ordinary rows, or fewer large ones. What was loaded before is dropped.
     pub fn begin(&self, capacity: usize) {
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);

@@ -32,20 +32,35 @@ impl WarmUpRequest {
 }
 
 /// Loads the rows of the keys that were used most recently: by default as many as the cache holds, and never more. Returns
-/// how many were loaded. Only rows are loaded whose digest can tell a presented key from a wrong one.
-pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize, Error> {
+/// how many were loaded. Only rows are loaded whose digest can tell a presented key from a wrong one. When a close begins, it
+/// leaves it at those loaded so far.
+pub async fn warm_up(
+    service: &Service,
+    request: &WarmUpRequest,
+    closing: impl Future<Output = ()>,
+) -> Result<usize, Error> {
     if !service.cold_digests.are_on() {
         service.emit(&Event::ConfigurationWarning {
             message: NO_PEPPER.to_owned(),
         });
         return Ok(0);
     }
+    tokio::select! {
+        biased;
+        () = closing => {}
+        loaded = load(service, request) => loaded?,
+    }
+    Ok(service.preloaded_keys.len())
+}
+
+async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
+    let _turn = service.preloaded_keys.turn().await;
     let capacity = service.config.cache_capacity;
     let keys = request.keys.unwrap_or(capacity).min(capacity);
     service.preloaded_keys.begin(capacity);
     let lookups = service.store.recently_used(keys).await?;
     for part in lookups.chunks(PART) {
-        let read_at = service.cache.sequence();
+        let (read_at, loaded_at) = (service.cache.sequence(), service.moment());
         let found = service.store.find_rows(part).await?;
         for (lookup, candidate) in part.iter().zip(found) {
             let Some(candidate) = candidate.filter(|candidate| can_decide(service, candidate))
@@ -60,11 +75,12 @@ pub async fn warm_up(service: &Service, request: &WarmUpRequest) -> Result<usize
                 candidate,
                 row,
                 read_at,
+                loaded_at,
             };
             service.preloaded_keys.insert(lookup.as_str().into(), key);
         }
     }
-    Ok(service.preloaded_keys.len())
+    Ok(())
 }
 
 fn can_decide(service: &Service, candidate: &Candidate) -> bool {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
+import { startPeer } from '../support/peer.js'
 import { useSetting, type Issued } from '../support/setting.js'
 import { terminate } from '../support/terminate.js'
 
@@ -68,6 +69,25 @@ describe.each(ways)('when all connections %s', (_, die) => {
     expect(answers.map(({ keyId }) => keyId)).toEqual(keys.map(({ id }) => id))
     expect(new Set((await made).map(({ id }) => id)).size).toBe(5)
   })
+})
+
+test.each(ways)('calls that wait for the only connection when it %s succeed', async (_, die) => {
+  const peer = await startPeer({ ...setting.options, poolMax: 1, databaseUrl: setting.tap.url })
+  const keys = await setting.coldKeys(10)
+  await peer.run(({ api }) => api.listApiKeys())
+  await die()
+  const names = await peer.run(
+    async ({ api }, keys) => {
+      const calls = keys.map(async ({ id, key }, n) => {
+        if (n % 2 === 0) return (await api.patchApiKey({ id, name: 'Patched' })).name
+        return (await api.verifyApiKey(key)).code
+      })
+      return Promise.all(calls)
+    },
+    keys.map(({ id, key }) => ({ id, key })),
+  )
+  expect(names).toEqual(keys.map((_, n) => (n % 2 === 0 ? 'Patched' : 'VALID')))
+  await peer.stop()
 })
 
 test('no call that was repeated has made a second key', async () => {

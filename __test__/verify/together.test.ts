@@ -93,6 +93,8 @@ test('a lookup that is under way holds up no other: a lone one goes out at once'
 /** What other writers may put into a row. */
 const hostile: [string, string][] = [
   ['scopes in two dimensions', `"scopes" = '{{a,b},{c,d}}'`],
+  ['scopes counted from zero', `"scopes" = '[0:1]={a,b}'`],
+  ['addresses counted from two', `"allowedIps" = '[2:2]={192.0.2.1}'`],
   ['a scope that is null', `"scopes" = '{a,NULL}'`],
   ['fifty thousand scopes', `"scopes" = array_fill('s'::text, '{50000}')`],
   ['addresses in two dimensions', `"allowedIps" = '{{192.0.2.1},{192.0.2.2}}'`],

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { forged, withWrongSecret } from '../support/forge.js'
 import { startPeer, type Peer } from '../support/peer.js'
@@ -133,6 +135,50 @@ describe('keys that were used before a restart', () => {
     expect(answers.map(({ code }) => code)).toEqual(['VALID', 'VALID', 'RATE_LIMITED'])
   })
 
+  test('are not charged anew for what was used of their limits in the meantime', async () => {
+    const [issued] = await usedKeys(1, { rateLimit: 10, rateLimitWindowSeconds: 1 })
+    const use = async (): Promise<void> => {
+      for (let n = 0; n < 8; n++) expect((await verifyApiKey(issued!.key)).code).toBe('VALID')
+      await flush()
+    }
+    /** By the clock of the server. */
+    const isAvailableAgain = async (): Promise<boolean> => {
+      const [row] = await setting.sql(
+        `SELECT full_at < now() AT TIME ZONE 'UTC' AS again FROM sophra_api_keys.spent WHERE key_id = $1`,
+        [issued!.id],
+      )
+      return row!.again as boolean
+    }
+    const again = (): Promise<void> =>
+      eventually(async () => expect(await isAvailableAgain()).toBe(true))
+    await again()
+    await use()
+    expect(await load(restarted, 1)).toEqual({ loaded: 1 })
+    for (let n = 0; n < 3; n++) {
+      await again()
+      await use()
+    }
+    await again()
+    const codes = []
+    for (let n = 0; n < 3; n++) {
+      codes.push(...(await verifyBy(restarted, [issued!.key])).map(({ code }) => code))
+      await restarted.run(({ api }) => api.flush())
+    }
+    expect(codes).toEqual(['VALID', 'VALID', 'VALID'])
+  })
+
+  test('begin with what others have used in the meantime, once that is known', async () => {
+    const [issued] = await usedKeys(1, { rateLimit: 4, rateLimitWindowSeconds: 86_400 })
+    expect(await load(restarted, 1)).toEqual({ loaded: 1 })
+    await verifyApiKey(issued!.key)
+    await verifyApiKey(issued!.key)
+    await flush()
+    const first = await verifyBy(restarted, [issued!.key])
+    await restarted.run(({ api }) => api.flush())
+    const second = await verifyBy(restarted, [issued!.key])
+    expect([...first, ...second].map(({ code }) => code)).toEqual(['VALID', 'RATE_LIMITED'])
+  })
+
   const changes: [string, string, string][] = [
     ['revoked', `UPDATE "ApiKey" SET "isActive" = false`, 'DISABLED'],
     ['expired', `UPDATE "ApiKey" SET "expiresAt" = '2020-01-01'`, 'EXPIRED'],
@@ -244,6 +290,35 @@ test('without arguments it starts the service, and says what it has loaded', asy
   await usedKeys(1)
   expect(await load(restarted)).toEqual({ loaded: expect.any(Number) })
   expect(await restarted.run(({ api }) => api.health())).toMatchObject({ status: 'ok' })
+})
+
+test('a close does not wait for it, and it keeps no other call from the database', async () => {
+  await usedKeys(1)
+  const small = await start({ signingKeys: [signingKey], jwtSecret, poolMax: 1 })
+  const { id } = await small.run(({ api }) => api.createApiKey({ name: 'n', clientId: 'c' }))
+  const holder = new Client({ connectionString: setting.database.url })
+  await holder.connect()
+  try {
+    await holder.query('BEGIN; LOCK TABLE "ApiKey" IN ACCESS EXCLUSIVE MODE')
+    await small.run(({ api }) => {
+      const { warmUp } = api as unknown as WarmUp
+      Object.assign(globalThis, { loading: warmUp({ keys: 10 }).catch((error) => error) })
+    })
+    await eventually(async () => {
+      const waiting = await setting.sql(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"lastUsedAt" DESC%'`,
+      )
+      expect(waiting).toHaveLength(1)
+    })
+    const { events } = await small.run(({ api }, id) => api.listAuditEvents({ keyId: id }), id)
+    expect(events).toEqual(expect.any(Array))
+    await small.run(({ api }) => api.close())
+    const loading = await small.run(() => (globalThis as { loading?: unknown }).loading)
+    expect(loading).toEqual({ loaded: 0 })
+  } finally {
+    await holder.end()
+    await small.stop()
+  }
 })
 
 test('in a process that has the keys it changes no answer', async () => {

@@ -96,7 +96,9 @@ pub(crate) fn warm_up<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
     let entered = process::enter();
     promise(env, async move {
         let request = WarmUpRequest::read(options)?;
-        let loaded = warm_up::warm_up(entered?.service().await?, &request).await?;
+        let call = entered?;
+        let service = call.service().await?;
+        let loaded = warm_up::warm_up(service, &request, call.closing()).await?;
         Ok(WarmUpReportView { loaded })
     })
 }

@@ -259,9 +259,9 @@ impl<V> Cache<V> {
         }
     }
 
-    /// Drops rows without cached entries, once there are too many of them.
-    pub fn sweep(&self) {
-        self.rows.sweep(self.entries.len());
+    /// Drops rows without cached entries, once there are too many of them. `others` rows are in use elsewhere.
+    pub fn sweep(&self, others: usize) {
+        self.rows.sweep(self.entries.len() + others);
     }
 
     pub fn len(&self) -> usize {

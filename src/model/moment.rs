@@ -1,6 +1,6 @@
 //! One moment by both clocks.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::timestamp::Timestamp;
 
@@ -10,4 +10,13 @@ use super::timestamp::Timestamp;
 pub struct Moment {
     pub instant: Instant,
     pub time: Timestamp,
+}
+
+impl Moment {
+    /// The time since an earlier moment, by the clock that says more.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let here = self.instant.saturating_duration_since(earlier.instant);
+        here.max(Duration::from_millis(self.time.millis_after(earlier.time)))
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use once_cell::sync::Lazy;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -44,6 +45,8 @@ pub(super) struct Running {
     pub(super) service: tokio::sync::OnceCell<Arc<Service>>,
     pub(super) calls: TaskTracker,
     closing: AtomicBool,
+    /// Cancelled when a close begins.
+    close_begun: CancellationToken,
     /// When the last start failed, and why.
     pub(super) failure: Mutex<Option<(Instant, Error)>>,
     /// Open while the database does not answer, even if the service could not be started yet.
@@ -141,6 +144,11 @@ impl Call {
         self.running.is_closing()
     }
 
+    /// Waits for a `close()` to begin.
+    pub async fn closing(&self) {
+        self.running.close_begun.cancelled().await;
+    }
+
     /// The configuration to start the service with.
     pub fn config(&self) -> Result<Config, Error> {
         Config::load(&self.options, &environment)
@@ -180,6 +188,7 @@ impl Running {
     pub(super) fn begin_close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        self.close_begun.cancel();
     }
 }
 

@@ -46,9 +46,9 @@ impl Service {
     /// Gives up the connections if this process was frozen: then the changes were last read longer ago than they are
     /// believed, and the connections may be dead without anybody having said so.
     pub fn note_thaw(&self) {
-        if !self.cache.is_trusted(self.moment()) {
-            let staleness = self.config.staleness;
-            self.store.replace_connections_older_than(staleness);
+        let now = self.moment();
+        if !self.cache.is_trusted(now) {
+            self.store.replace_after_freeze(now, self.config.staleness);
         }
     }
 

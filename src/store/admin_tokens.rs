@@ -38,7 +38,9 @@ macro_rules! token_rows {
               coalesce("name", '') AS "name!",
               "description",
               coalesce("isActive", false) AS "is_active!",
-              array_remove("permissions", NULL) AS "permissions",
+              CASE WHEN "permissions" IS NOT NULL
+                THEN ARRAY(SELECT permission FROM unnest("permissions") AS permission WHERE permission IS NOT NULL)
+              END AS "permissions",
               "lookup" IS NULL AS "is_plaintext!",
               "expiresAt" AS "expires_at: Timestamp",
               "createdAt" AS "created_at!: Timestamp",

@@ -99,14 +99,14 @@ pub(super) async fn find_candidates(
           coalesce("clientId", '') AS "client_id!",
           coalesce("isActive", false) AS "is_active!",
           "expiresAt" AS "expires_at: Timestamp",
-          -- Other writers may put lists into lists, and nothing into a list.
-          CASE WHEN array_ndims("allowedIps") > 1
+          -- Other writers may put lists into lists, nothing into a list, and number its items from any number.
+          CASE WHEN array_ndims("allowedIps") > 1 OR array_lower("allowedIps", 1) <> 1
             THEN ARRAY(SELECT coalesce(address, '') FROM unnest("allowedIps") AS address)
             ELSE array_replace(coalesce("allowedIps", '{}'), NULL, '') END AS "allowed_ips!",
           "rateLimit" AS "rate_limit",
           "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
           coalesce("limiterEpoch", 0) AS "reset_generation!",
-          CASE WHEN array_ndims("scopes") > 1
+          CASE WHEN array_ndims("scopes") > 1 OR array_lower("scopes", 1) <> 1
             THEN ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL)
             ELSE array_remove(coalesce("scopes", '{}'), NULL) END AS "scopes!",
           "metadata" AS "metadata: Metadata",

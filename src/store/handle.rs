@@ -11,6 +11,7 @@ use super::connection::{Circuit, ConnectionPool, Connector, Lanes, NotificationL
 use super::lookup_queue::Lookups;
 use super::turns::Turns;
 use crate::config::{Config, DatabaseUrl, quoted};
+use crate::model::Moment;
 
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
 /// own.
@@ -154,8 +155,8 @@ impl Store {
         self.pool.replace();
     }
 
-    /// Replaces all connections, unless that was done within this time.
-    pub fn replace_connections_older_than(&self, time: Duration) {
-        self.pool.replace_if_older_than(time);
+    /// Replaces all connections after a freeze, unless that was done within this time.
+    pub fn replace_after_freeze(&self, now: Moment, within: Duration) {
+        self.pool.replace_after_freeze(now, within);
     }
 }

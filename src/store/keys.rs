@@ -11,7 +11,8 @@ use crate::model::{ApiKey, Cursor, IdempotencyKey, KeyChanges, KeyQuery, Metadat
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
-/// A NULL entry of `"allowedIps"` becomes an unparseable one, so that the list refuses everyone.
+/// A NULL entry of `"allowedIps"` becomes an unparseable one, so that the list refuses everyone. Other writers may put lists
+/// into lists, and number the items of a list from any number: such a row must not make a page unreadable.
 macro_rules! key_rows {
     ($head:literal, $tail:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -27,13 +28,13 @@ macro_rules! key_rows {
                 "createdAt" AS "created_at!: Timestamp",
                 "updatedAt" AS "updated_at!: Timestamp",
                 "lastUsedAt" AS "last_used_at: Timestamp",
-                array_replace(coalesce("allowedIps", '{}'), NULL, '') AS "allowed_ips!",
+                ARRAY(SELECT coalesce(address, '') FROM unnest("allowedIps") AS address) AS "allowed_ips!",
                 "rateLimit" AS "rate_limit",
                 "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
                 "usageCount"::bigint AS "usage_count!",
                 "start",
                 "createdBy" AS "created_by",
-                "scopes",
+                ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL) AS "scopes!",
                 "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
                 "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp"

@@ -181,7 +181,9 @@ impl Store {
                 SELECT
                   "id",
                   coalesce("name", '') AS "name!",
-                  array_remove("permissions", NULL) AS "permissions",
+                  CASE WHEN "permissions" IS NOT NULL
+                    THEN ARRAY(SELECT permission FROM unnest("permissions") AS permission WHERE permission IS NOT NULL)
+                  END AS "permissions",
                   sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
                 WHERE "lookup" IS NULL AND "token" NOT LIKE 'sha256:%' AND "id" > $1
@@ -213,7 +215,9 @@ impl Store {
                 r#"
                 SELECT
                   coalesce("name", '') AS "name!",
-                  array_remove("permissions", NULL) AS "permissions",
+                  CASE WHEN "permissions" IS NOT NULL
+                    THEN ARRAY(SELECT permission FROM unnest("permissions") AS permission WHERE permission IS NOT NULL)
+                  END AS "permissions",
                   sophra_api_keys.plaintext_digest("token") AS "digest"
                 FROM "AdminToken"
                 WHERE "id" = $1 AND "lookup" IS NULL AND "token" NOT LIKE 'sha256:%'
@@ -252,7 +256,9 @@ impl Store {
                     AND "lookup" IS NULL
                     AND sophra_api_keys.plaintext_digest("token") = $2
                     AND coalesce("name", '') = $3
-                    AND array_remove("permissions", NULL) IS NOT DISTINCT FROM $4
+                    AND CASE WHEN "permissions" IS NOT NULL
+                      THEN ARRAY(SELECT permission FROM unnest("permissions") AS permission WHERE permission IS NOT NULL)
+                    END IS NOT DISTINCT FROM $4
                     AND NOT EXISTS (SELECT FROM "AdminToken" AS other WHERE other."lookup" = $5)
                   FOR UPDATE SKIP LOCKED
                 )

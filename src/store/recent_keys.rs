@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
+use tokio::time::timeout;
 
 use super::candidate::{Candidate, Wanted, find_candidates};
-use super::connection::Share;
+use super::connection::error::{Statement, StoreError, timed_out};
+use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::Error;
 
@@ -16,10 +18,7 @@ impl Store {
     /// The lookups of the keys that were used most recently, the latest first. Only those with a digest, since only their
     /// rows can be of use before anybody presents the key.
     pub async fn recently_used(&self, limit: usize) -> Result<Vec<String>, Error> {
-        let patient = Self {
-            deadline: DEADLINE,
-            ..self.clone()
-        };
+        let statement = Statement::named("recently_used");
         let begin = match &self.pooled {
             Some(begin) => begin.as_str(),
             None => "BEGIN",
@@ -30,24 +29,29 @@ impl Store {
         );
         let begin = AssertSqlSafe(begin).into_sql_str();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        patient
-            .retryable_when_admitted(Share::Manage, "recently_used", || async {
-                let mut db = patient.begin_with(begin.clone()).await?;
-                let lookups = sqlx::query_scalar!(
-                    r#"
-                    SELECT "lookup" AS "lookup!" FROM "ApiKey"
-                    WHERE "lookup" IS NOT NULL AND "coldDigest" IS NOT NULL AND "lastUsedAt" IS NOT NULL
-                    ORDER BY "lastUsedAt" DESC
-                    LIMIT $1
-                    "#,
-                    limit,
-                )
-                .fetch_all(&mut db)
-                .await?;
-                db.commit().await?;
-                Ok(lookups)
-            })
-            .await
+        let work = async {
+            // All other work goes on beside it, however small the pool is.
+            let connection = self.pool.connect_apart().await?;
+            let mut db = Session::apart(connection, self.pooled.is_none());
+            sqlx::raw_sql(begin).execute(db.connection()).await?;
+            let lookups = sqlx::query_scalar!(
+                r#"
+                SELECT "lookup" AS "lookup!" FROM "ApiKey"
+                WHERE "lookup" IS NOT NULL AND "coldDigest" IS NOT NULL AND "lastUsedAt" IS NOT NULL
+                ORDER BY "lastUsedAt" DESC
+                LIMIT $1
+                "#,
+                limit,
+            )
+            .fetch_all(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(lookups)
+        };
+        match timeout(DEADLINE, work).await {
+            Ok(result) => result.map_err(|error: StoreError| error.into_fault(statement)),
+            Err(_) => Err(timed_out()),
+        }
     }
 
     /// The rows with these lookups, in the same order. A row that cannot be read counts as none.

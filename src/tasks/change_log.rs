@@ -32,8 +32,8 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         service.run_round(BackgroundTask::ChangeLog, round).await;
         let round = follower.pruning.prune(&service.store);
         service.run_round(BackgroundTask::Pruning, round).await;
-        service.cache.sweep();
-        service.admin_tokens.sweep();
+        service.cache.sweep(service.preloaded_keys.len());
+        service.admin_tokens.sweep(0);
         service.issued_plaintexts.sweep(Instant::now());
     }
 }

@@ -8,14 +8,14 @@ use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
 use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
-use super::row::RowQuery;
-use crate::cache::{CacheKey, CacheLookup, Row, Sequence};
+use super::row::{FoundRow, RowQuery};
+use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry};
 use crate::error::Error;
 use crate::legacy;
 use crate::model::{Escaped, KeyPolicy, Plaintext};
 use crate::service::Service;
-use crate::store::{Candidate, Share, StoredKey};
+use crate::store::{Share, StoredKey};
 
 /// A presented key that is not authenticated yet.
 #[derive(Clone)]
@@ -35,13 +35,15 @@ pub(super) async fn authenticate(
     presented: PresentedKey,
 ) -> Result<Option<Arc<KeyEntry>>, Error> {
     for _ in 1..TRIES {
-        let asked_at = service.cache.sequence();
+        let (asked_at, asked) = (service.cache.sequence(), Instant::now());
         let outcome = join(service, &presented).await?;
-        let is_fresh = match &outcome.entry {
+        let is_unchanged = match &outcome.entry {
             Some(entry) => service.cache.is_current(entry),
             None => outcome.read_at >= asked_at,
         };
-        if is_fresh {
+        // A flight may have been frozen with the process, and changes from meanwhile are not known yet.
+        let is_known = outcome.began >= asked || service.cache.is_trusted(service.moment());
+        if is_unchanged && is_known {
             return Ok(outcome.entry);
         }
     }
@@ -83,12 +85,14 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         lookup,
         key,
     } = presented;
+    let began = Instant::now();
     let known = match service.cache.find(&cache_key, service.moment()) {
         // Another flight has finished since the first cache lookup.
         CacheLookup::Current(entry) => {
             return Ok(Authentication {
                 read_at: entry.read_at(),
                 entry: Some(entry),
+                began,
             });
         }
         CacheLookup::Stale(entry) => Some(entry),
@@ -107,6 +111,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
             return Ok(Authentication {
                 entry: None,
                 read_at,
+                began,
             });
         }
     }
@@ -115,25 +120,27 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     } else {
         Share::Lookup
     };
-    let read = || {
-        let digest = query.digest.as_ref();
-        service.store.find_candidate(&query.lookup, digest, share)
-    };
     let (found, read_at) = match loaded {
-        Some((found, read_at)) => (Some(found), read_at),
-        None => {
-            let read_row = service
-                .cache
-                .read_row(read, |candidate| &candidate.policy.key_id);
-            read_row.await?
+        Some((found, unchanged_at)) => (Some(found), unchanged_at),
+        None => query.read(service, share).await?,
+    };
+    let refuse = || {
+        service
+            .cache
+            .insert_refusal(cache_key, read_at, Instant::now());
+        Authentication {
+            entry: None,
+            read_at,
+            began,
         }
     };
-    let Some((candidate, row)) = found else {
+    let Some(found) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
             prove_nothing(service, key).await?;
         }
-        return Ok(refused(service, cache_key, read_at));
+        return Ok(refuse());
     };
+    let candidate = &found.candidate;
     let is_right = match &candidate.stored {
         StoredKey::Plaintext(stored) => query.digest.is_some_and(|digest| digest.is(stored)),
         StoredKey::Hash(hash)
@@ -143,30 +150,30 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         {
             true
         }
-        StoredKey::Hash(hash) => is_proved(service, &key, hash, &candidate).await?,
+        StoredKey::Hash(hash) => is_proved(service, &key, hash, candidate).await?,
     };
     if !is_right {
-        return Ok(refused(service, cache_key, read_at));
+        return Ok(refuse());
     }
     if let StoredKey::Plaintext(digest) = &candidate.stored {
         legacy::hash_on_first_use(service, &candidate.policy.key_id, &key, *digest);
     }
-    let entry = keep(service, cache_key, candidate, row, read_at);
+    let entry = keep(service, cache_key, found);
     service.preloaded_keys.remove(&query.lookup);
     Ok(Authentication {
         entry: Some(entry),
         read_at,
+        began,
     })
 }
 
 /// Puts an authenticated key into the cache.
-fn keep(
-    service: &Service,
-    cache_key: CacheKey,
-    candidate: Candidate,
-    row: Arc<Row>,
-    read_at: Sequence,
-) -> Arc<KeyEntry> {
+fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry> {
+    let FoundRow {
+        candidate,
+        row,
+        read_at,
+    } = found;
     let policy = KeyPolicy {
         key_id: Arc::clone(&row.key_id),
         ..candidate.policy
@@ -193,12 +200,4 @@ fn keep(
         service.limiters.note_read(&entry.value.policy.key_id, rule);
     }
     entry
-}
-
-fn refused(service: &Service, key: CacheKey, read_at: Sequence) -> Authentication {
-    service.cache.insert_refusal(key, read_at, Instant::now());
-    Authentication {
-        entry: None,
-        read_at,
-    }
 }

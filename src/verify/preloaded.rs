@@ -2,25 +2,34 @@
 
 use std::sync::Arc;
 
-use crate::cache::{Row, Sequence};
+use super::row::FoundRow;
+use crate::cache::Sequence;
 use crate::service::Service;
-use crate::store::Candidate;
 
-/// The loaded row with this lookup, unless it may have changed. It is as if it had been read now.
-pub(super) fn preloaded(
-    service: &Service,
-    lookup: &str,
-) -> Option<((Candidate, Arc<Row>), Sequence)> {
+/// The loaded row with this lookup, unless it may have changed, and the position in the sequence of changes at which it
+/// had not.
+pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Sequence)> {
     let loaded = service.preloaded_keys.find(lookup)?;
     // Before the check: a change that comes between the two makes the row stale.
-    let read_at = service.cache.sequence();
+    let unchanged_at = service.cache.sequence();
     if !service.cache.is_unchanged(&loaded.row, loaded.read_at) {
         service.preloaded_keys.remove(lookup);
         return None;
     }
-    if !service.cache.is_trusted(service.moment()) {
+    let now = service.moment();
+    if !service.cache.is_trusted(now) {
         return None;
     }
-    let found = (loaded.candidate.clone(), Arc::clone(&loaded.row));
-    Some((found, read_at))
+    let mut candidate = loaded.candidate.clone();
+    if now.since(loaded.loaded_at) > service.config.flush_interval {
+        // Others may have used the limit since, and what they had used may be available again. The next flush tells.
+        candidate.fleet = None;
+    }
+    let found = FoundRow {
+        candidate,
+        row: Arc::clone(&loaded.row),
+        // No row is believed for longer because it was loaded before it was needed.
+        read_at: loaded.read_at,
+    };
+    Some((found, unchanged_at))
 }

@@ -1,7 +1,20 @@
 //! Finds the row of a presented key.
 
+use std::sync::Arc;
+
 use super::memory::KeyLookup;
+use crate::cache::{Row, Sequence};
+use crate::error::Error;
 use crate::model::{CredentialDigest, Plaintext};
+use crate::service::Service;
+use crate::store::{Candidate, Share};
+
+/// A row that the presented key may belong to, and the position in the sequence of changes at which it was read.
+pub(super) struct FoundRow {
+    pub(super) candidate: Candidate,
+    pub(super) row: Arc<Row>,
+    pub(super) read_at: Sequence,
+}
 
 /// The values to find a row by.
 pub(super) struct RowQuery {
@@ -25,5 +38,25 @@ impl RowQuery {
                 }
             }
         }
+    }
+
+    /// Reads the row, and answers from which position in the sequence of changes on it was read, or was not there.
+    pub(super) async fn read(
+        &self,
+        service: &Service,
+        share: Share,
+    ) -> Result<(Option<FoundRow>, Sequence), Error> {
+        let digest = self.digest.as_ref();
+        let read = || service.store.find_candidate(&self.lookup, digest, share);
+        let read_row = service
+            .cache
+            .read_row(read, |candidate| &candidate.policy.key_id);
+        let (found, read_at) = read_row.await?;
+        let found = found.map(|(candidate, row)| FoundRow {
+            candidate,
+            row,
+            read_at,
+        });
+        Ok((found, read_at))
     }
 }

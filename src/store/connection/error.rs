@@ -74,9 +74,23 @@ impl StoreError {
         }
     }
 
-    /// Whether the connection itself broke, so that it and others like it are of no more use.
+    /// Whether the connection itself broke, so that it and others like it are of no more use, or its pool was replaced
+    /// while this waited for one.
     pub(in crate::store) fn is_broken(&self) -> bool {
-        matches!(self, Self::Sql(error) if is_no_answer(error) && !matches!(error, sqlx::Error::PoolTimedOut))
+        match self {
+            Self::Sql(sqlx::Error::PoolTimedOut) => false,
+            Self::Sql(sqlx::Error::PoolClosed) => true,
+            Self::Sql(error) => is_no_answer(error),
+            _ => false,
+        }
+    }
+
+    /// Whether a row of the answer has a value that cannot be read.
+    fn is_of_a_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Sql(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+        )
     }
 
     /// Whether a primary has become read-only.
@@ -125,13 +139,12 @@ impl StoreError {
             Self::Superseded => unavailable(),
             Self::Unexpected(what) => Error::internal(format!("The database returned {what}")),
         };
-        let sqlstate = self.sqlstate();
-        fault.caused_by(Origin::statement(
-            statement.location,
-            statement.name,
-            sqlstate,
-            self,
-        ))
+        let Statement { name, location } = statement;
+        fault.caused_by(if self.is_of_a_row() {
+            Origin::unreadable_row(location, name, self)
+        } else {
+            Origin::statement(location, name, self.sqlstate(), self)
+        })
     }
 }
 

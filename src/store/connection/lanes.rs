@@ -81,17 +81,30 @@ impl Lanes {
 
     /// Takes back a connection whose statement was answered. An old one is replaced while no verify waits for it.
     pub(in crate::store) fn put_back(self: &Arc<Self>, held: LaneConnection) {
-        if held.connected_at.elapsed() < MAX_AGE {
-            self.idle.lock().push(held);
+        let is_old = held.connected_at.elapsed() >= MAX_AGE;
+        let Some(surplus) = (if is_old { Some(held) } else { self.keep(held) }) else {
             return;
-        }
+        };
         let lanes = Arc::clone(self);
         self.renewing.spawn(async move {
-            if let Ok(fresh) = lanes.connect(held.generation).await {
-                lanes.idle.lock().push(fresh);
+            if is_old
+                && let Ok(fresh) = lanes.connect(surplus.generation).await
+                && let Some(surplus) = lanes.keep(fresh)
+            {
+                close(surplus).await;
             }
-            close(held).await;
+            close(surplus).await;
         });
+    }
+
+    /// Keeps a connection, or returns it if each lane has one: a verify that came while one was renewed has opened another.
+    fn keep(&self, held: LaneConnection) -> Option<LaneConnection> {
+        let mut idle = self.idle.lock();
+        if idle.len() >= self.count {
+            return Some(held);
+        }
+        idle.push(held);
+        None
     }
 
     /// The numbers of open connections and of idle ones.

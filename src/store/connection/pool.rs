@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgPool, Postgres, SqlStr, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, SqlStr, Transaction};
 use tokio::sync::{Notify, OnceCell};
 
 use parking_lot::Mutex;
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::error::StoreError;
 use super::servers::{Connector, accepts_writes};
 use crate::background::Background;
+use crate::model::Moment;
 
 /// The shortest interval between replacements of the pool because of unanswered statements, which may be at fault
 /// themselves.
@@ -31,6 +32,8 @@ pub(in crate::store) struct ConnectionPool {
     options: PgPoolOptions,
     current: ArcSwap<Generation>,
     replaced_at: Mutex<Option<Instant>>,
+    /// When connections were last replaced because the process had been frozen.
+    thawed_at: Mutex<Option<Moment>>,
     /// Counts the replacements.
     generation: AtomicU64,
     /// Notified whenever the connections are replaced.
@@ -93,6 +96,7 @@ impl ConnectionPool {
             options,
             current: ArcSwap::from_pointee(current),
             replaced_at: Mutex::default(),
+            thawed_at: Mutex::default(),
             generation: AtomicU64::new(0),
             given_up: Arc::default(),
             closing: Background::default(),
@@ -191,6 +195,22 @@ impl ConnectionPool {
         if replaced_at.is_none_or(|at| at.elapsed() >= interval) {
             self.replace();
         }
+    }
+
+    /// Replaces all connections after a freeze, in which they may have died without a word, unless that was done within
+    /// this time by either clock: that of the process may have stood still in the next freeze.
+    pub(in crate::store) fn replace_after_freeze(&self, now: Moment, within: Duration) {
+        let mut thawed_at = self.thawed_at.lock();
+        if thawed_at.is_none_or(|at| now.since(at) >= within) {
+            *thawed_at = Some(now);
+            drop(thawed_at);
+            self.replace();
+        }
+    }
+
+    /// A connection of its own, for a statement that takes long.
+    pub(in crate::store) async fn connect_apart(&self) -> Result<PgConnection, StoreError> {
+        self.connector.connect().await
     }
 
     /// Connections of an earlier generation are not trusted.

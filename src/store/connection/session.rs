@@ -33,6 +33,7 @@ pub(in crate::store) struct LaneConnection {
 enum Held {
     Connection(PoolConnection<Postgres>),
     Lane(LaneConnection),
+    Apart(PgConnection),
     Transaction(Transaction<'static, Postgres>),
 }
 
@@ -53,11 +54,19 @@ impl Session {
         }
     }
 
+    /// A session on a connection that serves nothing else. Unnamed statements leave nothing on the server.
+    pub(in crate::store) fn apart(connection: PgConnection, named: bool) -> Self {
+        Self {
+            held: Held::Apart(connection),
+            named,
+        }
+    }
+
     /// Gives the connection of a lane back once its statement was answered.
     pub(in crate::store) fn into_lane(self) -> Option<LaneConnection> {
         match self.held {
             Held::Lane(connection) => Some(connection),
-            Held::Connection(_) | Held::Transaction(_) => None,
+            Held::Connection(_) | Held::Apart(_) | Held::Transaction(_) => None,
         }
     }
 
@@ -76,6 +85,7 @@ impl Session {
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self.held {
             Held::Connection(_) | Held::Lane(_) => Ok(()),
+            Held::Apart(connection) => Ok(connection.close().await?),
             Held::Transaction(transaction) => Ok(transaction.commit().await?),
         }
     }
@@ -96,6 +106,7 @@ impl Session {
                 let _ = match self.held {
                     Held::Connection(mut connection) => connection.ping().await,
                     Held::Lane(mut held) => held.connection.ping().await,
+                    Held::Apart(connection) => connection.close().await,
                     Held::Transaction(transaction) => transaction.rollback().await,
                 };
                 Err(error.into())
@@ -107,6 +118,7 @@ impl Session {
         match &mut self.held {
             Held::Connection(connection) => connection,
             Held::Lane(held) => &mut held.connection,
+            Held::Apart(connection) => connection,
             Held::Transaction(transaction) => transaction,
         }
     }

@@ -72,7 +72,7 @@ impl Store {
             let mut db = self.db().await?;
             let mut rows = sqlx::query!(
                 r#"
-                SELECT "id", array_replace("allowedIps", NULL, '') AS "entries!"
+                SELECT "id", ARRAY(SELECT coalesce(entry, '') FROM unnest("allowedIps") AS entry) AS "entries!"
                 FROM "ApiKey"
                 WHERE cardinality("allowedIps") > 0
                 "#
