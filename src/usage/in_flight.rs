@@ -28,8 +28,12 @@ pub(super) struct InFlight {
     parts: Vec<Vec<(String, KeyUse)>>,
     /// The uses of keys whose rows cannot be written. No batch contains them but that of a key that is tried again.
     set_aside: BTreeMap<String, KeyUse>,
-    /// Those of them that are tried again, each alone, once everything else is stored.
+    /// Those of them that are tried again, once everything else is stored.
     again: VecDeque<String>,
+    /// How many of them are tried together: twice as many after each success, and each alone after a rejection.
+    together: usize,
+    /// Whether the batch of uses is one of them.
+    is_again: bool,
     /// The last one that was tried again.
     tried: String,
 }
@@ -73,10 +77,12 @@ impl InFlight {
     }
 
     fn fill_uses(&mut self) -> bool {
-        if self.uses.is_empty()
-            && let Some(part) = self.parts.pop().or_else(|| self.next_again())
-        {
-            next(&mut self.uses, part);
+        if self.uses.is_empty() {
+            let part = self.parts.pop();
+            self.is_again = part.is_none();
+            if let Some(part) = part.or_else(|| self.next_again()) {
+                next(&mut self.uses, part);
+            }
         }
         !self.uses.is_empty()
     }
@@ -98,13 +104,27 @@ impl InFlight {
         let later = self.set_aside.range::<str, _>(later).filter_map(due);
         let earlier = self.set_aside.range::<str, _>(earlier).filter_map(due);
         self.again = later.chain(earlier).collect();
+        self.together = 1;
     }
 
-    /// The uses of the next key that is tried again.
+    /// The uses of the next keys that are tried again.
     fn next_again(&mut self) -> Option<Vec<(String, KeyUse)>> {
-        let key_id = self.again.pop_front()?;
-        self.tried.clone_from(&key_id);
-        Some(self.set_aside.remove_entry(&key_id).into_iter().collect())
+        let count = self
+            .together
+            .clamp(1, Self::BATCH_MAX)
+            .min(self.again.len());
+        let keys: Vec<String> = self.again.drain(..count).collect();
+        self.tried.clone_from(keys.last()?);
+        let uses = |key_id| self.set_aside.remove_entry(key_id);
+        Some(keys.iter().filter_map(uses).collect())
+    }
+
+    /// Sets keys aside again that were rejected together: each is tried alone.
+    fn try_each(&mut self, uses: Vec<(String, KeyUse)>) {
+        for (key_id, counted) in uses.into_iter().rev() {
+            self.again.push_front(key_id.clone());
+            add(&mut self.set_aside, key_id, counted);
+        }
     }
 
     /// Whether everything is stored but what was set aside.
@@ -133,6 +153,9 @@ impl InFlight {
     }
 
     pub(super) fn uses_stored(&mut self, skipped: &HashSet<String>) {
+        if self.is_again {
+            self.together *= 2;
+        }
         let uses = take(&mut self.uses).into_iter();
         let skipped = uses.filter(|(key_id, _)| skipped.contains(key_id));
         self.due
@@ -141,6 +164,13 @@ impl InFlight {
 
     pub(super) fn uses_rejected(&mut self) -> Option<String> {
         let mut uses = take(&mut self.uses);
+        if self.is_again {
+            self.together = 1;
+            if uses.len() > 1 {
+                self.try_each(uses);
+                return None;
+            }
+        }
         let half = uses.split_off(uses.len() / 2);
         if !uses.is_empty() {
             self.parts.extend([half, uses]);
@@ -182,4 +212,71 @@ fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
     uses.entry(key_id)
         .and_modify(|sum| sum.add(counted))
         .or_insert(counted);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn key(n: usize) -> String {
+        format!("{n:04}")
+    }
+
+    /// Tries keys again that were set aside, of which the database still rejects some. Returns the number of statements.
+    fn try_all_again(in_flight: &mut InFlight, is_bad: impl Fn(&str) -> bool) -> usize {
+        in_flight.try_again(|_| true);
+        let mut statements = 0;
+        while let Some(step) = in_flight.next_step() {
+            let FlushStep::Uses(batch) = step else {
+                panic!("costs are stored")
+            };
+            statements += 1;
+            if batch.uses.iter().any(|(key_id, _)| is_bad(key_id)) {
+                in_flight.uses_rejected();
+            } else {
+                in_flight.uses_stored(&HashSet::new());
+            }
+        }
+        statements
+    }
+
+    fn set_aside(count: usize) -> InFlight {
+        let mut in_flight = InFlight::default();
+        for n in 0..count {
+            let counted = KeyUse {
+                uses: 2,
+                cost: 0,
+                generation: 0,
+                last_used: Timestamp::from_millis(0),
+            };
+            add(&mut in_flight.set_aside, key(n), counted);
+        }
+        in_flight
+    }
+
+    #[test]
+    fn keys_that_can_be_written_again_are_stored_together() {
+        let mut in_flight = set_aside(1_000);
+        assert!(try_all_again(&mut in_flight, |_| false) <= 10);
+        assert_eq!(in_flight.uses(), 0);
+    }
+
+    #[test]
+    fn keys_that_cannot_be_written_yet_stay_set_aside_and_hold_up_no_other() {
+        for every in [1, 2, 3, 10, 100, 999] {
+            let mut in_flight = set_aside(1_000);
+            let bad: HashSet<String> = (0..1_000).step_by(every).map(key).collect();
+            let statements = try_all_again(&mut in_flight, |key_id| bad.contains(key_id));
+            assert!(statements <= 3 * 1_000, "{statements}");
+            assert_eq!(in_flight.set_aside.len(), bad.len());
+            assert!(
+                in_flight
+                    .set_aside
+                    .keys()
+                    .all(|key_id| bad.contains(key_id))
+            );
+            assert_eq!(in_flight.uses(), 2 * i64::try_from(bad.len()).unwrap());
+        }
+    }
 }
