@@ -28,6 +28,8 @@ pub struct Usage {
     /// Held during a flush, so that one batch is in flight at a time.
     turn: tokio::sync::Mutex<()>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
+    /// Held while uses of admin tokens are stored, so that a flush waits for those that another one has taken.
+    admin_turn: tokio::sync::Mutex<()>,
 }
 
 impl Usage {
@@ -39,6 +41,7 @@ impl Usage {
             in_flight: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             admin_tokens: Mutex::default(),
+            admin_turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -51,6 +54,11 @@ impl Usage {
 
     pub fn record_admin_token(&self, id: &str, now: Timestamp) {
         self.admin_tokens.lock().insert(id.to_owned(), now);
+    }
+
+    /// Waits until no other flush stores uses of admin tokens.
+    pub async fn admin_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.admin_turn.lock().await
     }
 
     /// Takes the last uses of admin tokens. They are times, not counts, so a lost one is replaced by the next.
@@ -112,7 +120,7 @@ impl FlushTurn<'_> {
     }
 
     /// Takes back the uses that the database rejected. They are stored in halves, until the key whose row cannot be
-    /// written is alone: that key is set aside and returned.
+    /// written is alone: that key is set aside and returned. Keys that were set aside before are tried one by one.
     pub fn uses_rejected(&self) -> Option<String> {
         self.in_flight.lock().uses_rejected()
     }

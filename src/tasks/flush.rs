@@ -103,6 +103,7 @@ async fn store_all(service: &Service) -> Result<(), Error> {
 
 /// Stores the last uses of admin tokens. They are times, not counts, so one whose row cannot be written is dropped.
 async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
+    let _turn = service.usage.admin_turn().await;
     let used: Vec<_> = service.usage.take_admin_tokens().into_iter().collect();
     let mut parts = Parts::of(&used);
     while let Some(part) = parts.next_part() {
