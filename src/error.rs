@@ -71,17 +71,23 @@ struct Parts {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl Origin {
-    /// A place in the source of this crate.
-    #[must_use]
-    pub fn at(location: &'static Location<'static>) -> Self {
-        Self(Arc::new(Parts {
+impl Parts {
+    fn at(location: &'static Location<'static>) -> Self {
+        Self {
             location,
             statement: None,
             sqlstate: None,
             is_of_a_row: false,
             source: None,
-        }))
+        }
+    }
+}
+
+impl Origin {
+    /// A place in the source of this crate.
+    #[must_use]
+    pub fn at(location: &'static Location<'static>) -> Self {
+        Self(Arc::new(Parts::at(location)))
     }
 
     /// The statement that failed.
@@ -93,11 +99,10 @@ impl Origin {
         source: impl StdError + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Parts {
-            location,
             statement: Some(statement),
             sqlstate,
-            is_of_a_row: false,
             source: Some(Box::new(source)),
+            ..Parts::at(location)
         }))
     }
 
@@ -109,11 +114,10 @@ impl Origin {
         source: impl StdError + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Parts {
-            location,
             statement: Some(statement),
-            sqlstate: None,
             is_of_a_row: true,
             source: Some(Box::new(source)),
+            ..Parts::at(location)
         }))
     }
 

@@ -76,6 +76,7 @@ fn a_panic_is_a_fault_and_its_place_is_reported_but_not_its_text() {
         in_the_standard_library.starts_with("src/panic/tests.rs:"),
         "{in_the_standard_library}"
     );
+    assert!(in_the_standard_library.contains(" (library/alloc/src/"));
 
     for place in [in_a_call, in_a_task, on_a_thread] {
         assert!(!place.contains("hunter2"), "{place}");

@@ -44,8 +44,9 @@ pub(super) struct ProcessState {
 pub(super) struct Running {
     pub(super) service: tokio::sync::OnceCell<Arc<Service>>,
     pub(super) calls: TaskTracker,
+    /// Whether a close has begun. Read by each warm verify, which takes no lock.
     closing: AtomicBool,
-    /// Cancelled when a close begins.
+    /// The same, for those that wait for it.
     close_begun: CancellationToken,
     /// When the last start failed, and why.
     pub(super) failure: Mutex<Option<(Instant, Error)>>,

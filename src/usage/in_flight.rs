@@ -26,7 +26,7 @@ pub(super) struct InFlight {
     uses: Arc<UsageBatch>,
     /// Later batches of uses, the next one last: their costs are stored. Among them are halves of rejected ones.
     parts: Vec<Vec<(String, KeyUse)>>,
-    /// The uses of keys whose rows cannot be written. No batch contains them but that of a key that is tried again.
+    /// The uses of keys whose rows cannot be written. No batch contains them but those of keys that are tried again.
     set_aside: BTreeMap<String, KeyUse>,
     /// Those of them that are tried again, once everything else is stored.
     again: VecDeque<String>,
@@ -109,10 +109,7 @@ impl InFlight {
 
     /// The uses of the next keys that are tried again.
     fn next_again(&mut self) -> Option<Vec<(String, KeyUse)>> {
-        let count = self
-            .together
-            .clamp(1, Self::BATCH_MAX)
-            .min(self.again.len());
+        let count = self.together.min(self.again.len());
         let keys: Vec<String> = self.again.drain(..count).collect();
         self.tried.clone_from(keys.last()?);
         let uses = |key_id| self.set_aside.remove_entry(key_id);
@@ -154,7 +151,7 @@ impl InFlight {
 
     pub(super) fn uses_stored(&mut self, skipped: &HashSet<String>) {
         if self.is_again {
-            self.together *= 2;
+            self.together = (2 * self.together).min(Self::BATCH_MAX);
         }
         let uses = take(&mut self.uses).into_iter();
         let skipped = uses.filter(|(key_id, _)| skipped.contains(key_id));

@@ -81,30 +81,27 @@ impl Lanes {
 
     /// Takes back a connection whose statement was answered. An old one is replaced while no verify waits for it.
     pub(in crate::store) fn put_back(self: &Arc<Self>, held: LaneConnection) {
-        let is_old = held.connected_at.elapsed() >= MAX_AGE;
-        let Some(surplus) = (if is_old { Some(held) } else { self.keep(held) }) else {
+        if held.connected_at.elapsed() < MAX_AGE {
+            self.keep(held);
             return;
-        };
+        }
         let lanes = Arc::clone(self);
         self.renewing.spawn(async move {
-            if is_old
-                && let Ok(fresh) = lanes.connect(surplus.generation).await
-                && let Some(surplus) = lanes.keep(fresh)
-            {
-                close(surplus).await;
+            if let Ok(fresh) = lanes.connect(held.generation).await {
+                lanes.keep(fresh);
             }
-            close(surplus).await;
+            close(held).await;
         });
     }
 
-    /// Keeps a connection, or returns it if each lane has one: a verify that came while one was renewed has opened another.
-    fn keep(&self, held: LaneConnection) -> Option<LaneConnection> {
+    /// Closes the connection if each lane has one: a verify that came while one was renewed has opened another.
+    fn keep(&self, held: LaneConnection) {
         let mut idle = self.idle.lock();
-        if idle.len() >= self.count {
-            return Some(held);
+        if idle.len() < self.count {
+            idle.push(held);
+        } else {
+            self.renewing.spawn(close(held));
         }
-        idle.push(held);
-        None
     }
 
     /// The numbers of open connections and of idle ones.
