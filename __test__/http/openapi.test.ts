@@ -59,12 +59,12 @@ describe.skipIf(!version)('schemathesis (needs it in target/tools or on the PATH
     const { report, code, output, answers, linked } = await schemathesis(file, await everything())
     expect(report.failures, output).toEqual([])
     expect(code, output).toBe(0)
-    // That it has really asked. It generates fewer cases on a machine that is busy.
+    // That it has really asked.
     const { size } = operations
     expect(report.operations).toMatchObject({ total: size, tested: size, errored: 0, skipped: 0 })
     for (const phase of ['examples', 'coverage', 'fuzzing', 'stateful'])
       expect(report.phases[phase]).toMatchObject({ status: 'success' })
-    expect(report.test_cases.generated).toBeGreaterThan(1_000)
+    expect(report.test_cases.generated).toBeGreaterThan(1_500)
     for (const name of operations.keys())
       expect([...answers.get(name)!], name).toEqual(expect.arrayContaining(openapi.answersOf(name)))
     expect([...linked]).toEqual(expect.arrayContaining(openapi.linkedOperations()))

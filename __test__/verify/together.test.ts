@@ -6,7 +6,7 @@ import { LOOKUP } from '../support/turns.js'
 
 // Cold verifies at the same time share the statements that look their keys up.
 
-const { verifyApiKey } = addon
+const { listApiKeys, verifyApiKey } = addon
 
 const setting = useSetting({
   jwtSecret: 'a secret that is long enough to be one',
@@ -123,6 +123,9 @@ test.each(hostile)('a row with %s affects only its own answer', async (_, change
   await setting.caughtUp()
 
   const outcomes = await Promise.all(keys.map(({ key }) => outcomeOf(verifyApiKey(key))))
+  expect((await listApiKeys({ limit: 64 })).keys.map(({ id }) => id).sort()).toEqual(
+    keys.map(({ id }) => id).sort(),
+  )
   const [badly] = outcomes.splice(32, 1)
   expect(outcomes).toEqual(outcomes.map(() => 'VALID'))
   // Alone it is answered in the same way.
