@@ -11,6 +11,7 @@ mod encoding;
 mod handle;
 mod health;
 mod idempotency;
+mod key_list;
 mod keys;
 mod legacy;
 mod locked_rows;

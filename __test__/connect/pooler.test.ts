@@ -64,6 +64,9 @@ describe.skipIf(!pgbouncerVersion())('behind a pooler that the URL does not tell
           message: expect.stringMatching(/pooler.*pgbouncer=true.*DIRECT_DATABASE_URL/),
         })
       }
+      // The audit log is written by such statements, too: either it was stored, or the end says that it was not.
+      const fault = await addon.close().catch((error: unknown) => error)
+      if (fault) expect(fault).toMatchObject({ message: expect.stringContaining('0 uses of keys') })
     })
   })
 

@@ -30,7 +30,7 @@ impl fmt::Debug for Plaintext {
 }
 
 /// A stored hash in the PHC string format, parsed when a key is verified.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct StoredHash(String);
 
 impl StoredHash {

@@ -117,7 +117,8 @@ async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Er
     store.connect_beside();
     let read_at = Instant::now();
     let first = async {
-        let state = look(&config, &store).await?;
+        let (state, ()) = tokio::join!(look(&config, &store), store.prepare_lane());
+        let state = state?;
         let known = state.signing_keys;
         let peppers = choose_peppers(&config, &known.exposed);
         let keyring = keyring(&store, config.signing_keys.clone(), known).await?;

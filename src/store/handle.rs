@@ -113,9 +113,9 @@ impl Store {
     pub fn connect_beside(&self) {
         const COUNT: usize = 3;
         for _ in 0..COUNT {
-            let pool = Arc::clone(&self.pool);
+            let store = self.clone();
             self.lookups.spawn(async move {
-                let _ = pool.acquire().await;
+                let _ = store.prepare_insert().await;
             });
         }
     }

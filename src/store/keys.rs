@@ -1,13 +1,16 @@
 //! The rows of `"ApiKey"`: create, read, change, delete.
 
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
 use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
-use super::pattern::contains_pattern;
 use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
-use crate::model::{ApiKey, Cursor, IdempotencyKey, KeyChanges, KeyQuery, Metadata, Timestamp};
+use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Metadata, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -45,8 +48,11 @@ macro_rules! key_rows {
     };
 }
 
+pub(super) use key_rows;
+
 /// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$12`,
-/// `$tail`. `$1` is the id, and the arguments from `$13` on are the statement's own.
+/// `$tail`. `$1` is the id, and the arguments from `$13` on are the statement's own. The values have types, so that the
+/// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
         sqlx::query!(
@@ -56,7 +62,10 @@ macro_rules! write_settings {
                 "rateLimitWindowSeconds", "scopes", "metadata"
             "#
             + $middle
-            + "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+            + r#"
+                $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
+                $10::integer, $11::text[], $12::jsonb
+            "#
             + $tail,
             $key.id,
             $key.name,
@@ -93,39 +102,9 @@ impl Store {
     ) -> Result<Option<UsedIdempotencyKey>, Error> {
         self.retryable_when_admitted(Share::Manage, "insert_key", || async {
             let mut db = self.db().await?;
-            let done = write_settings!(
-                r#"
-                WITH claimed AS (
-                  INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-                  SELECT $20::bytea, $21, $1 WHERE $20::bytea IS NOT NULL
-                  ON CONFLICT (digest) DO UPDATE
-                  SET input = excluded.input, key_id = excluded.key_id, used_at = now()
-                  WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
-                  RETURNING key_id
-                )
-                INSERT INTO "ApiKey" (
-                "#,
-                r#"
-                , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
-                ) SELECT "#,
-                r#"
-                , $1, $13, 0, $14, $15, $16, $17, $18, $19
-                WHERE $20::bytea IS NULL OR EXISTS (SELECT FROM claimed)
-                ON CONFLICT ("id") DO NOTHING
-                "#,
-                key,
-                key.created_at as _,
-                credential.hash.as_str(),
-                credential.lookup,
-                credential.start,
-                credential.signing_key,
-                key.created_by,
-                credential.cold_digest.as_deref(),
-                idempotency.map(|key| &key.digest[..]),
-                idempotency.map(|key| &key.input[..]),
-            )
-            .execute(&mut db)
-            .await?;
+            let done = insert(key, credential, idempotency)
+                .execute(&mut db)
+                .await?;
             let used = match idempotency {
                 Some(idempotency) if done.rows_affected() == 0 => {
                     let used = used_idempotency_key(&mut db, idempotency).await?;
@@ -141,6 +120,19 @@ impl Store {
         .await
     }
 
+    /// Prepares the statement of [`insert_key`](Self::insert_key) on a connection of the pool. Behind a pooler nothing is
+    /// prepared.
+    pub(super) async fn prepare_insert(&self) -> Result<(), StoreError> {
+        let connection = self.pool.acquire().await?;
+        if self.pooled.is_none() {
+            let key = ApiKey::new(String::new(), Timestamp::MIN);
+            let credential = Credential::default();
+            let insert = insert(&key, &credential, None);
+            Session::on_connection(connection).prepare(insert).await?;
+        }
+        Ok(())
+    }
+
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
         self.retryable_when_admitted(Share::Manage, "get_key", || async {
             let mut db = self.db().await?;
@@ -148,78 +140,6 @@ impl Store {
                 .fetch_optional(&mut db)
                 .await?;
             Ok(row)
-        })
-        .await
-    }
-
-    /// Keys, newest first. One row more than the limit shows that there is a next page.
-    pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
-        let pattern = query.search.as_deref().map(contains_pattern);
-        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable_when_admitted(Share::Manage, "list_keys", || async {
-            let mut db = self.db().await?;
-            let rows = key_rows!(
-                "SELECT",
-                r#"
-                FROM "ApiKey"
-                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
-                  AND ($3::text IS NULL OR "clientId" = $3)
-                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL
-                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
-                      LIKE sophra_api_keys.folded($6))
-                ORDER BY "createdAt" DESC, "id" DESC
-                LIMIT $7
-                "#,
-                before as _,
-                before_id,
-                query.client_id,
-                query.is_active,
-                query.created_by,
-                pattern,
-                i64::from(query.limit) + 1,
-            )
-            .fetch_all(&mut db)
-            .await?;
-            Ok(rows)
-        })
-        .await
-    }
-
-    /// The last of this many keys in the order of [`list_keys`](Self::list_keys), with its filters; `None` if none comes
-    /// after it.
-    pub async fn end_of_keys(&self, query: &KeyQuery, count: u32) -> Result<Option<Cursor>, Error> {
-        let pattern = query.search.as_deref().map(contains_pattern);
-        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable_when_admitted(Share::Manage, "end_of_keys", || async {
-            let mut rows = sqlx::query_as!(
-                Cursor,
-                r#"
-                SELECT "createdAt" AS "at!: Timestamp", "id"
-                FROM "ApiKey"
-                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
-                  AND ($3::text IS NULL OR "clientId" = $3)
-                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL
-                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
-                      LIKE sophra_api_keys.folded($6))
-                ORDER BY "createdAt" DESC, "id" DESC
-                OFFSET $7
-                LIMIT 2
-                "#,
-                before as _,
-                before_id,
-                query.client_id,
-                query.is_active,
-                query.created_by,
-                pattern,
-                i64::from(count) - 1,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await?;
-            Ok((rows.len() == 2).then(|| rows.swap_remove(0)))
         })
         .await
     }
@@ -264,6 +184,44 @@ impl Store {
         })
         .await
     }
+}
+
+fn insert<'q>(
+    key: &'q ApiKey,
+    credential: &'q Credential,
+    idempotency: Option<&'q IdempotencyKey>,
+) -> Query<'q, Postgres, PgArguments> {
+    write_settings!(
+        r#"
+        WITH claimed AS (
+          INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
+          SELECT $20::bytea, $21::bytea, $1 WHERE $20 IS NOT NULL
+          ON CONFLICT (digest) DO UPDATE
+          SET input = excluded.input, key_id = excluded.key_id, used_at = now()
+          WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
+          RETURNING key_id
+        )
+        INSERT INTO "ApiKey" (
+        "#,
+        r#"
+        , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
+        ) SELECT "#,
+        r#"
+        , $1::text, $13::timestamp, 0, $14::text, $15::text, $16::text, $17::text, $18::text, $19::bytea
+        WHERE $20 IS NULL OR EXISTS (SELECT FROM claimed)
+        ON CONFLICT ("id") DO NOTHING
+        "#,
+        key,
+        key.created_at as _,
+        credential.hash.as_str(),
+        credential.lookup,
+        credential.start,
+        credential.signing_key,
+        key.created_by,
+        credential.cold_digest.as_deref(),
+        idempotency.map(|key| &key.digest[..]),
+        idempotency.map(|key| &key.input[..]),
+    )
 }
 
 /// Writes every column that a change may set.

@@ -107,10 +107,25 @@ impl Store {
         .await
     }
 
+    /// Opens another lane than that of the start, and looks up nothing there, so that the first lookup finds its statement
+    /// planned. Whether it succeeds shows when the lane is needed.
+    pub async fn prepare_lane(&self) {
+        if self.lookups.lanes.has_several() {
+            let _ = self.find_all(&[]).await;
+        }
+    }
+
     /// Keeps the connection of a lane for the next statement, once this one was answered.
     pub(super) fn put_back(&self, session: Session) {
         if let Some(held) = session.into_lane() {
             self.lookups.lanes.put_back(held);
+        }
+    }
+
+    /// Keeps the connection of a lane on which lookups are not prepared yet, for when no other is free.
+    pub(super) fn put_beneath(&self, session: Session) {
+        if let Some(held) = session.into_lane() {
+            self.lookups.lanes.put_beneath(held);
         }
     }
 

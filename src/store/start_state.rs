@@ -97,7 +97,7 @@ impl Store {
             )
             .fetch_one(&mut session)
             .await?;
-            self.put_back(session);
+            self.put_beneath(session);
             let standing = Standing {
                 versions: row.versions,
                 checksums: row.checksums,

@@ -63,11 +63,13 @@ impl Store {
                     ORDER BY key."id"
                     FOR NO KEY UPDATE OF key SKIP LOCKED
                   ),
+                  missed AS MATERIALIZED (SELECT id FROM used EXCEPT SELECT "id" FROM free),
                   fresh AS (
                     INSERT INTO sophra_api_keys.usage_batches AS known (process, batch, skipped)
                     SELECT $1, $2, ARRAY(
-                      SELECT used.id FROM used JOIN "ApiKey" AS key ON key."id" = used.id
-                      WHERE used.id NOT IN (SELECT free."id" FROM free)
+                      SELECT missed.id FROM missed
+                      -- They are few: with an offset, the whole table is never read for them.
+                      WHERE EXISTS (SELECT FROM "ApiKey" AS key WHERE key."id" = missed.id OFFSET 0)
                     )
                     ON CONFLICT (process) DO UPDATE
                     SET batch = excluded.batch, skipped = excluded.skipped, applied_at = now()

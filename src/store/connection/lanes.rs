@@ -1,6 +1,7 @@
 //! Connections of their own for the lookups of verifies. They stay with their lane from one statement to the next, so
 //! that nothing goes over the line but the lookups, and keep one plan for all of them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(in crate::store) struct Lanes {
     free: Semaphore,
     count: usize,
     have_connections: bool,
-    idle: Mutex<Vec<LaneConnection>>,
+    idle: Mutex<VecDeque<LaneConnection>>,
     renewing: Background,
 }
 
@@ -57,12 +58,16 @@ impl Lanes {
         self.have_connections
     }
 
+    pub(in crate::store) fn has_several(&self) -> bool {
+        self.count > 1
+    }
+
     /// A session on an idle connection of this generation, or on a new one.
     pub(in crate::store) async fn session(&self, generation: u64) -> Result<Session, StoreError> {
         let idle = {
             let mut idle = self.idle.lock();
             idle.retain(|held| held.generation == generation);
-            idle.pop()
+            idle.pop_back()
         };
         let held = match idle {
             Some(held) => held,
@@ -82,23 +87,28 @@ impl Lanes {
     /// Takes back a connection whose statement was answered. An old one is replaced while no verify waits for it.
     pub(in crate::store) fn put_back(self: &Arc<Self>, held: LaneConnection) {
         if held.connected_at.elapsed() < MAX_AGE {
-            self.keep(held);
+            self.keep(held, VecDeque::push_back);
             return;
         }
         let lanes = Arc::clone(self);
         self.renewing.spawn(async move {
             if let Ok(fresh) = lanes.connect(held.generation).await {
-                lanes.keep(fresh);
+                lanes.keep(fresh, VecDeque::push_back);
             }
             close(held).await;
         });
     }
 
+    /// Takes back a connection that the next lookup uses only if no other is free.
+    pub(in crate::store) fn put_beneath(&self, held: LaneConnection) {
+        self.keep(held, VecDeque::push_front);
+    }
+
     /// Closes the connection if each lane has one: a verify that came while one was renewed has opened another.
-    fn keep(&self, held: LaneConnection) {
+    fn keep(&self, held: LaneConnection, put: fn(&mut VecDeque<LaneConnection>, LaneConnection)) {
         let mut idle = self.idle.lock();
         if idle.len() < self.count {
-            idle.push(held);
+            put(&mut idle, held);
         } else {
             self.renewing.spawn(close(held));
         }

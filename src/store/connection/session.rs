@@ -114,6 +114,15 @@ impl Session {
         }
     }
 
+    /// Prepares a query without running it: its arguments do not count, so the text says their types.
+    pub(in crate::store) async fn prepare<'q>(
+        &mut self,
+        query: impl Execute<'q, Postgres>,
+    ) -> Result<(), StoreError> {
+        self.connection().prepare(query.sql()).await?;
+        Ok(())
+    }
+
     pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
         match &mut self.held {
             Held::Connection(connection) => connection,
