@@ -190,13 +190,17 @@ test('an unwritable admin token holds up no other', async () => {
   await setting.sql(
     `ALTER TABLE "AdminToken" ADD CONSTRAINT refused CHECK ("id" <> '${bad.id}' OR "lastUsedAt" IS NULL)`,
   )
-  for (const { token } of admins) expect((await addon.verifyAdminToken(token)).valid).toBe(true)
-  await flush()
-  const used = new Map(
-    (await addon.listAdminTokens()).map(({ id, lastUsedAt }) => [id, lastUsedAt]),
-  )
-  for (const { id } of others) expect(used.get(id)).toBeInstanceOf(Date)
-  expect(used.get(bad.id)).toBeNull()
+  // Again and again: whoever stores the others after the statement that was refused must not find their rows locked by it.
+  for (let round = 0; round < 20; round++) {
+    await setting.sql(`UPDATE "AdminToken" SET "lastUsedAt" = NULL`)
+    for (const { token } of admins) expect((await addon.verifyAdminToken(token)).valid).toBe(true)
+    await flush()
+    const used = new Map(
+      (await addon.listAdminTokens()).map(({ id, lastUsedAt }) => [id, lastUsedAt]),
+    )
+    for (const { id } of others) expect(used.get(id)).toBeInstanceOf(Date)
+    expect(used.get(bad.id)).toBeNull()
+  }
   await setting.sql(`ALTER TABLE "AdminToken" DROP CONSTRAINT refused`)
 })
 

@@ -169,7 +169,7 @@ impl Store {
     pub async fn touch_admin_tokens(&self, ids: &[String], at: &[Timestamp]) -> Result<(), Error> {
         self.retryable("touch_admin_tokens", || async {
             let mut db = self.db().await?;
-            sqlx::query!(
+            let done = sqlx::query!(
                 r#"
                 WITH free AS MATERIALIZED (
                   SELECT "id" FROM "AdminToken" WHERE "id" = ANY($1)
@@ -184,8 +184,9 @@ impl Store {
                 at as _,
             )
             .execute(&mut db)
-            .await?;
-            db.commit().await
+            .await;
+            db.settle(done).await?;
+            Ok(())
         })
         .await
     }

@@ -1,6 +1,5 @@
 //! Deletes keys whose creation was not confirmed.
 
-use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 use crate::model::StoredHash;
@@ -42,9 +41,8 @@ impl Store {
                 &hashes,
             )
             .fetch_all(&mut db)
-            .await?;
-            db.commit().await?;
-            Ok::<_, StoreError>(deleted)
+            .await;
+            db.settle(deleted).await
         })
         .await
     }
