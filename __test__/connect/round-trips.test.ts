@@ -47,6 +47,15 @@ async function withPeer(
   }
 }
 
+/** What is found in each of several processes, one after the other. */
+async function inEach<T>(count: number, work: (peer: Peer, tap: Tap) => Promise<T>): Promise<T[]> {
+  const found: T[] = []
+  for (let time = 0; time < count; time++) {
+    await withPeer({ delayMs: 5 }, async (peer, tap) => void found.push(await work(peer, tap)))
+  }
+  return found
+}
+
 /** The result of a verify over there, and the milliseconds that it took. */
 const verifyBy = (peer: Peer, key: string): Promise<{ code: string; ms: number }> =>
   peer.run(async ({ api }, key) => {
@@ -89,9 +98,10 @@ describe('in a process that has just been started', () => {
       const answeredAt = performance.now()
       expect(code).toBe('VALID')
 
-      const isLookup = ({ statements }: Turn): boolean =>
-        statements.some((text) => LOOKUP.test(text))
-      const lookup = turns.find(isLookup)!
+      const isLookup = ({ statements, began }: Turn): boolean =>
+        began < answeredAt && statements.some((text) => LOOKUP.test(text))
+      // One that looks up nothing may have come before, to have the statement planned.
+      const lookup = turns.findLast(isLookup)!
       const before = turns.filter(({ began }) => began <= lookup.began)
       const same = before.filter(({ connection }) => connection === lookup.connection)
       const listening = new Set(carrying(turns, LISTENS).map(({ connection }) => connection))
@@ -109,6 +119,23 @@ describe('in a process that has just been started', () => {
       // The last turn is that of the lookup itself.
       expect(contents(same.slice(0, -1)).flat().length).toBeLessThanOrEqual(2)
     })
+  })
+
+  test('the statements of the first verify and the first creation are prepared before they are needed', async () => {
+    // Whether the connections are ready in time is up to the scheduler.
+    const processes = await inEach(3, async (peer, tap) => {
+      const [issued] = await setting.coldKeys(1)
+      await peer.run(async ({ api }) => void (await api.listApiKeys()))
+      const before = tap.turns.length
+      expect((await verifyBy(peer, issued!.key)).code).toBe('VALID')
+      const verified = contents(carrying(tap.turns.slice(before), LOOKUP))
+      const created = await sentFor(CREATES, tap, async () => void (await createBy(peer)))
+      return { verified: verified.slice(0, 1), created: created[0]!.statements }
+    })
+    expect(processes).toContainEqual(expect.objectContaining({ verified: [['lookup']] }))
+    expect(processes).toContainEqual(
+      expect.objectContaining({ created: [expect.stringMatching(CREATES)] }),
+    )
   })
 
   test('the first creation after a verify takes at most two round trips, and so do the next ones', async () => {

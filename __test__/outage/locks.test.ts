@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { faultOf } from '../support/faults.js'
+import { startPeer } from '../support/peer.js'
 import { useSetting } from '../support/setting.js'
 
 // Rows and tables that another transaction has locked. The calls that wait for them leave connections for verifies.
@@ -111,3 +112,30 @@ test('a flush does not wait for the locked row of an admin token', async () => {
   await addon.flush()
   await release()
 })
+
+test.each([1, 2, POOL])(
+  'a process with %i connections starts and verifies while changes of the table are locked out',
+  async (poolMax) => {
+    const keys = await setting.coldKeys(3)
+    await addon.flush()
+    await hold(`LOCK TABLE "ApiKey" IN SHARE MODE`)
+    const peer = await startPeer({
+      ...setting.options,
+      databaseUrl: setting.database.url,
+      flushIntervalMs: 60_000,
+      poolMax,
+    })
+    try {
+      const texts = keys.map(({ key }) => key)
+      const codes = await peer.run(async ({ api }, texts) => {
+        const codes: string[] = []
+        for (const text of texts) codes.push((await api.verifyApiKey(text)).code)
+        return codes
+      }, texts)
+      expect(codes).toEqual(['VALID', 'VALID', 'VALID'])
+      await release()
+    } finally {
+      await peer.stop()
+    }
+  },
+)

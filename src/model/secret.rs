@@ -30,7 +30,7 @@ impl fmt::Debug for Plaintext {
 }
 
 /// A stored hash in the PHC string format, parsed when a key is verified.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash(String);
 
 impl StoredHash {

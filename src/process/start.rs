@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use tokio::time::timeout;
+
 use super::clock::now;
 use super::keyring::keyring;
 use super::report;
@@ -117,8 +119,7 @@ async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Er
     store.connect_beside();
     let read_at = Instant::now();
     let first = async {
-        let (state, ()) = tokio::join!(look(&config, &store), store.prepare_lane());
-        let state = state?;
+        let state = look_and_prepare(&config, &store).await?;
         let known = state.signing_keys;
         let peppers = choose_peppers(&config, &known.exposed);
         let keyring = keyring(&store, config.signing_keys.clone(), known).await?;
@@ -141,6 +142,21 @@ async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Er
     warn_of_weak_settings(&service, &peppers.warnings);
     tasks::spawn_all(&service, follower);
     Ok(service)
+}
+
+/// What the database says. The lane for the first lookup is made ready beside it, and is waited for half as long again at
+/// most.
+async fn look_and_prepare(config: &Config, store: &Store) -> Result<StartState, Error> {
+    let began = Instant::now();
+    let (looked, prepared) = (look(config, store), store.prepare_lane());
+    tokio::pin!(looked, prepared);
+    let state = tokio::select! {
+        biased;
+        () = &mut prepared => return looked.await,
+        state = &mut looked => state?,
+    };
+    let _ = timeout(began.elapsed() / 2, prepared).await;
+    Ok(state)
 }
 
 /// What the database says, after a migration if one is necessary.

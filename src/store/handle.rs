@@ -50,6 +50,7 @@ fn lanes(pool_max: u32) -> u32 {
 #[derive(Clone)]
 pub struct Store {
     pub(super) pool: Arc<ConnectionPool>,
+    pub(super) pool_max: u32,
     pub(super) circuit: Arc<Circuit>,
     /// Set behind a pooler in transaction mode: the statement that begins each operation, see `session.rs`.
     pub(super) pooled: Option<SqlStr>,
@@ -97,6 +98,7 @@ impl Store {
         Self {
             listener: NotificationListener::of(config, pool.given_up()),
             pool,
+            pool_max,
             circuit,
             pooled: url.pooled.then(|| begin(url, &timeout)),
             deadline: config.statement_timeout,
@@ -109,10 +111,11 @@ impl Store {
         }
     }
 
-    /// Opens connections for the first changes, beside all else. Whether it succeeds shows when they are needed.
+    /// Opens connections for the first changes, with the statement of a creation prepared, beside all else. Half of the pool
+    /// at most: others need the rest. Whether it succeeds shows when they are needed.
     pub fn connect_beside(&self) {
-        const COUNT: usize = 3;
-        for _ in 0..COUNT {
+        const COUNT: u32 = 3;
+        for _ in 0..COUNT.min(self.pool_max / 2) {
             let store = self.clone();
             self.lookups.spawn(async move {
                 let _ = store.prepare_insert().await;

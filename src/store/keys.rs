@@ -3,6 +3,7 @@
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use tokio::time::timeout;
 
 use super::connection::error::StoreError;
 use super::connection::{Session, Share};
@@ -10,7 +11,7 @@ use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
 use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::Error;
-use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Metadata, Timestamp};
+use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Metadata, StoredHash, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -120,17 +121,27 @@ impl Store {
         .await
     }
 
-    /// Prepares the statement of [`insert_key`](Self::insert_key) on a connection of the pool. Behind a pooler nothing is
-    /// prepared.
+    /// Prepares the statement of [`insert_key`](Self::insert_key) on a connection of the pool. Gives up soon: a lock on the
+    /// table must not keep the connection from others.
     pub(super) async fn prepare_insert(&self) -> Result<(), StoreError> {
+        let key = ApiKey::new(String::new(), Timestamp::MIN);
+        let credential = Credential {
+            hash: StoredHash::new(String::new()),
+            lookup: String::new(),
+            start: String::new(),
+            signing_key: String::new(),
+            cold_digest: None,
+        };
         let connection = self.pool.acquire().await?;
-        if self.pooled.is_none() {
-            let key = ApiKey::new(String::new(), Timestamp::MIN);
-            let credential = Credential::default();
-            let insert = insert(&key, &credential, None);
-            Session::on_connection(connection).prepare(insert).await?;
+        let mut db = Session::on_connection(connection, self.pooled.is_none());
+        let prepared = db.prepare_ahead(insert(&key, &credential, None));
+        match timeout(self.deadline / 4, prepared).await {
+            Ok(prepared) => prepared,
+            Err(_) => {
+                db.abandon();
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {

@@ -111,8 +111,15 @@ impl Store {
     /// planned. Whether it succeeds shows when the lane is needed.
     pub async fn prepare_lane(&self) {
         if self.lookups.lanes.has_several() {
-            let _ = self.find_all(&[]).await;
+            let _ = self.look_up_nothing().await;
         }
+    }
+
+    async fn look_up_nothing(&self) -> Result<(), StoreError> {
+        let mut session = self.lookup_session().await?;
+        find_candidates(&mut session, &[]).await?;
+        self.put_back(session);
+        Ok(())
     }
 
     /// Keeps the connection of a lane for the next statement, once this one was answered.

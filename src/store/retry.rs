@@ -59,7 +59,7 @@ impl Store {
         if self.pooled.is_some() {
             return self.begin().await;
         }
-        Ok(Session::on_connection(self.pool.acquire().await?))
+        Ok(Session::on_connection(self.pool.acquire().await?, true))
     }
 
     /// A transaction for statements that belong together.

@@ -4,7 +4,7 @@ use super::connection::Session;
 use crate::model::{CredentialDigest, StoredHash, Timestamp};
 
 /// The credential columns of a new or regenerated key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Credential {
     pub hash: StoredHash,
     pub lookup: String,

@@ -38,11 +38,14 @@ enum Held {
 }
 
 impl Session {
-    /// A session for single statements.
-    pub(in crate::store) fn on_connection(connection: PoolConnection<Postgres>) -> Self {
+    /// A session for single statements. Unnamed statements leave nothing on the server.
+    pub(in crate::store) fn on_connection(
+        connection: PoolConnection<Postgres>,
+        named: bool,
+    ) -> Self {
         Self {
             held: Held::Connection(connection),
-            named: true,
+            named,
         }
     }
 
@@ -114,13 +117,22 @@ impl Session {
         }
     }
 
-    /// Prepares a query without running it: its arguments do not count, so the text says their types.
-    pub(in crate::store) async fn prepare<'q>(
+    /// Prepares a query for later, if its statement has a name. Its arguments do not count, so the text says their types.
+    pub(in crate::store) async fn prepare_ahead<'q>(
         &mut self,
         query: impl Execute<'q, Postgres>,
     ) -> Result<(), StoreError> {
-        self.connection().prepare(query.sql()).await?;
+        if self.named {
+            self.connection().prepare(query.sql()).await?;
+        }
         Ok(())
+    }
+
+    /// Closes the connection at once, whatever the server is doing.
+    pub(in crate::store) fn abandon(self) {
+        if let Held::Connection(connection) = self.held {
+            drop(connection.detach());
+        }
     }
 
     pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
