@@ -494,7 +494,10 @@ export interface Options {
   databaseUrl?: string | null
   /** The URL for migrations and LISTEN, if `databaseUrl` goes through a pooler. `DIRECT_DATABASE_URL`. */
   directDatabaseUrl?: string | null
-  /** The secret that signs admin tokens, at least 32 bytes. `JWT_SECRET`. */
+  /**
+   * The secret that signs admin tokens, at least 32 bytes. Without `signingKeys` it also keys cold digests, which spare a hash at
+   * the first verify of a key. `JWT_SECRET`.
+   */
   jwtSecret?: string | null
   /**
    * `manual`: only `migrate()` changes the schema.
@@ -1323,7 +1326,8 @@ export declare function verifyApiKey(key: string | string[] | null | undefined, 
  * as the cache holds, which is also the default. A row proves nothing without the presented key; it is read again once it has changed.
  *
  * Answers with how many rows are loaded: none where the first verify takes a hash in any case, because there is neither
- * `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes. The event `configuration.warning` says so.
+ * `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes, or because `coldDigest` is `off`. The event
+ * `configuration.warning` says so. Keys whose digest is under a secret that this process lacks are left out.
  *
  * It reads the whole table once, to order it by `lastUsedAt`.
  *

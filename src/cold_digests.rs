@@ -60,6 +60,11 @@ impl ColdDigests {
         self.peppers.is_some()
     }
 
+    /// The beginnings of the digests that this process can read.
+    pub fn pepper_ids(&self) -> Vec<Vec<u8>> {
+        self.peppers.as_ref().map_or_else(Vec::new, Peppers::ids)
+    }
+
     /// Whether the digest of a row can tell its key from others.
     pub fn can_decide(&self, hash: &StoredHash, stored: Option<&[u8]>) -> bool {
         let peppers = self.peppers.as_ref();
@@ -149,7 +154,7 @@ fn exposed_keys(held: &[&SigningKey]) -> PepperWarning {
             "No cold digest is made under signing keys that the database holds or held: {}",
             fingerprints.join(", ")
         ),
-        remedy: "Put a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was \
+        remedy: "Have a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was \
              signed with them",
     }
 }
@@ -159,6 +164,6 @@ fn no_pepper() -> PepperWarning {
         message: "No cold digest is made without a secret of the environment, so that each process hashes each key with \
              argon2id at its first verify"
             .into(),
-        remedy: "Set JWT_SECRET (at least 32 bytes) or API_KEYS_SIGNING_KEYS",
+        remedy: "Set JWT_SECRET (at least 32 bytes), or move the signing key to API_KEYS_SIGNING_KEYS",
     }
 }

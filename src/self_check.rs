@@ -54,7 +54,8 @@ pub fn untracked(reasons: &[String]) -> String {
 pub fn missing_signing_keys(fingerprints: &[String]) -> String {
     format!(
         "Active API keys were signed by signing keys that are not configured (fingerprints {}): add these signing \
-         keys to API_KEYS_SIGNING_KEYS, after the first one",
+         keys to API_KEYS_SIGNING_KEYS, after the first one (the one that this package made is in the table \
+         sophra_api_keys.signing_keys)",
         join_escaped(fingerprints)
     )
 }

@@ -13,8 +13,8 @@ const PART: usize = 500;
 /// The most keys that a call may ask for.
 const KEYS_MAX: i32 = 10_000_000;
 
-const NO_PEPPER: &str = "warmUp() has loaded nothing, because the first verify of a key takes a hash here: set \
-     API_KEYS_SIGNING_KEYS, or a JWT_SECRET of at least 32 bytes";
+const NOTHING: &str =
+    "warmUp() has loaded nothing, because the first verify of a key takes a hash here";
 
 /// The options of `warmUp()`.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub async fn warm_up(
 ) -> Result<usize, Error> {
     if !service.cold_digests.are_on() {
         service.emit(&Event::ConfigurationWarning {
-            message: NO_PEPPER.to_owned(),
+            message: format!("{NOTHING}: {}", why(service)),
         });
         return Ok(0);
     }
@@ -58,7 +58,8 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
     let capacity = service.config.cache_capacity;
     let keys = request.keys.unwrap_or(capacity).min(capacity);
     service.preloaded_keys.begin(capacity);
-    let lookups = service.store.recently_used(keys).await?;
+    let peppers = service.cold_digests.pepper_ids();
+    let lookups = service.store.recently_used(keys, &peppers).await?;
     for part in lookups.chunks(PART) {
         let (read_at, loaded_at) = (service.cache.sequence(), service.moment());
         let found = service.store.find_rows(part).await?;
@@ -81,6 +82,14 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn why(service: &Service) -> &'static str {
+    if service.config.cold_digest {
+        "set API_KEYS_SIGNING_KEYS, or a JWT_SECRET of at least 32 bytes"
+    } else {
+        "coldDigest is off"
+    }
 }
 
 fn can_decide(service: &Service, candidate: &Candidate) -> bool {

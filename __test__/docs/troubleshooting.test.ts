@@ -23,9 +23,14 @@ const NO_MESSAGE: Record<string, string> = {
   'sophra-api-keys cold digest v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper id v1': 'sets a key apart from others',
-  'Put a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was signed with them':
+  'Have a new signing key first in API_KEYS_SIGNING_KEYS, and drop the old ones when no key in use was signed with them':
     'a remedy',
-  'Set JWT_SECRET (at least 32 bytes) or API_KEYS_SIGNING_KEYS': 'a remedy',
+  'set API_KEYS_SIGNING_KEYS, or a JWT_SECRET of at least 32 bytes':
+    'the end of "warmUp() has loaded nothing …"',
+  'coldDigest is off': 'the end of "warmUp() has loaded nothing …"',
+  'must not be empty': 'the end of "… has a wrong value: it …"',
+  'Set JWT_SECRET (at least 32 bytes), or move the signing key to API_KEYS_SIGNING_KEYS':
+    'a remedy',
   '@sophra/api-keys: stores usage': 'the name of a symbol',
   'Bearer realm="API"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',

@@ -281,6 +281,7 @@ describe('a guard that is put up wrongly', () => {
     [hello, { scopes: undefined }],
     [hello, { scopes: [undefined] }],
     [hello, { scopes: [''] }],
+    [hello, { scopes: [] }],
     [hello, { cost: 0 }],
     [hello, { cost: '5' }],
     [hello, { permission: 'keys:read' }],

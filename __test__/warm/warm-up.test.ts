@@ -113,6 +113,19 @@ describe('keys that were used before a restart', () => {
     expect(answers.map(({ hashes }) => hashes)).toEqual(keys.map(() => 0))
   })
 
+  test('take no place of others, where their digests are of no use in this process', async () => {
+    const keys = await usedKeys(6)
+    await setting.sql(
+      `UPDATE "ApiKey" SET "coldDigest" = decode(repeat('00', 8), 'hex') || substr("coldDigest", 9)
+       WHERE "id" = ANY($1)`,
+      [keys.slice(4).map(({ id }) => id)],
+    )
+    expect(await load(restarted, 3)).toEqual({ loaded: 3 })
+    const answers = await verifyBy(restarted, plaintexts(keys))
+    expect(answers.map(({ code }) => code)).toEqual(keys.map(() => 'VALID'))
+    expect(answers.map(({ selects }) => selects)).toEqual([1, 0, 0, 0, 1, 1])
+  })
+
   test('count their uses', async () => {
     const [issued] = await usedKeys(1)
     await load(restarted, 1)

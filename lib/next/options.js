@@ -17,6 +17,8 @@ exports.checkHandler = (name, handler) => {
 
 /** Returns the options, unless one of them is unknown or has a wrong value; `undefined` and `null` are wrong values too. */
 function checkOptions(name, options, known) {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${name}: the options must be an object`)
   const own = Object.entries(options)
   for (const [option, value] of own) {
     if (!known.includes(option)) throw new TypeError(`${name}: '${option}' is not a known option`)
@@ -34,15 +36,19 @@ function checkRequirements(name, requirements, check) {
   } catch (error) {
     if (!isApiKeyError(error) || !error.issues) throw error
     const [{ path, message }] = error.issues
-    throw new TypeError(`${name}: '${path}' has a wrong value: it ${message}`)
+    throw wrongValue(name, path, message)
   }
 }
+
+const wrongValue = (name, path, message) =>
+  new TypeError(`${name}: '${path}' has a wrong value: it ${message}`)
 
 exports.checkOptions = checkOptions
 
 exports.checkKeyOptions = (name, options) => {
   const checked = checkOptions(name, options, ['scopes', 'cost'])
   checkRequirements(name, checked, native.checkKeyGuard)
+  if (checked.scopes?.length === 0) throw wrongValue(name, 'scopes', 'must not be empty')
   return checked
 }
 

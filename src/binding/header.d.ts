@@ -494,7 +494,10 @@ export interface Options {
   databaseUrl?: string | null
   /** The URL for migrations and LISTEN, if `databaseUrl` goes through a pooler. `DIRECT_DATABASE_URL`. */
   directDatabaseUrl?: string | null
-  /** The secret that signs admin tokens, at least 32 bytes. `JWT_SECRET`. */
+  /**
+   * The secret that signs admin tokens, at least 32 bytes. Without `signingKeys` it also keys cold digests, which spare a hash at
+   * the first verify of a key. `JWT_SECRET`.
+   */
   jwtSecret?: string | null
   /**
    * `manual`: only `migrate()` changes the schema.

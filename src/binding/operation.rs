@@ -74,7 +74,8 @@ pub(crate) fn migrate<'e>(env: &'e Env, options: Unknown<'_>) -> Result<Object<'
 /// as the cache holds, which is also the default. A row proves nothing without the presented key; it is read again once it has changed.
 ///
 /// Answers with how many rows are loaded: none where the first verify takes a hash in any case, because there is neither
-/// `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes. The event `configuration.warning` says so.
+/// `API_KEYS_SIGNING_KEYS` nor a `JWT_SECRET` of at least 32 bytes, or because `coldDigest` is `off`. The event
+/// `configuration.warning` says so. Keys whose digest is under a secret that this process lacks are left out.
 ///
 /// It reads the whole table once, to order it by `lastUsedAt`.
 ///

@@ -15,9 +15,13 @@ use crate::error::Error;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Store {
-    /// The lookups of the keys that were used most recently, the latest first. Only those with a digest, since only their
-    /// rows can be of use before anybody presents the key.
-    pub async fn recently_used(&self, limit: usize) -> Result<Vec<String>, Error> {
+    /// The lookups of the keys that were used most recently, the latest first. Only those with a digest that begins with one
+    /// of these ids, of 8 bytes, since only their rows can be of use before anybody presents the key.
+    pub async fn recently_used(
+        &self,
+        limit: usize,
+        peppers: &[Vec<u8>],
+    ) -> Result<Vec<String>, Error> {
         let statement = Statement::named("recently_used");
         let begin = match &self.pooled {
             Some(begin) => begin.as_str(),
@@ -37,11 +41,12 @@ impl Store {
             let lookups = sqlx::query_scalar!(
                 r#"
                 SELECT "lookup" AS "lookup!" FROM "ApiKey"
-                WHERE "lookup" IS NOT NULL AND "coldDigest" IS NOT NULL AND "lastUsedAt" IS NOT NULL
+                WHERE "lookup" IS NOT NULL AND "lastUsedAt" IS NOT NULL AND substr("coldDigest", 1, 8) = ANY($2)
                 ORDER BY "lastUsedAt" DESC
                 LIMIT $1
                 "#,
                 limit,
+                peppers,
             )
             .fetch_all(&mut db)
             .await?;

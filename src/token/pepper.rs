@@ -60,6 +60,12 @@ impl Peppers {
         })
     }
 
+    /// What the digests under these peppers begin with.
+    pub fn ids(&self) -> Vec<Vec<u8>> {
+        let all = std::iter::once(&self.current).chain(&self.others);
+        all.map(|pepper| pepper.id.to_vec()).collect()
+    }
+
     /// The pepper of new digests.
     pub(super) fn current(&self) -> (&Hmac<Sha256>, &[u8; PEPPER_ID_BYTES]) {
         (&self.current.keyed, &self.current.id)
