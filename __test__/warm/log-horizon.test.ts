@@ -69,6 +69,35 @@ const restoreElsewhere = async (): Promise<void> => {
   )
 }
 
+test('keys of another server that need a signing key which is not here are noticed at once', async () => {
+  const [foreign] = await setting.coldKeys(1)
+  await setting.caughtUp()
+  const health = async () => {
+    const { status, problems } = await addon.health()
+    return [status, problems]
+  }
+  expect(await health()).toEqual(['ok', []])
+  // The change itself was made there: no log here tells of it.
+  await setting.sql(
+    `INSERT INTO sophra_api_keys.signing_keys (fingerprint) VALUES ('of elsewhere')`,
+  )
+  await setting.sql(`UPDATE "ApiKey" SET "signingKey" = 'of elsewhere' WHERE "id" = $1`, [
+    foreign!.id,
+  ])
+  await setting.sql(`TRUNCATE sophra_api_keys.changes`)
+  await setting.sql(
+    `UPDATE sophra_api_keys.change_log SET id = 'another', system = system + 1,
+       pruned_before = (pg_current_xact_id()::text::bigint + 1000000)::text::xid8`,
+  )
+  await eventually(async () =>
+    expect(await health()).toEqual([
+      'degraded',
+      [expect.stringContaining('signing keys that are not configured')],
+    ]),
+  )
+  await addon.deleteApiKey(foreign!.id)
+})
+
 test('a log that was restored from another server is begun anew, and all counts as changed once', async () => {
   const keys = await setting.warmKeys(20)
   const verifyAll = async (): Promise<void> => {

@@ -35,27 +35,32 @@ impl Check {
         follower.check_again = false;
         self.checked_at = Some(now);
         let tracked = check_tracking(service, follower).await;
-        let signed = self
-            .check_signing_keys(service, follower.oldest_open())
-            .await;
+        let signed = self.check_signing_keys(service, follower).await;
         tracked.and(signed)
     }
 
-    /// Looks only at keys that have changed, since all others were looked at when the process started.
-    async fn check_signing_keys(&mut self, service: &Service, until: i64) -> Result<(), Error> {
+    /// Looks only at keys that have changed, since all others were looked at before, unless the log does not tell which have
+    /// changed.
+    async fn check_signing_keys(
+        &mut self,
+        service: &Service,
+        follower: &mut Follower,
+    ) -> Result<(), Error> {
+        let until = follower.oldest_open();
         let held = service.tokens.keyring().fingerprints();
         let found = service
             .store
             .signing_keys_of_changes(&held, self.seen_until)
             .await?;
         let known = service.self_check.problems().missing_signing_keys;
-        let missing = if found.is_empty() && known.is_empty() {
+        let missing = if found.is_empty() && known.is_empty() && !follower.missed_changes {
             Vec::new()
         } else {
             let now = service.now();
             service.store.missing_signing_keys(&held, now).await?
         };
         self.seen_until = until;
+        follower.missed_changes = false;
         let before = service.self_check.set_missing_signing_keys(missing.clone());
         if missing.iter().any(|found| !before.contains(found)) {
             service.emit(&Event::ConfigurationWarning {

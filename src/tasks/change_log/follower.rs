@@ -23,6 +23,8 @@ pub struct Follower {
     pub(super) probe_arrived: bool,
     /// Whether the triggers may be others than they were.
     pub(super) check_again: bool,
+    /// Whether there were changes that the log does not tell one by one.
+    pub(super) missed_changes: bool,
     pub(super) pruning: Pruning,
 }
 
@@ -44,6 +46,7 @@ impl Follower {
             elapsed_there: Elapsed::begin(read_at, read.now),
             probe_arrived: false,
             check_again: false,
+            missed_changes: false,
             pruning: Pruning::default(),
         })
     }
@@ -81,6 +84,7 @@ impl Follower {
             }
             ChangedRows::All => {
                 self.probe_arrived = true;
+                self.missed_changes = true;
                 service.all_changed();
                 if service.self_check.is_untracked() {
                     // Triggers that were mended report a change of all rows.
