@@ -228,6 +228,12 @@ export interface VerifyContext {
    * @default 1
    */
   cost?: number | null
+  /**
+   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limit stays as it is,
+   * and a refusal leads to no suspension, no entry in the audit log and no throttling.
+   * @default false
+   */
+  peek?: boolean | null
   /** The path of the request, for events and the audit log. */
   path?: string | null
   /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
@@ -1301,7 +1307,8 @@ export declare function verifyAdminToken(token: string | string[] | null | undef
 /**
  * Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limit.
  *
- * A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key.
+ * A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key. With
+ * `peek: true` nothing is charged or counted.
  *
  * Pass the value of the header as your server read it. ASCII white space around the key is ignored. A missing key is refused
  * with `MISSING_KEY`, and several keys, as Node.js reads a repeated header, with `INVALID_KEY`.

@@ -142,6 +142,7 @@ describe('verifyApiKey', () => {
     ['ip', [...alien, ['a number', 1], ['a list', ['::1']]]],
     ['path', [...alien, ['a number', 1]]],
     ['claimedIp', [...alien, ['a number', 1]]],
+    ['peek', [...alien, ['a number', 1], ['text', 'true']]],
   ])('refuses a bad %s, whatever the key', async (field, cases) => {
     for (const [what, value] of cases) {
       expect(await invalidFields(() => verifyApiKey('x', { [field]: value })), what).toEqual([

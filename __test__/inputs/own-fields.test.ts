@@ -34,6 +34,7 @@ test('nor for the context of a verify, cold or warm', async () => {
     ['cost', 0],
     ['path', 5],
     ['claimedIp', 5],
+    ['peek', 5],
   ] as const)
     pollute(name, value)
   expect(await verifyApiKey(key, { ip: '10.0.0.1' })).toMatchObject({ valid: true })

@@ -131,7 +131,7 @@ export async function keys(): Promise<void> {
 
 export async function verify(): Promise<string> {
   const context = { ip: '10.0.0.1', scopes: ['docs:read'], cost: 2, path: '/api/search' }
-  const answer: Verification = await verifyApiKey('key', context)
+  const answer: Verification = await verifyApiKey('key', { ...context, peek: false })
   if (answer.valid) {
     const code: 'VALID' = answer.code
     const remaining: number | undefined = answer.rateLimit?.remaining

@@ -228,6 +228,12 @@ export interface VerifyContext {
    * @default 1
    */
   cost?: number | null
+  /**
+   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limit stays as it is,
+   * and a refusal leads to no suspension, no entry in the audit log and no throttling.
+   * @default false
+   */
+  peek?: boolean | null
   /** The path of the request, for events and the audit log. */
   path?: string | null
   /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */

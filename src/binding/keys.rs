@@ -189,7 +189,8 @@ pub(crate) fn delete_api_key<'e>(
 
 /// Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limit.
 ///
-/// A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key.
+/// A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key. With
+/// `peek: true` nothing is charged or counted.
 ///
 /// Pass the value of the header as your server read it. ASCII white space around the key is ignored. A missing key is refused
 /// with `MISSING_KEY`, and several keys, as Node.js reads a repeated header, with `INVALID_KEY`.
@@ -217,6 +218,8 @@ pub(crate) fn verify_api_key<'e>(
 ) -> Result<Object<'e>> {
     let key = presented(key, verify::KEY_LENGTH_MAX);
     let context = VerifyContext::read(read(context));
+    let peeks = context.as_ref().is_ok_and(|context| context.peek);
+    let count = if peeks { ignore } else { count };
     if matches!(key, Presented::Missing) {
         let refused = context.map(|_| VerificationView::missing_key());
         return counted_promise(env, async { refused }, count, Answer::of);
@@ -229,7 +232,11 @@ pub(crate) fn verify_api_key<'e>(
     counted_call(env, verify, count)
 }
 
-fn count(result: &std::result::Result<VerificationView, Error>) {
+type Verified = std::result::Result<VerificationView, Error>;
+
+fn ignore(_: &Verified) {}
+
+fn count(result: &Verified) {
     let code = result.as_ref();
     process::count_verify(code.map_or_else(Error::code, VerificationView::code));
 }

@@ -68,6 +68,22 @@ impl GcraCell {
         }
     }
 
+    /// Decides as [`charge`](Self::charge) would, and charges nothing.
+    pub(super) fn peek(&self, cost: NonZeroU32, now: impl Fn() -> u64) -> Decision {
+        // The clock is read after the state, as in a charge.
+        let arrival_time = self.arrival_time.load(Acquire);
+        let now = now();
+        let debt = arrival_time.saturating_sub(now);
+        let copy = Self {
+            arrival_time: AtomicU64::new(now.saturating_add(debt)),
+            ..Self::new(self.rule)
+        };
+        match copy.charge(cost, || now) {
+            Decision::Allowed(_) => Decision::Allowed(self.rule.left(debt)),
+            refused @ Decision::Refused { .. } => refused,
+        }
+    }
+
     /// Carries the use over to `rule`, up to its whole limit, unless a later generation resets it. A reset is never
     /// undone: an earlier generation in `rule` is ignored.
     pub(super) fn change_rule(&mut self, rule: Rule, now: u64) {

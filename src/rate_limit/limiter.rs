@@ -71,14 +71,23 @@ impl<C: Clock> Limiter<C> {
     ///
     /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
+    }
+
+    /// Decides about the same request without charging it. The state of the limit is as it stands.
+    pub fn peek(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        self.by_rule(rule, |cell| cell.peek(cost, || self.timeline.now()))
+    }
+
+    fn by_rule(&self, rule: Rule, decide: impl Fn(&GcraCell) -> Decision) -> Decision {
         let cell = self.cell.read();
         if cell.rule() == rule {
-            return cell.charge(cost, || self.timeline.now());
+            return decide(&cell);
         }
         drop(cell);
         let mut cell = self.cell.write();
         cell.change_rule(rule, self.changed_at());
-        cell.charge(cost, || self.timeline.now())
+        decide(&cell)
     }
 
     /// Notes that the key was changed now: a change of its rule counts from here, however much later the next check
@@ -207,7 +216,7 @@ impl<C: Clock> Limiter<C> {
     }
 
     /// Stops following the fleet total if all use is available again. Returns whether there is use that is not.
-    pub(super) fn unfollow_if_unused(&self) -> bool {
+    pub fn unfollow_if_unused(&self) -> bool {
         let mut followed = self.followed.lock();
         // The cell is locked first: its times are then never later than the clock read afterwards.
         let cell = self.cell.read();

@@ -57,7 +57,7 @@ impl Share {
 /// The decision about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The request is within the limit, and has been charged.
+    /// The request is within the limit, and has been charged unless the caller only peeked.
     Allowed(RateLimit),
     /// The request is not within the limit, and has not been charged.
     Refused {

@@ -2,6 +2,7 @@
 //! statement.
 
 use super::connection::error::StoreError;
+use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::Error;
 use crate::model::{FleetShare, FleetTotal, UsageBatch};
@@ -33,6 +34,22 @@ impl From<TotalLists> for Vec<FleetTotal> {
             )
             .collect()
     }
+}
+
+async fn fleet_totals(db: &mut Session, key_ids: &[String]) -> Result<Vec<FleetTotal>, StoreError> {
+    let totals = sqlx::query_as!(
+        FleetTotal,
+        r#"
+        SELECT key_id, epoch AS "generation", spent AS "total",
+          sophra_api_keys.nanoseconds_until(full_at) AS "debt_ns!", interval_ns
+        FROM sophra_api_keys.spent
+        WHERE key_id = ANY($1)
+        "#,
+        key_ids,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(totals)
 }
 
 impl Store {
@@ -212,19 +229,17 @@ impl Store {
     /// The fleet totals of these keys: what all processes together have used.
     pub async fn read_fleet_totals(&self, key_ids: &[String]) -> Result<Vec<FleetTotal>, Error> {
         self.retryable("read_fleet_totals", || async {
-            sqlx::query_as!(
-                FleetTotal,
-                r#"
-                SELECT key_id, epoch AS "generation", spent AS "total",
-                  sophra_api_keys.nanoseconds_until(full_at) AS "debt_ns!", interval_ns
-                FROM sophra_api_keys.spent
-                WHERE key_id = ANY($1)
-                "#,
-                key_ids,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
+            fleet_totals(&mut self.db().await?, key_ids).await
+        })
+        .await
+    }
+
+    /// The fleet total of a key that somebody peeks at.
+    pub async fn peek_at_fleet_total(&self, key_id: &str) -> Result<Option<FleetTotal>, Error> {
+        let key_ids = [key_id.to_owned()];
+        self.retryable_when_admitted(Share::Manage, "peek_at_fleet_total", || async {
+            let totals = fleet_totals(&mut self.db().await?, &key_ids).await?;
+            Ok(totals.into_iter().next())
         })
         .await
     }

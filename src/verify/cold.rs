@@ -7,8 +7,11 @@ use super::attempt::note_refusal;
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
 use super::decide::decide;
+use super::fleet::ask_the_others;
 use super::memory::{MemoryAnswer, answer};
 use super::verification::Verification;
+use crate::cache::CacheLookup;
+use crate::cached_key::CachedKey;
 use crate::error::Error;
 use crate::model::Plaintext;
 use crate::service::Service;
@@ -19,6 +22,11 @@ pub async fn verify(
     key: Plaintext,
     context: &VerifyContext<'_>,
 ) -> Result<Verification, Error> {
+    if context.peek
+        && let CacheLookup::Current(entry) = find(service, key.expose())
+    {
+        ask_the_others(service, &entry.value).await?;
+    }
     let verification = match answer(service, key.expose(), context, service.now()) {
         MemoryAnswer::Answered {
             verification,
@@ -44,7 +52,9 @@ pub async fn verify(
             cold(service, presented, context).await?
         }
     };
-    if let Verification::Refused(refused) = &verification {
+    if let Verification::Refused(refused) = &verification
+        && !context.peek
+    {
         let claims = || context.claims.clone();
         note_refusal(
             service,
@@ -58,6 +68,12 @@ pub async fn verify(
     Ok(verification)
 }
 
+fn find(service: &Service, key: &str) -> CacheLookup<CachedKey> {
+    service
+        .cache
+        .find(&service.cache.key(key), service.moment())
+}
+
 async fn cold(
     service: &Arc<Service>,
     presented: PresentedKey,
@@ -67,10 +83,17 @@ async fn cold(
     let authenticated = authenticate(service, presented).await;
     service.metrics.cold.observe(began_at.elapsed());
     Ok(match authenticated? {
-        Some(entry) => decide(service, entry, context, service.now()),
+        Some(entry) => {
+            if context.peek {
+                ask_the_others(service, &entry.value).await?;
+            }
+            decide(service, entry, context, service.now())
+        }
         None => {
-            // Counted even if the address has been throttled since, so that concurrent attempts all count.
-            service.throttle.count(context.ip, Instant::now());
+            if !context.peek {
+                // Counted even if the address has been throttled since, so that concurrent attempts all count.
+                service.throttle.count(context.ip, Instant::now());
+            }
             Verification::invalid_key()
         }
     })

@@ -18,6 +18,8 @@ pub struct VerifyContext<'a> {
     /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
     pub cost: NonZeroU32,
+    /// Whether to charge and count nothing.
+    pub peek: bool,
     /// The path of the request, and the client's address as an untrusted header claims it. They are for operators only
     /// and do not affect the decision.
     pub claims: Claims,
@@ -48,6 +50,7 @@ impl VerifyContext<'static> {
         let ip = fields.unknown_or("ip", parse_client_address);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let cost = fields.optional("cost", rules::integer(COST));
+        let peek = fields.optional("peek", rules::boolean);
         let path = fields.unknown_or("path", |path| Some(path.to_owned()));
         let claimed_ip = fields.unknown_or("claimedIp", parse_client_address);
         let cost = cost
@@ -57,6 +60,7 @@ impl VerifyContext<'static> {
             ip,
             scopes: Scopes::List(scopes),
             cost: cost.unwrap_or(NonZeroU32::MIN),
+            peek: peek.unwrap_or(false),
             claims: Claims {
                 ip: claimed_ip,
                 path,
@@ -80,6 +84,7 @@ impl<'a> VerifyContext<'a> {
             ip,
             scopes,
             cost,
+            peek: false,
             claims: Claims::default(),
         })
     }

@@ -1,4 +1,5 @@
-//! Decides whether an authenticated key may be used for this request now. Charges the rate limit and counts the use.
+//! Decides whether an authenticated key may be used for this request now. Charges the rate limit and counts the use, unless
+//! the caller only peeks.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,19 +27,27 @@ pub(super) fn decide(
         let retry_after_ms = until.map(|until| until.millis_after(now));
         return Verification::refused(refusal, entry, retry_after_ms, None);
     }
+    let count_use = |cost| {
+        if !context.peek {
+            entry.value.count_use(&service.usage, cost, now);
+        }
+    };
     let Some(rule) = rule(service, policy) else {
-        entry.value.count_use(&service.usage, None, now);
+        count_use(None);
         return Verification::Valid {
             entry,
             rate_limit: None,
         };
     };
     let limiter = entry.value.limiter(&service.limiters, rule);
-    match limiter.check(rule, context.cost) {
+    let decision = if context.peek {
+        limiter.peek(rule, context.cost)
+    } else {
+        limiter.check(rule, context.cost)
+    };
+    match decision {
         Decision::Allowed(rate_limit) => {
-            entry
-                .value
-                .count_use(&service.usage, Some(context.cost), now);
+            count_use(Some(context.cost));
             Verification::Valid {
                 entry,
                 rate_limit: Some(rate_limit),
@@ -49,7 +58,8 @@ pub(super) fn decide(
             retry_after_ms,
         } => {
             // A cost above the limit can never be allowed, so it does not count as abuse of the limit.
-            let counts = retry_after_ms.is_some()
+            let counts = !context.peek
+                && retry_after_ms.is_some()
                 && limiter.count_refusal(rule, service.config.suspend_after);
             let suspension = counts.then(|| suspend(service, &entry, now)).flatten();
             Verification::refused(

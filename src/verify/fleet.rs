@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::decide::rule;
 use crate::cached_key::CachedKey;
+use crate::error::Error;
 use crate::model::FleetTotal;
 use crate::rate_limit::FleetUse;
 use crate::service::Service;
@@ -21,6 +22,25 @@ pub(super) fn begin_where_others_are(
         key.limiter(&service.limiters, rule)
             .join(fleet_use(fleet), changed_ago);
     }
+}
+
+/// Asks what the other processes have used, before somebody peeks at a limit that this one has not used: no flush follows
+/// it. While the database is away, each process counts alone.
+pub(super) async fn ask_the_others(service: &Service, key: &CachedKey) -> Result<(), Error> {
+    let Some(rule) = rule(service, &key.policy) else {
+        return Ok(());
+    };
+    let limiter = key.limiter(&service.limiters, rule);
+    let is_used = limiter.unfollow_if_unused();
+    if is_used {
+        return Ok(());
+    }
+    match service.store.peek_at_fleet_total(&key.policy.key_id).await {
+        Ok(Some(fleet)) => limiter.join(fleet_use(&fleet), Duration::ZERO),
+        Ok(None) | Err(Error::DatabaseUnavailable { .. } | Error::Overloaded { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// A fleet total in the terms of the limiter.

@@ -91,7 +91,12 @@ pub(super) fn answer<'a>(
 /// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it
 /// learns nothing about this one.
 fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Verification {
-    let wait_ms = service.throttle.count_or_wait_ms(context.ip, at);
+    let throttle = &service.throttle;
+    let wait_ms = if context.peek {
+        throttle.wait_ms(context.ip, at)
+    } else {
+        throttle.count_or_wait_ms(context.ip, at)
+    };
     wait_ms.map_or_else(Verification::invalid_key, Verification::throttled)
 }
 

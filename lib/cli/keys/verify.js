@@ -7,14 +7,17 @@ const { number } = require('../values.js')
 module.exports = {
   summary:
     'Verifies a key as for a request: hash, expiry, suspension, address, scopes and rate limit.',
-  details: `The key is read from standard input; at a terminal it is not shown as you type. An accepted verify counts as a use of
-the key. The command does not know how much of the rate limit other processes have used.
+  details: `The key is read from standard input; at a terminal it is not shown as you type. Nothing is charged or
+counted.
 Exit code 0: accepted, 1: refused.`,
   secret: 'key',
   options: {
     ip: { value: '<ip>', help: 'The address of the client; unknown by default' },
     scope: { value: '<scope>', multiple: true, help: 'A scope that the key must hold' },
-    cost: { ...number, help: 'The units of the rate limit to use; 1 by default' },
+    cost: {
+      ...number,
+      help: 'The units of the rate limit that the request would use; 1 by default',
+    },
   },
   examples: [
     ['npx sophra-api-keys keys verify < key.txt', 'Read the key from a file'],
@@ -29,6 +32,7 @@ Exit code 0: accepted, 1: refused.`,
       ip: options.ip,
       scopes: options.scope,
       cost: options.cost,
+      peek: true,
     })
     if (output.json) output.value(result)
     else if (result.valid) output.record(accepted(result))
