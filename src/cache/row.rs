@@ -90,9 +90,19 @@ impl Row {
 
 fn end(own: Option<OwnSuspension>, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let own = own.filter(|own| own.until == until);
-    let latest = own.map(|own| now.plus(own.ends.saturating_duration_since(Instant::now())));
+    let latest = own.map(|own| {
+        let left = own.ends.saturating_duration_since(Instant::now());
+        now.plus(rounded_up(left))
+    });
     let end = latest.map_or(until, |latest| latest.min(until));
     (end > now).then_some(end)
+}
+
+/// In whole milliseconds, as instants are: nothing ends early because of a part of one.
+fn rounded_up(time: Duration) -> Duration {
+    const NANOS: u128 = 1_000_000;
+    let millis = time.as_nanos().div_ceil(NANOS);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 #[derive(Debug)]
@@ -195,6 +205,16 @@ mod tests {
         let other = until.plus(MINUTE);
         assert_eq!(row.end_of(other, back), Some(other));
         assert_eq!(row.end_of(other, other), None);
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_that_is_left_counts_as_a_whole_one() {
+        assert_eq!(
+            rounded_up(Duration::from_nanos(1)),
+            Duration::from_millis(1)
+        );
+        assert_eq!(rounded_up(MINUTE), MINUTE);
+        assert_eq!(rounded_up(Duration::MAX), Duration::from_millis(u64::MAX));
     }
 
     #[test]
