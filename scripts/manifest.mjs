@@ -54,9 +54,17 @@ async function columns(client) {
 }
 
 /**
- * Also the trigger of the change log itself, by which processes check that changes arrive, and the one that notes which
- * signing keys were stored.
+ * The tables that have triggers of ours: also the change log itself, by whose trigger processes check that changes arrive, and
+ * the signing keys, of which a trigger notes which were stored.
  */
+const TRIGGERED = [
+  '"ApiKey"',
+  '"AdminToken"',
+  'sophra_api_keys.clients',
+  'sophra_api_keys.change_log',
+  'sophra_api_keys.signing_keys',
+]
+
 async function triggers(client) {
   const { rows } = await client.query(
     `
@@ -64,7 +72,7 @@ async function triggers(client) {
     FROM unnest($1::text[]) WITH ORDINALITY AS tables (name, position)
     JOIN pg_trigger ON tgrelid = to_regclass(tables.name) AND NOT tgisinternal
     ORDER BY position, tgname`,
-    [['"ApiKey"', '"AdminToken"', 'sophra_api_keys.change_log', 'sophra_api_keys.signing_keys']],
+    [TRIGGERED],
   )
   return rows
 }

@@ -23,7 +23,7 @@ impl TriggerFault {
     /// Whether changes of keys or tokens may go unnoticed because of it.
     #[must_use]
     pub fn hides_changes(&self) -> bool {
-        self.trigger.table != "sophra_api_keys.signing_keys"
+        !self.trigger.calls("note_signing_key") && !self.trigger.calls("check_parent")
     }
 
     /// What is wrong, in words.
