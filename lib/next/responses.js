@@ -6,15 +6,16 @@ const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
 
 const UNAVAILABLE = 'The database is unavailable'
 const CACHE_CONTROL = 'Cache-Control'
+const NO_STORE = { [CACHE_CONTROL]: 'no-store' }
 
 /** A JSON response that must not be stored: it may hold a key, or say who holds which permission. */
 function json(body, status = 200, headers = {}) {
-  return Response.json(body, { status, headers: { [CACHE_CONTROL]: 'no-store', ...headers } })
+  return Response.json(body, { status, headers: { ...NO_STORE, ...headers } })
 }
 
 /** The same of a body that is JSON already. */
 function jsonStream(body, headers = {}) {
-  const fixed = { 'Content-Type': 'application/json', [CACHE_CONTROL]: 'no-store' }
+  const fixed = { 'Content-Type': 'application/json', ...NO_STORE }
   return new Response(body, { headers: { ...fixed, ...headers } })
 }
 
@@ -46,7 +47,8 @@ function internalError(error) {
 /** Sets headers of a response. A response from `fetch` or `Response.redirect` is immutable, so a copy is made. */
 function withHeaders(response, headers) {
   try {
-    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+    const target = response.headers
+    for (const name of Object.keys(headers)) target.set(name, headers[name])
     return response
   } catch {
     const { status, statusText } = response
@@ -60,16 +62,20 @@ function withHeaders(response, headers) {
  * `redirect()` in Next.js, goes on to the framework.
  */
 function routeHandler(respond) {
-  return async (request, context) => finished(request, await attempt(respond, request, context))
+  return async (request, context) => {
+    let response
+    try {
+      response = await respond(request, context)
+    } catch (error) {
+      response = failed(error)
+    }
+    return finished(request, response)
+  }
 }
 
-async function attempt(respond, request, context) {
-  try {
-    return await respond(request, context)
-  } catch (error) {
-    if (error?.name !== 'ApiKeyError') throw error
-    return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
-  }
+function failed(error) {
+  if (error?.name !== 'ApiKeyError') throw error
+  return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }
 
 /** Where the database is, and why it cannot be reached, is for the operator only: the event says it. */
@@ -79,9 +85,9 @@ function withoutPlace(error) {
 
 /** Adds `no-store` if the handler has not set `Cache-Control`: caches do not tell clients apart by `x-api-key`. */
 function finished(request, response) {
-  if (!response?.headers) return response
-  const decided = response.headers.has(CACHE_CONTROL)
-  const final = decided ? response : withHeaders(response, { [CACHE_CONTROL]: 'no-store' })
+  const headers = response?.headers
+  if (!headers) return response
+  const final = headers.has(CACHE_CONTROL) ? response : withHeaders(response, NO_STORE)
   return request.method === 'HEAD' && final.body ? withoutBody(final) : final
 }
 
