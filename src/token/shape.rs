@@ -19,8 +19,11 @@ pub const MIN_LENGTH: usize = 16;
 pub const MAX_LENGTH: usize = 255;
 
 pub(super) fn is_presentable(text: &str) -> bool {
+    // Without an early end, so that the compiler takes many bytes at a time.
     (MIN_LENGTH..=MAX_LENGTH).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && text
+            .bytes()
+            .fold(true, |all, byte| all & byte.is_ascii_graphic())
 }
 
 pub(super) fn split_end(text: &str, count: usize) -> Option<(&str, &str)> {
