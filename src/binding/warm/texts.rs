@@ -1,11 +1,11 @@
 //! Reads short texts without allocating, into buffers that are reused: clearing new ones would take longer than reading.
 #![allow(unsafe_code)] // Raw Node-API: the call is checked.
 
+use std::hint::black_box;
 use std::ptr;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{JsValue, sys};
-use zeroize::Zeroize;
 
 use crate::verify;
 
@@ -37,10 +37,13 @@ impl Texts {
     }
 
     /// Wipes the presented key.
+    ///
+    /// By plain writes, since volatile ones go unit by unit. The compiler cannot leave them out: the buffers outlive the call.
     pub(super) fn wipe_key(&mut self) {
-        self.key.zeroize();
+        self.key.fill(0);
         let units = self.reader.0.get_mut(..self.key.len() + EXTRA_UNITS);
-        units.unwrap_or_default().zeroize();
+        units.unwrap_or_default().fill(0);
+        black_box(self);
     }
 }
 
