@@ -10,6 +10,7 @@ use governor::nanos::Nanos;
 use governor::state::{NotKeyed, RateLimiter, StateStore};
 
 use super::rule::{Decision, Rule, saturating};
+use crate::model::RateLimit;
 
 /// Usage is carried over from one rule to another in billionths of a request.
 const REQUEST: u128 = 1_000_000_000;
@@ -17,6 +18,8 @@ const REQUEST: u128 = 1_000_000_000;
 /// The use of one key, and the rule by which it becomes available again.
 pub(super) struct GcraCell {
     rule: Rule,
+    /// The emission interval of the rule.
+    interval_ns: u64,
     /// GCRA's theoretical arrival time: when the limit is full again. The time until then is the debt.
     arrival_time: AtomicU64,
     surplus: Surplus,
@@ -35,6 +38,7 @@ impl GcraCell {
     pub(super) fn new(rule: Rule) -> Self {
         Self {
             rule,
+            interval_ns: rule.emission_interval_ns(),
             arrival_time: AtomicU64::new(0),
             surplus: NO_SURPLUS,
         }
@@ -48,7 +52,7 @@ impl GcraCell {
         // Checked first: governor would multiply such a cost beyond 64 bits, and could allow it.
         if cost > self.rule.limit {
             let debt = self.arrival_time.load(Acquire).saturating_sub(now());
-            return self.rule.too_costly(debt);
+            return Decision::too_costly(self.left(debt));
         }
         let state = CellState {
             arrival_time: &self.arrival_time,
@@ -56,16 +60,20 @@ impl GcraCell {
             debt: Cell::new(0),
         };
         let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
-            RateLimiter::new(self.rule.quota(), state, FrozenClock);
+            RateLimiter::new(self.rule.quota(self.interval_ns), state, FrozenClock);
         let outcome = limiter.check_n(cost);
         let debt = limiter.into_state_store().debt.get();
         match outcome {
-            Ok(Ok(())) => Decision::Allowed(self.rule.left(debt)),
-            Ok(Err(until)) => self
-                .rule
-                .too_early(debt, until.wait_time_from(FrozenClock.now())),
-            Err(_) => self.rule.too_costly(debt),
+            Ok(Ok(())) => Decision::Allowed(self.left(debt)),
+            Ok(Err(until)) => {
+                Decision::too_early(self.left(debt), until.wait_time_from(FrozenClock.now()))
+            }
+            Err(_) => Decision::too_costly(self.left(debt)),
         }
+    }
+
+    fn left(&self, debt: u64) -> RateLimit {
+        self.rule.left(self.interval_ns, debt)
     }
 
     /// Decides as [`charge`](Self::charge) would, and charges nothing.
@@ -79,7 +87,7 @@ impl GcraCell {
             ..Self::new(self.rule)
         };
         match copy.charge(cost, || now) {
-            Decision::Allowed(_) => Decision::Allowed(self.rule.left(debt)),
+            Decision::Allowed(_) => Decision::Allowed(self.left(debt)),
             refused @ Decision::Refused { .. } => refused,
         }
     }
@@ -99,9 +107,11 @@ impl GcraCell {
         }
         let used = self.used(now);
         let charged = used.min(u128::from(rule.limit.get()) * REQUEST);
-        let debt = rounded(charged * u128::from(rule.emission_interval_ns()), REQUEST);
+        let interval_ns = rule.emission_interval_ns();
+        let debt = rounded(charged * u128::from(interval_ns), REQUEST);
         *self = Self {
             rule,
+            interval_ns,
             arrival_time: AtomicU64::new(now.saturating_add(saturating(debt))),
             surplus: Surplus {
                 used: used - charged,
@@ -113,7 +123,7 @@ impl GcraCell {
     /// Charges use by other processes since an instant, also beyond the limit, because it has already happened. It is
     /// charged as of that instant, so that whatever is available again by now costs nothing.
     pub(super) fn charge_elsewhere(&self, units: u64, since: u64, now: u64) {
-        let debt = units.saturating_mul(self.rule.emission_interval_ns());
+        let debt = units.saturating_mul(self.interval_ns);
         self.extend(debt, since, now);
     }
 
@@ -144,10 +154,7 @@ impl GcraCell {
     /// The use in billionths of a request.
     fn used(&self, now: u64) -> u128 {
         let debt = self.debt(now);
-        let charged = rounded(
-            u128::from(debt) * REQUEST,
-            self.rule.emission_interval_ns().into(),
-        );
+        let charged = rounded(u128::from(debt) * REQUEST, self.interval_ns.into());
         let surplus = if now < self.surplus.until {
             self.surplus.used
         } else {

@@ -105,15 +105,17 @@ impl Rule {
         }
     }
 
-    pub(super) fn quota(self) -> Quota {
-        Quota::with_period(Duration::from_nanos(self.emission_interval_ns()))
+    /// The limit in governor's terms. `interval_ns` is the emission interval, here and below: computing it takes divisions.
+    pub(super) fn quota(self, interval_ns: u64) -> Quota {
+        Quota::with_period(Duration::from_nanos(interval_ns))
             .unwrap_or(Quota::per_second(self.limit))
             .allow_burst(self.limit)
     }
 
     /// The remainder if the limit is full again in `debt_ns`.
-    pub(super) fn left(self, debt_ns: u64) -> RateLimit {
-        let free = self.window_ns().saturating_sub(debt_ns) / self.emission_interval_ns();
+    pub(super) fn left(self, interval_ns: u64, debt_ns: u64) -> RateLimit {
+        let window_ns = interval_ns * u64::from(self.limit.get());
+        let free = window_ns.saturating_sub(debt_ns) / interval_ns;
         let limit = self.limit.get();
         RateLimit {
             limit,
@@ -122,19 +124,20 @@ impl Rule {
             window_seconds: self.window.as_secs(),
         }
     }
+}
 
-    pub(super) fn too_costly(self, debt_ns: u64) -> Decision {
-        Decision::Refused {
-            rate_limit: self.left(debt_ns),
+impl Decision {
+    pub(super) fn too_costly(rate_limit: RateLimit) -> Self {
+        Self::Refused {
+            rate_limit,
             retry_after_ms: None,
         }
     }
 
-    pub(super) fn too_early(self, debt_ns: u64, wait: Duration) -> Decision {
-        let retry_after_ms = Some(millis(saturating(wait.as_nanos())));
-        Decision::Refused {
-            rate_limit: self.left(debt_ns),
-            retry_after_ms,
+    pub(super) fn too_early(rate_limit: RateLimit, wait: Duration) -> Self {
+        Self::Refused {
+            rate_limit,
+            retry_after_ms: Some(millis(saturating(wait.as_nanos()))),
         }
     }
 }
