@@ -1,6 +1,6 @@
 //! Refused attempts, counted in groups: a flood becomes a few entries, and still every attempt is counted.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 
 use hashbrown::HashTable;
@@ -13,7 +13,7 @@ use crate::model::{Escaped, Timestamp};
 const GROUPS_MAX: usize = 1_000;
 
 /// The kind of credential that was presented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CredentialKind {
     #[default]
     Key,
@@ -42,12 +42,20 @@ pub struct Claims {
 }
 
 /// The properties that the attempts of one group share.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct GroupKey<'a> {
     credential: CredentialKind,
     reason: &'static str,
     subject: Option<&'a str>,
     ip: Option<IpAddr>,
+}
+
+impl Hash for GroupKey<'_> {
+    /// The other fields have few values, and hashing them would take as long as these.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.subject.hash(state);
+        self.ip.hash(state);
+    }
 }
 
 /// The first attempt of a group, and the number of attempts.

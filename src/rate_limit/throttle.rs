@@ -5,7 +5,7 @@
 //! addresses evicts the oldest of them instead of growing.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,16 +29,17 @@ pub struct Throttle {
     start: Instant,
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address: a client usually controls the whole network.
+/// The bits of an IPv4 address, mapped to IPv6, or of the /64 of an IPv6 address: a client usually controls the whole
+/// network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Network(Ipv6Addr);
+struct Network(u128);
 
 impl Network {
     fn of(ip: IpAddr) -> Self {
         const HOST_BITS: u32 = 64;
         match ip.to_canonical() {
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped()),
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() >> HOST_BITS << HOST_BITS)),
+            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(v6) => Self(v6.to_bits() >> HOST_BITS << HOST_BITS),
         }
     }
 }
