@@ -208,6 +208,101 @@ export interface ApiKeyPage {
 }
 
 /**
+ * The settings of a client, which hold for all of its keys.
+ *
+ * @category Clients
+ */
+export interface Client {
+  /** The `clientId` of its keys. */
+  clientId: string
+  name: string | null
+  /** `false`: all keys of the client, and of the clients below it, are refused with `CLIENT_DISABLED`. */
+  isActive: boolean
+  /** A JSON object of your own. Also `null` if another writer has stored something else, or an object that cannot be read. */
+  metadata: Record<string, unknown> | null
+  /**
+   * IP addresses and CIDR networks (IPv4, IPv6) from which the keys of the client, and of the clients below it, are accepted.
+   * Empty: all. An address must pass the list of the key, too.
+   */
+  allowedIps: string[]
+  /** The most keys that the client may have. `null`: any number. */
+  maxKeys: number | null
+  /** The client above: its state and its addresses hold for this client, too. */
+  parentId: string | null
+  /** The keys of the client, also disabled and expired ones. */
+  keyCount: number
+  createdAt: Date
+  updatedAt: Date
+}
+
+/**
+ * The input of `setClient`. An absent field keeps its value, which is the default for a new client, and `null` clears it.
+ * Unknown fields are rejected.
+ *
+ * @category Clients
+ */
+export interface SetClientInput {
+  /** 1 to 255 characters, no control characters. */
+  clientId: string
+  /**
+   * 1 to 255 characters, no control characters.
+   * @default null
+   */
+  name?: string | null
+  /** @default true */
+  isActive?: boolean
+  /**
+   * At most 8 KiB as JSON. Numbers count with all of their digits: `1e21` counts as 22 bytes.
+   * @default null
+   */
+  metadata?: Record<string, unknown> | null
+  /**
+   * At most 100 IP addresses and CIDR networks (RFC 4632).
+   * @default [] (all)
+   */
+  allowedIps?: string[] | null
+  /**
+   * The most keys that the client may have, 0 to 1,000,000. It holds for creating keys and for moving them here by `clientId`;
+   * keys that are there already stay.
+   * @default null (any number)
+   */
+  maxKeys?: number | null
+  /**
+   * A client that was set before. There are at most three levels: a client, its parent and its grandparent.
+   * @default null
+   */
+  parentId?: string | null
+}
+
+/**
+ * The query of `listClients`. Optional fields may be `null`.
+ *
+ * @category Clients
+ */
+export interface ListClientsQuery {
+  /**
+   * Clients per page, 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the previous page, with the same `search`. */
+  cursor?: string | null
+  /** At least three characters, found anywhere in `name` or `clientId`, in upper or lower case of any alphabet. */
+  search?: string | null
+}
+
+/**
+ * A page of clients, newest first.
+ *
+ * @category Clients
+ */
+export interface ClientPage {
+  clients: Client[]
+  /** The cursor of the next page. `null` on the last page. */
+  nextCursor: string | null
+}
+
+/**
  * The circumstances of a request, for `verifyApiKey`. Optional fields may be `null`.
  *
  * @category Verifying
@@ -732,6 +827,26 @@ export interface AdminChangeEvent extends EventBase {
 }
 
 /**
+ * This package set or deleted the settings of a client. Changes that others make in the table are not reported.
+ *
+ * @category Events and audit log
+ */
+export interface ClientChangeEvent extends EventBase {
+  type: 'client.changed' | 'client.deleted'
+  severity: 'info'
+  clientId: string
+  /** Absent for a deleted client, and for one without a name. */
+  name?: string
+  /**
+   * Per field the value before and after; before a client is set for the first time, all have their defaults. Empty for
+   * `metadata`, whose values are not reported.
+   */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * A key exceeded its rate limit. Reported once, by the process that stored the suspension.
  *
  * @category Events and audit log
@@ -878,6 +993,7 @@ export type ApiKeyEvent =
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent
+  | ClientChangeEvent
   | KeySuspendedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
@@ -939,7 +1055,7 @@ export interface AuditPage {
 }
 
 /**
- * The second argument of the functions that change keys and admin tokens.
+ * The second argument of the functions that change keys, clients and admin tokens.
  *
  * @category Keys
  */
@@ -1012,7 +1128,7 @@ export declare class ApiKeyError extends Error {
   status: 400 | 404 | 409 | 422 | 500 | 503
   /** Every bad field, with `INVALID_INPUT`. If there are more than 256, the last one says how many more. */
   issues?: InputIssue[]
-  /** The id of the key that exists already, with `CONFLICT`. */
+  /** The id of the key that exists already, with the `CONFLICT` of a repeated creation. */
   keyId?: string
   /** Milliseconds after which a retry makes sense, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number
@@ -1113,6 +1229,22 @@ export declare function createApiKey(input: CreateApiKeyInput, options?: ChangeO
 export declare function deleteApiKey(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
+ * Deletes the settings of a client. Its keys stay, and only their own rules hold for them from then on: deleting a disabled
+ * client lets its keys in again.
+ *
+ * Rejects with `NOT_FOUND`, `CONFLICT` (other clients name it as their parent), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * await deleteClient('acme', { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Clients
+ */
+export declare function deleteClient(clientId: string, options?: ChangeOptions | null): Promise<void>
+
+/**
  * Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests and
  * serverless functions need this.
  *
@@ -1140,6 +1272,20 @@ export declare function flush(): Promise<void>
  * @category Keys
  */
 export declare function getApiKey(id: string): Promise<ApiKey | null>
+
+/**
+ * Reads the settings of a client. Resolves with `null` if it has none.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const client = await getClient('acme')
+ * ```
+ *
+ * @category Clients
+ */
+export declare function getClient(clientId: string): Promise<Client | null>
 
 /**
  * Reports whether the package works, and what is wrong. Never rejects.
@@ -1195,6 +1341,21 @@ export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<Ap
  * @category Events and audit log
  */
 export declare function listAuditEvents(query?: ListAuditEventsQuery | null): Promise<AuditPage>
+
+/**
+ * Lists the clients that have settings in pages, newest first. Clients that are set while pages are read neither shift nor
+ * repeat others.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const { clients, nextCursor } = await listClients({ search: 'acme' })
+ * ```
+ *
+ * @category Clients
+ */
+export declare function listClients(query?: ListClientsQuery | null): Promise<ClientPage>
 
 /**
  * Returns the metrics of this process in the text format of Prometheus (0.0.4). It starts nothing and does not ask the database.
@@ -1266,6 +1427,26 @@ export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOpt
  * @category Admin tokens
  */
 export declare function revokeAdminToken(id: string, options?: ChangeOptions | null): Promise<void>
+
+/**
+ * Sets what holds for a client and all of its keys: creates the client's settings, or changes the given fields and keeps the
+ * others; `null` clears a field.
+ *
+ * A client needs no settings: keys of any `clientId` can be created without. A key must pass its own rules, those of its client,
+ * and those of the client's ancestors.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`. The issue is at `parentId` if the parent
+ * has no settings, or if there would be a circle or a fourth level.
+ *
+ * @example
+ * ```ts
+ * await setClient({ clientId: 'acme', maxKeys: 10, allowedIps: ['203.0.113.0/24'] })
+ * await setClient({ clientId: 'acme', isActive: false })
+ * ```
+ *
+ * @category Clients
+ */
+export declare function setClient(input: SetClientInput, options?: ChangeOptions | null): Promise<Client>
 
 /**
  * Changes the given fields of a key and keeps the others; `null` clears a field.

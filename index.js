@@ -51,6 +51,13 @@ exports.listApiKeys = listed(native.listApiKeys, withDates, ({ rows, nextCursor 
 exports.updateApiKey = exported(native.updateApiKey, withDates)
 exports.patchApiKey = exported(native.patchApiKey, withDates)
 exports.deleteApiKey = exported(native.deleteApiKey)
+exports.setClient = exported(native.setClient, withDates)
+exports.getClient = exported(native.getClient, (client) => orNull(withDates(client)))
+exports.listClients = listed(native.listClients, withDates, ({ rows, nextCursor }) => ({
+  clients: rows,
+  nextCursor,
+}))
+exports.deleteClient = exported(native.deleteClient)
 const verifyCold = exported(native.verifyApiKey, withFrozenParts)
 exports.verifyApiKey = async (key, context) => verifyWarm(key, context) ?? verifyCold(key, context)
 exports.createAdminToken = exported(native.createAdminToken, withDates)

@@ -11,7 +11,7 @@ function withDates(object, names) {
   return object
 }
 
-/** A key, an admin token or a verification: their dates have the names that those of a key have. */
+/** A key, a client, an admin token or a verification: their dates have the names that those of a key have. */
 exports.withDates = (object) => withDates(object, dates)
 
 /** An event, whose `changes` hold each changed field of a key before and after. */

@@ -51,7 +51,17 @@ export const LAYERS = [
   { name: 'context', modules: ['service'] },
   {
     name: 'operations',
-    modules: ['legacy', 'admin', 'audit_log', 'doctor', 'health', 'keys', 'verify', 'warm_up'],
+    modules: [
+      'legacy',
+      'admin',
+      'audit_log',
+      'clients',
+      'doctor',
+      'health',
+      'keys',
+      'verify',
+      'warm_up',
+    ],
     ordered: true,
   },
   { name: 'tasks', modules: ['tasks'] },

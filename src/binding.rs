@@ -4,6 +4,7 @@
 
 mod admin;
 mod call;
+mod clients;
 mod constants;
 mod events;
 mod exit;

@@ -2,10 +2,14 @@
 //!
 //! A refusal (wrong key, over the limit) is not an error but a value, see [`crate::model::Refusal`].
 
+mod conflict;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+
+pub use conflict::Conflict;
 
 /// A problem with one field of an input.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -25,12 +29,9 @@ pub enum Error {
     /// The idempotency key belongs to a creation with another input.
     #[error("The idempotency key was used with another input: use a new one for another key")]
     IdempotencyKeyReused,
-    /// The creation was done before, and its answer is not known any more.
-    #[error(
-        "The key {key_id} was created with this idempotency key, and its plaintext is no longer known here: rotate or \
-         delete it"
-    )]
-    Conflict { key_id: String },
+    /// The state of the rows does not permit the change.
+    #[error("{0}")]
+    Conflict(Conflict),
     /// Postgres does not answer now. Never reported as a refusal.
     #[error("{message}")]
     DatabaseUnavailable {
@@ -257,7 +258,7 @@ impl Error {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::NotFound(_) => "NOT_FOUND",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::Conflict { .. } => "CONFLICT",
+            Self::Conflict(_) => "CONFLICT",
             Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::Configuration { .. } => "CONFIGURATION",
@@ -271,7 +272,7 @@ impl Error {
         match self {
             Self::InvalidInput(_) => 400,
             Self::NotFound(_) => 404,
-            Self::Conflict { .. } => 409,
+            Self::Conflict(_) => 409,
             Self::IdempotencyKeyReused => 422,
             Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } => 503,
             Self::Configuration { .. } | Self::Internal { .. } => 500,

@@ -1,7 +1,11 @@
 //! Events for operators: emitted to listeners, or else written as lines to stderr.
 
+mod changes;
 mod emitter;
 mod event;
 
+pub use changes::changed_fields;
 pub use emitter::{Delivery, Events, Listener};
-pub use event::{AdminEvent, Event, InternalFault, KeyEvent, RefusedAttempts, Severity, Urgency};
+pub use event::{
+    AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, RefusedAttempts, Severity, Urgency,
+};

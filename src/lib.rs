@@ -62,6 +62,7 @@ pub mod service;
 // Operations.
 pub mod admin;
 pub mod audit_log;
+pub mod clients;
 pub mod doctor;
 pub mod health;
 pub mod keys;

@@ -208,6 +208,101 @@ export interface ApiKeyPage {
 }
 
 /**
+ * The settings of a client, which hold for all of its keys.
+ *
+ * @category Clients
+ */
+export interface Client {
+  /** The `clientId` of its keys. */
+  clientId: string
+  name: string | null
+  /** `false`: all keys of the client, and of the clients below it, are refused with `CLIENT_DISABLED`. */
+  isActive: boolean
+  /** A JSON object of your own. Also `null` if another writer has stored something else, or an object that cannot be read. */
+  metadata: Record<string, unknown> | null
+  /**
+   * IP addresses and CIDR networks (IPv4, IPv6) from which the keys of the client, and of the clients below it, are accepted.
+   * Empty: all. An address must pass the list of the key, too.
+   */
+  allowedIps: string[]
+  /** The most keys that the client may have. `null`: any number. */
+  maxKeys: number | null
+  /** The client above: its state and its addresses hold for this client, too. */
+  parentId: string | null
+  /** The keys of the client, also disabled and expired ones. */
+  keyCount: number
+  createdAt: Date
+  updatedAt: Date
+}
+
+/**
+ * The input of `setClient`. An absent field keeps its value, which is the default for a new client, and `null` clears it.
+ * Unknown fields are rejected.
+ *
+ * @category Clients
+ */
+export interface SetClientInput {
+  /** 1 to 255 characters, no control characters. */
+  clientId: string
+  /**
+   * 1 to 255 characters, no control characters.
+   * @default null
+   */
+  name?: string | null
+  /** @default true */
+  isActive?: boolean
+  /**
+   * At most 8 KiB as JSON. Numbers count with all of their digits: `1e21` counts as 22 bytes.
+   * @default null
+   */
+  metadata?: Record<string, unknown> | null
+  /**
+   * At most 100 IP addresses and CIDR networks (RFC 4632).
+   * @default [] (all)
+   */
+  allowedIps?: string[] | null
+  /**
+   * The most keys that the client may have, 0 to 1,000,000. It holds for creating keys and for moving them here by `clientId`;
+   * keys that are there already stay.
+   * @default null (any number)
+   */
+  maxKeys?: number | null
+  /**
+   * A client that was set before. There are at most three levels: a client, its parent and its grandparent.
+   * @default null
+   */
+  parentId?: string | null
+}
+
+/**
+ * The query of `listClients`. Optional fields may be `null`.
+ *
+ * @category Clients
+ */
+export interface ListClientsQuery {
+  /**
+   * Clients per page, 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the previous page, with the same `search`. */
+  cursor?: string | null
+  /** At least three characters, found anywhere in `name` or `clientId`, in upper or lower case of any alphabet. */
+  search?: string | null
+}
+
+/**
+ * A page of clients, newest first.
+ *
+ * @category Clients
+ */
+export interface ClientPage {
+  clients: Client[]
+  /** The cursor of the next page. `null` on the last page. */
+  nextCursor: string | null
+}
+
+/**
  * The circumstances of a request, for `verifyApiKey`. Optional fields may be `null`.
  *
  * @category Verifying
@@ -732,6 +827,26 @@ export interface AdminChangeEvent extends EventBase {
 }
 
 /**
+ * This package set or deleted the settings of a client. Changes that others make in the table are not reported.
+ *
+ * @category Events and audit log
+ */
+export interface ClientChangeEvent extends EventBase {
+  type: 'client.changed' | 'client.deleted'
+  severity: 'info'
+  clientId: string
+  /** Absent for a deleted client, and for one without a name. */
+  name?: string
+  /**
+   * Per field the value before and after; before a client is set for the first time, all have their defaults. Empty for
+   * `metadata`, whose values are not reported.
+   */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * A key exceeded its rate limit. Reported once, by the process that stored the suspension.
  *
  * @category Events and audit log
@@ -878,6 +993,7 @@ export type ApiKeyEvent =
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent
+  | ClientChangeEvent
   | KeySuspendedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
@@ -939,7 +1055,7 @@ export interface AuditPage {
 }
 
 /**
- * The second argument of the functions that change keys and admin tokens.
+ * The second argument of the functions that change keys, clients and admin tokens.
  *
  * @category Keys
  */
@@ -1012,7 +1128,7 @@ export declare class ApiKeyError extends Error {
   status: 400 | 404 | 409 | 422 | 500 | 503
   /** Every bad field, with `INVALID_INPUT`. If there are more than 256, the last one says how many more. */
   issues?: InputIssue[]
-  /** The id of the key that exists already, with `CONFLICT`. */
+  /** The id of the key that exists already, with the `CONFLICT` of a repeated creation. */
   keyId?: string
   /** Milliseconds after which a retry makes sense, with `DATABASE_UNAVAILABLE` and `OVERLOADED`. */
   retryAfterMs?: number

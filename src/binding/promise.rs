@@ -11,7 +11,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::views::ListView;
-use crate::error::{Error, Issue};
+use crate::error::{Conflict, Error, Issue};
 use crate::{panic, process};
 
 #[derive(Serialize)]
@@ -57,7 +57,7 @@ impl From<Error> for Fault {
                 _ => None,
             },
             key_id: match error {
-                Error::Conflict { key_id } => Some(key_id),
+                Error::Conflict(Conflict::KeyExists { key_id }) => Some(key_id),
                 _ => None,
             },
         }

@@ -32,6 +32,10 @@ pub enum Event {
     AdminIssued(AdminEvent),
     #[serde(rename = "admin.revoked")]
     AdminRevoked(AdminEvent),
+    #[serde(rename = "client.changed")]
+    ClientChanged(ClientEvent),
+    #[serde(rename = "client.deleted")]
+    ClientDeleted(ClientEvent),
     /// A key exceeded its rate limit: emitted once, by the process that stored the suspension.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
@@ -106,6 +110,20 @@ pub struct AdminEvent {
     pub token_id: Escaped,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Escaped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// A change in the administration of a client.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientEvent {
+    pub client_id: Escaped,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Escaped>,
+    /// The old and the new value of each changed field; those of a new client were the defaults.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub changes: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Escaped>,
 }
@@ -209,6 +227,8 @@ impl Event {
             | Self::AdminRefused(_)
             | Self::AdminIssued(_)
             | Self::AdminRevoked(_)
+            | Self::ClientChanged(_)
+            | Self::ClientDeleted(_)
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }

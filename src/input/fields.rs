@@ -125,6 +125,18 @@ impl Fields {
         }
     }
 
+    /// A list of a change, which `null` empties.
+    pub fn emptiable<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Parsed<Vec<T>>,
+    ) -> FieldChange<Vec<T>> {
+        match self.clearable(name, rule) {
+            FieldChange::Keep => FieldChange::Keep,
+            FieldChange::Set(list) => FieldChange::Set(list.unwrap_or_default()),
+        }
+    }
+
     /// Reports the violation of a rule, also of one that spans several fields.
     pub fn fail(&mut self, path: &str, message: &str) {
         if !self.broken {

@@ -7,6 +7,8 @@ use crate::model::Cursor;
 
 const LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000;
 const DEFAULT_LIMIT: i32 = 100;
+/// The least number of characters in `search`: the trigram index needs three.
+const SEARCH_MIN: usize = 3;
 
 /// Rows per page.
 pub fn limit(fields: &mut Fields) -> i32 {
@@ -17,6 +19,19 @@ pub fn limit(fields: &mut Fields) -> i32 {
 /// The position where the previous page ended.
 pub fn cursor(fields: &mut Fields) -> Option<Cursor> {
     fields.optional("cursor", read_cursor)
+}
+
+/// Text that the rows must contain.
+pub fn search(fields: &mut Fields) -> Option<String> {
+    fields.optional("search", read_search)
+}
+
+fn read_search(value: Value) -> Parsed<String> {
+    let text = rules::label(rules::NAME_MAX)(value)?;
+    if text.chars().count() < SEARCH_MIN {
+        return Err(format!("must have at least {SEARCH_MIN} characters").into());
+    }
+    Ok(text)
 }
 
 fn read_cursor(value: Value) -> Parsed<Cursor> {

@@ -18,6 +18,7 @@ pub const SCOPE_LENGTH_MAX: usize = 100;
 pub const METADATA_MAX: usize = 8 * 1024;
 pub const RATE_LIMIT: RangeInclusive<i32> = 1..=1_000_000;
 pub const WINDOW_SECONDS: RangeInclusive<i32> = 1..=86_400;
+pub const MAX_KEYS: RangeInclusive<i32> = 0..=1_000_000;
 /// Characters of an id. Ids generated here have 36; those of imported rows may be longer.
 pub const ID_MAX: usize = 255;
 

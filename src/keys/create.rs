@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::credential::issue;
 use super::events;
 use super::input::NewKey;
-use crate::error::Error;
+use crate::error::{Conflict, Error};
 use crate::events::Event;
 use crate::model::{Actor, ApiKey, IdempotencyKey, Plaintext, Timestamp};
 use crate::random;
@@ -125,8 +125,8 @@ async fn repeat(
         {
             Ok(IssuedKey { key, plaintext })
         }
-        _ => Err(Error::Conflict {
+        _ => Err(Error::Conflict(Conflict::KeyExists {
             key_id: used.key_id,
-        }),
+        })),
     }
 }

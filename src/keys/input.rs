@@ -10,8 +10,6 @@ use crate::model::{
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
 /// Characters of an idempotency key.
 const IDEMPOTENCY_KEY_MAX: usize = 255;
-/// The least number of characters in `search`: the trigram index needs three.
-const SEARCH_MIN: usize = 3;
 /// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
@@ -23,24 +21,16 @@ fn settings(fields: &mut Fields) -> KeyChanges {
         description: fields.clearable("description", rules::prose(rules::DESCRIPTION_MAX)),
         is_active: fields.change("isActive", rules::boolean),
         expires_at: fields.clearable("expiresAt", rules::instant),
-        allowed_ips: emptied(fields.clearable("allowedIps", rules::allowed_ips)),
+        allowed_ips: fields.emptiable("allowedIps", rules::allowed_ips),
         rate_limit: fields.clearable("rateLimit", rules::integer(rules::RATE_LIMIT)),
         rate_limit_window_seconds: fields.clearable(
             "rateLimitWindowSeconds",
             rules::integer(rules::WINDOW_SECONDS),
         ),
-        scopes: emptied(fields.clearable("scopes", rules::scopes)),
+        scopes: fields.emptiable("scopes", rules::scopes),
         metadata: fields.clearable("metadata", rules::metadata),
         lift_suspension: false,
         end_grace_period: false,
-    }
-}
-
-/// Turns a cleared list into an empty one.
-fn emptied<T>(change: FieldChange<Option<Vec<T>>>) -> FieldChange<Vec<T>> {
-    match change {
-        FieldChange::Keep => FieldChange::Keep,
-        FieldChange::Set(list) => FieldChange::Set(list.unwrap_or_default()),
     }
 }
 
@@ -187,17 +177,9 @@ pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
         created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
-        search: fields.optional("search", search),
+        search: page::search(&mut fields),
     };
     fields.finish(Some(query))
-}
-
-fn search(value: Value) -> Parsed<String> {
-    let text = rules::label(rules::NAME_MAX)(value)?;
-    if text.chars().count() < SEARCH_MIN {
-        return Err(format!("must have at least {SEARCH_MIN} characters").into());
-    }
-    Ok(text)
 }
 
 /// Reads the id of a key, as the only argument.

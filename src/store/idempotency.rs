@@ -14,14 +14,17 @@ pub struct UsedIdempotencyKey {
     pub key_id: String,
 }
 
-/// The use of the idempotency key, if there is one.
+/// The use of the idempotency key within a day, if there is one.
 pub(super) async fn used_idempotency_key(
     db: &mut Session,
     idempotency: &IdempotencyKey,
 ) -> sqlx::Result<Option<UsedIdempotencyKey>> {
     sqlx::query_as!(
         UsedIdempotencyKey,
-        "SELECT input, key_id FROM sophra_api_keys.idempotency_keys WHERE digest = $1",
+        r#"
+        SELECT input, key_id FROM sophra_api_keys.idempotency_keys
+        WHERE digest = $1 AND used_at >= now() - INTERVAL '1 day'
+        "#,
         &idempotency.digest[..],
     )
     .fetch_optional(db)

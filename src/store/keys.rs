@@ -10,7 +10,7 @@ use super::connection::{Session, Share};
 use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
 use super::rotation::{Credential, Rotation, replace_credential};
-use crate::error::Error;
+use crate::error::{Conflict, Error};
 use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Metadata, StoredHash, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
@@ -93,8 +93,9 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then. Safe to
-    /// retry: the id was generated before, so a second insert of the same row changes nothing.
+    /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then, or the client
+    /// has as many keys as it may have. Safe to retry: the id was generated before, so a second insert of the same row
+    /// changes nothing.
     pub async fn insert_key(
         &self,
         key: &ApiKey,
@@ -106,13 +107,10 @@ impl Store {
             let done = insert(key, credential, idempotency)
                 .execute(&mut db)
                 .await?;
-            let used = match idempotency {
-                Some(idempotency) if done.rows_affected() == 0 => {
-                    let used = used_idempotency_key(&mut db, idempotency).await?;
-                    // It was free again a moment later.
-                    Some(used.ok_or(StoreError::Superseded)?)
-                }
-                _ => None,
+            let used = if done.rows_affected() == 0 {
+                not_inserted(&mut db, key, idempotency).await?
+            } else {
+                None
             };
             db.commit().await?;
             // An earlier try has inserted the row.
@@ -171,6 +169,9 @@ impl Store {
             let Some(before) = row else { return Ok(None) };
             let mut key = before.clone();
             changes.apply(&mut key, now);
+            if key.client_id != before.client_id {
+                require_room(&mut db, &key.client_id).await?;
+            }
             if let Some(rotation) = rotation {
                 key.start = Some(rotation.credential.start.clone());
                 key.previous_key_expires_at = replace_credential(&mut db, id, rotation).await?;
@@ -204,9 +205,12 @@ fn insert<'q>(
 ) -> Query<'q, Postgres, PgArguments> {
     write_settings!(
         r#"
-        WITH claimed AS (
+        WITH room AS MATERIALIZED (
+          SELECT sophra_api_keys.client_has_room($3) AS is_free
+        ),
+        claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $20::bytea, $21::bytea, $1 WHERE $20 IS NOT NULL
+          SELECT $20::bytea, $21::bytea, $1 FROM room WHERE is_free AND $20 IS NOT NULL
           ON CONFLICT (digest) DO UPDATE
           SET input = excluded.input, key_id = excluded.key_id, used_at = now()
           WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -219,7 +223,8 @@ fn insert<'q>(
         ) SELECT "#,
         r#"
         , $1::text, $13::timestamp, 0, $14::text, $15::text, $16::text, $17::text, $18::text, $19::bytea
-        WHERE $20 IS NULL OR EXISTS (SELECT FROM claimed)
+        FROM room
+        WHERE is_free AND ($20 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,
@@ -233,6 +238,49 @@ fn insert<'q>(
         idempotency.map(|key| &key.digest[..]),
         idempotency.map(|key| &key.input[..]),
     )
+}
+
+/// Why the row was not inserted: the use of the idempotency key, or the row of an earlier try, or too many keys of the client.
+async fn not_inserted(
+    db: &mut Session,
+    key: &ApiKey,
+    idempotency: Option<&IdempotencyKey>,
+) -> Result<Option<UsedIdempotencyKey>, StoreError> {
+    if let Some(idempotency) = idempotency
+        && let Some(used) = used_idempotency_key(db, idempotency).await?
+    {
+        return Ok(Some(used));
+    }
+    if is_key(db, &key.id).await? {
+        return Ok(None);
+    }
+    require_room(db, &key.client_id).await?;
+    // What stood in the way is gone a moment later.
+    Err(StoreError::Superseded)
+}
+
+async fn is_key(db: &mut Session, id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM "ApiKey" WHERE "id" = $1) AS "exists!""#,
+        id
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Fails if the client has as many keys as it may have. In a transaction, others that add a key to the client wait for its end.
+async fn require_room(db: &mut Session, client_id: &str) -> Result<(), StoreError> {
+    let has_room = sqlx::query_scalar!(
+        r#"SELECT sophra_api_keys.client_has_room($1) AS "has_room!""#,
+        client_id
+    )
+    .fetch_one(db)
+    .await?;
+    if has_room {
+        Ok(())
+    } else {
+        Err(StoreError::Refused(Error::Conflict(Conflict::ClientIsFull)))
+    }
 }
 
 /// Writes every column that a change may set.

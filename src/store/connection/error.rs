@@ -16,6 +16,8 @@ pub(in crate::store) enum StoreError {
     Superseded,
     /// The answer is not one that the statement can return.
     Unexpected(&'static str),
+    /// The rows do not permit what the caller asks for, which this fault says.
+    Refused(Error),
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -31,6 +33,7 @@ impl fmt::Display for StoreError {
             Self::Connect(_) => f.write_str("no connection could be made"),
             Self::Superseded => f.write_str("an earlier attempt took effect"),
             Self::Unexpected(what) => f.write_str(what),
+            Self::Refused(fault) => fault.fmt(f),
         }
     }
 }
@@ -40,7 +43,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::Sql(error) => Some(error),
             Self::Connect(troubles) => troubles.first().and_then(Trouble::source),
-            Self::Superseded | Self::Unexpected(_) => None,
+            Self::Superseded | Self::Unexpected(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -70,7 +73,7 @@ impl StoreError {
             Self::Sql(error) => is_transient(error),
             Self::Connect(troubles) => troubles.iter().any(|trouble| trouble.reason.may_heal()),
             Self::Superseded => true,
-            Self::Unexpected(_) => false,
+            Self::Unexpected(_) | Self::Refused(_) => false,
         }
     }
 
@@ -108,12 +111,20 @@ impl StoreError {
         matches!(self.sqlstate().as_deref(), Some(LOCK_NOT_AVAILABLE))
     }
 
+    /// Whether the statement broke the constraint with this name.
+    pub(in crate::store) fn violates(&self, constraint: &str) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => error.constraint() == Some(constraint),
+            _ => false,
+        }
+    }
+
     /// Whether no server has answered: it cannot be reached, is shutting down, or has not started yet.
     pub(in crate::store) fn is_no_answer(&self) -> bool {
         match self {
             Self::Sql(error) => is_no_answer(error),
             Self::Connect(troubles) => troubles.iter().any(|trouble| trouble.reason.is_no_answer()),
-            Self::Superseded | Self::Unexpected(_) => false,
+            Self::Superseded | Self::Unexpected(_) | Self::Refused(_) => false,
         }
     }
 
@@ -121,7 +132,7 @@ impl StoreError {
         let error = match self {
             Self::Sql(error) => error,
             Self::Connect(troubles) => troubles.iter().find_map(Trouble::sql)?,
-            Self::Superseded | Self::Unexpected(_) => return None,
+            Self::Superseded | Self::Unexpected(_) | Self::Refused(_) => return None,
         };
         error.as_database_error()?.code().map(String::from)
     }
@@ -134,6 +145,7 @@ impl StoreError {
     /// Like [`into_fault`](Self::into_fault), where the URL comes from another option.
     pub(in crate::store) fn into_fault_of(self, statement: Statement, option: &str) -> Error {
         let fault = match &self {
+            Self::Refused(fault) => return fault.clone(),
             Self::Sql(error) => fault_of(error),
             Self::Connect(troubles) => no_connection(troubles, option),
             Self::Superseded => unavailable(),

@@ -1,0 +1,21 @@
+//! Sets clients: creates those that have no settings yet, and changes the others.
+
+use super::events;
+use super::input::SetClient;
+use crate::error::Error;
+use crate::events::Event;
+use crate::model::{Actor, Client, Timestamp};
+use crate::service::Service;
+
+pub async fn set(
+    service: &Service,
+    set: SetClient,
+    actor: Option<Actor>,
+    now: Timestamp,
+) -> Result<Client, Error> {
+    let SetClient { client_id, changes } = set;
+    let client = service.store.set_client(&client_id, &changes, now).await?;
+    let event = events::changed(&client, actor.as_ref());
+    service.record(Event::ClientChanged(event), now);
+    Ok(client.after)
+}
