@@ -61,8 +61,8 @@ function keep(serial, template) {
 
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
-  const { name, clientId, scopes, metadata } = template
-  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata])
+  const { name, clientId, scopes, metadata, client } = template
+  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, client])
   keep(serial, freeze(template))
   return template
 }

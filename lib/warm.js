@@ -71,7 +71,7 @@ const rateLimit = () => ({
 })
 
 function accepted(template) {
-  const { keyId, name, clientId, scopes, metadata, expiresAt } = template
+  const { keyId, name, clientId, scopes, metadata, expiresAt, client } = template
   return {
     valid: true,
     code: VALID_CODE,
@@ -81,6 +81,7 @@ function accepted(template) {
     scopes,
     metadata,
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
+    client,
     rateLimit: numbers[LIMIT] < 0 ? null : rateLimit(),
   }
 }

@@ -34,6 +34,7 @@ export const LAYERS = [
     name: 'state',
     modules: [
       'audit',
+      'cached_clients',
       'cached_key',
       'cached_token',
       'cold_digests',

@@ -10,8 +10,11 @@ mod entries;
 mod entry;
 mod key;
 mod row;
+mod rows;
+mod suspension;
 
 pub use entries::{Cache, CacheLookup};
-pub use entry::{Entry, Place, Sequence};
+pub use entry::{Entry, Place};
 pub use key::CacheKey;
 pub use row::Row;
+pub use rows::{Rows, Sequence};

@@ -7,14 +7,17 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::cache;
+use crate::cached_clients::CachedClient;
 use crate::metrics::ClientUses;
 use crate::model::{KeyPolicy, StoredHash, Timestamp};
 use crate::rate_limit::{Limiter, Limiters, Rule};
 use crate::usage::{Usage, UseCounter};
 
 /// An authenticated key. The outcome of a check is never cached: every use checks all rights again.
+#[derive(Clone)]
 pub struct CachedKey {
     pub policy: KeyPolicy,
+    pub client: CachedClient,
     /// Fingerprint of the stored hash that the presented key matched: as long as the row holds this hash, the key need
     /// not be hashed again. Unset if the row held the plaintext.
     authenticated_by: OnceLock<HashFingerprint>,
@@ -43,6 +46,7 @@ impl CachedKey {
     /// Caches a key with the hash stored in its row; `None` if the row holds the plaintext of a legacy key.
     pub fn new(
         policy: KeyPolicy,
+        client: CachedClient,
         hash: Option<&StoredHash>,
         client_uses: Option<ClientUses>,
     ) -> Self {
@@ -52,6 +56,7 @@ impl CachedKey {
                 policy.reset_generation,
             )),
             policy,
+            client,
             client_uses,
             authenticated_by: OnceLock::new(),
             limiter: OnceLock::new(),
@@ -60,6 +65,20 @@ impl CachedKey {
             key.set_hash(hash);
         }
         key
+    }
+
+    /// The same key of its client as it is now.
+    #[must_use]
+    pub fn with_client(&self, client: CachedClient) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
+    /// The memory of its texts and lists, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.policy.bytes() + self.client.bytes()
     }
 
     /// Records the hash that the row holds for this key, or that has replaced its plaintext.

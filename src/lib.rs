@@ -44,6 +44,7 @@ pub mod store;
 
 // State of the service.
 pub mod audit;
+pub mod cached_clients;
 pub mod cached_key;
 pub mod cached_token;
 pub mod cold_digests;

@@ -5,6 +5,7 @@ mod admin_token;
 mod audit_entry;
 mod client;
 mod client_address;
+mod client_policy;
 mod digest;
 mod escaped;
 mod hash_params;
@@ -29,6 +30,7 @@ pub use client::{Client, ClientChanges, ClientQuery};
 pub use client_address::{
     CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, claimed_address, parse_client_address,
 };
+pub use client_policy::ClientPolicy;
 pub use digest::CredentialDigest;
 pub use escaped::{Escaped, escape_json, join_escaped};
 pub use hash_params::HashParams;

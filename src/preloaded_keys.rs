@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::cache::{Place, Row, Sequence};
+use crate::cached_clients::CachedClient;
 use crate::model::Moment;
 use crate::store::Candidate;
 
@@ -16,6 +17,7 @@ use crate::store::Candidate;
 #[derive(Debug)]
 pub struct PreloadedKey {
     pub candidate: Candidate,
+    pub client: CachedClient,
     pub row: Arc<Row>,
     pub read_at: Sequence,
     pub loaded_at: Moment,
@@ -26,7 +28,7 @@ struct ByBytes;
 
 impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
     fn weight(&self, _: &Box<str>, key: &Arc<PreloadedKey>) -> u64 {
-        Place::ORDINARY.weight(key.candidate.policy.bytes())
+        Place::ORDINARY.weight(key.candidate.policy.bytes() + key.client.bytes())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The parts of the service, as one passive context.
 
 mod changes;
+mod figures;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::audit::{AuditState, QueuedEntry};
 use crate::background::Background;
 use crate::cache::CacheKey;
+use crate::cached_clients::CachedClients;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
 use crate::cold_digests::ColdDigests;
@@ -22,7 +24,7 @@ use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
 use crate::issued_plaintexts::IssuedPlaintexts;
 use crate::legacy_keys::LegacyKeys;
-use crate::metrics::{BackgroundTask, Gauges, Metrics, Totals};
+use crate::metrics::{BackgroundTask, Metrics};
 use crate::model::{Escaped, Moment, Timestamp};
 use crate::panic;
 use crate::preloaded_keys::PreloadedKeys;
@@ -52,6 +54,7 @@ pub struct Service {
     pub hasher: Hasher,
     pub cold_digests: ColdDigests,
     pub cache: KeyCache,
+    pub clients: CachedClients,
     pub admin_tokens: TokenCache,
     pub flights: SingleFlight<CacheKey, Authentication>,
     pub limiters: Limiters,
@@ -109,6 +112,7 @@ impl Service {
             tokens: Tokens::new(format, keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
             cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, moment),
+            clients: CachedClients::new(background.clone(), now),
             admin_tokens: TokenCache::new(
                 TOKEN_CACHE_CAPACITY,
                 config.staleness,
@@ -247,37 +251,6 @@ impl Service {
                 name: Escaped::new(name),
                 client_id: Escaped::new(client_id),
             });
-        }
-    }
-
-    /// The counters that start at zero with the service.
-    pub fn totals(&self) -> Totals {
-        let hashed = self.hasher.stats();
-        Totals {
-            hashes: hashed.hashes,
-            hash_nanos: hashed.busy_ns,
-            rows_read: self.store.selects(),
-            retries: self.store.retries(),
-            audit_dropped: self.audit.dropped(),
-        }
-    }
-
-    /// The current state of the service, for the metrics.
-    pub fn gauges(&self) -> Gauges {
-        let (connections, idle) = self.store.connections();
-        Gauges {
-            cached: self.cache.len(),
-            cache_capacity: self.config.cache_capacity,
-            preloaded: self.preloaded_keys.len(),
-            hashes_queued: self.hasher.stats().queued,
-            hash_permits: self.config.hash_permits,
-            connections_idle: idle,
-            connections_in_use: connections.saturating_sub(idle),
-            connections_max: self.config.pool_max,
-            changes_read_ago_seconds: self.cache.stale_for(self.moment()).as_secs_f64(),
-            changes_tracked: !self.self_check.is_untracked(),
-            usage_pending: self.usage.pending(),
-            unwritable_keys: self.unwritable_keys.len(),
         }
     }
 }

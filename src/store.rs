@@ -6,6 +6,7 @@ mod audit;
 mod candidate;
 mod change_log;
 mod client_list;
+mod client_policies;
 mod clients;
 mod connection;
 mod doctor;
@@ -36,7 +37,7 @@ mod verify;
 
 pub use admin_tokens::StoredToken;
 pub use candidate::{Candidate, StoredKey};
-pub use change_log::{ChangedRows, LogPosition, LogRead};
+pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};
 pub use clients::ChangedClient;
 pub use connection::{Circuit, NotificationListener, Share};
 pub use doctor::{Access, Server, Tables, UnreadableRows, connect};

@@ -36,12 +36,13 @@ pub struct PendingSuspension {
 
 impl PendingSuspension {
     pub fn key_id(&self) -> &str {
-        &self.row.key_id
+        &self.row.id
     }
 
     /// Whether it is neither stored, lifted nor expired.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.row.suspended_until() == Some(self.until) && self.row.end_of(self.until, now).is_some()
+        self.row.shared.suspended_until() == Some(self.until)
+            && self.row.shared.end_of(self.until, now).is_some()
     }
 
     /// The suspension to store. Marks it as sent.
@@ -57,14 +58,14 @@ impl PendingSuspension {
 
     /// Removes the suspension from memory, since the row now holds it. A later suspension of the key stays.
     pub fn mark_stored(&self) {
-        self.row.lift_suspension_until(self.until);
+        self.row.shared.lift_suspension_until(self.until);
     }
 }
 
 impl Suspensions {
     /// Suspends the key in this process. Returns whether the suspension is new and must be stored.
     pub fn add(&self, entry: &Arc<KeyEntry>, length: Duration, now: Timestamp) -> bool {
-        let Some(until) = entry.row.suspend(length, now) else {
+        let Some(until) = entry.row.shared.suspend(length, now) else {
             return false;
         };
         let policy = &entry.value.policy;

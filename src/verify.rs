@@ -5,6 +5,7 @@ mod attempt;
 mod authenticate;
 mod cold;
 mod context;
+mod current;
 mod decide;
 mod fleet;
 mod memory;

@@ -62,9 +62,10 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
     let lookups = service.store.recently_used(keys, &peppers).await?;
     for part in lookups.chunks(PART) {
         let (read_at, loaded_at) = (service.cache.sequence(), service.moment());
+        let client_read_at = service.clients.sequence();
         let found = service.store.find_rows(part).await?;
         for (lookup, candidate) in part.iter().zip(found) {
-            let Some(candidate) = candidate.filter(|candidate| can_decide(service, candidate))
+            let Some(mut candidate) = candidate.filter(|candidate| can_decide(service, candidate))
             else {
                 continue;
             };
@@ -72,8 +73,12 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
             let Some(row) = service.cache.row(&candidate.policy.key_id, read_at) else {
                 continue;
             };
+            let policies = std::mem::take(&mut candidate.clients);
+            let client_id = &candidate.policy.client_id;
+            let client = service.clients.read(client_id, policies, client_read_at);
             let key = PreloadedKey {
                 candidate,
+                client,
                 row,
                 read_at,
                 loaded_at,

@@ -152,6 +152,7 @@ export async function verify(): Promise<string> {
     case 'INVALID_KEY':
     case 'EXPIRED':
     case 'DISABLED':
+    case 'CLIENT_DISABLED':
     case 'IP_NOT_ALLOWED':
     case 'INSUFFICIENT_SCOPE':
     case 'RATE_LIMITED':

@@ -32,6 +32,7 @@ describe('an accepted key', () => {
       scopes: ['docs:read'],
       metadata,
       expiresAt,
+      client: null,
       rateLimit: null,
     })
   })

@@ -65,9 +65,13 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let read_at = service.cache.sequence();
     let row = service.cache.row(&id, read_at).expect("a row");
     let hash = StoredHash::new(HASH.to_owned());
-    let policy = policy(Arc::clone(&row.key_id), rate_limit);
-    let bytes = policy.bytes();
-    let cached = CachedKey::new(policy, Some(&hash), None);
+    let policy = policy(Arc::clone(&row.id), rate_limit);
+    let read_client_at = service.clients.sequence();
+    let client = service
+        .clients
+        .read(&policy.client_id, Vec::new(), read_client_at);
+    let cached = CachedKey::new(policy, client, Some(&hash), None);
+    let bytes = cached.bytes();
     service
         .cache
         .insert(service.cache.key(key.expose()), cached, bytes, row, read_at);

@@ -365,6 +365,8 @@ export interface ValidVerification {
   scopes: string[]
   metadata: Record<string, unknown> | null
   expiresAt: Date | null
+  /** The settings of the key's client. `null`: it has none, see `setClient`. */
+  client: { metadata: Record<string, unknown> | null } | null
   /** `null`: the key has no rate limit. */
   rateLimit: RateLimit | null
 }
@@ -378,6 +380,7 @@ export type RefusalCode =
   | 'INVALID_KEY'
   | 'EXPIRED'
   | 'DISABLED'
+  | 'CLIENT_DISABLED'
   | 'IP_NOT_ALLOWED'
   | 'INSUFFICIENT_SCOPE'
   | 'RATE_LIMITED'

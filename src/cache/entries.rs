@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use quick_cache::{UnitWeighter, Weighter};
 
-use super::ages::Ages;
-use super::entry::{ByBytes, Entry, Place, Sequence};
+use super::entry::{ByBytes, Entry, Place};
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
-use super::row::{Row, RowTable};
+use super::row::Row;
+use super::rows::{Rows, Sequence};
 use crate::error::Error;
 use crate::model::Moment;
 
@@ -53,11 +52,7 @@ pub struct Cache<V> {
     entries: BoundedMap<Arc<Entry<V>>, ByBytes>,
     place: Place,
     refused: BoundedMap<NegativeEntry, UnitWeighter>,
-    rows: RowTable,
-    sequence: AtomicU64,
-    /// The position at which all rows were last considered changed.
-    all_changed: AtomicU64,
-    ages: Mutex<Ages>,
+    rows: Rows,
     /// The time up to which the change log was read, in milliseconds since `start`.
     read_until: AtomicI64,
     /// The same by the clock of the system, which goes on while the machine is suspended.
@@ -83,10 +78,7 @@ impl<V> Cache<V> {
             entries: bounded(capacity, ByBytes),
             place: Place::of(capacity),
             refused: bounded(REFUSED_CAPACITY, UnitWeighter),
-            rows: RowTable::new(now.instant),
-            sequence: AtomicU64::new(0),
-            all_changed: AtomicU64::new(0),
-            ages: Mutex::default(),
+            rows: Rows::new(now.instant),
             read_until: AtomicI64::new(0),
             read_until_there: AtomicI64::new(now.time.millis()),
             start: now.instant,
@@ -126,8 +118,7 @@ impl<V> Cache<V> {
 
     /// Whether a row has not changed since it was read from `read_at` on.
     pub fn is_unchanged(&self, row: &Row, read_at: Sequence) -> bool {
-        let all = self.all_changed.load(Ordering::Acquire);
-        row.changed_at().max(all) <= read_at.0
+        self.rows.is_unchanged(row, read_at)
     }
 
     /// Whether changes were read recently enough for entries to be trusted.
@@ -144,7 +135,7 @@ impl<V> Cache<V> {
 
     /// The current position, to be recorded before a row is read.
     pub fn sequence(&self) -> Sequence {
-        Sequence(self.sequence.load(Ordering::Acquire))
+        self.rows.sequence()
     }
 
     /// The shared state of a row that was read from `read_at` on; `None` if the row has changed since.
@@ -218,19 +209,17 @@ impl<V> Cache<V> {
 
     /// Records that a row has changed: whatever was read of it before is stale.
     pub fn changed(&self, key_id: &str) {
-        let sequence = self.next_sequence();
-        self.rows.get(key_id).set_changed(sequence);
+        self.rows.changed(key_id);
     }
 
     /// Lifts a suspension by this process that the database may not know yet.
     pub fn lift_suspension(&self, key_id: &str) {
-        self.rows.get(key_id).lift_suspension();
+        self.rows.get(key_id).shared.lift_suspension();
     }
 
     /// Records that every row may have changed.
     pub fn all_changed(&self) {
-        let sequence = self.next_sequence();
-        self.all_changed.fetch_max(sequence, Ordering::AcqRel);
+        self.rows.all_changed();
     }
 
     /// Records that the changes are known up to this instant.
@@ -250,13 +239,9 @@ impl<V> Cache<V> {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
     }
 
-    /// Makes entries stale before they are older than `max_age`: a second line, should a change ever be missed. `now` is
-    /// the time since some instant, by a clock that does not stand still; it is called about once a second.
+    /// Makes entries stale before they are older than `max_age`, see [`Rows::expire`].
     pub fn expire(&self, now: Duration, max_age: Duration) {
-        let mut ages = self.ages.lock();
-        if let Some(expired) = ages.advance(now, max_age, || self.next_sequence()) {
-            self.all_changed.fetch_max(expired, Ordering::AcqRel);
-        }
+        self.rows.expire(now, max_age);
     }
 
     /// Drops rows without cached entries, once there are too many of them. `others` rows are in use elsewhere.
@@ -270,10 +255,6 @@ impl<V> Cache<V> {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     fn millis(&self, at: Instant) -> i64 {

@@ -6,10 +6,7 @@ use quick_cache::Weighter;
 
 use super::key::CacheKey;
 use super::row::Row;
-
-/// A position in the sequence of changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sequence(pub(super) u64);
+use super::rows::Sequence;
 
 /// The authentication of one presented key against its row, as the row was at one position in the sequence.
 pub struct Entry<V> {

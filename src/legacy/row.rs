@@ -52,7 +52,7 @@ fn update_cache(service: &Service, id: &str, key: &Plaintext, hash: &StoredHash)
     let cache_key = service.cache.key(key.expose());
     if let CacheLookup::Current(entry) | CacheLookup::Stale(entry) =
         service.cache.find(&cache_key, service.moment())
-        && *entry.row.key_id == *id
+        && *entry.row.id == *id
     {
         entry.value.set_hash(hash);
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::client_policy::ClientPolicy;
 use super::ip::AllowList;
 use super::metadata::Metadata;
 use super::timestamp::Timestamp;
@@ -16,6 +17,8 @@ pub enum Refusal {
     InvalidKey,
     Expired,
     Disabled,
+    /// The client of the key is disabled, or one above it.
+    ClientDisabled,
     IpNotAllowed,
     InsufficientScope,
     RateLimited,
@@ -27,10 +30,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::InvalidKey,
         Self::Expired,
         Self::Disabled,
+        Self::ClientDisabled,
         Self::IpNotAllowed,
         Self::InsufficientScope,
         Self::RateLimited,
@@ -51,6 +55,7 @@ impl Refusal {
             Self::InvalidKey => "INVALID_KEY",
             Self::Expired => "EXPIRED",
             Self::Disabled => "DISABLED",
+            Self::ClientDisabled => "CLIENT_DISABLED",
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
             Self::RateLimited => "RATE_LIMITED",
@@ -64,7 +69,11 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::MissingKey | Self::InvalidKey | Self::Expired | Self::Disabled => 401,
+            Self::MissingKey
+            | Self::InvalidKey
+            | Self::Expired
+            | Self::Disabled
+            | Self::ClientDisabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
             Self::RateLimited | Self::Suspended | Self::Throttled => 429,
         }
@@ -74,7 +83,9 @@ impl Refusal {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled => "Invalid API key",
+            Self::InvalidKey | Self::Expired | Self::Disabled | Self::ClientDisabled => {
+                "Invalid API key"
+            }
             Self::IpNotAllowed => "IP address not allowed for this API key",
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
@@ -125,7 +136,8 @@ impl KeyPolicy {
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 
-    /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes.
+    /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes. `clients`
+    /// are the client of the key and those above it, as far as they have settings.
     ///
     /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own
     /// suspensions before the row does.
@@ -135,6 +147,7 @@ impl KeyPolicy {
         ip: Option<IpAddr>,
         mut scopes: impl Iterator<Item = &'a str>,
         suspended_until: Option<Timestamp>,
+        clients: &[ClientPolicy],
     ) -> Result<(), Refusal> {
         if self.grace_ends_at.is_some_and(|until| until <= now) {
             return Err(Refusal::InvalidKey);
@@ -142,13 +155,17 @@ impl KeyPolicy {
         if !self.is_active {
             return Err(Refusal::Disabled);
         }
+        if !clients.iter().all(|client| client.is_active) {
+            return Err(Refusal::ClientDisabled);
+        }
         if self.expires_at.is_some_and(|at| at <= now) {
             return Err(Refusal::Expired);
         }
         if suspended_until.is_some_and(|until| until > now) {
             return Err(Refusal::Suspended);
         }
-        if !self.allow_list.allows(ip) {
+        let allows = |client: &ClientPolicy| client.allow_list.allows(ip);
+        if !self.allow_list.allows(ip) || !clients.iter().all(allows) {
             return Err(Refusal::IpNotAllowed);
         }
         if !scopes.all(|required| holds(&self.scopes, required)) {

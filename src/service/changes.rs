@@ -23,10 +23,17 @@ impl Service {
         self.rows_changed.notify_one();
     }
 
+    /// Marks the row of a client as changed.
+    pub fn client_changed(&self, client_id: &str) {
+        self.clients.changed(client_id);
+        self.rows_changed.notify_one();
+    }
+
     /// Marks all rows as changed.
     pub fn all_changed(&self) {
         self.cache.all_changed();
         self.admin_tokens.all_changed();
+        self.clients.all_changed();
         self.limiters.note_change_of_all();
         self.rows_changed.notify_one();
     }
@@ -56,5 +63,6 @@ impl Service {
     pub fn expire_cached(&self, now: Duration, max_age: Duration) {
         self.cache.expire(now, max_age);
         self.admin_tokens.expire(now, max_age);
+        self.clients.expire(now, max_age);
     }
 }

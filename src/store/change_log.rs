@@ -32,6 +32,7 @@ macro_rules! log_query {
                     pg_relation_filenode(to_regclass('"ApiKey"')),
                     to_regclass('"AdminToken"')::oid,
                     pg_relation_filenode(to_regclass('"AdminToken"')),
+                    pg_relation_filenode('sophra_api_keys.clients'),
                     pg_relation_filenode('sophra_api_keys.changes')
                   ) AS "source!",
                   log.id AS "log?",
@@ -41,15 +42,21 @@ macro_rules! log_query {
                     OR pruned_before > pg_snapshot_xmax(pg_current_snapshot())
                   ) AS "is_foreign!",
                   (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
-                  ARRAY(
-                    SELECT key_id
+                  changed.keys AS "changed_keys!: Vec<Option<String>>",
+                  changed.clients AS "changed_clients!: Vec<Option<String>>"
+                FROM pg_control_system()
+                LEFT JOIN sophra_api_keys.change_log AS log ON true
+                CROSS JOIN LATERAL (
+                  SELECT coalesce(array_agg(key_id), '{}') AS keys, coalesce(array_agg(client_id), '{}') AS clients
+                  FROM (
+                    SELECT key_id, client_id
                     FROM sophra_api_keys.changes
                     WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                       AND xid < pg_snapshot_xmax(pg_current_snapshot())
                       AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
                     LIMIT $2
-                  ) AS "changed!: Vec<Option<String>>"
-                FROM pg_control_system() LEFT JOIN sophra_api_keys.change_log AS log ON true
+                  ) AS change
+                ) AS changed
                 "#,
             $since,
             crate::store::change_log::CHANGES_MAX + 1,
@@ -63,7 +70,10 @@ pub(super) use log_query;
 macro_rules! log_read {
     ($row:expr) => {
         crate::store::change_log::LogRead {
-            changed: $row.changed.into(),
+            changed: crate::store::change_log::ChangedRows::logged(
+                $row.changed_keys,
+                $row.changed_clients,
+            ),
             position: crate::store::change_log::LogPosition {
                 snapshot: $row.snapshot,
                 oldest_open: $row.oldest_open,
@@ -82,7 +92,7 @@ pub(super) use log_read;
 /// The result of one read of the change log.
 #[derive(Debug, Clone)]
 pub struct LogRead {
-    /// The keys that have changed since the previous snapshot; a key may occur several times.
+    /// What has changed since the previous snapshot; a row may occur several times.
     pub(super) changed: ChangedRows,
     pub position: LogPosition,
     /// Changes by earlier transactions may have been pruned.
@@ -116,18 +126,29 @@ impl LogRead {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangedRows {
-    Some(Vec<String>),
+    Some(Vec<ChangedRow>),
     All,
 }
 
-impl From<Vec<Option<String>>> for ChangedRows {
-    /// An entry without a key (TRUNCATE) stands for all keys.
-    fn from(entries: Vec<Option<String>>) -> Self {
-        if i64::try_from(entries.len()).is_ok_and(|count| count > CHANGES_MAX) {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedRow {
+    /// The id of a key or an admin token.
+    Key(String),
+    Client(String),
+}
+
+impl ChangedRows {
+    /// The changes of the log, each of a key or of a client. One of neither (TRUNCATE) stands for all.
+    pub(super) fn logged(keys: Vec<Option<String>>, clients: Vec<Option<String>>) -> Self {
+        if i64::try_from(keys.len()).is_ok_and(|count| count > CHANGES_MAX) {
             return Self::All;
         }
-        entries
-            .into_iter()
+        keys.into_iter()
+            .zip(clients)
+            .map(|change| match change {
+                (Some(id), _) => Some(ChangedRow::Key(id)),
+                (None, client) => client.map(ChangedRow::Client),
+            })
             .collect::<Option<_>>()
             .map_or(Self::All, Self::Some)
     }

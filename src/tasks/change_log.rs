@@ -32,7 +32,9 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         service.run_round(BackgroundTask::ChangeLog, round).await;
         let round = follower.pruning.prune(&service.store);
         service.run_round(BackgroundTask::Pruning, round).await;
-        service.cache.sweep(service.preloaded_keys.len());
+        let preloaded = service.preloaded_keys.len();
+        service.cache.sweep(preloaded);
+        service.clients.sweep(service.cache.len() + preloaded);
         service.admin_tokens.sweep(0);
         service.issued_plaintexts.sweep(Instant::now());
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::current::{find, is_current, with_current_client};
 use super::decide::rule;
 use super::fleet::begin_where_others_are;
 use super::memory::KeyLookup;
@@ -38,7 +39,7 @@ pub(super) async fn authenticate(
         let (asked_at, asked) = (service.cache.sequence(), Instant::now());
         let outcome = join(service, &presented).await?;
         let is_unchanged = match &outcome.entry {
-            Some(entry) => service.cache.is_current(entry),
+            Some(entry) => is_current(service, entry),
             None => outcome.read_at >= asked_at,
         };
         // A flight may have been frozen with the process, and changes from meanwhile are not known yet.
@@ -71,7 +72,7 @@ async fn join(service: &Arc<Service>, presented: &PresentedKey) -> Result<Authen
 /// shows whether it is a key.
 fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
     let is_known = matches!(
-        service.cache.find(&presented.cache_key, service.moment()),
+        find(service, &presented.cache_key, service.moment()),
         CacheLookup::Stale(_) | CacheLookup::Current(_)
     );
     let is_issued = matches!(presented.lookup, KeyLookup::Issued(_));
@@ -86,7 +87,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         key,
     } = presented;
     let began = Instant::now();
-    let known = match service.cache.find(&cache_key, service.moment()) {
+    let known = match find(service, &cache_key, service.moment()) {
         // Another flight has finished since the first cache lookup.
         CacheLookup::Current(entry) => {
             return Ok(Authentication {
@@ -95,7 +96,16 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
                 began,
             });
         }
-        CacheLookup::Stale(entry) => Some(entry),
+        CacheLookup::Stale(entry) => {
+            if let Some(entry) = with_current_client(service, cache_key, &entry).await? {
+                return Ok(Authentication {
+                    read_at: entry.read_at(),
+                    entry: Some(entry),
+                    began,
+                });
+            }
+            Some(entry)
+        }
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
     let query = RowQuery::of(&lookup, &key);
@@ -171,24 +181,25 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
 fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry> {
     let FoundRow {
         candidate,
+        client,
         row,
         read_at,
     } = found;
     let policy = KeyPolicy {
-        key_id: Arc::clone(&row.key_id),
+        key_id: Arc::clone(&row.id),
         ..candidate.policy
     };
     let hash = match &candidate.stored {
         StoredKey::Hash(hash) => Some(hash),
         StoredKey::Plaintext(_) => None,
     };
-    let client = Escaped::new(&policy.client_id);
+    let counted = Escaped::new(&policy.client_id);
     let uses = service
         .metrics
         .clients
-        .uses_of(client.as_str(), service.config.metrics_clients);
-    let bytes = policy.bytes();
-    let key = CachedKey::new(policy, hash, uses);
+        .uses_of(counted.as_str(), service.config.metrics_clients);
+    let key = CachedKey::new(policy, client, hash, uses);
+    let bytes = key.bytes();
     // Before the entry is cached, so that every decision knows of it.
     if let Some(fleet) = &candidate.fleet {
         begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);

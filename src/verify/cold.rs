@@ -6,12 +6,12 @@ use std::time::Instant;
 use super::attempt::note_refusal;
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
+use super::current::find;
 use super::decide::decide;
 use super::fleet::ask_the_others;
 use super::memory::{MemoryAnswer, answer};
 use super::verification::Verification;
 use crate::cache::CacheLookup;
-use crate::cached_key::CachedKey;
 use crate::error::Error;
 use crate::model::Plaintext;
 use crate::service::Service;
@@ -23,7 +23,8 @@ pub async fn verify(
     context: &VerifyContext<'_>,
 ) -> Result<Verification, Error> {
     if context.peek
-        && let CacheLookup::Current(entry) = find(service, key.expose())
+        && let CacheLookup::Current(entry) =
+            find(service, &service.cache.key(key.expose()), service.moment())
     {
         ask_the_others(service, &entry.value).await?;
     }
@@ -66,12 +67,6 @@ pub async fn verify(
         );
     }
     Ok(verification)
-}
-
-fn find(service: &Service, key: &str) -> CacheLookup<CachedKey> {
-    service
-        .cache
-        .find(&service.cache.key(key), service.moment())
 }
 
 async fn cold(

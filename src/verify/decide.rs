@@ -20,9 +20,13 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Verification {
     let policy = &entry.value.policy;
-    let suspended_until = policy.suspended_until.max(entry.row.suspended_until());
-    let suspended_until = suspended_until.and_then(|until| entry.row.end_of(until, now));
-    if let Err(refusal) = policy.check(now, context.ip, context.scopes.iter(), suspended_until) {
+    let suspended_until = policy
+        .suspended_until
+        .max(entry.row.shared.suspended_until());
+    let suspended_until = suspended_until.and_then(|until| entry.row.shared.end_of(until, now));
+    let clients = entry.value.client.policies();
+    let scopes = context.scopes.iter();
+    if let Err(refusal) = policy.check(now, context.ip, scopes, suspended_until, clients) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
         return Verification::refused(refusal, entry, retry_after_ms, None);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::context::VerifyContext;
+use super::current::find;
 use super::decide::decide;
 use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
@@ -61,7 +62,7 @@ pub(super) fn answer<'a>(
         verification,
         in_cache,
     };
-    let is_stale = match service.cache.find(&key, moment) {
+    let is_stale = match find(service, &key, moment) {
         CacheLookup::Current(entry) => return answered(decide(service, entry, context, now), true),
         CacheLookup::Refused => return answered(wrong(service, context, at), true),
         CacheLookup::Stale(_) => true,

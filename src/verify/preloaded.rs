@@ -12,7 +12,9 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     let loaded = service.preloaded_keys.find(lookup)?;
     // Before the check: a change that comes between the two makes the row stale.
     let unchanged_at = service.cache.sequence();
-    if !service.cache.is_unchanged(&loaded.row, loaded.read_at) {
+    let is_current = service.cache.is_unchanged(&loaded.row, loaded.read_at)
+        && service.clients.is_current(&loaded.client);
+    if !is_current {
         service.preloaded_keys.remove(lookup);
         return None;
     }
@@ -27,6 +29,7 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     }
     let found = FoundRow {
         candidate,
+        client: loaded.client.clone(),
         row: Arc::clone(&loaded.row),
         // No row is believed for longer because it was loaded before it was needed.
         read_at: loaded.read_at,

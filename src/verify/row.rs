@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::memory::KeyLookup;
 use crate::cache::{Row, Sequence};
+use crate::cached_clients::CachedClient;
 use crate::error::Error;
 use crate::model::{CredentialDigest, Plaintext};
 use crate::service::Service;
@@ -12,6 +13,7 @@ use crate::store::{Candidate, Share};
 /// A row that the presented key may belong to, and the position in the sequence of changes at which it was read.
 pub(super) struct FoundRow {
     pub(super) candidate: Candidate,
+    pub(super) client: CachedClient,
     pub(super) row: Arc<Row>,
     pub(super) read_at: Sequence,
 }
@@ -47,15 +49,24 @@ impl RowQuery {
         share: Share,
     ) -> Result<(Option<FoundRow>, Sequence), Error> {
         let digest = self.digest.as_ref();
-        let read = || service.store.find_candidate(&self.lookup, digest, share);
+        let read = || async move {
+            let client_read_at = service.clients.sequence();
+            let found = service.store.find_candidate(&self.lookup, digest, share);
+            Ok(found.await?.map(|candidate| (candidate, client_read_at)))
+        };
         let read_row = service
             .cache
-            .read_row(read, |candidate| &candidate.policy.key_id);
+            .read_row(read, |(candidate, _)| &candidate.policy.key_id);
         let (found, read_at) = read_row.await?;
-        let found = found.map(|(candidate, row)| FoundRow {
-            candidate,
-            row,
-            read_at,
+        let found = found.map(|((mut candidate, client_read_at), row)| {
+            let policies = std::mem::take(&mut candidate.clients);
+            let client_id = &candidate.policy.client_id;
+            FoundRow {
+                client: service.clients.read(client_id, policies, client_read_at),
+                candidate,
+                row,
+                read_at,
+            }
         });
         Ok((found, read_at))
     }

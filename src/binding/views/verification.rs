@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::model::{ClientAddress, KeyPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
+use crate::model::{ClientAddress, ClientPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
 use crate::verify::{KeyEntry, Verification};
 
 #[derive(Serialize)]
@@ -60,10 +60,26 @@ pub(in crate::binding) struct TemplateView {
     scopes: Vec<String>,
     metadata: Option<Metadata>,
     expires_at: Option<Timestamp>,
+    client: Option<VerifiedClientView>,
 }
 
-impl From<&KeyPolicy> for TemplateView {
-    fn from(policy: &KeyPolicy) -> Self {
+/// What a valid verification says of the client of the key.
+#[derive(Serialize)]
+struct VerifiedClientView {
+    metadata: Option<Metadata>,
+}
+
+impl From<&ClientPolicy> for VerifiedClientView {
+    fn from(client: &ClientPolicy) -> Self {
+        Self {
+            metadata: client.metadata.as_deref().cloned(),
+        }
+    }
+}
+
+impl From<&KeyEntry> for TemplateView {
+    fn from(entry: &KeyEntry) -> Self {
+        let policy = &entry.value.policy;
         Self {
             key_id: policy.key_id.to_string(),
             name: policy.name.to_string(),
@@ -71,6 +87,7 @@ impl From<&KeyPolicy> for TemplateView {
             scopes: policy.scopes.iter().map(ToString::to_string).collect(),
             metadata: policy.metadata.as_deref().cloned(),
             expires_at: policy.expires_at,
+            client: entry.value.client.policy().map(Into::into),
         }
     }
 }
@@ -88,7 +105,7 @@ impl From<&KeyEntry> for WarmTemplateView {
     fn from(entry: &KeyEntry) -> Self {
         Self {
             slot: entry.slot,
-            template: TemplateView::from(&entry.value.policy),
+            template: TemplateView::from(entry),
         }
     }
 }
@@ -136,7 +153,7 @@ impl From<Verification> for VerificationView {
             Verification::Valid { entry, rate_limit } => Self::Valid {
                 valid: true,
                 code: VALID,
-                template: TemplateView::from(&entry.value.policy),
+                template: TemplateView::from(&*entry),
                 rate_limit: rate_limit.map(RateLimitView::from),
             },
             Verification::Refused(refused) => Self::Refused {

@@ -206,12 +206,12 @@ fn lifting_one_suspension_leaves_a_later_one() {
     let (row, _) = read(&cache, "a");
     let [start, first, second] = [0, 1_000, 2_000].map(Timestamp::from_millis);
     let length = Duration::from_secs(1);
-    assert_eq!(row.suspend(length, start), Some(first));
-    assert_eq!(row.suspend(length, first), Some(second));
-    row.lift_suspension_until(first);
-    assert_eq!(row.suspended_until(), Some(second));
-    row.lift_suspension_until(second);
-    assert_eq!(row.suspended_until(), None);
+    assert_eq!(row.shared.suspend(length, start), Some(first));
+    assert_eq!(row.shared.suspend(length, first), Some(second));
+    row.shared.lift_suspension_until(first);
+    assert_eq!(row.shared.suspended_until(), Some(second));
+    row.shared.lift_suspension_until(second);
+    assert_eq!(row.shared.suspended_until(), None);
 }
 
 #[test]

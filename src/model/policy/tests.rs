@@ -22,7 +22,57 @@ fn policy() -> KeyPolicy {
 }
 
 fn check(policy: &KeyPolicy, scopes: &[&str]) -> Result<(), Refusal> {
-    policy.check(NOW, None, scopes.iter().copied(), policy.suspended_until)
+    check_with(policy, scopes, &[])
+}
+
+fn check_with(
+    policy: &KeyPolicy,
+    scopes: &[&str],
+    clients: &[ClientPolicy],
+) -> Result<(), Refusal> {
+    let suspended_until = policy.suspended_until;
+    policy.check(NOW, None, scopes.iter().copied(), suspended_until, clients)
+}
+
+fn client() -> ClientPolicy {
+    ClientPolicy {
+        client_id: "c".into(),
+        is_active: true,
+        metadata: None,
+        allow_list: AllowList::Everyone,
+    }
+}
+
+#[test]
+fn a_key_must_pass_the_rules_of_its_client_and_of_each_client_above() {
+    let disabled = ClientPolicy {
+        is_active: false,
+        ..client()
+    };
+    let listed = ClientPolicy {
+        allow_list: AllowList::parse(&["10.0.0.0/8".into()]),
+        ..client()
+    };
+    let check = |policy: &KeyPolicy, above: &ClientPolicy| {
+        let clients = [client(), client(), above.clone()];
+        let refusal = check_with(policy, &[], &clients);
+        // At whichever level it is.
+        assert_eq!(check_with(policy, &[], &clients[2..]), refusal);
+        refusal
+    };
+    let expired = KeyPolicy {
+        expires_at: Some(NOW),
+        ..policy()
+    };
+    let inactive = KeyPolicy {
+        is_active: false,
+        ..policy()
+    };
+    assert_eq!(check(&policy(), &client()), Ok(()));
+    assert_eq!(check(&policy(), &disabled), Err(Refusal::ClientDisabled));
+    assert_eq!(check(&expired, &disabled), Err(Refusal::ClientDisabled));
+    assert_eq!(check(&inactive, &disabled), Err(Refusal::Disabled));
+    assert_eq!(check(&policy(), &listed), Err(Refusal::IpNotAllowed));
 }
 
 #[test]

@@ -9,9 +9,23 @@ fn position(oldest_open: i64, next: i64, source: &str) -> LogPosition {
     }
 }
 
+fn changed() -> ChangedRows {
+    let (key, client) = ("a".to_owned(), "c".to_owned());
+    ChangedRows::logged(vec![Some(key), None], vec![None, Some(client)])
+}
+
+#[test]
+fn each_change_is_that_of_a_key_or_of_a_client_and_one_of_neither_is_that_of_all() {
+    let (key, client) = ("a".to_owned(), "c".to_owned());
+    let rows = vec![ChangedRow::Key(key), ChangedRow::Client(client)];
+    assert_eq!(changed(), ChangedRows::Some(rows));
+    let neither = ChangedRows::logged(vec![Some("a".to_owned()), None], vec![None, None]);
+    assert_eq!(neither, ChangedRows::All);
+}
+
 fn read(next: i64, pruned_before: Option<i64>) -> LogRead {
     LogRead {
-        changed: vec![Some("a".to_owned())].into(),
+        changed: changed(),
         position: position(next, next, "here"),
         pruned_before,
         log: None,
@@ -24,8 +38,8 @@ fn read(next: i64, pruned_before: Option<i64>) -> LogRead {
 fn the_changes_of_a_log_that_reaches_back_are_what_has_changed() {
     for pruned in [0, 99, 100] {
         let read = read(200, Some(pruned));
-        let changed = read.changed_since(&position(100, 110, "here"));
-        assert_eq!(changed, ChangedRows::Some(vec!["a".to_owned()]));
+        let since = read.changed_since(&position(100, 110, "here"));
+        assert_eq!(since, changed());
     }
 }
 

@@ -7,7 +7,7 @@ use super::pruning::Pruning;
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::service::Service;
-use crate::store::{ChangedRows, LogPosition, LogRead, Store};
+use crate::store::{ChangedRow, ChangedRows, LogPosition, LogRead, Store};
 
 /// How long a cached row is believed without being read again. Changes are noticed long before; this is a second line.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -73,12 +73,14 @@ impl Follower {
         self.elapsed_there.advance(read_at, read.now);
         let (position, log) = (read.position.clone(), read.log.clone());
         match read.changed_since(&self.position) {
-            ChangedRows::Some(ids) => {
-                for id in &ids {
-                    if Some(id) == log.as_ref() {
-                        self.probe_arrived = true;
-                    } else {
-                        service.row_changed(id);
+            ChangedRows::Some(rows) => {
+                for row in &rows {
+                    match row {
+                        ChangedRow::Key(id) if Some(id) == log.as_ref() => {
+                            self.probe_arrived = true;
+                        }
+                        ChangedRow::Key(id) => service.row_changed(id),
+                        ChangedRow::Client(id) => service.client_changed(id),
                     }
                 }
             }

@@ -1,0 +1,25 @@
+//! What a client permits its keys, and the keys of the clients below it.
+
+use super::ip::AllowList;
+use super::metadata::Metadata;
+
+/// The part of a client that a verify needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientPolicy {
+    pub client_id: Box<str>,
+    pub is_active: bool,
+    pub metadata: Option<Box<Metadata>>,
+    pub allow_list: AllowList,
+}
+
+impl ClientPolicy {
+    /// The memory of its texts and lists, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let metadata = self.metadata.as_ref();
+        size_of::<Self>()
+            + self.client_id.len()
+            + self.allow_list.bytes()
+            + metadata.map_or(0, |metadata| metadata.as_str().len())
+    }
+}

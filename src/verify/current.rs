@@ -1,0 +1,51 @@
+//! Whether what is cached of a key is current: neither its row nor its client has changed since they were read.
+
+use std::sync::Arc;
+
+use crate::cache::{CacheKey, CacheLookup};
+use crate::cached_clients::CachedClient;
+use crate::cached_key::{CachedKey, KeyEntry};
+use crate::error::Error;
+use crate::model::Moment;
+use crate::service::Service;
+
+pub(super) fn find(service: &Service, key: &CacheKey, now: Moment) -> CacheLookup<CachedKey> {
+    match service.cache.find(key, now) {
+        CacheLookup::Current(entry) if !service.clients.is_current(&entry.value.client) => {
+            CacheLookup::Stale(entry)
+        }
+        found => found,
+    }
+}
+
+pub(super) fn is_current(service: &Service, entry: &KeyEntry) -> bool {
+    service.cache.is_current(entry) && service.clients.is_current(&entry.value.client)
+}
+
+/// The entry with its client as it is now, if nothing but the client has changed. However many keys a client has, it is
+/// read once, and neither the rows of the keys nor their hashes are needed.
+pub(super) async fn with_current_client(
+    service: &Arc<Service>,
+    cache_key: CacheKey,
+    entry: &KeyEntry,
+) -> Result<Option<Arc<KeyEntry>>, Error> {
+    let is_known = service.cache.is_trusted(service.moment());
+    if !is_known || !service.cache.is_current(entry) {
+        return Ok(None);
+    }
+    let read = |client_id| read_client(Arc::clone(service), client_id);
+    let client = service.clients.current(&entry.value.client, read).await?;
+    let key = entry.value.with_client(client);
+    let bytes = key.bytes();
+    let row = Arc::clone(&entry.row);
+    let read_at = entry.read_at();
+    Ok(Some(
+        service.cache.insert(cache_key, key, bytes, row, read_at),
+    ))
+}
+
+async fn read_client(service: Arc<Service>, client_id: String) -> Result<CachedClient, Error> {
+    let read_at = service.clients.sequence();
+    let policies = service.store.client_policies(&client_id).await?;
+    Ok(service.clients.read(&client_id, policies, read_at))
+}
