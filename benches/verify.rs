@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sophra_api_keys::model::parse_client_address;
+use sophra_api_keys::model::{LimitId, parse_client_address};
 use sophra_api_keys::process;
 use sophra_api_keys::rate_limit::Rule;
 use sophra_api_keys::verify::{Claims, VerifyContext, warm};
@@ -63,7 +63,9 @@ fn parts(c: &mut Criterion) {
         window: Duration::from_secs(1),
         generation: 0,
     };
-    let limiter = service.limiters.entry("bench", rule);
+    let limiter = service
+        .limiters
+        .entry(&LimitId::of_key("bench", "default"), rule);
     c.bench_function("limiter", |b| {
         b.iter(|| limiter.check(black_box(rule), NonZeroU32::MIN));
     });

@@ -1,6 +1,5 @@
 //! The cached state of an authenticated key.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::cache;
 use crate::cached_clients::CachedClient;
 use crate::metrics::ClientUses;
-use crate::model::{KeyPolicy, StoredHash, Timestamp};
+use crate::model::{DEFAULT_LIMIT, KeyPolicy, LimitId, StoredHash, Timestamp};
 use crate::rate_limit::{Limiter, Limiters, Rule};
 use crate::usage::{Usage, UseCounter};
 
@@ -51,10 +50,7 @@ impl CachedKey {
         client_uses: Option<ClientUses>,
     ) -> Self {
         let key = Self {
-            counter: Arc::new(UseCounter::new(
-                Arc::clone(&policy.key_id),
-                policy.reset_generation,
-            )),
+            counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id))),
             policy,
             client,
             client_uses,
@@ -90,18 +86,22 @@ impl CachedKey {
         self.authenticated_by.get() == Some(&HashFingerprint::of(hash))
     }
 
-    /// Counts an accepted verify and its cost in units of the rate limit.
-    pub fn count_use(&self, usage: &Usage, cost: Option<NonZeroU32>, now: Timestamp) {
-        usage.record(&self.counter, cost, now);
+    /// Counts an accepted verify.
+    pub fn count_use(&self, usage: &Usage, now: Timestamp) {
+        usage.record(&self.counter, now);
         if let Some(uses) = &self.client_uses {
             uses.add_one();
         }
     }
 
+    pub fn limit_id(&self) -> LimitId {
+        LimitId::of_key(&self.policy.key_id, DEFAULT_LIMIT)
+    }
+
     /// The limiter of the key. All cache entries of the same row share it.
     pub fn limiter(&self, limiters: &Limiters, rule: Rule) -> &Limiter {
         self.limiter
-            .get_or_init(|| limiters.entry(&self.policy.key_id, rule))
+            .get_or_init(|| limiters.entry(&self.limit_id(), rule))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rate limits per key: GCRA, the generic cell rate algorithm, by governor.
+//! Rate limits: GCRA, the generic cell rate algorithm, by governor.
 //!
 //! `limit` requests may come at once, and used ones become available again evenly over the window. Kept apart from the
 //! cache, so that neither an eviction nor an edit of a key forgets what it has used.

@@ -1,20 +1,20 @@
-//! Usage: counted in memory per key, then added to the rows in batches, exactly once.
+//! Usage: counted in memory per key and per limit, then stored in batches, exactly once.
 
+mod costs;
 mod counter;
 mod in_flight;
 
 pub use counter::UseCounter;
-pub use in_flight::FlushStep;
 
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use self::costs::CostsInFlight;
 use self::counter::uses;
 use self::in_flight::InFlight;
-use crate::model::Timestamp;
+use crate::model::{CostBatch, LimitCost, LimitId, Timestamp, UsageBatch};
 
 /// The usage that this process has counted and not yet stored. Bounded by the number of keys.
 #[derive(Debug)]
@@ -23,8 +23,10 @@ pub struct Usage {
     pub process: String,
     /// Counters that are not at zero.
     counting: Mutex<Vec<Arc<UseCounter>>>,
-    /// The usage that is being stored. Locked before `counting`.
+    /// The uses that are being stored. Locked before `counting`.
     in_flight: Mutex<InFlight>,
+    /// What limits have been used, as far as it is being stored.
+    costs: Mutex<CostsInFlight>,
     /// Held during a flush, so that one batch is in flight at a time.
     turn: tokio::sync::Mutex<()>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
@@ -39,15 +41,16 @@ impl Usage {
             process,
             counting: Mutex::default(),
             in_flight: Mutex::default(),
+            costs: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             admin_tokens: Mutex::default(),
             admin_turn: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Counts one accepted verify and its cost against the key's limit.
-    pub fn record(&self, counter: &Arc<UseCounter>, cost: Option<NonZeroU32>, now: Timestamp) {
-        if counter.count(cost, now) {
+    /// Counts one accepted verify.
+    pub fn record(&self, counter: &Arc<UseCounter>, now: Timestamp) {
+        if counter.count(now) {
             self.counting.lock().push(Arc::clone(counter));
         }
     }
@@ -79,14 +82,20 @@ impl Usage {
     }
 
     /// Begins to flush everything counted before the call. Later uses are left to the next flush, so that this one
-    /// ends. Of the keys that were set aside, those that are due are tried again.
-    pub async fn begin_flush(&self, is_due: impl Fn(&str) -> bool) -> FlushTurn<'_> {
+    /// ends. `take_costs` takes what was used of limits. Of the keys that were set aside, those that are due are tried again.
+    pub async fn begin_flush(
+        &self,
+        take_costs: impl FnOnce() -> Vec<(LimitId, LimitCost)>,
+        is_due: impl Fn(&str) -> bool,
+    ) -> FlushTurn<'_> {
         let turn = self.turn.lock().await;
+        self.costs.lock().add(take_costs());
         let mut in_flight = self.in_flight.lock();
         in_flight.add(std::mem::take(&mut *self.counting.lock()));
         in_flight.try_again(is_due);
         FlushTurn {
             in_flight: &self.in_flight,
+            costs: &self.costs,
             _turn: turn,
         }
     }
@@ -95,13 +104,19 @@ impl Usage {
 /// The exclusive right to flush.
 pub struct FlushTurn<'a> {
     in_flight: &'a Mutex<InFlight>,
+    costs: &'a Mutex<CostsInFlight>,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl FlushTurn<'_> {
-    /// The next step; `None` once everything is stored.
-    pub fn next_step(&self) -> Option<FlushStep> {
-        self.in_flight.lock().next_step()
+    /// The next batch of costs to store; `None` once all are stored.
+    pub fn next_costs(&self) -> Option<Arc<CostBatch>> {
+        self.costs.lock().next_batch()
+    }
+
+    /// The next batch of uses to store; `None` once all are stored.
+    pub fn next_uses(&self) -> Option<Arc<UsageBatch>> {
+        self.in_flight.lock().next_batch()
     }
 
     /// Whether uses of the key are set aside.
@@ -111,7 +126,7 @@ impl FlushTurn<'_> {
 
     /// Marks the costs of the batch as stored.
     pub fn costs_stored(&self) {
-        self.in_flight.lock().costs_stored();
+        self.costs.lock().stored();
     }
 
     /// Marks the uses of the batch as stored. The skipped keys are counted again.

@@ -118,7 +118,7 @@ test.runIf(process.platform === 'linux')(
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const [row] = await database.sql(
       `SELECT extract(epoch FROM full_at - now() AT TIME ZONE 'UTC')::float8 AS seconds
-       FROM sophra_api_keys.spent WHERE key_id = $1`,
+       FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
       [reports[0]],
     )
     expect(row!.seconds).toBeLessThanOrEqual(30)

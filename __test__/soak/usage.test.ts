@@ -77,7 +77,7 @@ test('a thousand rounds of flushes by two processes among edits: no deadlock, an
   await editor.end()
   const rows = await setting.sql(
     `SELECT DISTINCT "usageCount"::int AS uses, spent::int
-     FROM "ApiKey" JOIN sophra_api_keys.spent ON key_id = "id" WHERE "id" = ANY ($1)`,
+     FROM "ApiKey" JOIN sophra_api_keys.spent ON limit_id = 'key/' || "id" || '/default' WHERE "id" = ANY ($1)`,
     [ids],
   )
   const uses = 2 * ROUNDS + 1

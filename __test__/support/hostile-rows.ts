@@ -97,8 +97,8 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     ],
   ],
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
-  'spent.key_id': (text) => [
-    '(key_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
+  'spent.limit_id': (text) => [
+    '(limit_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
     [text],
   ],
   'usage_batches.process': (text) => ['(process, batch) VALUES ($1, 1)', [text]],

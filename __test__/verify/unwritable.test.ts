@@ -26,9 +26,10 @@ const metric = (name: string): number =>
   Number(new RegExp(`^sophra_api_key_${name} (.+)$`, 'm').exec(metrics())![1])
 const usedOf = async ({ id }: Issued): Promise<number> => (await getApiKey(id))!.usageCount
 const spentOf = async ({ id }: Issued): Promise<number> => {
-  const rows = await setting.sql(`SELECT spent::int FROM sophra_api_keys.spent WHERE key_id = $1`, [
-    id,
-  ])
+  const rows = await setting.sql(
+    `SELECT spent::int FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
+    [id],
+  )
   return (rows[0]?.spent as number | undefined) ?? 0
 }
 const use = async (keys: Issued[], times: number): Promise<void> => {
@@ -167,14 +168,14 @@ test('a total that is full stays full', async () => {
   const [full, other] = (await setting.warmKeys(2, limited)) as [Issued, Issued]
   await flush()
   await setting.sql(
-    `UPDATE sophra_api_keys.spent SET spent = 9223372036854775807, full_at = 'infinity' WHERE key_id = $1`,
+    `UPDATE sophra_api_keys.spent SET spent = 9223372036854775807, full_at = 'infinity' WHERE limit_id = 'key/' || $1 || '/default'`,
     [full.id],
   )
   await verifyApiKey(other.key)
   await verifyApiKey(full.key)
   await flush()
   const [row] = await setting.sql(
-    `SELECT spent::text, isfinite(full_at) AS ends FROM sophra_api_keys.spent WHERE key_id = $1`,
+    `SELECT spent::text, isfinite(full_at) AS ends FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
     [full.id],
   )
   expect(row).toEqual({ spent: '9223372036854775807', ends: true })

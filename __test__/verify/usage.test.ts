@@ -13,9 +13,10 @@ const setting = useSetting({ flushIntervalMs: 600_000, statementTimeoutMs: 10_00
 const limited = { rateLimit: 1_000, rateLimitWindowSeconds: 86_400 }
 
 const spentOf = async (id: string): Promise<number> => {
-  const rows = await setting.sql(`SELECT spent::int FROM sophra_api_keys.spent WHERE key_id = $1`, [
-    id,
-  ])
+  const rows = await setting.sql(
+    `SELECT spent::int FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
+    [id],
+  )
   return rows[0]!.spent as number
 }
 /** Flushes of this process that the server keeps waiting for a lock. */
@@ -38,7 +39,10 @@ test('is exact when a flush is sent again while the server is still at it', asyn
   const holder = new Client({ connectionString: setting.database.url })
   await holder.connect()
   await holder.query('BEGIN')
-  await holder.query(`SELECT FROM sophra_api_keys.spent WHERE key_id = $1 FOR UPDATE`, [key!.id])
+  await holder.query(
+    `SELECT FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default' FOR UPDATE`,
+    [key!.id],
+  )
   await verifyApiKey(key!.key, { cost: 5 })
   const flushed = flush()
   await waiting(1)

@@ -43,7 +43,7 @@ async function expectUses({ id }: Issued, uses: number): Promise<void> {
   // Refused verifies do not count as usage.
   expect((await getApiKey(id))!.usageCount).toBe(uses)
   const [row] = await setting.sql(
-    `SELECT spent::int FROM sophra_api_keys.spent WHERE key_id = $1`,
+    `SELECT spent::int FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
     [id],
   )
   expect(row).toEqual({ spent: uses })

@@ -24,7 +24,7 @@ test('what other processes have spent is read in statements of 1,000 keys', asyn
   await flush()
   const reads = setting.tap.statements
     .slice(mark)
-    .filter((text) => /^\s*SELECT key_id, epoch AS "generation", spent /.test(text))
+    .filter((text) => /^\s*SELECT limit_id, epoch AS "generation", spent /.test(text))
   expect(reads).toHaveLength(2)
   for (const { key } of spent) {
     expect(await verifyApiKey(key)).toMatchObject({ code: 'RATE_LIMITED' })

@@ -157,7 +157,7 @@ describe('keys that were used before a restart', () => {
     /** By the clock of the server. */
     const isAvailableAgain = async (): Promise<boolean> => {
       const [row] = await setting.sql(
-        `SELECT full_at < now() AT TIME ZONE 'UTC' AS again FROM sophra_api_keys.spent WHERE key_id = $1`,
+        `SELECT full_at < now() AT TIME ZONE 'UTC' AS again FROM sophra_api_keys.spent WHERE limit_id = 'key/' || $1 || '/default'`,
         [issued!.id],
       )
       return row!.again as boolean

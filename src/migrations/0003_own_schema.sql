@@ -69,7 +69,8 @@ CREATE TABLE sophra_api_keys.usage_batches (
 -- What all processes together have used of the rate limits. Each process adds its part with its usage, and reads what the
 -- others have added.
 CREATE TABLE sophra_api_keys.spent (
-  key_id TEXT PRIMARY KEY,
+  -- key/<id>/<name> or client/<id>/<name>.
+  limit_id TEXT PRIMARY KEY,
   -- The "limiterEpoch" of the key at that time. A higher one has reset the limit.
   epoch INTEGER NOT NULL,
   -- The sum of all costs; it only grows within an epoch.

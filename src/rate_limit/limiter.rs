@@ -1,8 +1,8 @@
-//! The limiter of one key, shared by everything that checks the key.
+//! The limiter of one limit, shared by everything that charges it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock, Reference};
@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::cell::GcraCell;
 use super::rule::{Decision, FleetUse, Rule, Share, saturating};
+use crate::model::LimitCost;
 
 /// Nanoseconds since the start, by a monotonic clock.
 pub(super) struct Timeline<C: Clock> {
@@ -29,7 +30,7 @@ impl<C: Clock> Timeline<C> {
     }
 }
 
-/// The limiter of one key.
+/// The limiter of one limit of a key or client.
 ///
 /// Checks run side by side under the read lock and reconcile with a compare-and-swap; only a change of
 /// the rule takes the write lock.
@@ -38,6 +39,9 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
     refusal_streak: Mutex<RefusalStreak>,
+    /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
+    /// cell.
+    unshared: AtomicI64,
     /// When the key was last changed since the rule was; 0 if it was not.
     changed_at: AtomicU64,
     timeline: Arc<Timeline<C>>,
@@ -62,6 +66,7 @@ impl<C: Clock> Limiter<C> {
             cell: RwLock::new(GcraCell::new(rule)),
             followed: Mutex::default(),
             refusal_streak: Mutex::default(),
+            unshared: AtomicI64::new(0),
             changed_at: AtomicU64::new(0),
             timeline,
         }
@@ -71,7 +76,14 @@ impl<C: Clock> Limiter<C> {
     ///
     /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
-        self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
+        self.by_rule(rule, |cell| {
+            let decision = cell.charge(cost, || self.timeline.now());
+            if matches!(decision, Decision::Allowed(_)) {
+                self.unshared
+                    .fetch_add(cost.get().into(), Ordering::Relaxed);
+            }
+            decision
+        })
     }
 
     /// Decides about the same request without charging it. The state of the limit is as it stands.
@@ -86,11 +98,37 @@ impl<C: Clock> Limiter<C> {
         }
         drop(cell);
         let mut cell = self.cell.write();
-        cell.change_rule(rule, self.changed_at());
+        self.change_rule(&mut cell, rule, self.changed_at());
         decide(&cell)
     }
 
-    /// Notes that the key was changed now: a change of its rule counts from here, however much later the next check
+    /// Changes the rule. What was charged in an earlier generation is reset in all processes, so none needs to know of it.
+    fn change_rule(&self, cell: &mut GcraCell, rule: Rule, at: u64) {
+        if rule.generation > cell.rule().generation {
+            self.unshared.store(0, Ordering::Relaxed);
+        }
+        cell.change_rule(rule, at);
+    }
+
+    /// Takes what was charged and is not yet on its way to the other processes; `None` if that is nothing.
+    pub(super) fn take_unshared(&self) -> Option<LimitCost> {
+        let cell = self.cell.read();
+        let cost = self.unshared.load(Ordering::Relaxed);
+        if cost <= 0 {
+            return None;
+        }
+        self.unshared.fetch_sub(cost, Ordering::Relaxed);
+        Some(LimitCost {
+            cost,
+            generation: cell.rule().generation,
+        })
+    }
+
+    pub(super) fn has_unshared(&self) -> bool {
+        self.unshared.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that the key or client was changed now: a change of its rule counts from here, however much later the next check
     /// comes.
     pub(super) fn note_change(&self) {
         self.changed_at
@@ -197,7 +235,7 @@ impl<C: Clock> Limiter<C> {
                 generation,
                 ..cell.rule()
             };
-            cell.change_rule(rule, self.timeline.now());
+            self.change_rule(&mut cell, rule, self.timeline.now());
         }
     }
 

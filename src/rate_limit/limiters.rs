@@ -1,6 +1,6 @@
-//! The limiters of all keys.
+//! The limiters of all limits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -10,13 +10,15 @@ use parking_lot::RwLock;
 
 use super::limiter::{Limiter, Timeline};
 use super::rule::Rule;
+use crate::model::{LimitCost, LimitId};
 
 /// Parts of the map with a lock each: a sweep holds up only one at a time.
 const SHARDS: usize = 64;
 
-type Shard<C> = HashMap<Box<str>, Arc<Limiter<C>>>;
+/// The limiters of one owner are in the same shard, beside each other.
+type Shard<C> = BTreeMap<LimitId, Arc<Limiter<C>>>;
 
-/// The limiters of all keys. Exact under any concurrency.
+/// The limiters of all limits. Exact under any concurrency.
 pub struct Limiters<C: Clock = MonotonicClock> {
     shards: [RwLock<Shard<C>>; SHARDS],
     hasher: RandomState,
@@ -24,7 +26,7 @@ pub struct Limiters<C: Clock = MonotonicClock> {
 }
 
 impl<C: Clock> Limiters<C> {
-    /// Starts with no use of any key.
+    /// Starts with no use of any limit.
     #[must_use]
     pub fn new(clock: C) -> Self {
         Self {
@@ -34,32 +36,37 @@ impl<C: Clock> Limiters<C> {
         }
     }
 
-    /// The limiter of a key, for checks without another lookup. It stays the key's limiter for as long as the handle is
+    /// The limiter of a limit, for checks without another lookup. It stays that of the limit for as long as the handle is
     /// held.
-    pub fn entry(&self, key_id: &str, rule: Rule) -> Arc<Limiter<C>> {
-        if let Some(limiter) = self.find(key_id) {
+    pub fn entry(&self, id: &LimitId, rule: Rule) -> Arc<Limiter<C>> {
+        if let Some(limiter) = self.find(id) {
             return limiter;
         }
-        let mut shard = self.shard(key_id).write();
+        let mut shard = self.shard(id.owner()).write();
         let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
-        Arc::clone(shard.entry(key_id.into()).or_insert_with(fresh))
+        Arc::clone(shard.entry(id.clone()).or_insert_with(fresh))
     }
 
-    /// Notes that a key was changed now, and perhaps its limit.
-    pub fn note_change(&self, key_id: &str) {
-        if let Some(limiter) = self.find(key_id) {
-            limiter.note_change();
-        }
+    /// Notes that the key or client was changed now that owns this limit, and perhaps its limits.
+    pub fn note_change(&self, of_owner: &LimitId) {
+        let owner = of_owner.owner();
+        let first = LimitId::from(owner.to_owned());
+        let shard = self.shard(owner).read();
+        shard
+            .range(first..)
+            .take_while(|(id, _)| id.as_str().starts_with(owner))
+            .filter(|(id, _)| id.owner() == owner)
+            .for_each(|(_, limiter)| limiter.note_change());
     }
 
-    /// Notes that the row of a key was read, and not changed since.
-    pub fn note_read(&self, key_id: &str, rule: Rule) {
-        if let Some(limiter) = self.find(key_id) {
+    /// Notes that the row of the owner was read, and not changed since.
+    pub fn note_read(&self, id: &LimitId, rule: Rule) {
+        if let Some(limiter) = self.find(id) {
             limiter.note_read(rule);
         }
     }
 
-    /// Notes that every key may have been changed now.
+    /// Notes that every key and client may have been changed now.
     pub fn note_change_of_all(&self) {
         for shard in &self.shards {
             shard
@@ -81,36 +88,47 @@ impl<C: Clock> Limiters<C> {
         self.len() == 0
     }
 
-    /// Returns the keys that have used part of their limits. Drops limiters that are full again, like new ones, unless
-    /// a handle is held and may still charge them.
-    pub fn sweep(&self) -> Vec<Box<str>> {
+    /// Takes what was charged and is not yet on its way to the other processes.
+    pub fn take_unshared(&self) -> Vec<(LimitId, LimitCost)> {
+        let mut costs = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let charged = shard.iter().filter_map(|(id, limiter)| {
+                let cost = limiter.take_unshared()?;
+                Some((id.clone(), cost))
+            });
+            costs.extend(charged);
+        }
+        costs
+    }
+
+    /// Returns the limits of which a part is used. Drops limiters that are full again, like new ones, unless a handle is
+    /// held and may still charge them.
+    pub fn sweep(&self) -> Vec<LimitId> {
         let mut used = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.write();
-            shard.retain(|key_id, limiter| {
+            shard.retain(|id, limiter| {
                 // Handles are cloned under the shard's lock, so a limiter without other handles gets none while it is
                 // held.
                 let is_unshared = Arc::get_mut(limiter).is_some();
                 let is_used = limiter.unfollow_if_unused();
                 if is_used {
-                    used.push(key_id.clone());
+                    used.push(id.clone());
                 }
-                is_used || !is_unshared
+                is_used || !is_unshared || limiter.has_unshared()
             });
-            if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit();
-            }
         }
         used
     }
 
-    /// The limiter of a key, if it has one.
-    pub fn find(&self, key_id: &str) -> Option<Arc<Limiter<C>>> {
-        self.shard(key_id).read().get(key_id).cloned()
+    /// The limiter of a limit, if it has one.
+    pub fn find(&self, id: &LimitId) -> Option<Arc<Limiter<C>>> {
+        self.shard(id.owner()).read().get(id).cloned()
     }
 
-    fn shard(&self, key_id: &str) -> &RwLock<Shard<C>> {
-        let [low, ..] = self.hasher.hash_one(key_id).to_le_bytes();
+    fn shard(&self, owner: &str) -> &RwLock<Shard<C>> {
+        let [low, ..] = self.hasher.hash_one(owner).to_le_bytes();
         &self.shards[usize::from(low) % SHARDS]
     }
 }

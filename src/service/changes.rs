@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Service;
-use crate::model::Moment;
+use crate::model::{DEFAULT_LIMIT, LimitId, Moment};
 
 impl Service {
     /// This moment by both clocks.
@@ -19,13 +19,16 @@ impl Service {
         self.cache.changed(id);
         self.admin_tokens.changed(id);
         // After the cache, where a row that is read meanwhile is now stale.
-        self.limiters.note_change(id);
+        self.limiters
+            .note_change(&LimitId::of_key(id, DEFAULT_LIMIT));
         self.rows_changed.notify_one();
     }
 
     /// Marks the row of a client as changed.
     pub fn client_changed(&self, client_id: &str) {
         self.clients.changed(client_id);
+        self.limiters
+            .note_change(&LimitId::of_client(client_id, DEFAULT_LIMIT));
         self.rows_changed.notify_one();
     }
 

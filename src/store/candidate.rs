@@ -7,8 +7,8 @@ use super::connection::Session;
 use super::connection::error::StoreError;
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, FleetTotal, KeyPolicy, Metadata, StoredHash,
-    Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, FleetTotal, KeyPolicy, LimitId,
+    Metadata, StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -181,7 +181,7 @@ pub(super) async fn find_candidates(
         -- With a limit, the whole table is never read for a few rows of it.
         LEFT JOIN LATERAL (
           SELECT * FROM sophra_api_keys.spent
-          WHERE key_id = coalesce("id", '00000000-0000-4000-8000-000000000000')
+          WHERE limit_id = 'key/' || coalesce("id", '00000000-0000-4000-8000-000000000000') || '/default'
           LIMIT 1
         ) AS fleet ON true
         ORDER BY wanted.position
@@ -215,7 +215,7 @@ impl TryFrom<CandidateRow> for Candidate {
             )),
         };
         let fleet = (row.fleet_debt_ns > 0).then(|| FleetTotal {
-            key_id: row.id.clone(),
+            limit_id: LimitId::of_key(&row.id, DEFAULT_LIMIT),
             generation: row.fleet_generation,
             total: row.fleet_total,
             debt_ns: row.fleet_debt_ns,

@@ -5,11 +5,11 @@ use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{FleetShare, FleetTotal, UsageBatch};
+use crate::model::{FleetShare, FleetTotal, LimitId, UsageBatch};
 
 /// Fleet totals as parallel lists.
 struct TotalLists {
-    key_ids: Vec<String>,
+    limit_ids: Vec<String>,
     epochs: Vec<i32>,
     totals: Vec<i64>,
     debts: Vec<i64>,
@@ -20,12 +20,13 @@ struct TotalLists {
 
 impl From<TotalLists> for Vec<FleetTotal> {
     fn from(lists: TotalLists) -> Self {
-        let keys = lists.key_ids.into_iter().zip(lists.epochs);
+        let limits = lists.limit_ids.into_iter().zip(lists.epochs);
         let debts = lists.debts.into_iter().zip(lists.intervals);
-        keys.zip(lists.totals.into_iter().zip(debts))
+        limits
+            .zip(lists.totals.into_iter().zip(debts))
             .map(
-                |((key_id, generation), (total, (debt_ns, interval_ns)))| FleetTotal {
-                    key_id,
+                |((limit_id, generation), (total, (debt_ns, interval_ns)))| FleetTotal {
+                    limit_id: limit_id.into(),
                     generation,
                     total,
                     debt_ns,
@@ -36,16 +37,20 @@ impl From<TotalLists> for Vec<FleetTotal> {
     }
 }
 
-async fn fleet_totals(db: &mut Session, key_ids: &[String]) -> Result<Vec<FleetTotal>, StoreError> {
+async fn fleet_totals(
+    db: &mut Session,
+    limit_ids: &[LimitId],
+) -> Result<Vec<FleetTotal>, StoreError> {
+    let limit_ids: Vec<String> = limit_ids.iter().map(ToString::to_string).collect();
     let totals = sqlx::query_as!(
         FleetTotal,
         r#"
-        SELECT key_id, epoch AS "generation", spent AS "total",
+        SELECT limit_id, epoch AS "generation", spent AS "total",
           sophra_api_keys.nanoseconds_until(full_at) AS "debt_ns!", interval_ns
         FROM sophra_api_keys.spent
-        WHERE key_id = ANY($1)
+        WHERE limit_id = ANY($1)
         "#,
-        key_ids,
+        &limit_ids,
     )
     .fetch_all(db)
     .await?;
@@ -129,7 +134,10 @@ impl Store {
         batch: i64,
         shares: &[FleetShare],
     ) -> Result<Vec<FleetTotal>, Error> {
-        let ids: Vec<_> = shares.iter().map(|share| share.key_id.clone()).collect();
+        let ids: Vec<_> = shares
+            .iter()
+            .map(|share| share.limit_id.to_string())
+            .collect();
         let costs: Vec<_> = shares.iter().map(|share| share.cost).collect();
         let epochs: Vec<_> = shares.iter().map(|share| share.generation).collect();
         let debts: Vec<_> = shares.iter().map(|share| share.debt_ns).collect();
@@ -155,15 +163,15 @@ impl Store {
                     RETURNING process
                   ),
                   before AS MATERIALIZED (
-                    SELECT key_id, epoch, spent, full_at, interval_ns FROM sophra_api_keys.spent WHERE key_id = ANY($3)
+                    SELECT limit_id, epoch, spent, full_at, interval_ns FROM sophra_api_keys.spent WHERE limit_id = ANY($3)
                   ),
                   spent AS (
-                    INSERT INTO sophra_api_keys.spent AS known (key_id, epoch, spent, full_at, interval_ns, longest_ns)
+                    INSERT INTO sophra_api_keys.spent AS known (limit_id, epoch, spent, full_at, interval_ns, longest_ns)
                     SELECT id, epoch, cost, sophra_api_keys.instant_in(debt), interval_ns, longest
                     FROM spending
                     WHERE EXISTS (SELECT FROM fresh)
                     ORDER BY id
-                    ON CONFLICT (key_id) DO UPDATE SET
+                    ON CONFLICT (limit_id) DO UPDATE SET
                       epoch = excluded.epoch,
                       spent = excluded.spent + CASE WHEN known.epoch = excluded.epoch
                         THEN least(known.spent, 9223372036854775807 - excluded.spent) ELSE 0 END,
@@ -179,28 +187,28 @@ impl Store {
                       interval_ns = excluded.interval_ns,
                       longest_ns = excluded.longest_ns
                     WHERE known.epoch <= excluded.epoch
-                    RETURNING key_id, epoch, spent, full_at, interval_ns
+                    RETURNING limit_id, epoch, spent, full_at, interval_ns
                   ),
                   total AS MATERIALIZED (
                     -- Without what this batch has added: the debt of the others. Not by the row as it was before, since
                     -- somebody may have come between.
-                    SELECT known.key_id, known.epoch, known.spent, known.interval_ns,
+                    SELECT known.limit_id, known.epoch, known.spent, known.interval_ns,
                       greatest(sophra_api_keys.nanoseconds_until(known.full_at) - spending.debt, 0) AS debt
                     FROM (
-                      SELECT key_id, epoch, spent, full_at, interval_ns FROM spent
+                      SELECT limit_id, epoch, spent, full_at, interval_ns FROM spent
                       UNION ALL
                       -- Stored by an earlier try.
-                      SELECT key_id, epoch, spent, full_at, interval_ns FROM before
+                      SELECT limit_id, epoch, spent, full_at, interval_ns FROM before
                       WHERE NOT EXISTS (SELECT FROM fresh)
                     ) AS known
-                    JOIN spending ON spending.id = known.key_id
+                    JOIN spending ON spending.id = known.limit_id
                   )
                 SELECT
-                  ARRAY(SELECT key_id FROM total ORDER BY key_id) AS "key_ids!",
-                  ARRAY(SELECT epoch FROM total ORDER BY key_id) AS "epochs!",
-                  ARRAY(SELECT spent FROM total ORDER BY key_id) AS "totals!",
-                  ARRAY(SELECT debt FROM total ORDER BY key_id) AS "debts!",
-                  ARRAY(SELECT interval_ns FROM total ORDER BY key_id) AS "intervals!",
+                  ARRAY(SELECT limit_id FROM total ORDER BY limit_id) AS "limit_ids!",
+                  ARRAY(SELECT epoch FROM total ORDER BY limit_id) AS "epochs!",
+                  ARRAY(SELECT spent FROM total ORDER BY limit_id) AS "totals!",
+                  ARRAY(SELECT debt FROM total ORDER BY limit_id) AS "debts!",
+                  ARRAY(SELECT interval_ns FROM total ORDER BY limit_id) AS "intervals!",
                   EXISTS (SELECT FROM fresh) OR EXISTS (
                     SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND spent_batch >= $2
                   ) AS "is_seen!"
@@ -226,19 +234,22 @@ impl Store {
         .await
     }
 
-    /// The fleet totals of these keys: what all processes together have used.
-    pub async fn read_fleet_totals(&self, key_ids: &[String]) -> Result<Vec<FleetTotal>, Error> {
+    /// The fleet totals of these limits: what all processes together have used.
+    pub async fn read_fleet_totals(&self, limit_ids: &[LimitId]) -> Result<Vec<FleetTotal>, Error> {
         self.retryable("read_fleet_totals", || async {
-            fleet_totals(&mut self.db().await?, key_ids).await
+            fleet_totals(&mut self.db().await?, limit_ids).await
         })
         .await
     }
 
-    /// The fleet total of a key that somebody peeks at.
-    pub async fn peek_at_fleet_total(&self, key_id: &str) -> Result<Option<FleetTotal>, Error> {
-        let key_ids = [key_id.to_owned()];
+    /// The fleet total of a limit that somebody peeks at.
+    pub async fn peek_at_fleet_total(
+        &self,
+        limit_id: &LimitId,
+    ) -> Result<Option<FleetTotal>, Error> {
+        let limit_ids = [limit_id.clone()];
         self.retryable_when_admitted(Share::Manage, "peek_at_fleet_total", || async {
-            let totals = fleet_totals(&mut self.db().await?, &key_ids).await?;
+            let totals = fleet_totals(&mut self.db().await?, &limit_ids).await?;
             Ok(totals.into_iter().next())
         })
         .await

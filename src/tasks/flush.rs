@@ -10,12 +10,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::audit_log;
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
-use crate::model::{FleetShare, FleetTotal, KeyUse, Timestamp, UsageBatch};
+use crate::model::{CostBatch, FleetShare, FleetTotal, LimitCost, LimitId, Timestamp};
 use crate::rate_limit::Share;
 use crate::service::Service;
 use crate::store::{LockedRows, Parts};
 use crate::unwritable_keys::Unstored;
-use crate::usage::FlushStep;
 use crate::verify::{fleet_use, store_suspensions};
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -122,44 +121,42 @@ async fn touch_admin_tokens(service: &Service) -> Result<(), Error> {
 /// Rejections after which a flush leaves the rest to the next one, so that it ends.
 const REJECTIONS_MAX: usize = 100;
 
-/// Stores the usage of keys. Notes the ids of the keys whose fleet totals were read along with it.
-async fn store_usage(service: &Service, learned: &mut HashSet<String>) -> Result<(), Error> {
+/// Stores the usage of keys and limits. Notes the limits whose fleet totals were read along with it. Costs come before uses,
+/// so that processes share limits even where rows of keys cannot be written.
+async fn store_usage(service: &Service, learned: &mut HashSet<LimitId>) -> Result<(), Error> {
     let keys = &service.unwritable_keys;
     let now = Instant::now().into_std();
     let is_due = |key_id: &str| !keys.waits(Unstored::Usage, key_id, now);
-    let turn = service.usage.begin_flush(is_due).await;
+    let take_costs = || service.limiters.take_unshared();
+    let turn = service.usage.begin_flush(take_costs, is_due).await;
+    while let Some(batch) = turn.next_costs() {
+        learned.extend(share_costs(service, &batch).await?);
+        turn.costs_stored();
+    }
     let mut rejected = RejectedUsage::default();
     let mut locked_rows = LockedRows::default();
-    while let Some(step) = turn.next_step() {
-        match step {
-            FlushStep::Costs(batch) => {
-                learned.extend(share_costs(service, &batch).await?);
-                turn.costs_stored();
-            }
-            FlushStep::Uses(batch) => {
-                let process = &service.usage.process;
-                match service.store.add_usage(process, &batch).await {
-                    Ok(skipped) => {
-                        rejected.others_stored(service);
-                        turn.uses_stored(&skipped.iter().cloned().collect());
-                        if !skipped.is_empty() && !locked_rows.wait().await {
-                            return Err(Error::unavailable(
-                                "Rows of used keys are locked in the database: their usage is kept and stored later",
-                            ));
-                        }
-                    }
-                    Err(error) if error.is_rejection() => {
-                        rejected.add(service, turn.uses_rejected(), &error);
-                        if rejected.count > REJECTIONS_MAX {
-                            if turn.is_trying_again() {
-                                break;
-                            }
-                            return Err(error);
-                        }
-                    }
-                    Err(error) => return Err(error),
+    while let Some(batch) = turn.next_uses() {
+        let process = &service.usage.process;
+        match service.store.add_usage(process, &batch).await {
+            Ok(skipped) => {
+                rejected.others_stored(service);
+                turn.uses_stored(&skipped.iter().cloned().collect());
+                if !skipped.is_empty() && !locked_rows.wait().await {
+                    return Err(Error::unavailable(
+                        "Rows of used keys are locked in the database: their usage is kept and stored later",
+                    ));
                 }
             }
+            Err(error) if error.is_rejection() => {
+                rejected.add(service, turn.uses_rejected(), &error);
+                if rejected.count > REJECTIONS_MAX {
+                    if turn.is_trying_again() {
+                        break;
+                    }
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
     keys.retain(Unstored::Usage, |key_id| turn.is_set_aside(key_id));
@@ -202,11 +199,12 @@ impl RejectedUsage {
     }
 }
 
-/// Adds the costs of a batch to the fleet totals, and learns these. Returns the keys whose totals are known now.
-async fn share_costs(service: &Service, batch: &UsageBatch) -> Result<Vec<String>, Error> {
-    let costly = batch.uses.iter().filter(|(_, counted)| counted.cost > 0);
-    let shares: Vec<_> = costly
-        .map(|(key_id, counted)| share_of(service, key_id, counted))
+/// Adds the costs of a batch to the fleet totals, and learns these. Returns the limits whose totals are known now.
+async fn share_costs(service: &Service, batch: &CostBatch) -> Result<Vec<LimitId>, Error> {
+    let shares: Vec<_> = batch
+        .costs
+        .iter()
+        .map(|(limit_id, cost)| share_of(service, limit_id, *cost))
         .collect();
     let process = &service.usage.process;
     let totals = service
@@ -214,37 +212,40 @@ async fn share_costs(service: &Service, batch: &UsageBatch) -> Result<Vec<String
         .add_spent(process, batch.number, &shares)
         .await?;
     for total in &totals {
-        let place = shares.binary_search_by(|share| share.key_id.cmp(&total.key_id));
+        let place = shares.binary_search_by(|share| share.limit_id.cmp(&total.limit_id));
         let own = place.ok().map(|place| &shares[place]);
         let own = own.filter(|share| share.generation == total.generation);
         reconcile(service, total, own.map_or(0, |share| share.cost));
     }
-    Ok(totals.into_iter().map(|total| total.key_id).collect())
+    Ok(totals.into_iter().map(|total| total.limit_id).collect())
 }
 
-fn share_of(service: &Service, key_id: &str, counted: &KeyUse) -> FleetShare {
-    let share = match service.limiters.find(key_id) {
-        Some(limiter) => limiter.share(number(counted.cost)),
+fn share_of(service: &Service, limit_id: &LimitId, cost: LimitCost) -> FleetShare {
+    let LimitCost { cost, generation } = cost;
+    let share = match service.limiters.find(limit_id) {
+        Some(limiter) => limiter.share(number(cost)),
         // The limiter was dropped, so it was full again.
         None => Share::AVAILABLE,
     };
     let nanos = |nanos| i64::try_from(nanos).unwrap_or(i64::MAX);
     FleetShare {
-        key_id: key_id.to_owned(),
-        generation: counted.generation,
-        cost: counted.cost,
+        limit_id: limit_id.clone(),
+        generation,
+        cost,
         debt_ns: nanos(share.debt_ns),
         interval_ns: nanos(share.interval_ns),
         longest_ns: nanos(share.longest_ns),
     }
 }
 
-/// Reads the fleet totals of the keys that were used in this process earlier but not in this flush.
-async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Result<(), Error> {
-    /// Keys per statement, so that none takes too long, however many keys are in use.
+/// Reads the fleet totals of the limits that were used in this process earlier but not in this flush.
+async fn learn_fleet_totals(service: &Service, learned: &HashSet<LimitId>) -> Result<(), Error> {
+    /// Limits per statement, so that none takes too long, however many are in use.
     const PART: usize = 1_000;
-    let used = service.limiters.sweep().into_iter().map(String::from);
-    let unseen: Vec<String> = used.filter(|key_id| !learned.contains(key_id)).collect();
+    let used = service.limiters.sweep().into_iter();
+    let unseen: Vec<LimitId> = used
+        .filter(|limit_id| !learned.contains(limit_id))
+        .collect();
     for part in unseen.chunks(PART) {
         for total in service.store.read_fleet_totals(part).await? {
             reconcile(service, &total, 0);
@@ -254,7 +255,7 @@ async fn learn_fleet_totals(service: &Service, learned: &HashSet<String>) -> Res
 }
 
 fn reconcile(service: &Service, total: &FleetTotal, own: i64) {
-    if let Some(limiter) = service.limiters.find(&total.key_id) {
+    if let Some(limiter) = service.limiters.find(&total.limit_id) {
         limiter.reconcile(fleet_use(total), number(own));
     }
 }

@@ -1,6 +1,5 @@
 //! Counts the uses of one key.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,32 +9,23 @@ use crate::model::{KeyUse, Timestamp};
 #[derive(Debug)]
 pub struct UseCounter {
     key_id: Arc<str>,
-    /// The reset generation under which the costs were charged.
-    generation: i32,
     uses: AtomicI64,
-    /// The cost of the uses against the rate limit, if there is one.
-    cost: AtomicI64,
     last_used: AtomicI64,
 }
 
 impl UseCounter {
     #[must_use]
-    pub fn new(key_id: Arc<str>, generation: i32) -> Self {
+    pub fn new(key_id: Arc<str>) -> Self {
         Self {
             key_id,
-            generation,
             uses: AtomicI64::new(0),
-            cost: AtomicI64::new(0),
             last_used: AtomicI64::new(i64::MIN),
         }
     }
 
     /// Counts a use. Returns whether it is the first since the counter was last at zero.
-    pub(super) fn count(&self, cost: Option<NonZeroU32>, now: Timestamp) -> bool {
+    pub(super) fn count(&self, now: Timestamp) -> bool {
         self.last_used.fetch_max(now.millis(), Ordering::Relaxed);
-        if let Some(cost) = cost {
-            self.cost.fetch_add(cost.get().into(), Ordering::AcqRel);
-        }
         self.uses.fetch_add(1, Ordering::AcqRel) == 0
     }
 
@@ -48,8 +38,6 @@ impl UseCounter {
         let uses = self.uses.swap(0, Ordering::AcqRel);
         KeyUse {
             uses,
-            cost: self.cost.swap(0, Ordering::AcqRel),
-            generation: self.generation,
             last_used: Timestamp::from_millis(self.last_used.load(Ordering::Relaxed)),
         }
     }
@@ -59,9 +47,7 @@ impl From<(String, KeyUse)> for UseCounter {
     fn from((key_id, counted): (String, KeyUse)) -> Self {
         Self {
             key_id: key_id.into(),
-            generation: counted.generation,
             uses: AtomicI64::new(counted.uses),
-            cost: AtomicI64::new(counted.cost),
             last_used: AtomicI64::new(counted.last_used.millis()),
         }
     }

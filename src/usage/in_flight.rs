@@ -7,24 +7,15 @@ use std::sync::Arc;
 use super::counter::{UseCounter, uses};
 use crate::model::{KeyUse, UsageBatch};
 
-/// A batch to store. The costs of all counters are stored apart from uses and before them, so that processes share limits
-/// even where rows cannot be written.
-pub enum FlushStep {
-    Costs(Arc<UsageBatch>),
-    Uses(Arc<UsageBatch>),
-}
-
-/// The usage that is being stored. After a fault it is kept for the next flush. A batch whose outcome is unknown is sent
+/// The uses that is being stored. After a fault it is kept for the next flush. A batch whose outcome is unknown is sent
 /// again unchanged.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// Counters for later batches.
     due: VecDeque<Arc<UseCounter>>,
-    /// The batch whose costs are stored next.
-    costs: Arc<UsageBatch>,
-    /// The batch whose uses are stored next.
+    /// The batch that is stored next.
     uses: Arc<UsageBatch>,
-    /// Later batches of uses, the next one last: their costs are stored. Among them are halves of rejected ones.
+    /// Later batches, the next one last: halves of rejected ones.
     parts: Vec<Vec<(String, KeyUse)>>,
     /// The uses of keys whose rows cannot be written. No batch contains them but those of keys that are tried again.
     set_aside: BTreeMap<String, KeyUse>,
@@ -51,34 +42,20 @@ impl InFlight {
         self.set_aside.contains_key(key_id)
     }
 
-    pub(super) fn next_step(&mut self) -> Option<FlushStep> {
-        while self.fill_costs() {
-            if self.costs.has_costs() {
-                return Some(FlushStep::Costs(Arc::clone(&self.costs)));
-            }
-            self.costs_stored();
-        }
+    /// The next batch to store; `None` once all are stored.
+    pub(super) fn next_batch(&mut self) -> Option<Arc<UsageBatch>> {
         while self.fill_uses() {
             self.leave_out_set_aside();
             if !self.uses.is_empty() {
-                return Some(FlushStep::Uses(Arc::clone(&self.uses)));
+                return Some(Arc::clone(&self.uses));
             }
         }
         None
     }
 
-    /// Fills the next batch of costs if there is none. Returns whether there is one now.
-    fn fill_costs(&mut self) -> bool {
-        if self.costs.is_empty() {
-            let due = self.take_due();
-            next(&mut self.costs, due);
-        }
-        !self.costs.is_empty()
-    }
-
     fn fill_uses(&mut self) -> bool {
         if self.uses.is_empty() {
-            let part = self.parts.pop();
+            let part = self.parts.pop().or_else(|| self.take_due());
             self.is_again = part.is_none();
             if let Some(part) = part.or_else(|| self.next_again()) {
                 next(&mut self.uses, part);
@@ -88,12 +65,12 @@ impl InFlight {
     }
 
     /// The uses of the next counters. A key may have had several.
-    fn take_due(&mut self) -> Vec<(String, KeyUse)> {
+    fn take_due(&mut self) -> Option<Vec<(String, KeyUse)>> {
         let mut uses = BTreeMap::new();
         for counter in self.due.drain(..self.due.len().min(Self::BATCH_MAX)) {
             add(&mut uses, counter.key_id().to_owned(), counter.take());
         }
-        uses.into_iter().collect()
+        (!uses.is_empty()).then(|| uses.into_iter().collect())
     }
 
     /// Tries keys that were set aside again, beginning after the last one that was, since a flush may end before all are.
@@ -126,7 +103,7 @@ impl InFlight {
 
     /// Whether everything is stored but what was set aside.
     pub(super) fn is_trying_again(&self) -> bool {
-        self.parts.is_empty() && self.costs.is_empty() && self.uses.is_empty()
+        self.parts.is_empty() && self.due.is_empty() && self.uses.is_empty()
     }
 
     /// Keeps a batch that is sent for the first time free of keys that are set aside.
@@ -139,14 +116,6 @@ impl InFlight {
             }
             refill(&mut self.uses, uses);
         }
-    }
-
-    pub(super) fn costs_stored(&mut self) {
-        let mut uses = take(&mut self.costs);
-        for (_, counted) in &mut uses {
-            counted.cost = 0;
-        }
-        self.parts.insert(0, uses);
     }
 
     pub(super) fn uses_stored(&mut self, skipped: &HashSet<String>) {
@@ -179,8 +148,7 @@ impl InFlight {
     }
 
     pub(super) fn uses(&self) -> i64 {
-        let batches = [&self.costs.uses, &self.uses.uses];
-        let listed = self.parts.iter().chain(batches).flatten();
+        let listed = self.parts.iter().chain([&self.uses.uses]).flatten();
         let listed = listed.map(|(_, counted)| counted.uses);
         let set_aside = self.set_aside.values().map(|counted| counted.uses);
         listed.chain(set_aside).sum::<i64>() + uses(&self.due)
@@ -224,10 +192,7 @@ mod tests {
     fn try_all_again(in_flight: &mut InFlight, is_bad: impl Fn(&str) -> bool) -> usize {
         in_flight.try_again(|_| true);
         let mut statements = 0;
-        while let Some(step) = in_flight.next_step() {
-            let FlushStep::Uses(batch) = step else {
-                panic!("costs are stored")
-            };
+        while let Some(batch) = in_flight.next_batch() {
             statements += 1;
             if batch.uses.iter().any(|(key_id, _)| is_bad(key_id)) {
                 in_flight.uses_rejected();
@@ -243,8 +208,6 @@ mod tests {
         for n in 0..count {
             let counted = KeyUse {
                 uses: 2,
-                cost: 0,
-                generation: 0,
                 last_used: Timestamp::from_millis(0),
             };
             add(&mut in_flight.set_aside, key(n), counted);

@@ -208,7 +208,7 @@ fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry
     if let Some(rule) = rule(service, &entry.value.policy)
         && service.cache.is_current(&entry)
     {
-        service.limiters.note_read(&entry.value.policy.key_id, rule);
+        service.limiters.note_read(&entry.value.limit_id(), rule);
     }
     entry
 }

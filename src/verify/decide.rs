@@ -31,13 +31,13 @@ pub(super) fn decide(
         let retry_after_ms = until.map(|until| until.millis_after(now));
         return Verification::refused(refusal, entry, retry_after_ms, None);
     }
-    let count_use = |cost| {
+    let count_use = || {
         if !context.peek {
-            entry.value.count_use(&service.usage, cost, now);
+            entry.value.count_use(&service.usage, now);
         }
     };
     let Some(rule) = rule(service, policy) else {
-        count_use(None);
+        count_use();
         return Verification::Valid {
             entry,
             rate_limit: None,
@@ -51,7 +51,7 @@ pub(super) fn decide(
     };
     match decision {
         Decision::Allowed(rate_limit) => {
-            count_use(Some(context.cost));
+            count_use();
             Verification::Valid {
                 entry,
                 rate_limit: Some(rate_limit),

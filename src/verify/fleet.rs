@@ -35,7 +35,7 @@ pub(super) async fn ask_the_others(service: &Service, key: &CachedKey) -> Result
     if is_used {
         return Ok(());
     }
-    match service.store.peek_at_fleet_total(&key.policy.key_id).await {
+    match service.store.peek_at_fleet_total(&key.limit_id()).await {
         Ok(Some(fleet)) => limiter.join(fleet_use(&fleet), Duration::ZERO),
         Ok(None) | Err(Error::DatabaseUnavailable { .. } | Error::Overloaded { .. }) => {}
         Err(error) => return Err(error),

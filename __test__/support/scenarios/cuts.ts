@@ -79,7 +79,7 @@ export async function usageThroughCuts(
   const ids = all.map(({ id }) => id)
   const rows = await setting.sql(
     `SELECT "id", "usageCount"::int AS uses, spent::int
-     FROM "ApiKey" LEFT JOIN sophra_api_keys.spent ON key_id = "id" WHERE "id" = ANY ($1)`,
+     FROM "ApiKey" LEFT JOIN sophra_api_keys.spent ON limit_id = 'key/' || "id" || '/default' WHERE "id" = ANY ($1)`,
     [ids],
   )
   expect(rows).toHaveLength(keys)

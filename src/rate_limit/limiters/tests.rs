@@ -16,6 +16,10 @@ use crate::model::RateLimit;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
+fn id(key_id: &str) -> LimitId {
+    LimitId::of_key(key_id, "default")
+}
+
 fn cost(cost: u32) -> NonZeroU32 {
     NonZeroU32::new(cost).unwrap()
 }
@@ -33,8 +37,14 @@ fn with_generation(rule: Rule, generation: i32) -> Rule {
     Rule { generation, ..rule }
 }
 
+/// What a flush does with the limiters of a process: it tells the others of all costs, and then sweeps.
+fn flush(limits: &Limiters<impl Clock>) -> Vec<LimitId> {
+    limits.take_unshared();
+    limits.sweep()
+}
+
 fn check(limits: &Limiters<impl Clock>, key: &str, rule: Rule, cost: NonZeroU32) -> Decision {
-    limits.entry(key, rule).check(rule, cost)
+    limits.entry(&id(key), rule).check(rule, cost)
 }
 
 fn limits() -> (FakeRelativeClock, Limiters<FakeRelativeClock>) {
@@ -217,8 +227,8 @@ fn a_change_of_the_rule_counts_from_the_last_change_since_the_row_was_read() {
     let (before, after) = (rule(60, MINUTE), rule(120, MINUTE));
     assert_eq!(allowed(&limits, before, 1), 1);
     // Of something else than the rule: the row is read again, and has the same one.
-    limits.note_change("key");
-    limits.note_read("key", before);
+    limits.note_change(&id("key"));
+    limits.note_read(&id("key"), before);
     clock.advance(MINUTE * 5);
     assert_eq!(allowed(&limits, before, 100), 60);
     // Before this change is heard of.
@@ -229,7 +239,7 @@ fn a_change_of_the_rule_counts_from_the_last_change_since_the_row_was_read() {
 fn a_reset_frees_the_limit_also_for_held_handles() {
     let (_clock, limits) = limits();
     let five = rule(5, DAY);
-    let handle = limits.entry("key", five);
+    let handle = limits.entry(&id("key"), five);
     assert_eq!(allowed(&limits, five, 9), 5);
     assert!(matches!(
         handle.check(five, cost(1)),
@@ -268,11 +278,11 @@ fn a_sweep_drops_only_limiters_that_are_full_again() {
     for number in 0..10 {
         check(&limits, &format!("late {number}"), two, cost(2));
     }
-    limits.sweep();
+    flush(&limits);
     assert_eq!(limits.len(), 1_010);
     clock.advance(MINUTE / 2);
-    let held = limits.entry("early 0", two);
-    limits.sweep();
+    let held = limits.entry(&id("early 0"), two);
+    flush(&limits);
     assert_eq!(limits.len(), 11, "ten that are used and one that is held");
     assert!(matches!(
         check(&limits, "late 0", two, cost(2)),
@@ -280,14 +290,68 @@ fn a_sweep_drops_only_limiters_that_are_full_again() {
     ));
     held.check(two, cost(2));
     drop(held);
-    limits.sweep();
+    flush(&limits);
     assert!(matches!(
         check(&limits, "early 0", two, cost(2)),
         Decision::Refused { .. }
     ));
     clock.advance(MINUTE);
+    flush(&limits);
+    assert!(limits.is_empty());
+}
+
+#[test]
+fn a_sweep_keeps_what_the_others_do_not_know() {
+    let (clock, limits) = limits();
+    let two = rule(2, MINUTE);
+    check(&limits, "key", two, cost(2));
+    clock.advance(MINUTE);
+    limits.sweep();
+    let two_units = LimitCost {
+        cost: 2,
+        generation: 0,
+    };
+    assert_eq!(limits.take_unshared(), [(id("key"), two_units)]);
+    assert_eq!(limits.take_unshared(), []);
     limits.sweep();
     assert!(limits.is_empty());
+}
+
+#[test]
+fn a_reset_forgets_what_the_others_do_not_know() {
+    let (_clock, limits) = limits();
+    let two = rule(2, MINUTE);
+    check(&limits, "key", two, cost(2));
+    check(&limits, "key", with_generation(two, 1), cost(1));
+    let one_unit = LimitCost {
+        cost: 1,
+        generation: 1,
+    };
+    assert_eq!(limits.take_unshared(), [(id("key"), one_unit)]);
+}
+
+#[test]
+fn a_change_is_noted_for_all_limits_of_an_owner_and_no_other() {
+    let (clock, limits) = limits();
+    let (slow, fast) = (rule(1, DAY), rule(1, MINUTE));
+    let ids = [
+        LimitId::of_key("a", "default"),
+        LimitId::of_key("a", "tokens"),
+        LimitId::of_key("a/b", "default"),
+        LimitId::of_client("a", "default"),
+    ];
+    for id in &ids {
+        limits.entry(id, slow).check(slow, cost(1));
+    }
+    clock.advance(Duration::from_secs(1));
+    limits.note_change(&ids[0]);
+    // By the faster rule all is available again a minute after the change, where it is known.
+    clock.advance(MINUTE);
+    let allowed = ids.map(|id| {
+        let decision = limits.entry(&id, fast).check(fast, cost(1));
+        matches!(decision, Decision::Allowed(_))
+    });
+    assert_eq!(allowed, [true, true, false, false]);
 }
 
 #[test]
@@ -296,10 +360,10 @@ fn a_sweep_keeps_a_surplus() {
     allowed(&limits, rule(100, DAY), 100);
     allowed(&limits, rule(10, DAY), 1);
     clock.advance(Duration::from_nanos(86_399_999_999_999));
-    limits.sweep();
+    flush(&limits);
     assert_eq!(limits.len(), 1);
     clock.advance(Duration::from_nanos(1));
-    limits.sweep();
+    flush(&limits);
     assert_eq!(limits.len(), 0);
 }
 
@@ -326,7 +390,7 @@ fn absurd_rules_do_not_overflow() {
 fn refusals_are_counted_up_to_a_number_and_forgotten_after_a_window() {
     let (clock, limits) = limits();
     let rule = rule(1, MINUTE);
-    let limiter = limits.entry("key", rule);
+    let limiter = limits.entry(&id("key"), rule);
     let refused = |times| limiter.count_refusal(rule, times);
     assert!(refused(1));
     assert!(refused(1));

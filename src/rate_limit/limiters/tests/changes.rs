@@ -106,7 +106,7 @@ fn a_change_counts_from_when_it_was_made() {
     clock.advance(MINUTE);
     assert_eq!(allowed(&limits, slow, 2), 1);
     clock.advance(MINUTE);
-    limits.note_change("key");
+    limits.note_change(&id("key"));
     clock.advance(Duration::from_millis(999));
     assert_eq!(allowed(&limits, fast, 2), 0);
     clock.advance(Duration::from_millis(1));
@@ -127,7 +127,7 @@ fn a_change_of_another_kind_forgives_nothing() {
     limits.note_change_of_all();
     clock.advance(DAY / 2);
     assert_eq!(allowed(&limits, slow, 1), 0);
-    limits.note_change("key");
+    limits.note_change(&id("key"));
     assert_eq!(allowed(&limits, fast, 1), 0);
     clock.advance(MINUTE);
     assert_eq!(allowed(&limits, fast, 2), 1);

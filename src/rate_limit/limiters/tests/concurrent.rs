@@ -89,7 +89,7 @@ fn a_sweep_forgets_no_use() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(SeqCst) {
-                limits.sweep();
+                flush(&limits);
             }
         });
         together(|_| {

@@ -50,14 +50,14 @@ impl Fleet {
         for (limits, unsent) in &mut self.processes {
             self.total += *unsent;
             limits
-                .entry("key", rule)
+                .entry(&id("key"), rule)
                 .reconcile(fleet_use(self.total), *unsent);
             *unsent = 0;
         }
         // The processes that flushed earlier now learn the rest.
         for (limits, _) in &self.processes {
             limits
-                .entry("key", rule)
+                .entry(&id("key"), rule)
                 .reconcile(fleet_use(self.total), 0);
         }
     }
@@ -67,7 +67,7 @@ impl Fleet {
 fn use_by_others_is_charged_once() {
     let (_clock, limits) = limits();
     let ten = rule(10, DAY);
-    let limiter = limits.entry("key", ten);
+    let limiter = limits.entry(&id("key"), ten);
     assert_eq!(allowed(&limits, ten, 2), 2);
     limiter.reconcile(fleet_use(1_002), 2);
     assert_eq!(allowed(&limits, ten, 1), 1, "earlier use is no part of it");
@@ -88,13 +88,15 @@ fn a_later_process_begins_where_the_others_are() {
         interval_ns: nanos(DAY / 10),
         ..fleet_use(3)
     };
-    limits.entry("key", ten).reconcile(fleet, 3);
+    limits.entry(&id("key"), ten).reconcile(fleet, 3);
     assert_eq!(allowed(&limits, ten, 9), 2);
     // Full again, so the fleet total is no longer followed.
     clock.advance(2 * DAY);
-    limits.sweep();
+    flush(&limits);
     assert_eq!(allowed(&limits, ten, 1), 1);
-    limits.entry("key", ten).reconcile(fleet_use(1_000_000), 1);
+    limits
+        .entry(&id("key"), ten)
+        .reconcile(fleet_use(1_000_000), 1);
     assert_eq!(allowed(&limits, ten, 10), 9);
 }
 
@@ -107,7 +109,7 @@ fn a_first_check_begins_where_the_others_are() {
         interval_ns: nanos(DAY / 10),
         ..fleet_use(7)
     };
-    let limiter = limits.entry("key", ten);
+    let limiter = limits.entry(&id("key"), ten);
     limiter.join(fleet, Duration::ZERO);
     assert_eq!(allowed(&limits, ten, 2), 2);
     // What is read later may contain the use of this process.
@@ -115,7 +117,7 @@ fn a_first_check_begins_where_the_others_are() {
     limiter.reconcile(FleetUse { total: 9, ..fleet }, 2);
     assert_eq!(allowed(&limits, ten, 5), 1);
     clock.advance(2 * DAY);
-    limits.sweep();
+    flush(&limits);
     limiter.join(fleet, Duration::ZERO);
     assert_eq!(allowed(&limits, ten, 10), 3);
 }
@@ -130,7 +132,7 @@ fn a_process_that_has_used_a_key_takes_over_nothing_that_may_be_its_own() {
         interval_ns: nanos(DAY / 10),
         ..fleet_use(3)
     };
-    limits.entry("key", ten).join(fleet, Duration::ZERO);
+    limits.entry(&id("key"), ten).join(fleet, Duration::ZERO);
     assert_eq!(allowed(&limits, ten, 10), 7);
 }
 
@@ -151,7 +153,7 @@ fn use_by_another_rule_is_taken_over_as_use() {
             interval_ns,
             ..fleet_use(1)
         };
-        let limiter = limits.entry("key", one);
+        let limiter = limits.entry(&id("key"), one);
         limiter.join(fleet, Duration::from_secs(changed_ago));
         let waits = match limiter.check(one, cost(1)) {
             Decision::Allowed(_) => 0,
@@ -167,12 +169,12 @@ fn others_are_told_of_what_is_not_available_again() {
     let ten = rule(10, DAY);
     assert_eq!(allowed(&limits, ten, 5), 5);
     clock.advance(DAY * 2 / 10);
-    let share = limits.entry("key", ten).share(5);
+    let share = limits.entry(&id("key"), ten).share(5);
     assert_eq!(share.debt_ns, nanos(DAY * 3 / 10));
     assert_eq!(share.interval_ns, nanos(DAY / 10));
     assert_eq!(share.longest_ns, nanos(2 * DAY));
     assert_eq!(
-        limits.entry("key", ten).share(2).debt_ns,
+        limits.entry(&id("key"), ten).share(2).debt_ns,
         nanos(DAY * 2 / 10)
     );
 }
@@ -181,7 +183,7 @@ fn others_are_told_of_what_is_not_available_again() {
 fn a_reset_elsewhere_applies_and_use_before_it_is_not_charged() {
     let (_clock, limits) = limits();
     let ten = rule(10, DAY);
-    let limiter = limits.entry("key", ten);
+    let limiter = limits.entry(&id("key"), ten);
     assert_eq!(allowed(&limits, ten, 10), 10);
     limiter.reconcile(fleet_use(10), 10);
     let reset_elsewhere = FleetUse {

@@ -1,0 +1,69 @@
+//! Which limit it is, among those of all keys and clients.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of the limit that `rateLimit` of a key sets.
+pub const DEFAULT_LIMIT: &str = "default";
+
+/// Identifies a limit: `key/<id>/<name>` or `client/<id>/<name>`. Ids may be any text, and no name contains a slash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LimitId(Arc<str>);
+
+impl LimitId {
+    #[must_use]
+    pub fn of_key(key_id: &str, name: &str) -> Self {
+        Self(format!("key/{key_id}/{name}").into())
+    }
+
+    #[must_use]
+    pub fn of_client(client_id: &str, name: &str) -> Self {
+        Self(format!("client/{client_id}/{name}").into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part that is the same for all limits of one key or client, with the slash at its end.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        let end = self.0.rfind('/').map_or(0, |slash| slash + 1);
+        &self.0[..end]
+    }
+}
+
+impl From<String> for LimitId {
+    fn from(stored: String) -> Self {
+        Self(stored.into())
+    }
+}
+
+impl fmt::Display for LimitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_limits_have_the_same_id() {
+        let ids = [
+            LimitId::of_key("a", "b"),
+            LimitId::of_client("a", "b"),
+            LimitId::of_key("a/b", "c"),
+            LimitId::of_key("a", "c"),
+            LimitId::of_key("", "b"),
+        ];
+        for (index, id) in ids.iter().enumerate() {
+            assert!(!ids[..index].contains(id), "{id}");
+        }
+        assert_eq!(ids[2].owner(), "key/a/b/");
+        assert_eq!(ids[0].owner(), ids[3].owner());
+        assert_ne!(ids[0].owner(), ids[2].owner());
+    }
+}
