@@ -114,6 +114,30 @@ test('a role that may not use the tables is told the GRANTs at the start', async
   expect(await addon.createApiKey({ name: 'n', clientId: 'c' })).toMatchObject({ name: 'n' })
 })
 
+test('a role without rights on the clients is told which, by doctor and when it creates a key', async () => {
+  await migrate(database.url)
+  await database.sql(`GRANT USAGE ON SCHEMA sophra_api_keys TO ${role};
+    GRANT ALL ON ALL TABLES IN SCHEMA public, sophra_api_keys TO ${role};
+    GRANT EXECUTE ON FUNCTION pg_control_system() TO ${role};
+    REVOKE ALL ON sophra_api_keys.clients FROM ${role}`)
+  const { privileges } = await examine(asRole())
+  const missing = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'].map(
+    (privilege) => `${privilege} on sophra_api_keys.clients`,
+  )
+  expect(privileges).toMatchObject({
+    status: 'problem',
+    message: `The role ${role} lacks ${missing.join(', ')}`,
+  })
+  addon.configure({ databaseUrl: asRole(), migrate: 'manual', ...cheapHashing })
+  const create = (): Promise<unknown> => addon.createApiKey({ name: 'n', clientId: 'c' })
+  expect(await faultOf(create)).toMatchObject({ code: 'CONFIGURATION' })
+  await database.sql(privileges!.sql!)
+  expect(await create()).toMatchObject({ name: 'n' })
+  await addon.setClient({ clientId: 'c', maxKeys: 2 })
+  expect(await create()).toMatchObject({ name: 'n' })
+  await addon.deleteClient('c')
+})
+
 test('another schema in a migrated database is told where the tables are', async () => {
   await migrate(database.url)
   for (const query of ['?schema=other', '?schema=other&pgbouncer=true']) {

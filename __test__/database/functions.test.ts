@@ -31,25 +31,32 @@ test('only functions that compute a value may be called by everyone', async () =
      FROM pg_proc WHERE pronamespace = 'sophra_api_keys'::regnamespace ORDER BY 1`,
   )
   expect(rows).toEqual([
+    { proname: 'check_parent', allowed: false, definer: false },
     { proname: 'clear_columns', allowed: false, definer: false },
+    { proname: 'client_has_room', allowed: true, definer: false },
+    { proname: 'client_levels', allowed: true, definer: false },
     { proname: 'folded', allowed: true, definer: false },
     { proname: 'instant_in', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },
     { proname: 'nanoseconds_until', allowed: true, definer: false },
     { proname: 'note_change', allowed: false, definer: true },
+    { proname: 'note_client_change', allowed: false, definer: true },
     { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'plaintext_digest', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
   ])
 })
 
-test.each(['note_change()', 'note_signing_key()', `clear_columns('name')`])(
-  'nobody attaches %s to a table of their own',
-  async (trigger) => {
-    await client.query(`CREATE TABLE public.other (id TEXT, name TEXT)`)
-    await expect(
-      client.query(`CREATE TRIGGER other AFTER INSERT ON public.other
+test.each([
+  'note_change()',
+  'note_client_change()',
+  'note_signing_key()',
+  'check_parent()',
+  `clear_columns('name')`,
+])('nobody attaches %s to a table of their own', async (trigger) => {
+  await client.query(`CREATE TABLE public.other (id TEXT, name TEXT)`)
+  await expect(
+    client.query(`CREATE TRIGGER other AFTER INSERT ON public.other
         FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.${trigger}`),
-    ).rejects.toThrow(/permission denied for function/)
-  },
-)
+  ).rejects.toThrow(/permission denied for function/)
+})

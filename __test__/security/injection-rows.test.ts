@@ -112,6 +112,17 @@ test('tables of our own are no way in', async () => {
     const stored = await Promise.all(named.map(([, text]) => insertInto(sql, name, text)))
     expect(stored.filter(Boolean).length, name).toBeGreaterThanOrEqual(10)
   }
+  await tried('listClients', { limit: 1_000 })
+  // Children before their parents.
+  const clients = await sql(
+    `SELECT client_id AS id FROM sophra_api_keys.clients ORDER BY parent_id IS NULL`,
+  )
+  for (const { id } of clients) {
+    await tried('getClient', id)
+    await tried('setClient', { clientId: id, name: 'n', metadata: null, allowedIps: null })
+    await tried('setClient', { clientId: id, parentId: id })
+    await tried('deleteClient', id)
+  }
   for (const table of ['audit', 'changes', 'spent', 'usage_batches'])
     expect(await sql(`SELECT FROM sophra_api_keys.${table} LIMIT 1`)).toHaveLength(1)
   const flood = JSON.stringify({ type: 't', list: Array.from({ length: 50_000 }, () => '\u202e') })

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { addon, untyped } from '../support/addon.js'
 import { declaredFunctions } from '../support/declared.js'
@@ -15,6 +16,7 @@ afterAll(() => stop())
 
 const key = (fields: object = {}): Promise<{ id: string; key: string }> =>
   addon.createApiKey({ name: 'n', clientId: 'c', ...fields })
+const client = (): Promise<{ clientId: string }> => addon.setClient({ clientId: randomUUID() })
 const adminToken = (): Promise<{ id: string; token: string }> =>
   addon.createAdminToken({ name: 'n', permissions: ['a'] })
 
@@ -27,6 +29,10 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   patchApiKey: async () => [{ id: (await key()).id }, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
+  setClient: () => [{ clientId: 'c' }, {}],
+  getClient: () => ['nobody'],
+  listClients: () => [{ limit: 1 }],
+  deleteClient: async () => [(await client()).clientId, {}],
   createAdminToken: () => [{ name: 'n' }, {}],
   verifyAdminToken: async () => [(await adminToken()).token, {}],
   listAdminTokens: () => [],
@@ -87,6 +93,9 @@ async function faultOf(name: string, args: unknown[]): Promise<unknown> {
 }
 
 const FAULTS = ['INVALID_INPUT', 'NOT_FOUND', 'CONFIGURATION']
+/** A client of which an attack on another function has made a parent. */
+const faultsOf = (name: string): string[] =>
+  name === 'deleteClient' ? [...FAULTS, 'CONFLICT'] : FAULTS
 
 async function attack(name: string, text: string): Promise<void> {
   await Promise.all(
@@ -99,7 +108,7 @@ async function attack(name: string, text: string): Promise<void> {
           code: string
           issues: unknown
         }
-        expect(FAULTS).toContain(code)
+        expect(faultsOf(name)).toContain(code)
         expectHarmless({ message, issues }, what)
       }
     }),
@@ -135,7 +144,10 @@ test('events and audit entries are harmless', async () => {
   // A text that was accepted appears with escapes.
   for (const events of [told, kept]) {
     const all = JSON.stringify(events)
-    for (const type of ['key.issued', 'key.changed', 'key.refused', 'admin.issued'])
+    for (const type of [
+      ...['key.issued', 'key.changed', 'key.refused', 'admin.issued'],
+      ...['client.changed', 'client.deleted'],
+    ])
       expect(all).toContain(`"type":"${type}"`)
     for (const field of ['name', 'clientId', 'actor', 'path'])
       expect(all).toMatch(new RegExp(`"${field}":"a\\\\\\\\u\\{202a\\}`))

@@ -96,6 +96,18 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
       JSON.stringify({ type: text, [text]: { [text]: Array.from({ length: 3 }, () => text) } }),
     ],
   ],
+  'clients.client_id': (text) => ['(client_id) VALUES ($1)', [text]],
+  'clients.name': (text) => ['(client_id, name) VALUES ($1, $2)', [id(), text]],
+  'clients.metadata': (text) => [
+    '(client_id, metadata) VALUES ($1, $2)',
+    [id(), JSON.stringify({ [text]: [text] })],
+  ],
+  'clients.allowed_ips': (text) => ['(client_id, allowed_ips) VALUES ($1, $2)', [id(), [text]]],
+  'clients.parent_id': (text) => [
+    '(client_id, parent_id) VALUES ($1, NULL), ($2, $1)',
+    [text, id()],
+  ],
+  'changes.client_id': (text) => ['(client_id) VALUES ($1)', [text]],
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
   'spent.limit_id': (text) => [
     '(limit_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',

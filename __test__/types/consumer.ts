@@ -6,22 +6,27 @@ import {
   createAdminToken,
   createApiKey,
   deleteApiKey,
+  deleteClient,
   flush,
   getApiKey,
+  getClient,
   health,
   isApiKeyError,
   listAdminTokens,
   listApiKeys,
   listAuditEvents,
+  listClients,
   migrate,
   patchApiKey,
   revokeAdminToken,
+  setClient,
   updateApiKey,
   verifyAdminToken,
   verifyApiKey,
   type AdminToken,
   type AdminVerification,
   type ApiKey,
+  type Client,
   type IssuedAdminToken,
   type IssuedApiKey,
   type Verification,
@@ -127,6 +132,39 @@ export async function keys(): Promise<void> {
   await patchApiKey({ name: 'n' })
   const nothing: void = await deleteApiKey('x')
   void [plaintext, asKey, fresh, patched, nothing]
+}
+
+export async function clients(): Promise<void> {
+  const client: Client = await setClient(
+    {
+      clientId: 'c',
+      name: 'n',
+      isActive: true,
+      metadata: { plan: 'pro' },
+      allowedIps: ['10.0.0.0/8'],
+      maxKeys: 10,
+      parentId: null,
+    },
+    { actor: 'ann' },
+  )
+  await setClient({ clientId: 'c', name: null, metadata: null, allowedIps: null, maxKeys: null })
+  // @ts-expect-error clientId is required
+  await setClient({ name: 'n' })
+  // @ts-expect-error cannot be cleared
+  await setClient({ clientId: 'c', isActive: null })
+  // @ts-expect-error counted, not set
+  await setClient({ clientId: 'c', keyCount: 1 })
+  const found: Client | null = await getClient('c')
+  // @ts-expect-error may be null
+  void found.name
+  await listClients()
+  const { clients, nextCursor } = await listClients({ limit: 10, search: 'abc', cursor: null })
+  const rows: Client[] = clients
+  const more: string | null = nextCursor
+  const dates: Date[] = [client.createdAt, client.updatedAt]
+  const count: number = client.keyCount
+  const nothing: void = await deleteClient('c', { actor: 'ann' })
+  void [rows, more, dates, count, nothing]
 }
 
 export async function verify(): Promise<string> {

@@ -22,8 +22,8 @@ pub struct Privileges {
     pub may_migrate: bool,
 }
 
-/// The longest list in a message.
-const SHOWN_MAX: usize = 2_000;
+/// The longest list in a message: enough for the grants of all privileges to a role with the longest name.
+const SHOWN_MAX: usize = 5_000;
 
 impl Store {
     /// Compares the migrations of this version with the history of the database.
