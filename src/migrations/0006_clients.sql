@@ -155,10 +155,19 @@ AS $$
 DECLARE
   most INTEGER;
 BEGIN
+  -- A part of the time for the statement: a row that somebody has locked must not look like a server that does not answer.
+  PERFORM set_config(
+    'lock_timeout',
+    (extract(epoch FROM current_setting('statement_timeout')::interval) * 250)::integer::text,
+    true
+  );
   SELECT max_keys INTO most FROM sophra_api_keys.clients
   WHERE client_id = of_client AND max_keys IS NOT NULL
   FOR NO KEY UPDATE;
   -- Counted by a statement of its own, which sees what was committed while this one waited for the lock.
-  RETURN most IS NULL OR (SELECT count(*) FROM "ApiKey" WHERE "clientId" = of_client) < most;
+  RETURN most IS NULL OR (
+    SELECT count(*)
+    FROM (SELECT FROM "ApiKey" WHERE "clientId" = of_client LIMIT greatest(most, 0)) AS counted
+  ) < most;
 END
 $$;
