@@ -1,11 +1,13 @@
+import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
 import { startPeer, type Peer } from '../support/peer.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { deleteClient, getClient, setClient } = addon
 
-const { sql, url } = useAddon()
+const { sql, url } = useAddon({ statementTimeoutMs: 6_000 })
 
 let peer: Peer
 beforeAll(async () => {
@@ -51,13 +53,24 @@ test('calls for a client that is deleted meanwhile end with all or nothing', asy
 
 test('a client whose row another session has locked is set when it is free, within the time', async () => {
   await setClient({ clientId: 'locked' })
-  // Its own transaction holds the row for as long as one statement takes.
-  const hold = sql(`
-    DO $$ BEGIN
-      PERFORM FROM sophra_api_keys.clients WHERE client_id = 'locked' FOR UPDATE;
-      PERFORM pg_sleep(0.6);
-    END $$`)
+  const holder = new Client({ connectionString: url() })
+  await holder.connect()
+  await holder.query('BEGIN')
+  await holder.query(
+    `SELECT FROM sophra_api_keys.clients WHERE client_id = 'locked' FOR NO KEY UPDATE`,
+  )
   const set = setClient({ clientId: 'locked', name: 'Free' })
-  await hold
+  const tries = new Set<string>()
+  await eventually(async () => {
+    const waiting = await sql(
+      `SELECT query_start::text AS since FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    for (const { since } of waiting) tries.add(since as string)
+    // It has given up once, and tries again.
+    expect(tries.size).toBeGreaterThan(1)
+  })
+  await holder.query('ROLLBACK')
+  await holder.end()
   expect(await set).toMatchObject({ name: 'Free' })
 })

@@ -81,6 +81,27 @@ test('an edit of a locked row says what is in its way, and changes nothing', asy
   expect(await addon.getApiKey(locked!.id)).toMatchObject({ name: 'Key' })
 })
 
+test('creations for a client whose row is locked say so, and are no outage for the others', async () => {
+  await addon.setClient({ clientId: 'locked', maxKeys: 100 })
+  const others = await setting.coldKeys(11)
+  await hold(`SELECT FROM sophra_api_keys.clients WHERE client_id = 'locked' FOR NO KEY UPDATE`)
+  const creations = Promise.all(
+    Array.from({ length: 12 }, () =>
+      faultOf(() => addon.createApiKey({ name: 'n', clientId: 'locked' })),
+    ),
+  )
+  await eventually(async () => expect(await waiting()).toBeGreaterThan(0))
+  for (const { key } of others) expect((await addon.verifyApiKey(key)).code).toBe('VALID')
+  for (const { code } of await creations)
+    expect(['DATABASE_UNAVAILABLE', 'OVERLOADED']).toContain(code)
+  // The server has answered all the while.
+  await addon.createApiKey({ name: 'n', clientId: 'free' })
+  expect((await addon.health()).status).toBe('ok')
+  await release()
+  await addon.createApiKey({ name: 'n', clientId: 'locked' })
+  expect(await addon.getClient('locked')).toMatchObject({ keyCount: 1 })
+})
+
 test('reads of a locked audit log leave connections for verifies', async () => {
   const others = await setting.coldKeys(11)
   await addon.flush()

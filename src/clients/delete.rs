@@ -13,6 +13,8 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<(), Error> {
     let deleted = service.store.delete_client(client_id).await;
+    // Even after an error, since the row may have been deleted all the same.
+    service.client_changed(client_id);
     if !deleted? {
         return Err(Error::NotFound("Client"));
     }

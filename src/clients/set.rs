@@ -14,7 +14,10 @@ pub async fn set(
     now: Timestamp,
 ) -> Result<Client, Error> {
     let SetClient { client_id, changes } = set;
-    let client = service.store.set_client(&client_id, &changes, now).await?;
+    let client = service.store.set_client(&client_id, &changes, now).await;
+    // Even after an error, since the change may have been made all the same.
+    service.client_changed(&client_id);
+    let client = client?;
     let event = events::changed(&client, actor.as_ref());
     service.record(Event::ClientChanged(event), now);
     Ok(client.after)
