@@ -1,10 +1,8 @@
 'use strict'
 
 const { Exit } = require('./errors.js')
-const { number, past } = require('./values.js')
-
-/** The most entries that one call of `listAuditEvents` returns. */
-const PAGE_LIMIT = 1_000
+const { pageOptions, readPages } = require('./pages.js')
+const { past } = require('./values.js')
 
 module.exports = {
   summary:
@@ -17,8 +15,7 @@ module.exports = {
       help: 'Only entries at this instant or later: 24h ago, or 2027-01-31T12:00:00Z',
     },
     to: { ...past, help: 'Only entries before this instant' },
-    limit: { ...number, help: 'The maximum number of entries; 50 by default' },
-    cursor: { value: '<text>', help: 'Continue where an earlier list ended' },
+    ...pageOptions('entries'),
   },
   examples: [
     ['npx sophra-api-keys audit --type key.refused --from 24h', 'Refused keys of the last day'],
@@ -67,17 +64,7 @@ const row = ({
   count,
 ]
 
-async function read({ id, type, from, to, limit = 50, cursor = null }, addon) {
-  const events = []
-  let next = cursor
-  do {
-    const page = await addon.listAuditEvents({
-      ...{ keyId: id, type, from, to, cursor: next },
-      // The number that is still missing. The addon refuses 0 and other bad values.
-      limit: Math.min(PAGE_LIMIT, limit - events.length),
-    })
-    events.push(...page.events)
-    next = page.nextCursor
-  } while (next && events.length < limit)
-  return { events, nextCursor: next }
+function read({ id, type, from, to, ...options }, addon) {
+  const query = { keyId: id, type, from, to }
+  return readPages(addon.listAuditEvents, 'events', query, options)
 }

@@ -3,45 +3,17 @@
 // The fields of a key on the command line, by the table that the whole package shares.
 
 const { fields } = require('../../key-fields.js')
-const { date, duration, json, list, number, text } = require('../values.js')
+const { clearableOf, optionFor, optionsFor, ...byTable } = require('../fields.js')
 
-const types = { date, duration, json, list, number, text }
-
-function optionFor({ type, value, help }) {
-  return { ...types[type], ...(value && { value }), help }
-}
-
-const settable = fields.filter(({ access, option }) => access === 'settable' && option)
 const filters = fields.filter(({ filter }) => filter)
-
-/** The options that set a field. */
-const options = Object.fromEntries(settable.map((field) => [field.option, optionFor(field)]))
 
 /** The options of `keys list` that select keys by a field. */
 const filterOptions = Object.fromEntries(
   filters.map((field) => [field.option, { ...optionFor(field), help: field.filter }]),
 )
 
-/** The field that `--clear` sets to null, by the word for it. */
-const clearable = Object.fromEntries(
-  fields
-    .filter((field) => field.clear || (settable.includes(field) && !field.required))
-    .map(({ name, clear, option }) => [clear ?? option, name]),
-)
-
-/** The given options as fields of an input. */
-const inputOf = (given) => valuesOf(settable, given)
-
 /** The given filters as fields of a query. */
-const queryOf = (given) => valuesOf(filters, given)
-
-function valuesOf(fields, given) {
-  return Object.fromEntries(
-    fields
-      .filter(({ option }) => given[option] !== undefined)
-      .map(({ name, option }) => [name, given[option]]),
-  )
-}
+const queryOf = (given) => byTable.valuesOf(filters, given)
 
 /** The state of a key in one word. */
 function stateOf(key, now = new Date()) {
@@ -54,16 +26,6 @@ function stateOf(key, now = new Date()) {
 function limitOf({ rateLimit, rateLimitWindowSeconds: window }) {
   if (rateLimit === null) return 'none'
   return window === null ? `${rateLimit} per window` : `${rateLimit} per ${window} s`
-}
-
-/** How fields are shown that take more than their own value. */
-const shown = { isActive: (key) => stateOf(key), rateLimit: limitOf }
-
-function shownValue({ name, empty }, key) {
-  if (shown[name]) return shown[name](key)
-  const value = key[name]
-  const isEmpty = value === null || (Array.isArray(value) && value.length === 0)
-  return isEmpty && empty ? empty : value
 }
 
 /** Keys as a table: its headings and rows. */
@@ -81,19 +43,15 @@ const table = (keys) => [
   ]),
 ]
 
-/** All fields of a key, for people. */
-function record(key) {
-  return fields
-    .filter(({ name, label, hideEmpty }) => label && !(hideEmpty && key[name] === null))
-    .map((field) => [field.label, shownValue(field, key)])
-}
+const shown = { isActive: (key) => stateOf(key), rateLimit: limitOf }
 
 module.exports = {
-  clearable,
+  changesOf: (given, command) => byTable.changesOf(fields, given, command),
+  clearable: clearableOf(fields),
   filterOptions,
-  inputOf,
-  options,
+  inputOf: (given) => byTable.inputOf(fields, given),
+  options: optionsFor(fields),
   queryOf,
-  record,
+  record: (key) => byTable.record(fields, key, shown),
   table,
 }

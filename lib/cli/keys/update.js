@@ -1,9 +1,8 @@
 'use strict'
 
 const { Exit, UsageError } = require('../errors.js')
-const { suggestion } = require('../suggestion.js')
 const { keyOf } = require('./beginning.js')
-const { clearable, inputOf, options, record } = require('./fields.js')
+const { changesOf, clearable, options, record } = require('./fields.js')
 
 module.exports = {
   summary: 'Changes the given fields of a key, and keeps the others.',
@@ -26,7 +25,7 @@ replaced.`,
     ['npx sophra-api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
   ],
   async run({ options: given, positionals: [beginning] }, output, addon) {
-    const changes = changesOf(given)
+    const changes = changesOf(given, 'keys update')
     if (Object.keys(changes).length === 0) {
       throw new UsageError('There is nothing to change', 'keys update')
     }
@@ -36,23 +35,4 @@ replaced.`,
     else output.record(record(key))
     return Exit.ok
   },
-}
-
-function changesOf(given) {
-  if (given.enable && given.disable) {
-    throw new UsageError('--enable and --disable exclude each other', 'keys update')
-  }
-  const changes = inputOf(given)
-  if (given.enable) changes.isActive = true
-  if (given.disable) changes.isActive = false
-  for (const word of given.clear ?? []) {
-    if (!Object.hasOwn(clearable, word)) {
-      const choices = suggestion(word, Object.keys(clearable))
-      throw new UsageError(`--clear does not take this value${choices}`, 'keys update')
-    }
-    const field = clearable[word]
-    if (field in changes) throw new UsageError(`--${word} is both set and cleared`, 'keys update')
-    changes[field] = null
-  }
-  return changes
 }
