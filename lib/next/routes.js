@@ -3,10 +3,9 @@
 // `/api/keys`. The addon checks the values of the fields, and names every wrong one at once.
 
 const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../../index.js')
-const { withAdminAuth } = require('./admin.js')
-const { readObject } = require('./body.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
+const { by, except, guardedBy, has, pick, queryOf, withBody } = require('./requests.js')
 const { invalidInput, json, jsonStream } = require('./responses.js')
 
 /**
@@ -17,7 +16,6 @@ const { invalidInput, json, jsonStream } = require('./responses.js')
 function acceptedFields(compat) {
   // Loaded here, since an app that only guards its own routes does not need it.
   const { clearable, identity, readOnly, settable } = require('../key-fields.js')
-  const except = (names) => (name) => !names.includes(name)
   return {
     forPost:
       compat === 'prisma'
@@ -32,8 +30,7 @@ function acceptedFields(compat) {
 exports.apiKeyRoutes = (options = {}) => {
   const { authorize, compat } = checkOptions('apiKeyRoutes', options, ['authorize', 'compat'])
   const { forPost, forPut, forPatch } = acceptedFields(compat)
-  const guarded = (permission, handler) =>
-    withAdminAuth(handler, authorize ? { permission, authorize } : { permission })
+  const guarded = guardedBy(authorize)
   return {
     GET: guarded('keys:read', list),
     POST: guarded('keys:write', createFrom(forPost)),
@@ -52,20 +49,12 @@ async function list(request) {
   return jsonStream(body, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
 }
 
-/** Without a prototype: an absent parameter must not be found in a polluted one. */
-function queryOf(request) {
-  const parameters = Object.fromEntries(new URL(request.url).searchParams)
-  return Object.assign(Object.create(null), parameters)
-}
-
 function createFrom(accepts) {
-  return async (request, { admin }) => {
-    const { value, refusal } = await readObject(request)
-    if (refusal) return refusal
+  return withBody(async (body, request, { admin }) => {
     const idempotencyKey = idempotencyKeyOf(request)
     const header = idempotencyKey === null ? {} : { idempotencyKey }
-    return json(await createApiKey({ ...pick(value, accepts), ...header }, by(admin)), 201)
-  }
+    return json(await createApiKey({ ...pick(body, accepts), ...header }, by(admin)), 201)
+  })
 }
 
 /** The header `Idempotency-Key`: a quoted string by the IETF draft, and plain text by most clients. */
@@ -75,12 +64,10 @@ function idempotencyKeyOf({ headers }) {
 }
 
 function changeBy(change, accepts) {
-  return async (request, { admin }) => {
-    const { value, refusal } = await readObject(request)
-    if (refusal) return refusal
-    if (!Object.hasOwn(value, 'id') || !value.id) return missingId()
-    return json(await change(pick(value, accepts), by(admin)))
-  }
+  return withBody(async (body, _request, { admin }) => {
+    if (!has(body, 'id')) return missingId()
+    return json(await change(pick(body, accepts), by(admin)))
+  })
 }
 
 async function remove(request, { admin }) {
@@ -89,12 +76,5 @@ async function remove(request, { admin }) {
   await deleteApiKey(id, by(admin))
   return json({ success: true })
 }
-
-function pick(body, accepts) {
-  return Object.fromEntries(Object.entries(body).filter(([name]) => accepts(name)))
-}
-
-/** The actor in the audit log: the id of the token, or the name of the user. */
-const by = (admin) => ({ actor: Object.hasOwn(admin, 'tokenId') ? admin.tokenId : admin.name })
 
 const missingId = () => invalidInput('API key ID is required', 'id')

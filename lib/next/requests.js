@@ -1,0 +1,36 @@
+'use strict'
+
+// What the routes for admins have in common.
+
+const { withAdminAuth } = require('./admin.js')
+const { readObject } = require('./body.js')
+
+/** Makes handlers that run only for an admin who holds the permission. */
+exports.guardedBy = (authorize) => (permission, handler) =>
+  withAdminAuth(handler, authorize ? { permission, authorize } : { permission })
+
+/** The parameters of a query, without a prototype: an absent one must not be found in a polluted one. */
+exports.queryOf = (request) => {
+  const parameters = Object.fromEntries(new URL(request.url).searchParams)
+  return Object.assign(Object.create(null), parameters)
+}
+
+/** Makes a handler of `respond`, which gets the body of the request. */
+exports.withBody = (respond) => async (request, context) => {
+  const { value, refusal } = await readObject(request)
+  return refusal ?? respond(value, request, context)
+}
+
+/** The fields of a body that are passed on. */
+exports.pick = (body, accepts) =>
+  Object.fromEntries(Object.entries(body).filter(([name]) => accepts(name)))
+
+exports.except = (names) => (name) => !names.includes(name)
+
+/** The actor in the audit log: the id of the token, or the name of the user. */
+exports.by = (admin) => ({
+  actor: Object.hasOwn(admin, 'tokenId') ? admin.tokenId : admin.name,
+})
+
+/** Whether an object has a field of its own that is not empty. */
+exports.has = (object, name) => Object.hasOwn(object, name) && Boolean(object[name])
