@@ -172,6 +172,40 @@ export interface ApiKeyRoutesOptions extends Pick<AdminOptions, 'authorize'> {
  */
 export declare function apiKeyRoutes(options?: ApiKeyRoutesOptions): ApiKeyRoutes
 
+/** The handlers of `/api/clients`. */
+export interface ClientRoutes {
+  /**
+   * Lists the clients that have settings as an array, newest first, or reads the one whose id is in `?clientId=`. Requires
+   * `clients:read`.
+   */
+  GET: RouteHandler
+  /**
+   * Sets what holds for all keys of a client, as `setClient` does: a field that is absent stays as it is, and `null` clears it.
+   * Requires `clients:write`, as does `DELETE`.
+   */
+  PUT: RouteHandler
+  /**
+   * Deletes the settings of the client whose id is in `?clientId=`. Its keys stay, and are accepted again if the client was
+   * disabled.
+   */
+  DELETE: RouteHandler
+}
+
+/** The options of `clientRoutes`. */
+export interface ClientRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins manage clients, for a file `app/api/clients/route.ts`. A body of more than 64 KiB is
+ * refused with 413 before it is parsed. Unknown fields are refused with 400. Fields that `GET` shows and that cannot be set are
+ * ignored, so that a client can be sent back as it was read.
+ *
+ * @example
+ * ```ts
+ * export const { GET, PUT, DELETE } = clientRoutes()
+ * ```
+ */
+export declare function clientRoutes(options?: ClientRoutesOptions): ClientRoutes
+
 /**
  * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of
  * the proxies declared by `trustedProxies` or `trustedHops`. The result is `null` if the address is unknown, which it always is

@@ -3,6 +3,7 @@ import type { ValidAdminVerification, ValidVerification } from '@sophra/api-keys
 import {
   apiKeyRoutes,
   clientIp,
+  clientRoutes,
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
@@ -15,6 +16,13 @@ const routes: Route[] = []
 
 export const { GET, POST, PUT, PATCH, DELETE } = apiKeyRoutes()
 routes.push(GET, POST, PUT, PATCH, DELETE)
+
+const clients = clientRoutes({ authorize: () => null })
+routes.push(clients.GET, clients.PUT, clients.DELETE)
+// @ts-expect-error there is none: PUT sets what it is given
+clients.PATCH
+// @ts-expect-error no such option
+clientRoutes({ compat: 'prisma' })
 
 export const plain = withApiKey((request, { apiKey }) => {
   const client: ValidVerification = apiKey

@@ -28,6 +28,8 @@ module.exports = {
   updateApiKey: withActor(api.updateApiKey),
   patchApiKey: withActor(api.patchApiKey),
   deleteApiKey: withActor(api.deleteApiKey),
+  setClient: withActor(api.setClient),
+  deleteClient: withActor(api.deleteClient),
   createAdminToken: withActor(api.createAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),
   doctor: async () => unwrap(await native.doctor()),

@@ -21,12 +21,16 @@ const commands = {
   'keys rotate': ['Replace a key with a new one', () => require('./keys/rotate.js')],
   'keys revoke': ['Disable or delete a key', () => require('./keys/revoke.js')],
   'keys verify': ['Check whether a key would be accepted', () => require('./keys/verify.js')],
+  'clients set': ['Set what holds for all keys of a client', () => require('./clients/set.js')],
+  'clients get': ['Show a client', () => require('./clients/get.js')],
+  'clients list': ['List and search clients', () => require('./clients/list.js')],
+  'clients delete': ['Delete the settings of a client', () => require('./clients/delete.js')],
   'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
   'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
 }
 
-const groups = ['keys', 'admin-tokens']
+const groups = ['keys', 'clients', 'admin-tokens']
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

@@ -1,6 +1,7 @@
 'use strict'
 
-const { fields } = require('../key-fields.js')
+const clientFields = require('../client-fields.js').fields
+const keyFields = require('../key-fields.js').fields
 
 /** The exit codes, which scripts may rely on. */
 const Exit = {
@@ -36,11 +37,11 @@ const exitCodes = {
   OVERLOADED: Exit.unavailable,
 }
 
-const keyOptions = fields.filter(({ option }) => option)
+const optionsOfFields = [...clientFields, ...keyFields].filter(({ option }) => option)
 
 /** The option or argument that sets a field of an input. */
 const flags = {
-  ...Object.fromEntries(keyOptions.map(({ name, option }) => [name, `--${option}`])),
+  ...Object.fromEntries(optionsOfFields.map(({ name, option }) => [name, `--${option}`])),
   id: '<id>',
   permissions: '--permission',
   expiresInSeconds: '--expires',
@@ -60,11 +61,14 @@ const flags = {
 const findCause = 'Run npx sophra-api-keys doctor to find the cause.'
 const hints = { CONFIGURATION: findCause, DATABASE_UNAVAILABLE: findCause }
 
-/** Prints an error to standard error, and returns the exit code. */
-function report(error, output) {
+/**
+ * Prints an error to standard error, and returns the exit code. `ownFlags` are those of a command that names a field in another
+ * way.
+ */
+function report(error, output, ownFlags = {}) {
   const code = Object.hasOwn(exitCodes, error?.code ?? '') ? error.code : 'INTERNAL'
   const lines = error?.issues
-    ? error.issues.map(issueText)
+    ? error.issues.map((issue) => issueText(issue, { ...flags, ...ownFlags }))
     : [error?.message ?? 'An unknown error occurred']
   if (output.json) {
     const { message, issues, retryAfterMs } = error
@@ -79,7 +83,7 @@ function report(error, output) {
   return exitCodes[code] ?? Exit.internal
 }
 
-function issueText({ path, message }) {
+function issueText({ path, message }, flags) {
   const [, field, index] = /^(\w*)(?:\[(\d+)\])?/.exec(path)
   const name = flags[field] ?? path
   const which = index === undefined ? '' : ` (value ${Number(index) + 1})`

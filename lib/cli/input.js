@@ -58,9 +58,12 @@ function typed(prompt) {
   })
 }
 
+/** Whether there is somebody to ask. */
+const isInteractive = () => Boolean(process.stdin.isTTY && process.stderr.isTTY)
+
 /** Asks for confirmation at a terminal. Elsewhere there is no one to ask: the caller has decided. */
 async function confirmed(question, { yes }) {
-  if (yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
+  if (yes || !isInteractive()) return true
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await new Promise((resolve) => {
@@ -73,4 +76,4 @@ async function confirmed(question, { yes }) {
   }
 }
 
-module.exports = { confirmed, readSecret }
+module.exports = { confirmed, isInteractive, readSecret }

@@ -49,6 +49,8 @@ async function runCommand(command, parsed, output) {
   })
   try {
     return await command.run(parsed, output, addon)
+  } catch (error) {
+    return report(error, output, command.flags)
   } finally {
     // Stores the counted usage. If this fails too, the error of the command is the one to report.
     await addon.close().catch((error) => output.warn(error.message))
