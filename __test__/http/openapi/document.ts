@@ -48,10 +48,10 @@ export function answersOf(operation: string): number[] {
 
 /** The operations to which links lead. */
 export function linkedOperations(): string[] {
-  const { IssuedKey } = document.components.responses
+  const { Client, IssuedKey } = document.components.responses
   const events = operations.get('GET /api/keys/audit').responses['200']
-  const ids = Object.values<any>({ ...IssuedKey.links, ...events.links }).map(
-    ({ operationId }) => operationId,
+  const ids = [IssuedKey, Client, events].flatMap(({ links }) =>
+    Object.values<any>(links).map(({ operationId }) => operationId),
   )
   return [...operations.keys()].filter((name) => ids.includes(operations.get(name).operationId))
 }

@@ -3,6 +3,7 @@
 import os
 from base64 import urlsafe_b64encode
 from datetime import datetime
+from uuid import uuid4
 
 import requests
 import schemathesis
@@ -15,6 +16,7 @@ ADMIN = {"x-admin-token": os.environ["SETUP_TOKEN"]}
 OWN_ID = os.environ["API_KEY_ID"]
 # That were made and not deleted.
 KEYS: set[str] = set()
+CLIENTS: set[str] = set()
 
 # A key that is made must not have expired, and a year is one from 1 to 9999.
 FUTURE = st.datetimes(min_value=datetime(2100, 1, 1))
@@ -36,12 +38,46 @@ def before_call(context, case, kwargs):
     meta = case.meta
     if meta is None:
         return
-    made_up = meta.generation.mode.is_positive and meta.phase.name in ("coverage", "fuzzing")
-    fields = {"POST": case.body, "PUT": case.body, "PATCH": case.body, "DELETE": case.query}.get(case.method)
-    if isinstance(fields, dict):
+    positive = meta.generation.mode.is_positive
+    made_up = positive and meta.phase.name in ("coverage", "fuzzing")
+    fields = fields_of(case)
+    if not isinstance(fields, dict):
+        return
+    if is_about_clients(case):
+        if positive:
+            give_client(case, fields, made_up)
+    elif case.method != "GET":
         give_key(fields, made_up)
-        if case.method == "POST" and meta.generation.mode.is_positive:
+        if case.method == "POST" and positive:
             postpone_expiry(fields)
+
+
+def fields_of(case):
+    return case.query if case.method in ("GET", "DELETE") else case.body
+
+
+def is_about_clients(case) -> bool:
+    return case.operation.path == "/api/clients"
+
+
+def give_client(case, fields: dict, made_up: bool) -> None:
+    """A parent, and what is deleted, must have settings; and one client is not read in pages."""
+    if isinstance(fields.get("parentId"), str):
+        fields["parentId"] = new_client()
+    if case.method == "DELETE" and made_up:
+        fields["clientId"] = new_client()
+    if case.method == "GET" and "clientId" in fields:
+        for other in [name for name in fields if name != "clientId"]:
+            del fields[other]
+        if made_up and case.meta.phase.name == "coverage":
+            fields["clientId"] = new_client()
+
+
+def new_client() -> str:
+    client = f"client {uuid4()}"
+    answer = requests.put(f"{URL}/api/clients", json={"clientId": client}, headers=ADMIN, timeout=60)
+    answer.raise_for_status()
+    return client
 
 
 def give_key(fields: dict, made_up: bool) -> None:
@@ -66,9 +102,12 @@ def postpone_expiry(fields: dict) -> None:
 def after_call(context, case, response):
     if case.method == "POST" and response.status_code == 201:
         KEYS.add(response.json()["id"])
+    if case.method == "PUT" and is_about_clients(case) and response.status_code == 200:
+        CLIENTS.add(response.json()["clientId"])
     if case.method == "DELETE" and response.status_code == 200:
-        ids = case.query["id"]
-        KEYS.difference_update(ids if isinstance(ids, list) else [ids])
+        known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")
+        ids = case.query[name]
+        known.difference_update(ids if isinstance(ids, list) else [ids])
 
 
 @schemathesis.hook
@@ -78,7 +117,7 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
-        # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key is there.
-        fields = case.query if case.method == "DELETE" else case.body
-        return fields["id"] in KEYS
+        # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key or client is there.
+        known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")
+        return fields_of(case)[name] in known
     return True

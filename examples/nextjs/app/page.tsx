@@ -32,6 +32,13 @@ curl "$URL/api/whoami" -H "Authorization: Bearer $KEY"`,
   -d '{"id": "'$ID'", "isActive": false}'`,
   },
   {
+    title: 'Refuse all keys of the client, then accept them again.',
+    curl: `curl -X PUT "$URL/api/clients" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"clientId": "acme", "isActive": false}'
+curl -X PUT "$URL/api/clients" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"clientId": "acme", "isActive": true}'`,
+  },
+  {
     title: 'Delete it.',
     curl: `curl -X DELETE "$URL/api/keys?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
