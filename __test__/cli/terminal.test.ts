@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { neutralEnvironment } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
-import { bin, json } from './cli.js'
+import { bin, cli, json } from './cli.js'
 
 /** util-linux's `script` gives a program a terminal. */
 const hasScript = spawnSync('script', ['--version']).status === 0
@@ -73,6 +73,18 @@ describe.skipIf(!hasScript)('at a terminal', () => {
     expect(code).toBe(0)
     expect(screen).toContain('Disable "a\\u009b31m\\u202e')
     expect(screen).not.toMatch(/[\u007f-\u009f\u2028\u202e]|\u001b\]/)
+  })
+
+  test.each([
+    ['n\r', 1, true],
+    ['y\r', 0, false],
+  ])('the deletion of a disabled client is asked about: %j', async (typed, code, kept) => {
+    await json(['clients', 'set', 'off', '--disable'], { env })
+    const answer = await atTerminal(['clients', 'delete', 'off'], { prompt: '[y/N]', typed })
+    expect(answer.screen).toContain('"off"? It or one of its parents is disabled')
+    expect(answer.screen).toContain('its keys are accepted again')
+    expect(answer.code).toBe(code)
+    expect((await cli(['clients', 'get', 'off'], { env })).code).toBe(kept ? 0 : 1)
   })
 
   test('nothing is asked with --yes', async () => {

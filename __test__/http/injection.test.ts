@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { fieldsOf } from '../support/declared.js'
 import { expectHarmless, named, wellFormed } from '../support/hostile-texts.js'
-import { KEYS_ROUTE, useApp, type Answer } from '../support/example-app.js'
+import { CLIENTS_ROUTE, KEYS_ROUTE, useApp, type Answer } from '../support/example-app.js'
 
 // Every text at the places of a request that the example hands on; `__test__/next/injection.test.ts` has the rest.
 
@@ -23,7 +23,7 @@ function expectSound({ status, headers, body }: Answer, what: string): void {
   if (status >= 400) expectHarmless(body, what)
 }
 
-test.each(['/api/keys', '/api/keys/audit', '/api/search', '/api/documents/x'])(
+test.each(['/api/keys', '/api/clients', '/api/keys/audit', '/api/search', '/api/documents/x'])(
   'the query of %s',
   async (route) => {
     const names = [...Object.keys(fieldsOf('ListAuditEventsQuery')), 'clientId', 'search', 'id']
@@ -45,6 +45,17 @@ test(`the body for ${KEYS_ROUTE}`, async () => {
         const headers = { 'x-admin-token': token, 'content-type': 'application/json' }
         expectSound(await app.request(KEYS_ROUTE, { method, headers, body }), `${method} ${field}`)
       }
+    }
+  }
+})
+
+test(`the body for ${CLIENTS_ROUTE}`, async () => {
+  for (const text of texts) {
+    for (const field of [...Object.keys(fieldsOf('SetClientInput')), text]) {
+      const body = JSON.stringify({ clientId: 'c', [field]: text })
+      const headers = { 'x-admin-token': token, 'content-type': 'application/json' }
+      const init = { method: 'PUT', headers, body }
+      expectSound(await app.request(CLIENTS_ROUTE, init), field)
     }
   }
 })

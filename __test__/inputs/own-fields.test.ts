@@ -82,6 +82,7 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   expect((await ask(guarded, { 'x-api-key': key })).status).toBe(200)
   expectFailure(await ask(next.withAdminAuth(() => Response.json({}))), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.apiKeyRoutes().GET), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.clientRoutes().GET), 401, 'MISSING_TOKEN')
 
   const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
   const post = await next.apiKeyRoutes().POST(
@@ -100,8 +101,14 @@ test('nor for a parameter or the body of a route', async () => {
   pollute('limit', 'x')
   pollute('cursor', 'x')
   pollute('id', 'x')
+  pollute('clientId', 'x')
   const { GET, PATCH } = next.apiKeyRoutes()
   expect((await ask(GET, headers)).status).toBe(200)
   const patch = await PATCH(new Request(HOST, { method: 'PATCH', headers, body: '{}' }))
   expectFailure(await read(patch), 400, 'INVALID_INPUT', 'API key ID is required')
+  const clients = next.clientRoutes()
+  expect(await ask(clients.GET, headers)).toMatchObject({ status: 200, body: [] })
+  const put = await clients.PUT(new Request(HOST, { method: 'PUT', headers, body: '{}' }))
+  for (const answer of [await read(put), await ask(clients.DELETE, headers)])
+    expectFailure(answer, 400, 'INVALID_INPUT', 'Client ID is required')
 })

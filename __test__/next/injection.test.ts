@@ -9,6 +9,7 @@ import { hello, HOST, next, read, type Answer } from '../support/next.js'
 
 useAddon({ jwtSecret: 'the secret of the routes, of 32 bytes or more', throttle: 0 })
 const routes = next.apiKeyRoutes()
+const clientRoutes = next.clientRoutes()
 const guarded = next.withApiKey(hello, { scopes: ['a'] })
 
 const told: unknown[] = []
@@ -153,6 +154,58 @@ describe('the routes', () => {
         const [, link] = /^<([^<>]*)>; rel="next"$/.exec(answer.headers.link!) ?? []
         expect(new URL(link!, HOST).origin).toBe(HOST)
       }
+    }
+  })
+})
+
+describe('the routes of clients', () => {
+  type Method = keyof typeof clientRoutes
+  const ask = async (method: Method, query: string, body?: string): Promise<Answer> => {
+    const init = { method, body, headers: { 'x-admin-token': token } }
+    const request = new Request(`${HOST}/api/clients${query}`, init)
+    return read(await clientRoutes[method](request))
+  }
+
+  const parameters = [...Object.keys(fieldsOf('ListClientsQuery')), 'clientId', 'unknown']
+  test.each(parameters)('query ?%s=', async (name) => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      for (const query of [`?${name}=${encoded}`, `?${name}=${text}`, `?${encoded}=${name}`]) {
+        expectSound(await ask('GET', query), `GET ${name}`)
+        expectSound(await ask('GET', `${query}&clientId=c`), `GET ${name} of one`)
+        expectSound(await ask('DELETE', query), `DELETE ${name}`)
+      }
+    }
+  })
+
+  const fields = Object.keys({ ...fieldsOf('SetClientInput'), ...fieldsOf('Client') })
+  test.each(fields)('body {"%s": …}', async (field) => {
+    for (const [, text] of named) {
+      for (const value of [text, [text], { [text]: text }]) {
+        const body = JSON.stringify({ clientId: 'of the bodies', [field]: value })
+        expectSound(await ask('PUT', '', body), `PUT ${field}`)
+      }
+    }
+  })
+
+  test('unknown fields, and what is no JSON', async () => {
+    for (const [, text] of named) {
+      expectSound(await ask('PUT', '', text), 'PUT text')
+      expectSound(await ask('PUT', '', JSON.stringify({ clientId: 'x', [text]: 1 })), 'PUT')
+    }
+    expect((await ask('PUT', '', hostile['1 MiB'])).status).toBe(413)
+  })
+
+  test('the link to the next page leads to no other host', async () => {
+    for (let n = 0; n < 2; n++) await addon.setClient({ clientId: `of the link ${n}` })
+    for (const path of ['//evil.example/api', '/\\evil.example', '/a"b>c\u202e']) {
+      const headers = { 'x-admin-token': token }
+      const answer = await read(
+        await clientRoutes.GET(new Request(`${HOST}${path}?limit=1`, { headers })),
+      )
+      expectSound(answer, path)
+      const [, link] = /^<([^<>]*)>; rel="next"$/.exec(answer.headers.link!) ?? []
+      expect(new URL(link!, HOST).origin).toBe(HOST)
     }
   })
 })

@@ -8,6 +8,8 @@ export const userJwtSecret = 'the secret of the users of the HTTP tests, as long
 
 /** The route by which admins manage keys. */
 export const KEYS_ROUTE = '/api/keys'
+/** The route by which they set what holds for all keys of a client. */
+export const CLIENTS_ROUTE = '/api/clients'
 
 // Bodies are as the server sends them; a test says itself what it expects in them.
 export interface Answer {
@@ -26,6 +28,8 @@ export interface App {
   keys(method: string, body?: unknown, query?: string): Promise<Answer>
   /** The same with a body that is sent as it is. */
   keysText(method: string, body?: RequestInit['body'], query?: string): Promise<Answer>
+  /** A request to the clients' route by the same admin. */
+  clients(method: string, body?: unknown, query?: string): Promise<Answer>
   /** Makes a key, of client `acme` unless told otherwise. */
   create(fields?: object): Promise<any>
 }
@@ -56,21 +60,35 @@ export function useApp(): App {
     if (answer.body?.key) secrets.add(answer.body.key)
     return answer
   }
-  const keysText: App['keysText'] = (method, body, query = '') =>
-    request(`${KEYS_ROUTE}${query}`, {
-      method,
-      headers: { 'x-admin-token': adminToken, 'content-type': 'application/json' },
-      body,
-      duplex: 'half',
-    } as RequestInit)
-  const keys: App['keys'] = (method, body, query) =>
-    keysText(method, body === undefined ? undefined : JSON.stringify(body), query)
+  const textTo =
+    (route: string): App['keysText'] =>
+    (method, body, query = '') =>
+      request(`${route}${query}`, {
+        method,
+        headers: { 'x-admin-token': adminToken, 'content-type': 'application/json' },
+        body,
+        duplex: 'half',
+      } as RequestInit)
+  const jsonTo =
+    (route: string): App['keys'] =>
+    (method, body, query) =>
+      textTo(route)(method, body === undefined ? undefined : JSON.stringify(body), query)
+  const keys = jsonTo(KEYS_ROUTE)
   const create: App['create'] = async (fields) => {
     const { status, body } = await keys('POST', { name: 'Search', clientId: 'acme', ...fields })
     expect({ status, body }).toMatchObject({ status: 201 })
     return body
   }
-  return { url: () => server.url, sql: database.sql, environment, request, keys, keysText, create }
+  return {
+    url: () => server.url,
+    sql: database.sql,
+    environment,
+    request,
+    keys,
+    keysText: textTo(KEYS_ROUTE),
+    clients: jsonTo(CLIENTS_ROUTE),
+    create,
+  }
 }
 
 export function environmentFor(databaseUrl: string): Record<string, string> {
