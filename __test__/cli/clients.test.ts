@@ -67,7 +67,7 @@ describe('clients set', () => {
     [['--metadata', '{'], '--metadata must be a JSON object'],
     [['--parent', 'nobody'], '--parent must be'],
     [['--clear', 'state'], '--clear does not take this value'],
-    [['--clear', 'allowed'], 'did you mean "allow"'],
+    [['--clear', 'alow'], 'did you mean "allow"'],
     [['--clear', 'name', '--name', 'a'], '--name is both set and cleared'],
     [['--enable', '--disable'], 'exclude each other'],
     [['--client', 'c'], 'There is no option --client'],
