@@ -154,7 +154,7 @@ const isNamed = (node: ts.Node, names: string[]): boolean =>
 const isAside = (text: string, { parent }: ts.Node): boolean =>
   ts.isExpressionStatement(parent) ||
   isNamed(parent, DESCRIPTIONS) ||
-  /^(keys|admin-tokens) \w+$/.test(text)
+  /^(keys|clients|admin-tokens) \w+$/.test(text)
 
 /** A literal, a template, or several of them added to each other. */
 function textOf(node: ts.Node): string | undefined {
