@@ -120,7 +120,7 @@ describe(CLIENTS_ROUTE, () => {
     for (const [method, query, path] of [
       ['GET', '?limit=0', 'limit'],
       ['GET', '?isActive=true', 'isActive'],
-      ['GET', `${one('wrong')}&limit=1`, 'limit'],
+      ['GET', `${one('wrong')}&limit=1`, 'clientId'],
       ['GET', '?clientId=', 'clientId'],
       ['DELETE', '', 'clientId'],
     ] as const) {

@@ -34,6 +34,7 @@ describe('a valid key', () => {
         scopes,
         metadata: { plan: 'free' },
         expiresAt: null,
+        client: null,
         rateLimit: null,
       })
     }

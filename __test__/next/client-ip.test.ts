@@ -114,7 +114,7 @@ test('the environment is read before the service is started, and nothing is star
 })
 
 test('the subpath exports exactly what is documented, by require and by import', async () => {
-  const names = ['apiKeyRoutes', 'clientIp', 'withAdminAuth', 'withApiKey']
+  const names = ['apiKeyRoutes', 'clientIp', 'clientRoutes', 'withAdminAuth', 'withApiKey']
   expect(Object.keys(next).sort()).toEqual(names)
   const imported = (await import('@sophra/api-keys/next')) as object
   const named = Object.keys(imported).filter((name) => !/^(default|module\.exports)$/.test(name))

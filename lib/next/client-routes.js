@@ -42,8 +42,7 @@ function readLimit(text = String(PAGE_LIMIT)) {
 
 async function show({ clientId, ...others }) {
   if (!clientId) return missingId()
-  const [other] = Object.keys(others)
-  if (other !== undefined) return invalidInput(`${other} must not be combined with clientId`, other)
+  if (Object.keys(others).length > 0) return notAlone()
   const client = await getClient(clientId)
   return client ? json(client) : failure(notFound)
 }
@@ -63,5 +62,8 @@ async function remove(request, { admin }) {
 }
 
 const missingId = () => invalidInput('Client ID is required', 'clientId')
+
+const notAlone = () =>
+  invalidInput('clientId must not be combined with other parameters', 'clientId')
 
 const notFound = { status: 404, code: 'NOT_FOUND', message: 'Client not found' }
