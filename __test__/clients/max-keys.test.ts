@@ -13,7 +13,8 @@ const { sql, url } = useAddon()
 let peer: Peer
 beforeAll(async () => {
   await addon.migrate()
-  peer = await startPeer({ databaseUrl: url(), ...cheapHashing })
+  // As behind a pooler, where each operation is a transaction.
+  peer = await startPeer({ databaseUrl: `${url()}?pgbouncer=true`, ...cheapHashing })
 })
 afterAll(() => peer.stop())
 
