@@ -4,22 +4,15 @@
 // they belong to the caller's realm: `instanceof` then holds in jest's sandboxes and in vm contexts.
 
 const native = require('./lib/addon.js')
+const { verifyCold } = require('./lib/cold.js')
 const { invalidInput } = require('./lib/constants.js')
 const { ApiKeyError, guarded, isApiKeyError, unwrap } = require('./lib/errors.js')
 const { flushAtExit } = require('./lib/exit.js')
-const { freeze } = require('./lib/templates.js')
 const { verifyWarm } = require('./lib/warm.js')
 
 // Both are loaded when they are first needed, so that importing the package stays quick.
 const withDates = (object) => require('./lib/dates.js').withDates(object)
 const withEventDates = (event) => require('./lib/dates.js').withEventDates(event)
-
-/** Freezes what the results of the warm path share, so that cold results behave the same. */
-function withFrozenParts(verification) {
-  freeze(verification.scopes)
-  freeze(verification.metadata)
-  return withDates(verification)
-}
 
 const same = (value) => value
 const orNull = (value) => value ?? null
@@ -58,8 +51,8 @@ exports.listClients = listed(native.listClients, withDates, ({ rows, nextCursor 
   nextCursor,
 }))
 exports.deleteClient = exported(native.deleteClient)
-const verifyCold = exported(native.verifyApiKey, withFrozenParts)
-exports.verifyApiKey = async (key, context) => verifyWarm(key, context) ?? verifyCold(key, context)
+exports.verifyApiKey = async (key, context) =>
+  verifyWarm(key, context) ?? (await verifyCold(key, context)).result
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)

@@ -77,6 +77,16 @@ const fields = [
     help: 'The window of the rate limit: 60, 15m, 1h; at most a day',
   },
   {
+    name: 'limits',
+    type: 'json',
+    access: 'settable',
+    option: 'limits',
+    value: '<json>',
+    help: 'Further limits: [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
+    label: 'further limits',
+    empty: 'none',
+  },
+  {
     name: 'allowedIps',
     type: 'list',
     access: 'settable',

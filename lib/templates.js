@@ -61,8 +61,8 @@ function keep(serial, template) {
 
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
-  const { name, clientId, scopes, metadata, client } = template
-  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, client])
+  const { name, clientId, scopes, metadata, client, limits } = template
+  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, client, limits])
   keep(serial, freeze(template))
   return template
 }

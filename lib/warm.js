@@ -9,13 +9,11 @@ const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer into `numbers` before it returns; a negative one stands for an absent value. */
 const { numbers, verifyWarm, verifyWarmRequest } = native.warmPath()
-const [LIMIT, REMAINING, RESET_MS, WINDOW_SECONDS, RETRY_AFTER_MS] = [
-  'limit',
-  'remaining',
-  'resetMs',
-  'windowSeconds',
-  'retryAfterMs',
-].map((name) => warm.numbers.indexOf(name))
+const [RETRY_AFTER_MS, LIMITED_BY] = ['retryAfterMs', 'limitedBy'].map((name) =>
+  warm.numbers.indexOf(name),
+)
+/** Behind those: what remains of each limit, and the milliseconds until it is full again. */
+const LIMITS = warm.numbers.length
 
 const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
 /** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
@@ -63,15 +61,33 @@ function scopesOf(list) {
   return lines
 }
 
-const rateLimit = () => ({
-  limit: numbers[LIMIT],
-  remaining: numbers[REMAINING],
-  resetMs: numbers[RESET_MS],
-  windowSeconds: numbers[WINDOW_SECONDS],
-})
+const NO_LIMITS = Object.freeze([])
+
+/** The limits of a key, with their states. */
+function limitsOf(templates) {
+  if (templates.length === 0) return NO_LIMITS
+  const limits = new Array(templates.length)
+  for (let index = 0; index < templates.length; index++) {
+    const { level, name, limit } = templates[index]
+    const at = LIMITS + 2 * index
+    limits[index] = { level, name, limit, remaining: numbers[at], resetMs: numbers[at + 1] }
+  }
+  return limits
+}
+
+/** The limit of which the least is left. */
+function tightest(templates, limits) {
+  if (limits.length === 0) return null
+  let least = 0
+  for (let index = 1; index < limits.length; index++)
+    if (limits[index].remaining < limits[least].remaining) least = index
+  const { limit, remaining, resetMs } = limits[least]
+  return { limit, remaining, resetMs, windowSeconds: templates[least].windowSeconds }
+}
 
 function accepted(template) {
   const { keyId, name, clientId, scopes, metadata, expiresAt, client } = template
+  const limits = limitsOf(template.limits)
   return {
     valid: true,
     code: VALID_CODE,
@@ -82,16 +98,27 @@ function accepted(template) {
     metadata,
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
     client,
-    rateLimit: numbers[LIMIT] < 0 ? null : rateLimit(),
+    rateLimit: tightest(template.limits, limits),
+    limits,
   }
 }
 
-function refused(outcome, serial) {
+function refused(outcome, template) {
   const { code, status, message } = refusals[outcome - 1]
   const result = { valid: false, code, status, message }
-  if (serial !== 0) result.keyId = templateOf(serial).keyId
+  if (template === undefined) {
+    if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
+    return result
+  }
+  result.keyId = template.keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
-  if (numbers[LIMIT] >= 0) result.rateLimit = rateLimit()
+  if (numbers[LIMITED_BY] >= 0) {
+    const limits = limitsOf(template.limits)
+    const { level, name } = limits[numbers[LIMITED_BY]]
+    result.rateLimit = tightest(template.limits, limits)
+    result.limits = limits
+    result.limitedBy = { level, name }
+  }
   return result
 }
 
@@ -109,12 +136,15 @@ function verifyNatively(key, context) {
   return verifyWarm(key, ip, scopes, cost, path, claimedIp)
 }
 
-/** The result of an answer, or `undefined` for a miss. */
-function resultOf(answer) {
-  if (answer === MISS) return undefined
+/** The entry of a serial number has a template; 0 stands for no entry. */
+const templateOfAnswer = (answer) => {
+  const serial = Math.floor(answer / OUTCOMES)
+  return serial === 0 ? undefined : templateOf(serial)
+}
+
+function resultOf(answer, template) {
   const outcome = answer % OUTCOMES
-  const serial = (answer - outcome) / OUTCOMES
-  return outcome === VALID ? accepted(templateOf(serial)) : refused(outcome, serial)
+  return outcome === VALID ? accepted(template) : refused(outcome, template)
 }
 
 /** The result, or `undefined` if the cache alone cannot answer. */
@@ -126,12 +156,13 @@ exports.verifyWarm = (key, context) => {
     // A getter or a proxy threw: the cold path reports what is wrong.
     return undefined
   }
-  return resultOf(answer)
+  return answer === MISS ? undefined : resultOf(answer, templateOfAnswer(answer))
 }
 
 /**
  * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
- * and verifies the key in one call. The requirements are those of a guard.
+ * and verifies the key in one call. The requirements are those of a guard, which also gets the windows of the limits in
+ * seconds: `{ result, windows }`.
  */
 exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
   let answer
@@ -143,5 +174,9 @@ exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
   } catch {
     return undefined
   }
-  return resultOf(answer)
+  if (answer === MISS) return undefined
+  const template = templateOfAnswer(answer)
+  return { result: resultOf(answer, template), windows: template?.limits.map(windowOf) ?? [] }
 }
+
+const windowOf = ({ windowSeconds }) => windowSeconds

@@ -34,6 +34,7 @@ export const LAYERS = [
     name: 'state',
     modules: [
       'audit',
+      'cached_limits',
       'cached_clients',
       'cached_key',
       'cached_token',

@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 
 use crate::background::Background;
 use crate::cache::{Row, Rows, Sequence};
+use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::error::Error;
-use crate::model::ClientPolicy;
+use crate::model::{ClientPolicy, Level, LimitOwner};
 use crate::single_flight::SingleFlight;
 
 /// The client of a key with those above it, as they were at one position in the sequence of changes of clients.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CachedClient {
     row: Arc<ClientRow>,
     read_at: Sequence,
@@ -21,16 +22,16 @@ pub struct CachedClient {
 }
 
 /// A client that has a row, its parent and its grandparent. Keys of the same client share them.
-#[derive(Debug)]
 struct ClientLevels {
     policies: Box<[ClientPolicy]>,
+    /// Those of each of them.
+    limits: Box<[Box<[CachedLimit]>]>,
     rows: Box<[Arc<ClientRow>]>,
 }
 
 type ClientRow = Row<Mutex<Option<LastRead>>>;
 
 /// What was last read of a client. It keeps nothing in memory that no key needs.
-#[derive(Debug)]
 struct LastRead {
     read_at: Sequence,
     levels: Option<Weak<ClientLevels>>,
@@ -43,6 +44,22 @@ impl CachedClient {
             Some(levels) => &levels.policies,
             None => &[],
         }
+    }
+
+    /// The limits of the client and of those above it, level by level.
+    pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
+        let levels = self.levels.iter().flat_map(|levels| {
+            let policies = levels.policies.iter().zip(&levels.limits);
+            policies.zip(Level::CLIENTS)
+        });
+        levels.flat_map(|((policy, limits), level)| {
+            let owner = LimitOwner::Client(&policy.client_id);
+            limits.iter().map(move |limit| LimitOfKey {
+                level,
+                owner,
+                limit,
+            })
+        })
     }
 
     /// The client itself, if it has a row.
@@ -113,8 +130,11 @@ impl CachedClients {
 
     fn levels(&self, policies: Vec<ClientPolicy>) -> Arc<ClientLevels> {
         let rows = policies.iter().map(|level| self.rows.get(&level.client_id));
+        let limits = policies.iter();
+        let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
         Arc::new(ClientLevels {
             rows: rows.collect(),
+            limits: limits.collect(),
             policies: policies.into(),
         })
     }

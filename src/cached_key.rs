@@ -1,15 +1,17 @@
 //! The cached state of an authenticated key.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::cache;
 use crate::cached_clients::CachedClient;
+use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::metrics::ClientUses;
-use crate::model::{DEFAULT_LIMIT, KeyPolicy, LimitId, StoredHash, Timestamp};
-use crate::rate_limit::{Limiter, Limiters, Rule};
+use crate::model::{KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
+use crate::rate_limit::Streak;
 use crate::usage::{Usage, UseCounter};
 
 /// An authenticated key. The outcome of a check is never cached: every use checks all rights again.
@@ -23,8 +25,10 @@ pub struct CachedKey {
     counter: Arc<UseCounter>,
     /// Present if the metrics count each client separately.
     client_uses: Option<ClientUses>,
-    /// Looked up when the limit is first used.
-    limiter: OnceLock<Arc<Limiter>>,
+    /// Its own limits. Most keys have one at most.
+    limits: SmallVec<[CachedLimit; 1]>,
+    /// Refusals by limits of clients that suspend.
+    refused_by_clients: Arc<Streak>,
 }
 
 pub type KeyEntry = cache::Entry<CachedKey>;
@@ -42,20 +46,23 @@ pub struct Authentication {
 }
 
 impl CachedKey {
-    /// Caches a key with the hash stored in its row; `None` if the row holds the plaintext of a legacy key.
+    /// Caches a key with the hash stored in its row; `None` if the row holds the plaintext of a legacy key. `window` is that of
+    /// its rate limit, unless the key has its own.
     pub fn new(
         policy: KeyPolicy,
         client: CachedClient,
         hash: Option<&StoredHash>,
         client_uses: Option<ClientUses>,
+        window: Duration,
     ) -> Self {
         let key = Self {
+            limits: CachedLimit::of_key(&policy, window).collect(),
+            refused_by_clients: Arc::default(),
             counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id))),
             policy,
             client,
             client_uses,
             authenticated_by: OnceLock::new(),
-            limiter: OnceLock::new(),
         };
         if let Some(hash) = hash {
             key.set_hash(hash);
@@ -94,14 +101,24 @@ impl CachedKey {
         }
     }
 
-    pub fn limit_id(&self) -> LimitId {
-        LimitId::of_key(&self.policy.key_id, DEFAULT_LIMIT)
+    /// Its own limits.
+    pub fn own_limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
+        let owner = LimitOwner::Key(&self.policy.key_id);
+        self.limits.iter().map(move |limit| LimitOfKey {
+            level: Level::Key,
+            owner,
+            limit,
+        })
     }
 
-    /// The limiter of the key. All cache entries of the same row share it.
-    pub fn limiter(&self, limiters: &Limiters, rule: Rule) -> &Limiter {
-        self.limiter
-            .get_or_init(|| limiters.entry(&self.limit_id(), rule))
+    /// All limits that it must be within: its own, and those of the clients above it.
+    pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
+        self.own_limits().chain(self.client.limits())
+    }
+
+    /// The refusals by limits that it shares with other keys.
+    pub fn refused_by_clients(&self) -> &Streak {
+        &self.refused_by_clients
     }
 }
 

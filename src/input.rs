@@ -3,6 +3,7 @@
 
 mod actor;
 mod fields;
+pub mod limits;
 pub mod page;
 pub mod rules;
 mod value;

@@ -46,6 +46,7 @@ pub mod store;
 pub mod audit;
 pub mod cached_clients;
 pub mod cached_key;
+pub mod cached_limits;
 pub mod cached_token;
 pub mod cold_digests;
 pub mod issued_plaintexts;

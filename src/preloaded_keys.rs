@@ -14,7 +14,6 @@ use crate::model::Moment;
 use crate::store::Candidate;
 
 /// A row, as it was at one position in the sequence of changes.
-#[derive(Debug)]
 pub struct PreloadedKey {
     pub candidate: Candidate,
     pub client: CachedClient,
@@ -35,7 +34,7 @@ impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
 type Rows = Cache<Box<str>, Arc<PreloadedKey>, ByBytes>;
 
 /// The rows by the lookups of their keys. There is nothing as long as nothing was loaded.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct PreloadedKeys {
     rows: ArcSwapOption<Rows>,
     turn: Mutex<()>,

@@ -5,8 +5,8 @@ mod admin_tokens;
 mod audit;
 mod candidate;
 mod change_log;
+mod client_levels;
 mod client_list;
-mod client_policies;
 mod clients;
 mod connection;
 mod doctor;
@@ -36,7 +36,7 @@ mod usage;
 mod verify;
 
 pub use admin_tokens::StoredToken;
-pub use candidate::{Candidate, StoredKey};
+pub use candidate::{Candidate, ClientLevel, FleetStart, StoredKey};
 pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};
 pub use clients::ChangedClient;
 pub use connection::{Circuit, NotificationListener, Share};

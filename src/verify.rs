@@ -3,8 +3,10 @@
 
 mod attempt;
 mod authenticate;
+mod charge;
 mod cold;
 mod context;
+mod costs;
 mod current;
 mod decide;
 mod fleet;
@@ -19,9 +21,10 @@ mod warm;
 
 pub use cold::verify;
 pub use context::{Claims, Scopes, VerifyContext};
+pub use costs::Costs;
 pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
-pub use verification::{KeyEntry, RefusedKey, Verification};
+pub use verification::{KeyEntry, LimitOfKey, LimitStates, RefusedKey, Verification, tightest};
 pub use warm::{WarmSampler, warm};
 
 /// Length of the longest string that can be a key, in characters.

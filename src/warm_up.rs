@@ -73,7 +73,7 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
             let Some(row) = service.cache.row(&candidate.policy.key_id, read_at) else {
                 continue;
             };
-            let policies = std::mem::take(&mut candidate.clients);
+            let policies = candidate.take_client_policies();
             let client_id = &candidate.policy.client_id;
             let client = service.clients.read(client_id, policies, client_read_at);
             let key = PreloadedKey {

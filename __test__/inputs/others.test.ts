@@ -117,6 +117,9 @@ describe('listApiKeys', () => {
   })
 })
 
+/** No cost: unlike a count, one may be zero, and an object without fields names no limit. A map is read as such an object. */
+const costs = count.filter(([what]) => !['zero', 'an object', 'a map'].includes(what))
+
 describe('verifyApiKey', () => {
   const noKey = [5, true, {}, [5], ['a', null], [[]], Symbol('s'), 1n, throws, throwingProxy]
   test.each(noKey)('refuses what no header holds: %#', async (value) => {
@@ -138,7 +141,7 @@ describe('verifyApiKey', () => {
 
   test.each<[string, Case[]]>([
     ['scopes', list],
-    ['cost', [...count, ['1,000,001', 1_000_001]]],
+    ['cost', [...costs, ['1,000,001', 1_000_001]]],
     ['ip', [...alien, ['a number', 1], ['a list', ['::1']]]],
     ['path', [...alien, ['a number', 1]]],
     ['claimedIp', [...alien, ['a number', 1]]],
@@ -151,8 +154,21 @@ describe('verifyApiKey', () => {
     }
   })
 
+  test('names every bad cost of a map', async () => {
+    const names = { a: -1, b: 1.5, c: '1', d: 0, e: 1_000_001, 'f\n': null }
+    expect(await invalidFields(() => verifyApiKey('x', { cost: names }))).toEqual([
+      'cost.a',
+      'cost.b',
+      'cost.c',
+      'cost.e',
+      expect.stringMatching(/^cost\.f/),
+    ])
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`n${index}`, 1]))
+    expect(await invalidFields(() => verifyApiKey('x', { cost: many }))).toEqual(['cost'])
+  })
+
   test('names every bad field at once', async () => {
-    const context = { ip: 1, scopes: ['ok', 'not ok'], cost: 0, extra: 1 }
+    const context = { ip: 1, scopes: ['ok', 'not ok'], cost: -1, extra: 1 }
     const ask = (): unknown => verifyApiKey(5, context)
     expect(await invalidFields(ask)).toEqual(['cost', 'extra', 'ip', 'key', 'scopes[1]'])
   })

@@ -31,7 +31,7 @@ test('nor for the context of a verify, cold or warm', async () => {
     expect(await verifyApiKey(key, context)).toMatchObject({ code: 'IP_NOT_ALLOWED' })
   for (const [name, value] of [
     ['scopes', ['b']],
-    ['cost', 0],
+    ['cost', -1],
     ['path', 5],
     ['claimedIp', 5],
     ['peek', 5],

@@ -36,6 +36,7 @@ describe('a valid key', () => {
         expiresAt: null,
         client: null,
         rateLimit: null,
+        limits: [],
       })
     }
   })
@@ -283,7 +284,8 @@ describe('a guard that is put up wrongly', () => {
     [hello, { scopes: [undefined] }],
     [hello, { scopes: [''] }],
     [hello, { scopes: [] }],
-    [hello, { cost: 0 }],
+    [hello, { cost: -1 }],
+    [hello, { cost: { tokens: -1 } }],
     [hello, { cost: '5' }],
     [hello, { permission: 'keys:read' }],
     [hello, { cost: 1_000_001 }],
@@ -300,7 +302,7 @@ describe('a guard that is put up wrongly', () => {
 
   test('names the option and the rule', () => {
     expect(() => withApiKey(hello, { cost: 1_000_001 })).toThrow(
-      "withApiKey: 'cost' has a wrong value: it must be a whole number from 1 to 1000000",
+      "withApiKey: 'cost' has a wrong value: it must be a whole number from 0 to 1000000",
     )
     expect(() => withApiKey(hello, { scopes: ['ok', 'a b'] })).toThrow("'scopes[1]'")
   })

@@ -29,7 +29,7 @@ describe('a key', () => {
 
   test('is missing if there is none, without a database too', async () => {
     for (const none of [undefined, null, []]) expect(await verifyApiKey(none)).toEqual(MISSING)
-    await expect(verifyApiKey(null, { cost: 0 })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(verifyApiKey(null, { cost: -1 })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     const before = addon.metrics()
     await verifyApiKey(undefined)
     const count = (text: string): number =>

@@ -34,6 +34,7 @@ describe('an accepted key', () => {
       expiresAt,
       client: null,
       rateLimit: null,
+      limits: [],
     })
   })
 
@@ -280,6 +281,10 @@ describe('a rate limit', () => {
         resetMs: expect.any(Number),
         windowSeconds: day / 1_000,
       },
+      limits: [
+        { level: 'key', name: 'default', limit: 3, remaining: 0, resetMs: expect.any(Number) },
+      ],
+      limitedBy: { level: 'key', name: 'default' },
     })
     if (refused.valid) return
     expect(refused.retryAfterMs).toBeGreaterThan(day / 3 - 60_000)

@@ -110,14 +110,15 @@ type Answer = Awaited<ReturnType<typeof verifyApiKey>>
 
 /** The rest of a limit differs from one verify to the next, and is tested elsewhere. */
 function withRateLimitOf(warm: Answer, cold: Answer): Answer {
-  const { rateLimit } = warm
-  return rateLimit === undefined ? cold : ({ ...cold, rateLimit } as Answer)
+  const { rateLimit, limits } = warm
+  return rateLimit === undefined ? cold : ({ ...cold, rateLimit, limits } as Answer)
 }
 
 /** A copy that later changes do not reach. */
 function snapshot(answer: Answer): unknown {
-  const { rateLimit, ...others } = answer
-  return { ...structuredClone(others), limit: rateLimit?.limit }
+  const { rateLimit, limits, ...others } = answer
+  const named = limits?.map(({ level, name, limit }) => ({ level, name, limit }))
+  return { ...structuredClone(others), limit: rateLimit?.limit, named }
 }
 
 /** Changes everything that can be changed, in place, all the way down. */

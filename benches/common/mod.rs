@@ -53,6 +53,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
         metadata: None,
         rate_limit,
         rate_limit_window_seconds: None,
+        limits: Vec::new(),
         reset_generation: 0,
     }
 }
@@ -70,7 +71,13 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let client = service
         .clients
         .read(&policy.client_id, Vec::new(), read_client_at);
-    let cached = CachedKey::new(policy, client, Some(&hash), None);
+    let cached = CachedKey::new(
+        policy,
+        client,
+        Some(&hash),
+        None,
+        service.config.rate_limit_window,
+    );
     let bytes = cached.bytes();
     service
         .cache

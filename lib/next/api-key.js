@@ -1,7 +1,7 @@
 'use strict'
 
 const { missingKey } = require('../constants.js')
-const { verifyApiKey } = require('../../index.js')
+const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
 const { clientOf, pathOf } = require('./client-ip.js')
 const { checkHandler, checkKeyOptions } = require('./options.js')
@@ -17,11 +17,13 @@ exports.withApiKey = (handler, options = {}) => {
   return responses.routeHandler(async (request, context) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
     if (!key) return missing(request)
-    const apiKey = warm(key, request, requirements) ?? (await any(key, request, requirements))
+    const verified = warm(key, request, requirements) ?? (await any(key, request, requirements))
+    const { result: apiKey, windows } = verified
     // Which key it was is for the app only.
-    if (!apiKey.valid) return refused(apiKey)
+    if (!apiKey.valid) return refused(apiKey, windows)
     const response = await handler(request, { ...context, apiKey })
-    return response?.headers ? responses.withHeaders(response, rateLimitOf(apiKey)) : response
+    if (!response?.headers) return response
+    return responses.withHeaders(response, rateLimitOf(apiKey, windows))
   })
 }
 
@@ -33,7 +35,7 @@ function warm(key, request, requirements) {
 
 function any(key, request, { scopes, cost }) {
   const { ip, claimedIp, path } = clientOf(request)
-  return responses.byGuard(verifyApiKey(key, { ip, claimedIp, scopes, cost, path }))
+  return responses.byGuard(verifyCold(key, { ip, claimedIp, scopes, cost, path }, true))
 }
 
 /** The token of `Authorization: Bearer <token>`. */
@@ -49,20 +51,29 @@ function missing(request) {
   return responses.unauthorized(CHALLENGE, { ...missingKey, hint })
 }
 
-function refused(refusal) {
+function refused(refusal, windows) {
   if (refusal.status === 401)
     return responses.unauthorized(`${CHALLENGE}, error="invalid_token"`, refusal)
-  return responses.failure(refusal, rateLimitOf(refusal))
+  return responses.failure(refusal, rateLimitOf(refusal, windows))
 }
 
-/** The headers of draft-ietf-httpapi-ratelimit-headers-11. There are none if the result has no rate limit. */
-function rateLimitOf({ rateLimit, retryAfterMs = Infinity }) {
-  if (!rateLimit) return {}
-  const { limit, remaining, resetMs, windowSeconds } = rateLimit
-  // `Retry-After` must not be earlier than the reset that the header announces.
-  const resetSeconds = Math.ceil(Math.min(resetMs, retryAfterMs) / 1000)
-  return {
-    'RateLimit-Policy': `${POLICY};q=${limit};w=${windowSeconds}`,
-    RateLimit: `${POLICY};r=${remaining};t=${resetSeconds}`,
-  }
+/** The headers of draft-ietf-httpapi-ratelimit-headers-11, with an item for each limit. There are none without a limit. */
+function rateLimitOf({ limits = [], limitedBy, retryAfterMs = Infinity }, windows) {
+  if (limits.length === 0) return {}
+  const policies = limits.map(
+    (limit, index) => `${policyOf(limit)};q=${limit.limit};w=${windows[index]}`,
+  )
+  const states = limits.map((limit) => {
+    // `Retry-After` must not be earlier than the reset that the header announces.
+    const isLimiting = limitedBy?.level === limit.level && limitedBy.name === limit.name
+    const resetMs = isLimiting ? Math.min(limit.resetMs, retryAfterMs) : limit.resetMs
+    return `${policyOf(limit)};r=${limit.remaining};t=${Math.ceil(resetMs / 1000)}`
+  })
+  return { 'RateLimit-Policy': policies.join(', '), RateLimit: states.join(', ') }
+}
+
+/** The name of a limit in the headers: that of the key's own rate limit is `api-key`. */
+function policyOf({ level, name }) {
+  if (level !== 'key') return `"${level}/${name}"`
+  return name === 'default' ? POLICY : `"${name}"`
 }

@@ -32,6 +32,8 @@ export interface ApiKey {
   rateLimit: number | null
   /** The window of the rate limit in seconds. `null`: the configured window. */
   rateLimitWindowSeconds: number | null
+  /** Further limits, beside that of `rateLimit`. */
+  limits: Limit[]
   /** Accepted verifies, at most one flush interval behind. */
   usageCount: number
   /** The beginning of the key, for display. It contains no secret. `null` on hashed legacy keys. */
@@ -103,6 +105,11 @@ export interface CreateApiKeyInput {
    */
   rateLimitWindowSeconds?: number | null
   /**
+   * Further limits, up to 8. None of them may be named `default`.
+   * @default []
+   */
+  limits?: Limit[] | null
+  /**
    * At most 100 scopes of at most 100 characters `A-Z a-z 0-9 : . _ * / -`. `docs:*` covers every scope that begins with
    * `docs:`, and `*` covers all.
    * @default []
@@ -139,6 +146,8 @@ export interface ApiKeyChanges {
   allowedIps?: string[] | null
   rateLimit?: number | null
   rateLimitWindowSeconds?: number | null
+  /** Further limits, up to 8. None of them may be named `default`. */
+  limits?: Limit[] | null
   scopes?: string[] | null
   metadata?: Record<string, unknown> | null
 }
@@ -225,6 +234,8 @@ export interface Client {
    * Empty: all. An address must pass the list of the key, too.
    */
   allowedIps: string[]
+  /** Limits that all keys of the client, and of the clients below it, share. */
+  limits: Limit[]
   /** The most keys that the client may have. `null`: any number. */
   maxKeys: number | null
   /** The client above: its state and its addresses hold for this client, too. */
@@ -261,6 +272,11 @@ export interface SetClientInput {
    * @default [] (all)
    */
   allowedIps?: string[] | null
+  /**
+   * Limits that all keys of the client, and of the clients below it, share; up to 8.
+   * @default []
+   */
+  limits?: Limit[] | null
   /**
    * The most keys that the client may have, 0 to 1,000,000. It holds for creating keys and for moving them here by `clientId`;
    * keys that are there already stay.
@@ -319,10 +335,12 @@ export interface VerifyContext {
    */
   scopes?: string[] | null
   /**
-   * Units of the rate limit that the request uses, 1 to 1,000,000.
+   * What the request costs of the limits, 0 to 1,000,000 units: a number for each limit, or one for each name. A limit that is
+   * not named costs 1. A cost of 0 passes even where nothing is left. A name that no limit of the key and its client has is
+   * `INVALID_INPUT`.
    * @default 1
    */
-  cost?: number | null
+  cost?: number | Record<string, number> | null
   /**
    * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limit stays as it is,
    * and a refusal leads to no suspension, no entry in the audit log and no throttling.
@@ -333,6 +351,49 @@ export interface VerifyContext {
   path?: string | null
   /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
   claimedIp?: string | null
+}
+
+/**
+ * Whose limit it is: the key's own, its client's, or that of a client above.
+ *
+ * @category Verifying
+ */
+export type LimitLevel = 'key' | 'client' | 'parent' | 'grandparent'
+
+/**
+ * A limit beside the one that `rateLimit` sets.
+ *
+ * @category Keys
+ */
+export interface Limit {
+  /** 1 to 64 of the characters A-Z a-z 0-9 . _ -; different from the other names in the list. */
+  name: string
+  /** Units per window, 1 to 1,000,000. */
+  limit: number
+  /** 1 to 86,400. */
+  windowSeconds: number
+  /**
+   * Whether a key is suspended that keeps exceeding it.
+   * @default false
+   */
+  suspends?: boolean
+}
+
+/**
+ * A limit after a verify.
+ *
+ * @category Verifying
+ */
+export interface LimitState {
+  level: LimitLevel
+  /** `default` for the one that `rateLimit` of the key sets. */
+  name: string
+  /** Units per window. */
+  limit: number
+  /** Units that would be accepted now. */
+  remaining: number
+  /** Milliseconds until the whole limit is available again. */
+  resetMs: number
 }
 
 /**
@@ -367,8 +428,10 @@ export interface ValidVerification {
   expiresAt: Date | null
   /** The settings of the key's client. `null`: it has none, see `setClient`. */
   client: { metadata: Record<string, unknown> | null } | null
-  /** `null`: the key has no rate limit. */
+  /** The limit of which the least is left. `null`: the key has no limit. */
   rateLimit: RateLimit | null
+  /** All limits that were charged: those of the key, then those of its client and of the clients above. */
+  limits: LimitState[]
 }
 
 /**
@@ -404,7 +467,12 @@ export interface RefusedVerification {
   keyId?: string
   /** Milliseconds until a retry may succeed. Absent if waiting does not help. For `THROTTLED`: until the address may try again. */
   retryAfterMs?: number
+  /** With `RATE_LIMITED`: the limit of which the least is left. */
   rateLimit?: RateLimit
+  /** With `RATE_LIMITED`: all limits. None of them was charged. */
+  limits?: LimitState[]
+  /** With `RATE_LIMITED`: the first limit that the request is not within. */
+  limitedBy?: { level: LimitLevel; name: string }
 }
 
 /**

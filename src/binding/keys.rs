@@ -10,7 +10,7 @@ use super::promise::{Answer, counted_promise};
 use super::value::read;
 use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
-use crate::input::actor;
+use crate::input::{Value, actor};
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
@@ -215,9 +215,15 @@ pub(crate) fn verify_api_key<'e>(
     env: &'e Env,
     key: Unknown<'_>,
     context: Unknown<'_>,
+    // A guard serves keys with any limits: what it costs of one that a key does not have, it costs nothing.
+    allows_unknown_limits: Unknown<'_>,
 ) -> Result<Object<'e>> {
     let key = presented(key, verify::KEY_LENGTH_MAX);
-    let context = VerifyContext::read(read(context));
+    let allows_unknown_limits = read(allows_unknown_limits) == Value::Bool(true);
+    let context = VerifyContext::read(read(context)).map(|context| VerifyContext {
+        allows_unknown_limits,
+        ..context
+    });
     let peeks = context.as_ref().is_ok_and(|context| context.peek);
     let count = if peeks { ignore } else { count };
     if matches!(key, Presented::Missing) {

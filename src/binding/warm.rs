@@ -100,12 +100,12 @@ fn answer_with(
     let verification = verify::warm(service, key, &context, process::now(), claims)?;
     let outcome = verification.number();
     let entry = match verification {
-        Verification::Valid { entry, rate_limit } => {
-            environment.write(rate_limit, None);
+        Verification::Valid { entry, limits } => {
+            environment.write(&limits, None, None);
             Some(entry)
         }
         Verification::Refused(refused) => {
-            environment.write(refused.rate_limit, refused.retry_after_ms);
+            environment.write(&refused.limits, refused.limited_by, refused.retry_after_ms);
             refused.entry
         }
     };

@@ -1,7 +1,7 @@
 //! The input of callers about clients.
 
 use crate::error::Error;
-use crate::input::{Fields, Value, argument, page, rules};
+use crate::input::{Fields, Value, argument, limits, page, rules};
 use crate::model::{ClientChanges, ClientQuery};
 
 /// The input of `setClient`.
@@ -21,6 +21,7 @@ impl SetClient {
             is_active: fields.change("isActive", rules::boolean),
             metadata: fields.clearable("metadata", rules::metadata),
             allowed_ips: fields.emptiable("allowedIps", rules::allowed_ips),
+            limits: limits::or_none(fields.clearable("limits", limits::of_client)),
             max_keys: fields.clearable("maxKeys", rules::integer(rules::MAX_KEYS)),
             parent_id: fields.clearable("parentId", rules::label(rules::NAME_MAX)),
         };

@@ -1,7 +1,7 @@
 //! The input of callers about keys: creation, changes, queries.
 
 use crate::error::Error;
-use crate::input::{Fields, Parsed, Value, argument, page, rules};
+use crate::input::{Fields, Parsed, Value, argument, limits, page, rules};
 use crate::model::{
     Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Timestamp, Ttl,
 };
@@ -28,6 +28,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
             rules::integer(rules::WINDOW_SECONDS),
         ),
         scopes: fields.emptiable("scopes", rules::scopes),
+        limits: limits::or_none(fields.clearable("limits", limits::of_key)),
         metadata: fields.clearable("metadata", rules::metadata),
         lift_suspension: false,
         end_grace_period: false,

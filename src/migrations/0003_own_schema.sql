@@ -177,6 +177,29 @@ AS $$
   SELECT now() AT TIME ZONE 'UTC' + nanoseconds / 1000 * interval '1 microsecond'
 $$;
 
+-- What all processes have used of the limits in a list of one owner, as far as any of it may not be available again.
+CREATE FUNCTION sophra_api_keys.fleet_totals(owner TEXT, limits JSONB) RETURNS JSONB
+LANGUAGE plpgsql STABLE STRICT
+AS $$
+BEGIN
+  -- Another writer may store any JSON.
+  IF jsonb_typeof(limits) <> 'array' THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT jsonb_agg(jsonb_build_object(
+      'limitId', limit_id,
+      'generation', epoch,
+      'total', spent,
+      'debtNs', sophra_api_keys.nanoseconds_until(full_at),
+      'intervalNs', interval_ns
+    ))
+    FROM sophra_api_keys.spent
+    WHERE limit_id = ANY (ARRAY(SELECT owner || (entry ->> 'name') FROM jsonb_array_elements(limits) AS entry))
+  );
+END
+$$;
+
 -- The text that a search compares: it differs from the plain text in its case, whatever the locale of the database. The
 -- collation is chosen here, once, for the index as well as for the queries. Postgres 17 and newer has "pg_c_utf8" in UTF-8
 -- databases, and every server that is built with ICU has "und-x-icu"; only a server with neither depends on the locale of its

@@ -8,6 +8,8 @@ CREATE TABLE sophra_api_keys.clients (
   metadata JSONB,
   -- Empty: every address.
   allowed_ips TEXT[] NOT NULL DEFAULT '{}',
+  -- Limits that all keys of the client share: [{ "name", "limit", "windowSeconds", "suspends" }].
+  limits JSONB NOT NULL DEFAULT '[]',
   -- The most keys that the client may have; NULL: any number.
   max_keys INTEGER,
   -- The client whose settings hold for this one and its keys, too.
@@ -102,6 +104,7 @@ WHEN (
   OR OLD.is_active IS DISTINCT FROM NEW.is_active
   OR OLD.metadata IS DISTINCT FROM NEW.metadata
   OR OLD.allowed_ips IS DISTINCT FROM NEW.allowed_ips
+  OR OLD.limits IS DISTINCT FROM NEW.limits
   OR OLD.parent_id IS DISTINCT FROM NEW.parent_id
 )
 EXECUTE FUNCTION sophra_api_keys.note_client_change();
@@ -138,7 +141,10 @@ BEGIN
         'clientId', client_id,
         'isActive', is_active,
         'metadata', metadata::text,
-        'allowedIps', ARRAY(SELECT coalesce(address, '') FROM unnest(allowed_ips) AS address)
+        'allowedIps', ARRAY(SELECT coalesce(address, '') FROM unnest(allowed_ips) AS address),
+        'limits', limits::text,
+        'fleet', sophra_api_keys.fleet_totals('client/' || client_id || '/', nullif(limits, '[]')),
+        'changedAgoNs', sophra_api_keys.nanoseconds_since(updated_at)
       )
       ORDER BY depth
     )

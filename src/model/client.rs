@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::key::FieldChange;
+use super::limit::Limits;
 use super::metadata::Metadata;
 use super::page::Cursor;
 use super::timestamp::Timestamp;
@@ -16,6 +17,8 @@ pub struct Client {
     pub is_active: bool,
     pub metadata: Option<Metadata>,
     pub allowed_ips: Vec<String>,
+    /// Limits that all keys of the client share.
+    pub limits: Limits,
     /// The most keys that the client may have; `None` means any number.
     pub max_keys: Option<i32>,
     /// The client whose settings hold for this one, too.
@@ -36,6 +39,7 @@ impl Client {
             is_active: true,
             metadata: None,
             allowed_ips: Vec::new(),
+            limits: Limits::default(),
             max_keys: None,
             parent_id: None,
             key_count: 0,
@@ -52,6 +56,7 @@ pub struct ClientChanges {
     pub is_active: FieldChange<bool>,
     pub metadata: FieldChange<Option<Metadata>>,
     pub allowed_ips: FieldChange<Vec<String>>,
+    pub limits: FieldChange<Limits>,
     pub max_keys: FieldChange<Option<i32>>,
     pub parent_id: FieldChange<Option<String>>,
 }
@@ -63,6 +68,7 @@ impl ClientChanges {
         self.is_active.apply(&mut client.is_active);
         self.metadata.apply(&mut client.metadata);
         self.allowed_ips.apply(&mut client.allowed_ips);
+        self.limits.apply(&mut client.limits);
         self.max_keys.apply(&mut client.max_keys);
         self.parent_id.apply(&mut client.parent_id);
         client.updated_at = now;

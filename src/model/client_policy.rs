@@ -1,6 +1,7 @@
 //! What a client permits its keys, and the keys of the clients below it.
 
 use super::ip::AllowList;
+use super::limit::Limit;
 use super::metadata::Metadata;
 
 /// The part of a client that a verify needs.
@@ -10,6 +11,7 @@ pub struct ClientPolicy {
     pub is_active: bool,
     pub metadata: Option<Box<Metadata>>,
     pub allow_list: AllowList,
+    pub limits: Vec<Limit>,
 }
 
 impl ClientPolicy {
@@ -20,6 +22,7 @@ impl ClientPolicy {
         size_of::<Self>()
             + self.client_id.len()
             + self.allow_list.bytes()
+            + self.limits.iter().map(Limit::bytes).sum::<usize>()
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 }

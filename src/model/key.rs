@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::limit::Limits;
 use super::metadata::Metadata;
 use super::page::Cursor;
 use super::timestamp::Timestamp;
@@ -24,6 +25,8 @@ pub struct ApiKey {
     pub rate_limit: Option<i32>,
     /// `None` means the configured window.
     pub rate_limit_window_seconds: Option<i32>,
+    /// Further limits, beside that of `rate_limit`.
+    pub limits: Limits,
     pub usage_count: i64,
     /// The displayable beginning of the key; `None` on legacy rows.
     pub start: Option<String>,
@@ -52,6 +55,7 @@ impl ApiKey {
             allowed_ips: Vec::new(),
             rate_limit: None,
             rate_limit_window_seconds: None,
+            limits: Limits::default(),
             usage_count: 0,
             start: None,
             created_by: None,
@@ -107,6 +111,7 @@ key_settings! {
     allowed_ips: Vec<String>,
     rate_limit: Option<i32>,
     rate_limit_window_seconds: Option<i32>,
+    limits: Limits,
     scopes: Vec<String>,
     metadata: Option<Metadata>,
 }

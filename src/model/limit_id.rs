@@ -10,6 +10,24 @@ pub const DEFAULT_LIMIT: &str = "default";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitId(Arc<str>);
 
+/// The key or client that a limit belongs to, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOwner<'a> {
+    Key(&'a str),
+    Client(&'a str),
+}
+
+impl LimitOwner<'_> {
+    /// The limit with this name.
+    #[must_use]
+    pub fn limit(self, name: &str) -> LimitId {
+        match self {
+            Self::Key(id) => LimitId::of_key(id, name),
+            Self::Client(id) => LimitId::of_client(id, name),
+        }
+    }
+}
+
 impl LimitId {
     #[must_use]
     pub fn of_key(key_id: &str, name: &str) -> Self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client_policy::ClientPolicy;
 use super::ip::AllowList;
+use super::limit::Limit;
 use super::metadata::Metadata;
 use super::timestamp::Timestamp;
 
@@ -114,7 +115,9 @@ pub struct KeyPolicy {
     pub rate_limit: Option<i32>,
     /// `None` means the configured window.
     pub rate_limit_window_seconds: Option<i32>,
-    /// Incremented to reset what was used of the limit.
+    /// Further limits.
+    pub limits: Vec<Limit>,
+    /// Incremented to reset what was used of the limits.
     pub reset_generation: i32,
 }
 
@@ -133,6 +136,7 @@ impl KeyPolicy {
                 .map(|scope| size_of_val(scope) + scope.len() + OVERHEAD)
                 .sum::<usize>()
             + self.allow_list.bytes()
+            + self.limits.iter().map(Limit::bytes).sum::<usize>()
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 

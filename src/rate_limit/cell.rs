@@ -92,6 +92,13 @@ impl GcraCell {
         }
     }
 
+    /// Gives back what was charged. It never gives more than that: where the limit has been full since, it is full.
+    pub(super) fn give_back(&self, cost: NonZeroU32) {
+        let debt = u64::from(cost.get()).saturating_mul(self.rule.emission_interval_ns());
+        let earlier = |arrival_time: u64| Some(arrival_time.saturating_sub(debt));
+        let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
+    }
+
     /// Carries the use over to `rule`, up to its whole limit, unless a later generation resets it. A reset is never
     /// undone: an earlier generation in `rule` is ignored.
     pub(super) fn change_rule(&mut self, rule: Rule, now: u64) {

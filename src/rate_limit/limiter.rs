@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::cell::GcraCell;
 use super::rule::{Decision, FleetUse, Rule, Share, saturating};
-use crate::model::LimitCost;
+use crate::model::{LimitCost, RateLimit};
 
 /// Nanoseconds since the start, by a monotonic clock.
 pub(super) struct Timeline<C: Clock> {
@@ -38,7 +38,7 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     cell: RwLock<GcraCell>,
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
-    refusal_streak: Mutex<RefusalStreak>,
+    refusal_streak: Streak,
     /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
     /// cell.
     unshared: AtomicI64,
@@ -54,6 +54,10 @@ struct Followed {
     at: u64,
 }
 
+/// Refusals that followed each other.
+#[derive(Default)]
+pub struct Streak(Mutex<RefusalStreak>);
+
 #[derive(Default)]
 struct RefusalStreak {
     count: u32,
@@ -65,7 +69,7 @@ impl<C: Clock> Limiter<C> {
         Self {
             cell: RwLock::new(GcraCell::new(rule)),
             followed: Mutex::default(),
-            refusal_streak: Mutex::default(),
+            refusal_streak: Streak::default(),
             unshared: AtomicI64::new(0),
             changed_at: AtomicU64::new(0),
             timeline,
@@ -91,7 +95,21 @@ impl<C: Clock> Limiter<C> {
         self.by_rule(rule, |cell| cell.peek(cost, || self.timeline.now()))
     }
 
-    fn by_rule(&self, rule: Rule, decide: impl Fn(&GcraCell) -> Decision) -> Decision {
+    /// The state of the limit as it stands.
+    pub fn state(&self, rule: Rule) -> RateLimit {
+        self.by_rule(rule, |cell| rule.left(cell.debt(self.timeline.now())))
+    }
+
+    /// Gives back what [`check`](Self::check) has charged.
+    pub fn give_back(&self, rule: Rule, cost: NonZeroU32) {
+        self.by_rule(rule, |cell| {
+            cell.give_back(cost);
+            self.unshared
+                .fetch_sub(cost.get().into(), Ordering::Relaxed);
+        });
+    }
+
+    fn by_rule<T>(&self, rule: Rule, decide: impl Fn(&GcraCell) -> T) -> T {
         let cell = self.cell.read();
         if cell.rule() == rule {
             return decide(&cell);
@@ -153,8 +171,13 @@ impl<C: Clock> Limiter<C> {
     /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
     /// next; the count then starts again.
     pub fn count_refusal(&self, rule: Rule, times: u32) -> bool {
+        self.count_refusal_of(&self.refusal_streak, rule, times)
+    }
+
+    /// The same for one of several keys that share the limit.
+    pub fn count_refusal_of(&self, streak: &Streak, rule: Rule, times: u32) -> bool {
         let now = self.timeline.now();
-        let mut refusal_streak = self.refusal_streak.lock();
+        let mut refusal_streak = streak.0.lock();
         if now.saturating_sub(refusal_streak.last_at) > rule.window_ns() {
             refusal_streak.count = 0;
         }

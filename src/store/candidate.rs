@@ -7,8 +7,8 @@ use super::connection::Session;
 use super::connection::error::StoreError;
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, FleetTotal, KeyPolicy, LimitId,
-    Metadata, StoredHash, Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, FleetTotal, KeyPolicy, Limit,
+    LimitId, Limits, Metadata, StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -19,11 +19,39 @@ pub struct Candidate {
     /// The cold digest of the current or the previous key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
     /// Its client and those above it, the client first. Empty if the client has no row.
-    pub clients: Vec<ClientPolicy>,
-    /// What all processes have used of its limit, if any of it is not available again yet.
-    pub fleet: Option<FleetTotal>,
-    /// Nanoseconds since the row was changed, as far as its writer said so.
+    pub clients: Vec<ClientLevel>,
+    /// What all processes have used of its limits, as far as any of it is not available again yet.
+    pub fleet: Vec<FleetStart>,
+}
+
+impl Candidate {
+    /// Takes the policies of its client and those above it. What all processes have used of their limits is then with what they
+    /// have used of its own.
+    pub fn take_client_policies(&mut self) -> Vec<ClientPolicy> {
+        let clients = std::mem::take(&mut self.clients).into_iter();
+        clients
+            .map(|level| {
+                self.fleet.extend(level.fleet);
+                level.policy
+            })
+            .collect()
+    }
+}
+
+/// What all processes had used of a limit when its row was read.
+#[derive(Debug, Clone)]
+pub struct FleetStart {
+    pub total: FleetTotal,
+    /// Nanoseconds since the row of the key or client was changed, as far as its writer said so.
     pub changed_ago_ns: i64,
+}
+
+/// A client of a key, or one above it.
+#[derive(Debug, Clone)]
+pub struct ClientLevel {
+    pub policy: ClientPolicy,
+    /// What all processes have used of its limits.
+    pub fleet: Vec<FleetStart>,
 }
 
 /// What the row of a presented key is found by.
@@ -71,7 +99,9 @@ struct CandidateRow {
     hash: String,
     cold_digest: Option<Vec<u8>>,
     changed_ago_ns: i64,
+    limits: Limits,
     clients: Option<ClientRows>,
+    further_fleet: Option<FleetRows>,
     fleet_generation: i32,
     fleet_total: i64,
     fleet_debt_ns: i64,
@@ -86,27 +116,70 @@ pub(super) struct ClientRow {
     is_active: bool,
     metadata: Option<Box<str>>,
     allowed_ips: Vec<String>,
+    limits: Box<str>,
+    fleet: Option<Vec<FleetRow>>,
+    changed_ago_ns: i64,
 }
 
 pub(super) type ClientRows = Json<Vec<ClientRow>>;
 
-/// The policies of a client and those above it.
-pub(super) fn policies(rows: Option<ClientRows>) -> Vec<ClientPolicy> {
-    let Some(Json(rows)) = rows else {
-        return Vec::new();
-    };
-    rows.into_iter().map(ClientPolicy::from).collect()
+/// A fleet total, as `sophra_api_keys.fleet_totals` gives it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FleetRow {
+    limit_id: String,
+    generation: i32,
+    total: i64,
+    debt_ns: i64,
+    interval_ns: i64,
 }
 
-impl From<ClientRow> for ClientPolicy {
-    fn from(row: ClientRow) -> Self {
-        Self {
-            client_id: row.client_id,
-            is_active: row.is_active,
-            metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
-            allow_list: AllowList::parse(&row.allowed_ips),
-        }
+type FleetRows = Json<Vec<FleetRow>>;
+
+/// A client and those above it, the client first.
+pub(super) fn client_levels(rows: Option<ClientRows>) -> Result<Vec<ClientLevel>, Error> {
+    let rows = rows.map_or_else(Vec::new, |Json(rows)| rows);
+    rows.into_iter().map(ClientLevel::try_from).collect()
+}
+
+impl TryFrom<ClientRow> for ClientLevel {
+    type Error = Error;
+
+    fn try_from(row: ClientRow) -> Result<Self, Error> {
+        Ok(Self {
+            policy: ClientPolicy {
+                client_id: row.client_id,
+                is_active: row.is_active,
+                metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
+                allow_list: AllowList::parse(&row.allowed_ips),
+                limits: readable(&Limits::stored(&row.limits))?,
+            },
+            fleet: unavailable(row.fleet, row.changed_ago_ns),
+        })
     }
+}
+
+/// Fails for what another writer has stored that is no list of limits: it never means that there is none.
+fn readable(limits: &Limits) -> Result<Vec<Limit>, Error> {
+    let limits = limits.readable().map(<[Limit]>::to_vec);
+    limits.ok_or_else(|| Error::internal("The limits of a key or its client cannot be read"))
+}
+
+/// The totals of which a part is not available again yet.
+fn unavailable(rows: Option<Vec<FleetRow>>, changed_ago_ns: i64) -> Vec<FleetStart> {
+    let rows = rows.unwrap_or_default().into_iter();
+    rows.filter(|row| row.debt_ns > 0)
+        .map(|row| FleetStart {
+            total: FleetTotal {
+                limit_id: row.limit_id.into(),
+                generation: row.generation,
+                total: row.total,
+                debt_ns: row.debt_ns,
+                interval_ns: row.interval_ns,
+            },
+            changed_ago_ns,
+        })
+        .collect()
 }
 
 /// The rows of presented keys, in the order of the lookups.
@@ -160,6 +233,10 @@ pub(super) async fn find_candidates(
           CASE WHEN "id" IS NULL THEN decode(repeat('00', 48), 'hex') WHEN found."lookup" = wanted.lookup THEN "coldDigest"
             ELSE "previousColdDigest" END AS "cold_digest",
           sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
+          coalesce("limits", '[]') AS "limits!: Limits",
+          CASE WHEN "limits" IS NOT NULL
+            THEN sophra_api_keys.fleet_totals('key/' || "id" || '/', "limits") END
+            AS "further_fleet: FleetRows",
           -- Most clients have no row, and looking for it takes a fraction of the call.
           CASE WHEN EXISTS (SELECT FROM sophra_api_keys.clients WHERE client_id = coalesce("clientId", ''))
             THEN sophra_api_keys.client_levels("clientId") END
@@ -214,8 +291,9 @@ impl TryFrom<CandidateRow> for Candidate {
                     .map_err(|_| Error::internal("A stored digest has the wrong length"))?,
             )),
         };
-        let fleet = (row.fleet_debt_ns > 0).then(|| FleetTotal {
-            limit_id: LimitId::of_key(&row.id, DEFAULT_LIMIT),
+        let mut fleet = row.further_fleet.map_or_else(Vec::new, |Json(rows)| rows);
+        fleet.push(FleetRow {
+            limit_id: LimitId::of_key(&row.id, DEFAULT_LIMIT).to_string(),
             generation: row.fleet_generation,
             total: row.fleet_total,
             debt_ns: row.fleet_debt_ns,
@@ -235,13 +313,13 @@ impl TryFrom<CandidateRow> for Candidate {
                 metadata: row.metadata.map(Box::new),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
+                limits: readable(&row.limits)?,
                 reset_generation: row.reset_generation,
             },
             stored,
             cold_digest: row.cold_digest,
-            clients: policies(row.clients),
-            fleet,
-            changed_ago_ns: row.changed_ago_ns,
+            clients: client_levels(row.clients)?,
+            fleet: unavailable(Some(fleet), row.changed_ago_ns),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::{Conflict, Error, Issue};
-use crate::model::{Client, ClientChanges, Metadata, Timestamp};
+use crate::model::{Client, ClientChanges, Limits, Metadata, Timestamp};
 
 /// A query that returns rows of clients: `$head`, the columns of a [`Client`], `$tail`, which calls the table `client`.
 ///
@@ -20,6 +20,7 @@ macro_rules! client_rows {
                 client.is_active,
                 client.metadata AS "metadata: Metadata",
                 ARRAY(SELECT coalesce(address, '') FROM unnest(client.allowed_ips) AS address) AS "allowed_ips!",
+                client.limits AS "limits: Limits",
                 client.max_keys,
                 client.parent_id,
                 (SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id) AS "key_count!",
@@ -140,7 +141,7 @@ async fn change_client(
     sqlx::query!(
         r#"
         UPDATE sophra_api_keys.clients
-        SET name = $2, is_active = $3, metadata = $4, allowed_ips = $5, max_keys = $6, parent_id = $7, updated_at = $8
+        SET name = $2, is_active = $3, metadata = $4, allowed_ips = $5, max_keys = $6, parent_id = $7, updated_at = $8, limits = $9
         WHERE client_id = $1
         "#,
         after.client_id,
@@ -151,6 +152,7 @@ async fn change_client(
         after.max_keys,
         after.parent_id,
         after.updated_at as _,
+        &after.limits as _,
     )
     .execute(db)
     .await?;
@@ -170,8 +172,8 @@ async fn create_client(
     let key_count = sqlx::query_scalar!(
         r#"
         INSERT INTO sophra_api_keys.clients AS client
-          (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+          (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at, limits)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
         ON CONFLICT (client_id) DO NOTHING
         RETURNING (SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id) AS "key_count!"
         "#,
@@ -183,6 +185,7 @@ async fn create_client(
         after.max_keys,
         after.parent_id,
         after.created_at as _,
+        &after.limits as _,
     )
     .fetch_optional(db)
     .await?;

@@ -1,4 +1,6 @@
 //! Conversions between model types and columns.
 
+mod jsonb;
+mod limits;
 mod metadata;
 mod timestamp;

@@ -11,7 +11,7 @@ use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
 use super::rotation::{Credential, Rotation, replace_credential};
 use crate::error::{Conflict, Error};
-use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Metadata, StoredHash, Timestamp};
+use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Limits, Metadata, StoredHash, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -35,6 +35,7 @@ macro_rules! key_rows {
                 ARRAY(SELECT coalesce(address, '') FROM unnest("allowedIps") AS address) AS "allowed_ips!",
                 "rateLimit" AS "rate_limit",
                 "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
+                coalesce("limits", '[]') AS "limits!: Limits",
                 "usageCount"::bigint AS "usage_count!",
                 "start",
                 "createdBy" AS "created_by",
@@ -51,8 +52,8 @@ macro_rules! key_rows {
 
 pub(super) use key_rows;
 
-/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$12`,
-/// `$tail`. `$1` is the id, and the arguments from `$13` on are the statement's own. The values have types, so that the
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$13`,
+/// `$tail`. `$1` is the id, and the arguments from `$14` on are the statement's own. The values have types, so that the
 /// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
@@ -60,12 +61,12 @@ macro_rules! write_settings {
             $head
             + r#"
                 "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
-                "rateLimitWindowSeconds", "scopes", "metadata"
+                "rateLimitWindowSeconds", "scopes", "metadata", "limits"
             "#
             + $middle
             + r#"
                 $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
-                $10::integer, $11::text[], $12::jsonb
+                $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]')
             "#
             + $tail,
             $key.id,
@@ -80,6 +81,7 @@ macro_rules! write_settings {
             $key.rate_limit_window_seconds,
             &$key.scopes,
             $key.metadata as _,
+            &$key.limits as _,
             $($argument),*
         )
     };
@@ -210,7 +212,7 @@ fn insert<'q>(
         ),
         claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $20::bytea, $21::bytea, $1 FROM room WHERE is_free AND $20 IS NOT NULL
+          SELECT $21::bytea, $22::bytea, $1 FROM room WHERE is_free AND $21 IS NOT NULL
           ON CONFLICT (digest) DO UPDATE
           SET input = excluded.input, key_id = excluded.key_id, used_at = now()
           WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -222,9 +224,9 @@ fn insert<'q>(
         , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
         ) SELECT "#,
         r#"
-        , $1::text, $13::timestamp, 0, $14::text, $15::text, $16::text, $17::text, $18::text, $19::bytea
+        , $1::text, $14::timestamp, 0, $15::text, $16::text, $17::text, $18::text, $19::text, $20::bytea
         FROM room
-        WHERE is_free AND ($20 IS NULL OR EXISTS (SELECT FROM claimed))
+        WHERE is_free AND ($21 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,
@@ -290,13 +292,13 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
             "previousSigningKey", "previousColdDigest") = ("#,
         r#",
-            $13,
-            "limiterEpoch" + $14::boolean::integer,
-            $15,
-            CASE WHEN $16 THEN NULL ELSE "previousKey" END,
-            CASE WHEN $16 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $16 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $16 THEN NULL ELSE "previousColdDigest" END
+            $14,
+            "limiterEpoch" + $15::boolean::integer,
+            $16,
+            CASE WHEN $17 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $17 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $17 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $17 THEN NULL ELSE "previousColdDigest" END
           )
         WHERE "id" = $1
         "#,

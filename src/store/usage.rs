@@ -242,15 +242,13 @@ impl Store {
         .await
     }
 
-    /// The fleet total of a limit that somebody peeks at.
-    pub async fn peek_at_fleet_total(
+    /// The fleet totals of limits that somebody peeks at.
+    pub async fn peek_at_fleet_totals(
         &self,
-        limit_id: &LimitId,
-    ) -> Result<Option<FleetTotal>, Error> {
-        let limit_ids = [limit_id.clone()];
-        self.retryable_when_admitted(Share::Manage, "peek_at_fleet_total", || async {
-            let totals = fleet_totals(&mut self.db().await?, &limit_ids).await?;
-            Ok(totals.into_iter().next())
+        limit_ids: &[LimitId],
+    ) -> Result<Vec<FleetTotal>, Error> {
+        self.retryable_when_admitted(Share::Manage, "peek_at_fleet_totals", || async {
+            fleet_totals(&mut self.db().await?, limit_ids).await
         })
         .await
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::current::{find, is_current, with_current_client};
-use super::decide::rule;
-use super::fleet::begin_where_others_are;
+use super::fleet::{begin_where_others_are, note_read};
 use super::memory::KeyLookup;
 use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
@@ -198,17 +197,14 @@ fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry
         .metrics
         .clients
         .uses_of(counted.as_str(), service.config.metrics_clients);
-    let key = CachedKey::new(policy, client, hash, uses);
+    let window = service.config.rate_limit_window;
+    let key = CachedKey::new(policy, client, hash, uses, window);
     let bytes = key.bytes();
     // Before the entry is cached, so that every decision knows of it.
-    if let Some(fleet) = &candidate.fleet {
-        begin_where_others_are(service, &key, fleet, candidate.changed_ago_ns);
-    }
+    begin_where_others_are(service, key.limits(), &candidate.fleet);
     let entry = service.cache.insert(cache_key, key, bytes, row, read_at);
-    if let Some(rule) = rule(service, &entry.value.policy)
-        && service.cache.is_current(&entry)
-    {
-        service.limiters.note_read(&entry.value.limit_id(), rule);
+    if is_current(service, &entry) {
+        note_read(service, entry.value.limits());
     }
     entry
 }

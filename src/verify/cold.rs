@@ -28,7 +28,7 @@ pub async fn verify(
     {
         ask_the_others(service, &entry.value).await?;
     }
-    let verification = match answer(service, key.expose(), context, service.now()) {
+    let verification = match answer(service, key.expose(), context, service.now())? {
         MemoryAnswer::Answered {
             verification,
             in_cache,
@@ -82,7 +82,7 @@ async fn cold(
             if context.peek {
                 ask_the_others(service, &entry.value).await?;
             }
-            decide(service, entry, context, service.now())
+            decide(service, entry, context, service.now())?
         }
         None => {
             if !context.peek {

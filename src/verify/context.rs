@@ -1,15 +1,12 @@
 //! The context of a verify: what the caller says about the request that presents the key.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 
+use super::costs::Costs;
 pub use crate::audit::Claims;
 use crate::error::Error;
 use crate::input::{Fields, Value, rules};
 use crate::model::parse_client_address;
-
-/// Units of the rate limit that one request may consume.
-const COST: std::ops::RangeInclusive<i32> = 1..=1_000_000;
 
 #[derive(Debug, Clone)]
 pub struct VerifyContext<'a> {
@@ -17,7 +14,9 @@ pub struct VerifyContext<'a> {
     pub ip: Option<IpAddr>,
     /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
-    pub cost: NonZeroU32,
+    pub costs: Costs,
+    /// Whether names of limits in `costs` that the key is not within cost nothing; otherwise they are wrong.
+    pub allows_unknown_limits: bool,
     /// Whether to charge and count nothing.
     pub peek: bool,
     /// The path of the request, and the client's address as an untrusted header claims it. They are for operators only
@@ -49,17 +48,15 @@ impl VerifyContext<'static> {
         let mut fields = Fields::of_optional(value);
         let ip = fields.unknown_or("ip", parse_client_address);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
-        let cost = fields.optional("cost", rules::integer(COST));
+        let costs = fields.optional("cost", Costs::read);
         let peek = fields.optional("peek", rules::boolean);
         let path = fields.unknown_or("path", |path| Some(path.to_owned()));
         let claimed_ip = fields.unknown_or("claimedIp", parse_client_address);
-        let cost = cost
-            .and_then(|cost| u32::try_from(cost).ok())
-            .and_then(NonZeroU32::new);
         fields.finish(Some(Self {
             ip,
             scopes: Scopes::List(scopes),
-            cost: cost.unwrap_or(NonZeroU32::MIN),
+            costs: costs.unwrap_or_default(),
+            allows_unknown_limits: false,
             peek: peek.unwrap_or(false),
             claims: Claims {
                 ip: claimed_ip,
@@ -78,12 +75,12 @@ impl<'a> VerifyContext<'a> {
             Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
             Some(_) => return None,
         };
-        let cost = NonZeroU32::new(cost)
-            .filter(|cost| i32::try_from(cost.get()).is_ok_and(|cost| COST.contains(&cost)))?;
+        let costs = Costs::each(cost)?;
         Some(Self {
             ip,
             scopes,
-            cost,
+            costs,
+            allows_unknown_limits: false,
             peek: false,
             claims: Claims::default(),
         })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fleet::{begin_where_others_are, note_read};
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_clients::CachedClient;
 use crate::cached_key::{CachedKey, KeyEntry};
@@ -46,6 +47,16 @@ pub(super) async fn with_current_client(
 
 async fn read_client(service: Arc<Service>, client_id: String) -> Result<CachedClient, Error> {
     let read_at = service.clients.sequence();
-    let policies = service.store.client_policies(&client_id).await?;
-    Ok(service.clients.read(&client_id, policies, read_at))
+    let levels = service.store.client_levels(&client_id).await?;
+    let (mut policies, mut fleet) = (Vec::new(), Vec::new());
+    for level in levels {
+        policies.push(level.policy);
+        fleet.extend(level.fleet);
+    }
+    let client = service.clients.read(&client_id, policies, read_at);
+    begin_where_others_are(&service, client.limits(), &fleet);
+    if service.clients.is_current(&client) {
+        note_read(&service, client.limits());
+    }
+    Ok(client)
 }

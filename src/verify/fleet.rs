@@ -2,45 +2,67 @@
 
 use std::time::Duration;
 
-use super::decide::rule;
 use crate::cached_key::CachedKey;
+use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
 use crate::model::FleetTotal;
 use crate::rate_limit::FleetUse;
 use crate::service::Service;
+use crate::store::FleetStart;
 
-/// A key that is read for the first time, or after all of its limit was available again, begins where the other
-/// processes are.
-pub(super) fn begin_where_others_are(
+/// Limits that are read for the first time, or after all of them was available again, begin where the other processes are.
+pub(super) fn begin_where_others_are<'a>(
     service: &Service,
-    key: &CachedKey,
-    fleet: &FleetTotal,
-    changed_ago_ns: i64,
+    limits: impl Iterator<Item = LimitOfKey<'a>>,
+    fleet: &[FleetStart],
 ) {
-    if let Some(rule) = rule(service, &key.policy) {
-        let changed_ago = Duration::from_nanos(number(changed_ago_ns));
-        key.limiter(&service.limiters, rule)
-            .join(fleet_use(fleet), changed_ago);
+    if fleet.is_empty() {
+        return;
+    }
+    for limit in limits {
+        let id = limit.owner.limit(&limit.limit.name);
+        if let Some(start) = fleet.iter().find(|start| start.total.limit_id == id) {
+            let changed_ago = Duration::from_nanos(number(start.changed_ago_ns));
+            let limiter = limit.limiter(&service.limiters);
+            // By the rule as it is now.
+            limiter.state(limit.limit.rule);
+            limiter.join(fleet_use(&start.total), changed_ago);
+        }
     }
 }
 
-/// Asks what the other processes have used, before somebody peeks at a limit that this one has not used: no flush follows
+/// Asks what the other processes have used, before somebody peeks at limits that this one has not used: no flush follows
 /// it. While the database is away, each process counts alone.
 pub(super) async fn ask_the_others(service: &Service, key: &CachedKey) -> Result<(), Error> {
-    let Some(rule) = rule(service, &key.policy) else {
-        return Ok(());
-    };
-    let limiter = key.limiter(&service.limiters, rule);
-    let is_used = limiter.unfollow_if_unused();
-    if is_used {
+    let is_unused = |limit: &LimitOfKey<'_>| !limit.limiter(&service.limiters).unfollow_if_unused();
+    let unused: Vec<_> = key.limits().filter(is_unused).collect();
+    if unused.is_empty() {
         return Ok(());
     }
-    match service.store.peek_at_fleet_total(&key.limit_id()).await {
-        Ok(Some(fleet)) => limiter.join(fleet_use(&fleet), Duration::ZERO),
-        Ok(None) | Err(Error::DatabaseUnavailable { .. } | Error::Overloaded { .. }) => {}
+    let ids = unused.iter();
+    let ids: Vec<_> = ids
+        .map(|limit| limit.owner.limit(&limit.limit.name))
+        .collect();
+    let totals = match service.store.peek_at_fleet_totals(&ids).await {
+        Ok(totals) => totals,
+        Err(Error::DatabaseUnavailable { .. } | Error::Overloaded { .. }) => return Ok(()),
         Err(error) => return Err(error),
+    };
+    for (limit, id) in unused.iter().zip(&ids) {
+        if let Some(total) = totals.iter().find(|total| total.limit_id == *id) {
+            let limiter = limit.limiter(&service.limiters);
+            limiter.join(fleet_use(total), Duration::ZERO);
+        }
     }
     Ok(())
+}
+
+/// Notes that the rows of these limits were read, and have not changed since.
+pub(super) fn note_read<'a>(service: &Service, limits: impl Iterator<Item = LimitOfKey<'a>>) {
+    for limit in limits {
+        let id = limit.owner.limit(&limit.limit.name);
+        service.limiters.note_read(&id, limit.limit.rule);
+    }
 }
 
 /// A fleet total in the terms of the limiter.

@@ -7,6 +7,7 @@ use super::current::find;
 use super::decide::decide;
 use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
+use crate::error::Error;
 use crate::hash::is_stored_hash;
 use crate::legacy;
 use crate::model::{Moment, Timestamp};
@@ -51,7 +52,7 @@ pub(super) fn answer<'a>(
     presented: &'a str,
     context: &VerifyContext<'_>,
     now: Timestamp,
-) -> MemoryAnswer<'a> {
+) -> Result<MemoryAnswer<'a>, Error> {
     let key = service.cache.key(presented);
     let at = Instant::now();
     let moment = Moment {
@@ -63,30 +64,32 @@ pub(super) fn answer<'a>(
         in_cache,
     };
     let is_stale = match find(service, &key, moment) {
-        CacheLookup::Current(entry) => return answered(decide(service, entry, context, now), true),
-        CacheLookup::Refused => return answered(wrong(service, context, at), true),
+        CacheLookup::Current(entry) => {
+            return Ok(answered(decide(service, entry, context, now)?, true));
+        }
+        CacheLookup::Refused => return Ok(answered(wrong(service, context, at), true)),
         CacheLookup::Stale(_) => true,
         CacheLookup::Miss => false,
     };
     let Some(lookup) = lookup(service, presented) else {
         // Malformed and forged keys end here. Only the counter of their address changes.
-        return answered(wrong(service, context, at), false);
+        return Ok(answered(wrong(service, context, at), false));
     };
     if !is_stale
         && matches!(lookup, KeyLookup::Legacy)
         && legacy::are_known_to_be_absent(service, moment)
     {
-        return answered(wrong(service, context, at), false);
+        return Ok(answered(wrong(service, context, at), false));
     }
     // A key that was authenticated before is not a guess, so it is never throttled.
     if !is_stale && let Some(refused) = throttled(service, context, at) {
-        return answered(refused, false);
+        return Ok(answered(refused, false));
     }
-    MemoryAnswer::Unknown {
+    Ok(MemoryAnswer::Unknown {
         key,
         lookup,
         is_stale,
-    }
+    })
 }
 
 /// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it

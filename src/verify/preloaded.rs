@@ -25,7 +25,7 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     let mut candidate = loaded.candidate.clone();
     if now.since(loaded.loaded_at) > service.config.flush_interval {
         // Others may have used the limit since, and what they had used may be available again. The next flush tells.
-        candidate.fleet = None;
+        candidate.fleet.clear();
     }
     let found = FoundRow {
         candidate,

@@ -59,7 +59,7 @@ impl RowQuery {
             .read_row(read, |(candidate, _)| &candidate.policy.key_id);
         let (found, read_at) = read_row.await?;
         let found = found.map(|((mut candidate, client_read_at), row)| {
-            let policies = std::mem::take(&mut candidate.clients);
+            let policies = candidate.take_client_policies();
             let client_id = &candidate.policy.client_id;
             FoundRow {
                 client: service.clients.read(client_id, policies, client_read_at),

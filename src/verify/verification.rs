@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 pub use crate::cached_key::KeyEntry;
+pub use crate::cached_limits::LimitOfKey;
 use crate::model::{RateLimit, Refusal, VALID};
 
 pub enum Verification {
     Valid {
         entry: Arc<KeyEntry>,
-        rate_limit: Option<RateLimit>,
+        limits: LimitStates,
     },
     Refused(RefusedKey),
 }
@@ -18,7 +21,25 @@ pub struct RefusedKey {
     /// Present only if the key itself was correct.
     pub entry: Option<Arc<KeyEntry>>,
     pub retry_after_ms: Option<u64>,
-    pub rate_limit: Option<RateLimit>,
+    /// Present if a limit refuses the key.
+    pub limits: LimitStates,
+    pub limited_by: Option<usize>,
+}
+
+/// The limits of a key and the clients above it, in their order. Most keys have one at most.
+pub type LimitStates = SmallVec<[RateLimit; 1]>;
+
+/// The limit that refuses a request, by its position among those of the key.
+pub(super) struct LimitedBy {
+    pub(super) index: usize,
+    /// Milliseconds until the same request would be within the limit; `None` if it never would.
+    pub(super) retry_after_ms: Option<u64>,
+}
+
+/// The limit of which the least is left.
+#[must_use]
+pub fn tightest(limits: &[RateLimit]) -> Option<RateLimit> {
+    limits.iter().min_by_key(|limit| limit.remaining).copied()
 }
 
 impl Verification {
@@ -45,7 +66,8 @@ impl Verification {
             refusal: Refusal::InvalidKey,
             entry: None,
             retry_after_ms: None,
-            rate_limit: None,
+            limits: LimitStates::new(),
+            limited_by: None,
         })
     }
 
@@ -55,7 +77,8 @@ impl Verification {
             refusal: Refusal::Throttled,
             entry: None,
             retry_after_ms: Some(wait_ms),
-            rate_limit: None,
+            limits: LimitStates::new(),
+            limited_by: None,
         })
     }
 
@@ -63,7 +86,6 @@ impl Verification {
         refusal: Refusal,
         entry: Arc<KeyEntry>,
         retry_after_ms: Option<u64>,
-        rate_limit: Option<RateLimit>,
     ) -> Self {
         // A replaced key after its grace period gets the same answer as an unknown key.
         let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
@@ -71,7 +93,24 @@ impl Verification {
             refusal,
             entry,
             retry_after_ms,
-            rate_limit,
+            limits: LimitStates::new(),
+            limited_by: None,
+        })
+    }
+
+    /// The refusal of a key that is not within one of its limits.
+    pub(super) fn limited(
+        entry: Arc<KeyEntry>,
+        limits: LimitStates,
+        limited_by: usize,
+        retry_after_ms: Option<u64>,
+    ) -> Self {
+        Self::Refused(RefusedKey {
+            refusal: Refusal::RateLimited,
+            entry: Some(entry),
+            retry_after_ms,
+            limits,
+            limited_by: Some(limited_by),
         })
     }
 }

@@ -21,10 +21,11 @@ pub fn warm(
     now: Timestamp,
     claims: impl FnOnce() -> Claims,
 ) -> Option<Verification> {
-    let MemoryAnswer::Answered {
+    // What is wrong with the context, the cold path says.
+    let Ok(MemoryAnswer::Answered {
         verification,
         in_cache,
-    } = answer(service, key, context, now)
+    }) = answer(service, key, context, now)
     else {
         return None;
     };

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::model::{ClientAddress, ClientPolicy, Metadata, RateLimit, Refusal, Timestamp, VALID};
-use crate::verify::{KeyEntry, Verification};
+use crate::model::{
+    ClientAddress, ClientPolicy, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
+};
+use crate::verify::{KeyEntry, LimitOfKey, LimitStates, Verification, tightest};
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
@@ -16,6 +18,7 @@ pub(in crate::binding) enum VerificationView {
         #[serde(flatten)]
         template: TemplateView,
         rate_limit: Option<RateLimitView>,
+        limits: Vec<LimitView>,
     },
     Refused {
         valid: bool,
@@ -27,6 +30,10 @@ pub(in crate::binding) enum VerificationView {
         retry_after_ms: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitView>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<LimitView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limited_by: Option<LimitedByView>,
     },
 }
 
@@ -39,6 +46,8 @@ impl VerificationView {
             key_id: None,
             retry_after_ms: None,
             rate_limit: None,
+            limits: Vec::new(),
+            limited_by: None,
         }
     }
 
@@ -99,6 +108,7 @@ pub(in crate::binding) struct WarmTemplateView {
     slot: u64,
     #[serde(flatten)]
     template: TemplateView,
+    limits: Vec<LimitTemplateView>,
 }
 
 impl From<&KeyEntry> for WarmTemplateView {
@@ -106,6 +116,7 @@ impl From<&KeyEntry> for WarmTemplateView {
         Self {
             slot: entry.slot,
             template: TemplateView::from(entry),
+            limits: entry.value.limits().map(Into::into).collect(),
         }
     }
 }
@@ -147,24 +158,96 @@ impl From<RateLimit> for RateLimitView {
     }
 }
 
+/// A limit of a key or of a client above it, and its state after a verify.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct LimitView {
+    level: Level,
+    name: String,
+    limit: u32,
+    remaining: u32,
+    reset_ms: u64,
+    /// For the headers of a guard.
+    window_seconds: u64,
+}
+
+impl LimitView {
+    fn list(entry: &KeyEntry, states: &LimitStates) -> Vec<Self> {
+        let limits = entry.value.limits().zip(states);
+        limits
+            .map(|(limit, state)| Self {
+                level: limit.level,
+                name: limit.limit.name.to_string(),
+                limit: state.limit,
+                remaining: state.remaining,
+                reset_ms: state.reset_ms,
+                window_seconds: state.window_seconds,
+            })
+            .collect()
+    }
+}
+
+/// The limit that refuses a key.
+#[derive(Serialize)]
+pub(in crate::binding) struct LimitedByView {
+    level: Level,
+    name: String,
+}
+
+impl LimitedByView {
+    fn of((entry, index): (&KeyEntry, usize)) -> Option<Self> {
+        let limit = entry.value.limits().nth(index)?;
+        Some(Self {
+            level: limit.level,
+            name: limit.limit.name.to_string(),
+        })
+    }
+}
+
+/// A limit without its state.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitTemplateView {
+    level: Level,
+    name: String,
+    limit: u32,
+    window_seconds: u64,
+}
+
+impl From<LimitOfKey<'_>> for LimitTemplateView {
+    fn from(limit: LimitOfKey<'_>) -> Self {
+        Self {
+            level: limit.level,
+            name: limit.limit.name.to_string(),
+            limit: limit.limit.rule.limit.get(),
+            window_seconds: limit.limit.rule.window.as_secs(),
+        }
+    }
+}
+
 impl From<Verification> for VerificationView {
     fn from(verification: Verification) -> Self {
         match verification {
-            Verification::Valid { entry, rate_limit } => Self::Valid {
+            Verification::Valid { entry, limits } => Self::Valid {
                 valid: true,
                 code: VALID,
                 template: TemplateView::from(&*entry),
-                rate_limit: rate_limit.map(RateLimitView::from),
+                rate_limit: tightest(&limits).map(RateLimitView::from),
+                limits: LimitView::list(&entry, &limits),
             },
-            Verification::Refused(refused) => Self::Refused {
-                valid: false,
-                reason: refused.refusal.into(),
-                key_id: refused
-                    .entry
-                    .map(|entry| entry.value.policy.key_id.to_string()),
-                retry_after_ms: refused.retry_after_ms,
-                rate_limit: refused.rate_limit.map(RateLimitView::from),
-            },
+            Verification::Refused(refused) => {
+                let entry = refused.entry.as_deref();
+                let views = entry.map(|entry| LimitView::list(entry, &refused.limits));
+                Self::Refused {
+                    valid: false,
+                    reason: refused.refusal.into(),
+                    key_id: entry.map(|entry| entry.value.policy.key_id.to_string()),
+                    retry_after_ms: refused.retry_after_ms,
+                    rate_limit: tightest(&refused.limits).map(RateLimitView::from),
+                    limits: views.unwrap_or_default(),
+                    limited_by: entry.zip(refused.limited_by).and_then(LimitedByView::of),
+                }
+            }
         }
     }
 }

@@ -13,12 +13,15 @@ use napi::{Env, sys};
 
 use super::texts::Texts;
 use super::{ABSENT, MISS};
-use crate::model::RateLimit;
+use crate::model::{Level, Limits, RateLimit};
 use crate::verify::WarmSampler;
 
-/// The numbers of an answer, in memory shared with JavaScript: limit, remaining, milliseconds until the limit is full
-/// again, the window in seconds, and milliseconds to wait. -1 means absent.
-type Numbers = [f64; Environment::NUMBERS.len()];
+/// The numbers of an answer, in memory shared with JavaScript: those in [`Environment::NUMBERS`], and for each limit what
+/// remains of it, and the milliseconds until it is full again. -1 means absent.
+type Numbers = [f64; Environment::NUMBERS.len() + 2 * LIMITS_MAX];
+
+/// The limits of a key and of the clients above it.
+const LIMITS_MAX: usize = 1 + Limits::COUNT_MAX * (1 + Level::CLIENTS.len());
 
 pub(in crate::binding) struct Environment {
     numbers: *mut Numbers,
@@ -30,14 +33,8 @@ pub(in crate::binding) struct Environment {
 }
 
 impl Environment {
-    /// The fields of a result that the numbers fill, in order.
-    pub(in crate::binding) const NUMBERS: [&'static str; 5] = [
-        "limit",
-        "remaining",
-        "resetMs",
-        "windowSeconds",
-        "retryAfterMs",
-    ];
+    /// What the first numbers are: milliseconds to wait, and the position of the limit that refuses the key.
+    pub(in crate::binding) const NUMBERS: [&'static str; 2] = ["retryAfterMs", "limitedBy"];
 
     /// `Object.keys` as it was when the package was loaded: other code may have replaced it since.
     pub(in crate::binding) fn object_keys(env: &Env) -> Option<sys::napi_value> {
@@ -51,21 +48,31 @@ impl Environment {
         (status == sys::Status::napi_ok).then_some(keys)
     }
 
-    pub(super) fn write(&self, rate_limit: Option<RateLimit>, retry_after_ms: Option<u64>) {
-        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
-        let number = |number: Option<u64>| number.map_or(ABSENT, |number| number as f64);
-        let numbers = [
-            number(rate_limit.map(|rate_limit| rate_limit.limit.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.remaining.into())),
-            number(rate_limit.map(|rate_limit| rate_limit.reset_ms)),
-            number(rate_limit.map(|rate_limit| rate_limit.window_seconds)),
-            number(retry_after_ms),
-        ];
-        // SAFETY: `numbers` is the memory of the ArrayBuffer created in `exports` below, with the size and alignment of
-        // the `f64`s. It is still alive: the environment holds a strong reference to the object that holds the typed
-        // array, and JavaScript never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not
-        // share the array). No one reads it at the same time: only the environment's own thread gets here.
-        unsafe { self.numbers.write(numbers) };
+    pub(super) fn write(
+        &self,
+        limits: &[RateLimit],
+        limited_by: Option<usize>,
+        retry_after_ms: Option<u64>,
+    ) {
+        #[expect(clippy::cast_precision_loss)]
+        // Milliseconds of a year are far below 2^53, and there are few limits.
+        let (wait, by) = (
+            retry_after_ms.map_or(ABSENT, |wait| wait as f64),
+            limited_by.map_or(ABSENT, |index| index as f64),
+        );
+        #[expect(clippy::cast_precision_loss)]
+        let states = limits
+            .iter()
+            .take(LIMITS_MAX)
+            .flat_map(|limit| [f64::from(limit.remaining), limit.reset_ms as f64]);
+        for (index, number) in [wait, by].into_iter().chain(states).enumerate() {
+            // SAFETY: `numbers` is the memory of the ArrayBuffer created in `exports` below, with the size and alignment of
+            // the `f64`s, and `index` is below their number: at most `LIMITS_MAX` limits follow the first numbers. It is
+            // still alive: the environment holds a strong reference to the object that holds the typed array, and JavaScript
+            // never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not share the array). No
+            // one reads it at the same time: only the environment's own thread gets here.
+            unsafe { self.numbers.cast::<f64>().add(index).write(number) };
+        }
     }
 }
 
@@ -110,7 +117,7 @@ fn numbers(env: &Env) -> napi::Result<(*mut Numbers, sys::napi_value)> {
         napi::check_status!(sys::napi_create_typedarray(
             env.raw(),
             sys::TypedarrayType::float64_array,
-            Environment::NUMBERS.len(),
+            size_of::<Numbers>() / size_of::<f64>(),
             buffer,
             0,
             &raw mut array

@@ -17,6 +17,7 @@ fn policy() -> KeyPolicy {
         metadata: None,
         rate_limit: None,
         rate_limit_window_seconds: None,
+        limits: Vec::new(),
         reset_generation: 0,
     }
 }
@@ -40,6 +41,7 @@ fn client() -> ClientPolicy {
         is_active: true,
         metadata: None,
         allow_list: AllowList::Everyone,
+        limits: Vec::new(),
     }
 }
 

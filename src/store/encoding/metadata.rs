@@ -2,14 +2,11 @@
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
 use sqlx::types::JsonValue;
 use sqlx::{Decode, Encode, Postgres, Type};
 
 use crate::model::Metadata;
-
-/// The version of the binary format, in front of the text.
-const VERSION: u8 = 1;
 
 impl Type<Postgres> for Metadata {
     fn type_info() -> PgTypeInfo {
@@ -19,21 +16,13 @@ impl Type<Postgres> for Metadata {
 
 impl Decode<'_, Postgres> for Metadata {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
-        let bytes = value.as_bytes()?;
-        let text = match value.format() {
-            PgValueFormat::Binary => bytes
-                .strip_prefix(&[VERSION])
-                .ok_or("jsonb of another version")?,
-            PgValueFormat::Text => bytes,
-        };
-        Ok(Self::stored(std::str::from_utf8(text)?))
+        super::jsonb::text(&value).map(Self::stored)
     }
 }
 
 impl Encode<'_, Postgres> for Metadata {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.push(VERSION);
-        buffer.extend_from_slice(self.as_str().as_bytes());
+        super::jsonb::write(self.as_str(), buffer);
         Ok(IsNull::No)
     }
 }

@@ -1,0 +1,80 @@
+//! Charges the limits of a key and of the clients above it: all of them, or none.
+
+use std::num::NonZeroU32;
+
+use super::context::VerifyContext;
+use super::verification::{LimitStates, LimitedBy};
+use crate::cached_key::CachedKey;
+use crate::cached_limits::LimitOfKey;
+use crate::model::RateLimit;
+use crate::rate_limit::{Decision, Limiters};
+
+/// The limits after a request.
+pub(super) struct Charged {
+    pub(super) states: LimitStates,
+    /// The first limit that the request is not within. Then none is charged.
+    pub(super) refused: Option<LimitedBy>,
+}
+
+pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyContext<'_>) -> Charged {
+    let mut states = LimitStates::new();
+    let mut refused = None;
+    for (index, limit) in key.limits().enumerate() {
+        let state = match cost_of(&limit, context) {
+            Some(cost) if refused.is_none() => match decide(limiters, &limit, cost, context.peek) {
+                Decision::Allowed(state) => state,
+                Decision::Refused {
+                    rate_limit,
+                    retry_after_ms,
+                } => {
+                    refused = Some(LimitedBy {
+                        index,
+                        retry_after_ms,
+                    });
+                    rate_limit
+                }
+            },
+            _ => state_of(limiters, &limit),
+        };
+        states.push(state);
+    }
+    if let Some(refused) = &refused
+        && !context.peek
+    {
+        give_back(limiters, key, context, &mut states[..refused.index]);
+    }
+    Charged { states, refused }
+}
+
+fn decide(limiters: &Limiters, limit: &LimitOfKey<'_>, cost: NonZeroU32, peek: bool) -> Decision {
+    let (limiter, rule) = (limit.limiter(limiters), limit.limit.rule);
+    if peek {
+        limiter.peek(rule, cost)
+    } else {
+        limiter.check(rule, cost)
+    }
+}
+
+/// Gives back what was charged of the first limits, because a later one refuses the request.
+fn give_back(
+    limiters: &Limiters,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+    states: &mut [RateLimit],
+) {
+    for (limit, state) in key.limits().zip(states) {
+        if let Some(cost) = cost_of(&limit, context) {
+            limit.limiter(limiters).give_back(limit.limit.rule, cost);
+            *state = state_of(limiters, &limit);
+        }
+    }
+}
+
+/// `None` if the request costs nothing of the limit: it passes even where nothing is left.
+fn cost_of(limit: &LimitOfKey<'_>, context: &VerifyContext<'_>) -> Option<NonZeroU32> {
+    NonZeroU32::new(context.costs.of(&limit.limit.name))
+}
+
+fn state_of(limiters: &Limiters, limit: &LimitOfKey<'_>) -> RateLimit {
+    limit.limiter(limiters).state(limit.limit.rule)
+}
