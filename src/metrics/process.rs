@@ -10,7 +10,7 @@ use super::counter::{Counter, Counts, Timed};
 use super::histogram::Histogram;
 use super::state::Totals;
 use crate::error::Error;
-use crate::model::{AdminRefusal, Refusal, VALID};
+use crate::model::{AdminRefusal, Level, Refusal, VALID};
 
 /// Results of a verify that are not faults: valid, or one of the refusals.
 const OUTCOMES: usize = Refusal::ALL.len() + 1;
@@ -42,6 +42,8 @@ pub struct Metrics {
     /// Durations of verifies that query the database.
     pub cold: Histogram,
     pub clients: Clients,
+    /// Verifies that a limit refused, by whose limit it was.
+    pub limit_refusals: Counts,
     pub suspensions: Counter,
     pub flushes: Timed,
     pub flush_failures: Counter,
@@ -70,6 +72,7 @@ impl Default for Metrics {
             warm: Histogram::default(),
             cold: Histogram::default(),
             clients: Clients::default(),
+            limit_refusals: Counts::of(Level::ALL.map(Level::name)),
             suspensions: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

@@ -31,6 +31,12 @@ impl Metrics {
             "Verifications of admin tokens by result: VALID, the code of a refusal or the code of an error.",
         )
         .by("result", self.admin_verifies.iter());
+        text.family(
+            MetricKind::Counter,
+            "limit_refusals_total",
+            "Verifies that a limit refused, by whose limit it was: that of the key, of its client, or of a client above.",
+        )
+        .by("level", self.limit_refusals.iter());
         text.counter(
             "suspensions_total",
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",

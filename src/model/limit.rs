@@ -110,8 +110,7 @@ impl Serialize for Limits {
 }
 
 /// Whose limit it is: the key's, its client's, or that of one above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Key,
     Client,
@@ -122,6 +121,23 @@ pub enum Level {
 impl Level {
     /// The levels of the clients of a key, from its own upward.
     pub const CLIENTS: [Self; 3] = [Self::Client, Self::Parent, Self::Grandparent];
+    pub const ALL: [Self; 4] = [Self::Key, Self::Client, Self::Parent, Self::Grandparent];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Client => "client",
+            Self::Parent => "parent",
+            Self::Grandparent => "grandparent",
+        }
+    }
+}
+
+impl Serialize for Level {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 #[cfg(test)]

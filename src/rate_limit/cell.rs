@@ -72,7 +72,8 @@ impl GcraCell {
         }
     }
 
-    fn left(&self, debt: u64) -> RateLimit {
+    /// The remainder if the limit is full again after this debt.
+    pub(super) fn left(&self, debt: u64) -> RateLimit {
         self.rule.left(self.interval_ns, debt)
     }
 
@@ -94,7 +95,7 @@ impl GcraCell {
 
     /// Gives back what was charged. It never gives more than that: where the limit has been full since, it is full.
     pub(super) fn give_back(&self, cost: NonZeroU32) {
-        let debt = u64::from(cost.get()).saturating_mul(self.rule.emission_interval_ns());
+        let debt = u64::from(cost.get()).saturating_mul(self.interval_ns);
         let earlier = |arrival_time: u64| Some(arrival_time.saturating_sub(debt));
         let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
     }

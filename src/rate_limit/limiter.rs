@@ -97,7 +97,7 @@ impl<C: Clock> Limiter<C> {
 
     /// The state of the limit as it stands.
     pub fn state(&self, rule: Rule) -> RateLimit {
-        self.by_rule(rule, |cell| rule.left(cell.debt(self.timeline.now())))
+        self.by_rule(rule, |cell| cell.left(cell.debt(self.timeline.now())))
     }
 
     /// Gives back what [`check`](Self::check) has charged.

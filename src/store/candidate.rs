@@ -1,14 +1,15 @@
 //! The rows of presented keys.
 
-use serde::Deserialize;
 use sqlx::types::Json;
 
+use super::client_levels::{ClientLevel, ClientRows, client_levels, readable};
 use super::connection::Session;
 use super::connection::error::StoreError;
+use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, FleetTotal, KeyPolicy, Limit,
-    LimitId, Limits, Metadata, StoredHash, Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, KeyPolicy, LimitId, Limits, Metadata,
+    StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -36,22 +37,6 @@ impl Candidate {
             })
             .collect()
     }
-}
-
-/// What all processes had used of a limit when its row was read.
-#[derive(Debug, Clone)]
-pub struct FleetStart {
-    pub total: FleetTotal,
-    /// Nanoseconds since the row of the key or client was changed, as far as its writer said so.
-    pub changed_ago_ns: i64,
-}
-
-/// A client of a key, or one above it.
-#[derive(Debug, Clone)]
-pub struct ClientLevel {
-    pub policy: ClientPolicy,
-    /// What all processes have used of its limits.
-    pub fleet: Vec<FleetStart>,
 }
 
 /// What the row of a presented key is found by.
@@ -106,80 +91,6 @@ struct CandidateRow {
     fleet_total: i64,
     fleet_debt_ns: i64,
     fleet_interval_ns: i64,
-}
-
-/// The row of a client, as `sophra_api_keys.client_levels` gives it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ClientRow {
-    client_id: Box<str>,
-    is_active: bool,
-    metadata: Option<Box<str>>,
-    allowed_ips: Vec<String>,
-    limits: Box<str>,
-    fleet: Option<Vec<FleetRow>>,
-    changed_ago_ns: i64,
-}
-
-pub(super) type ClientRows = Json<Vec<ClientRow>>;
-
-/// A fleet total, as `sophra_api_keys.fleet_totals` gives it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FleetRow {
-    limit_id: String,
-    generation: i32,
-    total: i64,
-    debt_ns: i64,
-    interval_ns: i64,
-}
-
-type FleetRows = Json<Vec<FleetRow>>;
-
-/// A client and those above it, the client first.
-pub(super) fn client_levels(rows: Option<ClientRows>) -> Result<Vec<ClientLevel>, Error> {
-    let rows = rows.map_or_else(Vec::new, |Json(rows)| rows);
-    rows.into_iter().map(ClientLevel::try_from).collect()
-}
-
-impl TryFrom<ClientRow> for ClientLevel {
-    type Error = Error;
-
-    fn try_from(row: ClientRow) -> Result<Self, Error> {
-        Ok(Self {
-            policy: ClientPolicy {
-                client_id: row.client_id,
-                is_active: row.is_active,
-                metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
-                allow_list: AllowList::parse(&row.allowed_ips),
-                limits: readable(&Limits::stored(&row.limits))?,
-            },
-            fleet: unavailable(row.fleet, row.changed_ago_ns),
-        })
-    }
-}
-
-/// Fails for what another writer has stored that is no list of limits: it never means that there is none.
-fn readable(limits: &Limits) -> Result<Vec<Limit>, Error> {
-    let limits = limits.readable().map(<[Limit]>::to_vec);
-    limits.ok_or_else(|| Error::internal("The limits of a key or its client cannot be read"))
-}
-
-/// The totals of which a part is not available again yet.
-fn unavailable(rows: Option<Vec<FleetRow>>, changed_ago_ns: i64) -> Vec<FleetStart> {
-    let rows = rows.unwrap_or_default().into_iter();
-    rows.filter(|row| row.debt_ns > 0)
-        .map(|row| FleetStart {
-            total: FleetTotal {
-                limit_id: row.limit_id.into(),
-                generation: row.generation,
-                total: row.total,
-                debt_ns: row.debt_ns,
-                interval_ns: row.interval_ns,
-            },
-            changed_ago_ns,
-        })
-        .collect()
 }
 
 /// The rows of presented keys, in the order of the lookups.

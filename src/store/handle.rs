@@ -13,11 +13,15 @@ use super::turns::Turns;
 use crate::config::{Config, DatabaseUrl, quoted};
 use crate::model::Moment;
 
+/// Whatever the role or the database has for a default: what waits for a lock must see what was committed meanwhile.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
 /// own.
 pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
-    let mut sql =
-        format!("BEGIN; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL row_security = off");
+    let mut sql = format!(
+        "{BEGIN}; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL row_security = off"
+    );
     if let Some(schema) = url.schema.as_deref() {
         let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
     }
@@ -31,7 +35,7 @@ fn begin_change(url: &DatabaseUrl, timeout_ms: &str, deadline: Duration) -> SqlS
     let begin = if url.pooled {
         begin(url, timeout_ms)
     } else {
-        SqlStr::from_static("BEGIN")
+        SqlStr::from_static(BEGIN)
     };
     let sql = format!("{}; SET LOCAL lock_timeout = {wait_ms}", begin.as_str());
     AssertSqlSafe(sql).into_sql_str()
@@ -77,6 +81,7 @@ impl Store {
             let session = url.session(&[
                 ("plan_cache_mode", plan),
                 ("statement_timeout", timeout.as_str()),
+                ("default_transaction_isolation", "read committed"),
                 // A policy that would hide rows makes statements fail instead: a hidden key must not look like a wrong one.
                 ("row_security", "off"),
             ]);

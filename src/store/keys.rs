@@ -1,17 +1,11 @@
-//! The rows of `"ApiKey"`: create, read, change, delete.
-
-use sqlx::Postgres;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use tokio::time::timeout;
+//! The rows of `"ApiKey"`: read, change, delete.
 
 use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
-use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
-use super::rotation::{Credential, Rotation, replace_credential};
+use super::rotation::{Rotation, replace_credential};
 use crate::error::{Conflict, Error};
-use crate::model::{ApiKey, IdempotencyKey, KeyChanges, Limits, Metadata, StoredHash, Timestamp};
+use crate::model::{ApiKey, KeyChanges, Limits, Metadata, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -87,6 +81,8 @@ macro_rules! write_settings {
     };
 }
 
+pub(super) use write_settings;
+
 /// A key before and after a change.
 #[derive(Debug)]
 pub struct ChangedKey {
@@ -95,55 +91,6 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then, or the client
-    /// has as many keys as it may have. Safe to retry: the id was generated before, so a second insert of the same row
-    /// changes nothing.
-    pub async fn insert_key(
-        &self,
-        key: &ApiKey,
-        credential: &Credential,
-        idempotency: Option<&IdempotencyKey>,
-    ) -> Result<Option<UsedIdempotencyKey>, Error> {
-        self.retryable_when_admitted(Share::Manage, "insert_key", || async {
-            let mut db = self.db().await?;
-            let done = insert(key, credential, idempotency)
-                .execute(&mut db)
-                .await?;
-            let used = if done.rows_affected() == 0 {
-                not_inserted(&mut db, key, idempotency).await?
-            } else {
-                None
-            };
-            db.commit().await?;
-            // An earlier try has inserted the row.
-            Ok(used.filter(|used| used.key_id != key.id))
-        })
-        .await
-    }
-
-    /// Prepares the statement of [`insert_key`](Self::insert_key) on a connection of the pool. Gives up soon: a lock on the
-    /// table must not keep the connection from others.
-    pub(super) async fn prepare_insert(&self) -> Result<(), StoreError> {
-        let key = ApiKey::new(String::new(), Timestamp::MIN);
-        let credential = Credential {
-            hash: StoredHash::new(String::new()),
-            lookup: String::new(),
-            start: String::new(),
-            signing_key: String::new(),
-            cold_digest: None,
-        };
-        let connection = self.pool.acquire().await?;
-        let mut db = Session::on_connection(connection, self.pooled.is_none());
-        let prepared = db.prepare_ahead(insert(&key, &credential, None));
-        match timeout(self.deadline / 4, prepared).await {
-            Ok(prepared) => prepared,
-            Err(_) => {
-                db.abandon();
-                Ok(())
-            }
-        }
-    }
-
     pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
         self.retryable_when_admitted(Share::Manage, "get_key", || async {
             let mut db = self.db().await?;
@@ -200,78 +147,8 @@ impl Store {
     }
 }
 
-fn insert<'q>(
-    key: &'q ApiKey,
-    credential: &'q Credential,
-    idempotency: Option<&'q IdempotencyKey>,
-) -> Query<'q, Postgres, PgArguments> {
-    write_settings!(
-        r#"
-        WITH room AS MATERIALIZED (
-          SELECT sophra_api_keys.client_has_room($3) AS is_free
-        ),
-        claimed AS (
-          INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $21::bytea, $22::bytea, $1 FROM room WHERE is_free AND $21 IS NOT NULL
-          ON CONFLICT (digest) DO UPDATE
-          SET input = excluded.input, key_id = excluded.key_id, used_at = now()
-          WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
-          RETURNING key_id
-        )
-        INSERT INTO "ApiKey" (
-        "#,
-        r#"
-        , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
-        ) SELECT "#,
-        r#"
-        , $1::text, $14::timestamp, 0, $15::text, $16::text, $17::text, $18::text, $19::text, $20::bytea
-        FROM room
-        WHERE is_free AND ($21 IS NULL OR EXISTS (SELECT FROM claimed))
-        ON CONFLICT ("id") DO NOTHING
-        "#,
-        key,
-        key.created_at as _,
-        credential.hash.as_str(),
-        credential.lookup,
-        credential.start,
-        credential.signing_key,
-        key.created_by,
-        credential.cold_digest.as_deref(),
-        idempotency.map(|key| &key.digest[..]),
-        idempotency.map(|key| &key.input[..]),
-    )
-}
-
-/// Why the row was not inserted: the use of the idempotency key, or the row of an earlier try, or too many keys of the client.
-async fn not_inserted(
-    db: &mut Session,
-    key: &ApiKey,
-    idempotency: Option<&IdempotencyKey>,
-) -> Result<Option<UsedIdempotencyKey>, StoreError> {
-    if let Some(idempotency) = idempotency
-        && let Some(used) = used_idempotency_key(db, idempotency).await?
-    {
-        return Ok(Some(used));
-    }
-    if is_key(db, &key.id).await? {
-        return Ok(None);
-    }
-    require_room(db, &key.client_id).await?;
-    // What stood in the way is gone a moment later.
-    Err(StoreError::Superseded)
-}
-
-async fn is_key(db: &mut Session, id: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM "ApiKey" WHERE "id" = $1) AS "exists!""#,
-        id
-    )
-    .fetch_one(db)
-    .await
-}
-
 /// Fails if the client has as many keys as it may have. In a transaction, others that add a key to the client wait for its end.
-async fn require_room(db: &mut Session, client_id: &str) -> Result<(), StoreError> {
+pub(super) async fn require_room(db: &mut Session, client_id: &str) -> Result<(), StoreError> {
     let has_room = sqlx::query_scalar!(
         r#"SELECT sophra_api_keys.client_has_room($1) AS "has_room!""#,
         client_id

@@ -8,6 +8,7 @@ use super::context::VerifyContext;
 use super::suspension::suspend;
 use super::verification::{LimitedBy, Verification};
 use crate::cached_key::KeyEntry;
+use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
 use crate::model::{Level, Refusal, Timestamp};
 use crate::service::Service;
@@ -47,7 +48,7 @@ pub(super) fn decide(
         }
         Some(limited_by) => {
             let suspension = (!context.peek)
-                .then(|| suspend_if_due(service, &entry, &limited_by, now))
+                .then(|| note_limited(service, &entry, &limited_by, now))
                 .flatten();
             let retry_after_ms = suspension.or(limited_by.retry_after_ms);
             Verification::limited(entry, states, limited_by.index, retry_after_ms)
@@ -55,23 +56,28 @@ pub(super) fn decide(
     })
 }
 
-/// Counts the refusal, and suspends the key if it was the last one of so many. A cost above the limit can never be allowed,
-/// so it does not count as abuse of the limit. Returns for how many milliseconds the key is suspended.
-fn suspend_if_due(
+/// Counts the refusal for the metrics, and suspends the key if that is due: then for how many milliseconds. A cost above the
+/// limit can never be allowed, so it does not count as abuse of the limit.
+fn note_limited(
     service: &Service,
     entry: &Arc<KeyEntry>,
     limited_by: &LimitedBy,
     now: Timestamp,
 ) -> Option<u64> {
-    limited_by.retry_after_ms?;
     let limit = entry.value.limits().nth(limited_by.index)?;
+    service.metrics.limit_refusals.count(limit.level.name());
+    let is_due = limited_by.retry_after_ms.is_some() && is_last_refusal(service, entry, &limit);
+    is_due.then(|| suspend(service, entry, now)).flatten()
+}
+
+/// Counts the refusal towards a suspension. Returns whether it was the last one that is needed.
+fn is_last_refusal(service: &Service, entry: &KeyEntry, limit: &LimitOfKey<'_>) -> bool {
     let (rule, times) = (limit.limit.rule, service.config.suspend_after);
     let limiter = limit.limiter(&service.limiters);
-    let is_due = limit.limit.suspends
+    limit.limit.suspends
         && match limit.level {
             Level::Key => limiter.count_refusal(rule, times),
             // Only the key that exceeds the limit is suspended.
             _ => limiter.count_refusal_of(entry.value.refused_by_clients(), rule, times),
-        };
-    is_due.then(|| suspend(service, entry, now)).flatten()
+        }
 }
