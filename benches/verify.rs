@@ -12,7 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use sophra_api_keys::model::{LimitId, parse_client_address};
 use sophra_api_keys::process;
 use sophra_api_keys::rate_limit::Rule;
-use sophra_api_keys::verify::{Claims, VerifyContext, warm};
+use sophra_api_keys::verify::{Claims, Costs, VerifyContext, warm};
 
 const WARM_KEYS: usize = 10_000;
 
@@ -29,7 +29,8 @@ fn parts(c: &mut Criterion) {
         .tokens
         .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
     let ip = parse_client_address("10.1.2.3");
-    let context = || VerifyContext::of_parts(ip, Some("docs:read"), 1).expect("a context");
+    let context =
+        || VerifyContext::of_parts(ip, Some("docs:read"), Costs::default()).expect("a context");
     let now = process::now();
 
     c.bench_function("cache key", |b| {
@@ -82,7 +83,7 @@ fn parts(c: &mut Criterion) {
             )
         });
     });
-    let nothing = || VerifyContext::of_parts(None, None, 1).expect("a context");
+    let nothing = || VerifyContext::of_parts(None, None, Costs::default()).expect("a context");
     c.bench_function("warm verify: nothing on", |b| {
         b.iter(|| {
             warm(

@@ -43,9 +43,20 @@ function textOf(value) {
 }
 
 /** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
+const isCost = (value) => Number.isInteger(value) && value >= 0 && value <= UINT32_MAX
+
+/** A number, or a text with a line for each named limit: its name, a space and the cost. */
 function costOf(value) {
   if (value === undefined || value === null) return 1
-  return Number.isInteger(value) && value >= 0 && value <= UINT32_MAX ? value : undefined
+  if (typeof value !== 'object') return isCost(value) ? value : undefined
+  if (Object.getPrototypeOf(value) !== base) return undefined
+  let lines = ''
+  for (const name of Object.keys(value)) {
+    const cost = value[name]
+    if (!isCost(cost) || name.includes('\n')) return undefined
+    lines = lines === '' ? `${name} ${cost}` : `${lines}\n${name} ${cost}`
+  }
+  return lines === '' ? 1 : lines
 }
 
 /** One scope per line. The native side checks each scope, so a line break inside one must not split it in two. */

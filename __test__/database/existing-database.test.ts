@@ -100,6 +100,7 @@ describe("the app's own tables", () => {
       scopes: [],
       metadata: null,
       rateLimitWindowSeconds: null,
+      limits: [],
       suspendedUntil: null,
       previousKeyExpiresAt: null,
     })

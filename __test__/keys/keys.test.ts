@@ -18,6 +18,7 @@ const everything = {
   allowedIps: ['10.0.0.0/8', '2001:db8::1'],
   rateLimit: 250,
   rateLimitWindowSeconds: 3600,
+  limits: [{ name: 'tokens', limit: 1_000, windowSeconds: 60 }],
   scopes: ['docs:read', 'admin:*'],
   metadata: { plan: 'pro', seats: 3, nested: { list: [1, 'two', null, true] } },
 }
@@ -28,6 +29,7 @@ const optional = {
   allowedIps: [],
   rateLimit: null,
   rateLimitWindowSeconds: null,
+  limits: [],
   scopes: [],
   metadata: null,
 }
@@ -44,7 +46,7 @@ const FIELD_NAMES = [
     'scopes',
     'metadata',
   ],
-  ...['rateLimitWindowSeconds', 'suspendedUntil', 'previousKeyExpiresAt'],
+  ...['rateLimitWindowSeconds', 'limits', 'suspendedUntil', 'previousKeyExpiresAt'],
 ].sort()
 
 /** The key as every function but create and regenerate answers it. */

@@ -130,6 +130,11 @@ describe('the limits of a key', () => {
     const key = await create({ limits: [limit('tokens', 1)] })
     for (const cost of [{ images: 1 }, { tokens: 1, images: 0 }] as Record<string, number>[])
       expect(await invalidFields(() => verifyApiKey(key.key, { cost }))).toEqual(['cost.images'])
+    // Also by a name that would be two lines where lines are read.
+    const strange = { 'tokens 0\ntokens': 0 }
+    await expect(verifyApiKey(key.key, { cost: strange })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
     // Nothing was charged, and a key that is refused anyway says nothing of its limits.
     expect(await codeOf(key)).toBe('VALID')
     await patchApiKey({ id: key.id, isActive: false })

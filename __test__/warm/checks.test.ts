@@ -175,9 +175,10 @@ describe('what is wrong with the context', () => {
     ['an unknown field', { scope: ['a'] }],
     ['a known and an unknown field', { ip: '10.0.0.1', ipAddress: '10.0.0.1' }],
     ['a field of the answer', { valid: true }],
-    ...[0, -1, 1.5, NaN, Infinity, 1_000_001, 2 ** 32 + 1, '1', [1], true, {}, 1n].map(
+    ...[-1, 1.5, NaN, Infinity, 1_000_001, 2 ** 32 + 1, '1', [1], true, 1n].map(
       (cost): [string, unknown] => [`a cost of ${typeof cost} ${String(cost)}`, { cost }],
     ),
+    ['a cost of a name that is none', { cost: { tokens: -1 } }],
     ...[5, true, {}, ['10.0.0.1'], Symbol('s'), bad.throws].map((ip, at): [string, unknown] => [
       `an address that is no text (${at})`,
       { ip },
@@ -209,7 +210,7 @@ describe('what is wrong with the context', () => {
     ['a symbol', Symbol('s')],
     ['a proxy that throws', bad.throwingProxy],
     ['a revoked proxy', bad.revokedProxy],
-    ['everything', { ip: 5, scopes: 'a', cost: 0, path: 1, more: 1 }],
+    ['everything', { ip: 5, scopes: 'a', cost: -1, path: 1, more: 1 }],
   ]
 
   test.each(wrong)('is the same error warm as cold: %s', async (_what, context) => {
@@ -222,14 +223,14 @@ describe('what is wrong with the context', () => {
   test('is reported each time', async () => {
     const { key } = await warmKey()
     for (let time = 0; time < 1_000; time++) {
-      expect(await invalidFields(() => untyped.verifyApiKey!(key, { cost: 0 }))).toEqual(['cost'])
+      expect(await invalidFields(() => untyped.verifyApiKey!(key, { cost: -1 }))).toEqual(['cost'])
     }
     expect(await codeOf(key)).toBe('VALID')
   })
 
   test('is reported together with what is wrong with the key', async () => {
     await warmKey()
-    const fields = await invalidFields(() => untyped.verifyApiKey!(5, { cost: 0, x: 1 }))
+    const fields = await invalidFields(() => untyped.verifyApiKey!(5, { cost: -1, x: 1 }))
     expect(fields).toEqual(['cost', 'key', 'x'])
   })
 })
@@ -255,6 +256,8 @@ describe('an unusual context', () => {
     ['an address as long as a book', () => ({ ip: 'x'.repeat(1_000_000) })],
     ['a path with everything', () => ({ path: '/\u0000\ud800\n' })],
     ['the highest cost', () => ({ cost: 1_000_000 })],
+    ['no cost', () => ({ cost: 0 })],
+    ['costs of no name', () => ({ cost: {} })],
     ['a cost in floating point', () => ({ cost: 1e3 })],
   ]
 

@@ -34,6 +34,12 @@ const kinds: [string, Partial<NewKey>, Context, string][] = [
   ['a disabled key', { isActive: false }, undefined, 'DISABLED'],
   ['a key without the scope', { scopes: ['a'] }, { scopes: ['b'] }, 'INSUFFICIENT_SCOPE'],
   ['a key from elsewhere', { allowedIps: ['::1'] }, { ip: '::2' }, 'IP_NOT_ALLOWED'],
+  [
+    'a cost by name',
+    { rateLimit: 10, limits: [{ name: 'tokens', limit: 100, windowSeconds: 60 }] },
+    { cost: { tokens: 3 } },
+    'VALID',
+  ],
   ['a cost above the limit', { rateLimit: 1 }, { cost: 2 }, 'RATE_LIMITED'],
 ]
 

@@ -14,7 +14,7 @@ use super::text::read_text;
 use super::views::WarmTemplateView;
 use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address};
 use crate::process;
-use crate::verify::{self, Claims, KeyEntry, Verification, VerifyContext, WarmSampler};
+use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, WarmSampler};
 
 pub(super) use self::environment::{Environment, exports};
 
@@ -37,6 +37,7 @@ thread_local! {
 struct Request<'a> {
     client: Client<'a>,
     scopes: Unknown<'a>,
+    /// A number, or a text with a cost per line.
     cost: Unknown<'a>,
     path: Unknown<'a>,
 }
@@ -95,7 +96,15 @@ fn answer_with(
     let begun = environment.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;
-    let context = request.context(reader, &mut texts.scopes, &mut texts.address)?;
+    let context = VerifyContext {
+        allows_unknown_limits: matches!(request.client, Client::Forwarded(_)),
+        ..request.context(
+            reader,
+            &mut texts.scopes,
+            &mut texts.costs,
+            &mut texts.address,
+        )?
+    };
     let claims = || request.claims();
     let verification = verify::warm(service, key, &context, process::now(), claims)?;
     let outcome = verification.number();
@@ -117,11 +126,12 @@ fn answer_with(
 }
 
 impl Request<'_> {
-    /// The context, with the scopes in their buffer; `None` if something cannot be read here.
+    /// The context, with the scopes and costs in their buffers; `None` if something cannot be read here.
     fn context<'b>(
         &self,
         reader: &mut TextReader,
         scopes: &'b mut [u8],
+        costs: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
         let scopes = reader.read(self.scopes, scopes)?;
@@ -133,7 +143,11 @@ impl Request<'_> {
                 process::proxy_trust().ok()?.address(&[line])
             }
         };
-        VerifyContext::of_parts(ip, scopes, whole_number(self.cost)?)
+        let costs = match whole_number(self.cost) {
+            Some(cost) => Costs::each(cost)?,
+            None => Costs::lines(reader.read(self.cost, costs)?)?,
+        };
+        VerifyContext::of_parts(ip, scopes, costs)
     }
 
     fn claims(&self) -> Claims {

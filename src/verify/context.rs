@@ -14,7 +14,7 @@ pub struct VerifyContext<'a> {
     pub ip: Option<IpAddr>,
     /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
-    pub costs: Costs,
+    pub costs: Costs<'a>,
     /// Whether names of limits in `costs` that the key is not within cost nothing; otherwise they are wrong.
     pub allows_unknown_limits: bool,
     /// Whether to charge and count nothing.
@@ -67,15 +67,14 @@ impl VerifyContext<'static> {
 }
 
 impl<'a> VerifyContext<'a> {
-    /// Builds a context from parts whose types are already known. Returns `None` if a part is invalid:
+    /// Builds a context from parts whose types are already known. Returns `None` if the scopes are invalid:
     /// [`VerifyContext::read`] then names the problem.
-    pub fn of_parts(ip: Option<IpAddr>, scopes: Option<&'a str>, cost: u32) -> Option<Self> {
+    pub fn of_parts(ip: Option<IpAddr>, scopes: Option<&'a str>, costs: Costs<'a>) -> Option<Self> {
         let scopes = match scopes {
             None => Scopes::List(Vec::new()),
             Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
             Some(_) => return None,
         };
-        let costs = Costs::each(cost)?;
         Some(Self {
             ip,
             scopes,

@@ -11,20 +11,22 @@ const NAMES_MAX: usize = 64;
 
 /// The cost of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Costs {
+pub enum Costs<'a> {
     /// Of every limit.
     Each(u32),
     /// Of the limits with these names, and 1 of every other.
     Named(Box<[(Box<str>, u32)]>),
+    /// The same as text: on each line a name, a space and a cost.
+    Lines(&'a str),
 }
 
-impl Default for Costs {
+impl Default for Costs<'_> {
     fn default() -> Self {
         Self::Each(1)
     }
 }
 
-impl Costs {
+impl Costs<'static> {
     pub fn read(value: Value) -> Parsed<Self> {
         let Value::Object(entries) = value else {
             return cost(value).map(Self::Each);
@@ -34,6 +36,10 @@ impl Costs {
         }
         let (mut costs, mut issues) = (Vec::new(), Vec::new());
         for (name, value) in entries {
+            // As in JSON: an undefined field is left out.
+            if value == Value::Undefined {
+                continue;
+            }
             match cost(value) {
                 Ok(cost) => costs.push((name.into(), cost)),
                 Err(Problems(found)) => issues.extend(found.into_iter().map(|issue| Issue {
@@ -48,33 +54,47 @@ impl Costs {
             Err(Problems(issues))
         }
     }
+}
 
+impl<'a> Costs<'a> {
     /// A cost of every limit; `None` if it is out of range.
     #[must_use]
     pub fn each(cost: u32) -> Option<Self> {
-        let fits = i32::try_from(cost).is_ok_and(|cost| COST.contains(&cost));
-        fits.then_some(Self::Each(cost))
+        is_cost(cost).then_some(Self::Each(cost))
+    }
+
+    /// The costs on these lines; `None` if one of them is none.
+    #[must_use]
+    pub fn lines(lines: &'a str) -> Option<Self> {
+        let are_costs = lines.split('\n').all(|line| line_cost(line).is_some());
+        are_costs.then_some(Self::Lines(lines))
     }
 
     /// The cost of the limit with this name.
     #[must_use]
     pub fn of(&self, name: &str) -> u32 {
-        match self {
-            Self::Each(cost) => *cost,
-            Self::Named(costs) => costs
-                .iter()
-                .find(|(named, _)| **named == *name)
-                .map_or(1, |(_, cost)| *cost),
+        if let Self::Each(cost) = self {
+            return *cost;
         }
+        self.named()
+            .find(|(named, _)| *named == name)
+            .map_or(1, |(_, cost)| cost)
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, u32)> {
+        let (list, lines): (&[_], _) = match self {
+            Self::Each(_) => (&[], None),
+            Self::Named(costs) => (costs, None),
+            Self::Lines(lines) => (&[], Some(lines.split('\n').filter_map(line_cost))),
+        };
+        let list = list.iter().map(|(name, cost)| (&**name, *cost));
+        list.chain(lines.into_iter().flatten())
     }
 
     /// Fails if a name is that of no limit of the key and the clients above it.
     pub(super) fn require_limits_of(&self, key: &CachedKey) -> Result<(), Error> {
-        let Self::Named(costs) = self else {
-            return Ok(());
-        };
         let is_unknown = |name: &str| !key.limits().any(|limit| limit.limit.name == name);
-        let unknown = costs.iter().filter(|(name, _)| is_unknown(name));
+        let unknown = self.named().filter(|(name, _)| is_unknown(name));
         let issues: Vec<Issue> = unknown
             .map(|(name, _)| Issue {
                 path: format!("cost.{}", rules::escaped_name(name)),
@@ -92,4 +112,48 @@ impl Costs {
 fn cost(value: Value) -> Parsed<u32> {
     let cost = rules::integer(COST)(value)?;
     Ok(u32::try_from(cost).unwrap_or_default())
+}
+
+fn is_cost(cost: u32) -> bool {
+    i32::try_from(cost).is_ok_and(|cost| COST.contains(&cost))
+}
+
+fn line_cost(line: &str) -> Option<(&str, u32)> {
+    let (name, cost) = line.rsplit_once(' ')?;
+    let cost = cost.parse().ok()?;
+    is_cost(cost).then_some((name, cost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_are_the_same_as_a_map_and_as_lines() {
+        let number = |number: f64| Value::Number(number);
+        let map = vec![
+            ("tokens".to_owned(), number(5.0)),
+            ("images".to_owned(), number(0.0)),
+        ];
+        let map = Costs::read(Value::Object(map)).unwrap();
+        let lines = Costs::lines("tokens 5\nimages 0").unwrap();
+        for costs in [map, lines] {
+            let of = ["tokens", "images", "other"].map(|name| costs.of(name));
+            assert_eq!(of, [5, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_costs_are_not_read() {
+        for lines in [
+            "",
+            "tokens",
+            "tokens 5\n",
+            "tokens -1",
+            "tokens 1000001",
+            "tokens 1.5",
+        ] {
+            assert_eq!(Costs::lines(lines), None, "{lines:?}");
+        }
+    }
 }
