@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::client_levels::{ClientLevel, ClientRows, client_levels, readable};
+use super::client_rows::{ClientLevel, ClientRows, client_levels, readable};
 use super::connection::Session;
 use super::connection::error::StoreError;
 use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};

@@ -1,66 +1,10 @@
-//! What a verify needs of a client and those above it.
+//! Reads a client and those above it.
 
-use serde::Deserialize;
-use sqlx::types::Json;
-
+use super::client_rows::{ClientLevel, ClientRows, client_levels};
 use super::connection::Share;
 use super::connection::error::StoreError;
-use super::fleet::{FleetRow, FleetStart, unavailable};
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{AllowList, ClientPolicy, Limit, Limits, Metadata};
-
-/// A client of a key, or one above it.
-#[derive(Debug, Clone)]
-pub struct ClientLevel {
-    pub policy: ClientPolicy,
-    /// What all processes have used of its limits.
-    pub fleet: Vec<FleetStart>,
-}
-
-/// The row of a client, as `sophra_api_keys.client_levels` gives it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ClientRow {
-    client_id: Box<str>,
-    is_active: bool,
-    metadata: Option<Box<str>>,
-    allowed_ips: Vec<String>,
-    limits: Box<str>,
-    fleet: Option<Vec<FleetRow>>,
-    changed_ago_ns: i64,
-}
-
-pub(super) type ClientRows = Json<Vec<ClientRow>>;
-
-/// A client and those above it, the client first.
-pub(super) fn client_levels(rows: Option<ClientRows>) -> Result<Vec<ClientLevel>, Error> {
-    let rows = rows.map_or_else(Vec::new, |Json(rows)| rows);
-    rows.into_iter().map(ClientLevel::try_from).collect()
-}
-
-impl TryFrom<ClientRow> for ClientLevel {
-    type Error = Error;
-
-    fn try_from(row: ClientRow) -> Result<Self, Error> {
-        Ok(Self {
-            policy: ClientPolicy {
-                client_id: row.client_id,
-                is_active: row.is_active,
-                metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
-                allow_list: AllowList::parse(&row.allowed_ips),
-                limits: readable(&Limits::stored(&row.limits))?,
-            },
-            fleet: unavailable(row.fleet, row.changed_ago_ns),
-        })
-    }
-}
-
-/// Fails for what another writer has stored that is no list of limits: it never means that there is none.
-pub(super) fn readable(limits: &Limits) -> Result<Vec<Limit>, Error> {
-    let limits = limits.readable().map(<[Limit]>::to_vec);
-    limits.ok_or_else(|| Error::internal("The limits of a key or its client cannot be read"))
-}
 
 impl Store {
     /// A client and those above it, the client first. Empty if the client has no row.
