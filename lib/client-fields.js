@@ -24,6 +24,14 @@ const fields = [
     label: 'allowed from',
     empty: 'everywhere',
   },
+  {
+    name: 'limits',
+    type: 'jsonList',
+    access: 'settable',
+    option: 'limits',
+    help: 'Limits that its keys share: [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
+    label: 'limits',
+  },
   { name: 'keyCount', type: 'number', access: 'readOnly', label: 'keys' },
   {
     name: 'maxKeys',

@@ -5,7 +5,7 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts) or json
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object) or jsonList (of objects)
 //   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
 //             identity: it selects the key, and nobody may change it
 //   required  true if a key cannot be created without it; such a field cannot be cleared
@@ -78,13 +78,11 @@ const fields = [
   },
   {
     name: 'limits',
-    type: 'json',
+    type: 'jsonList',
     access: 'settable',
     option: 'limits',
-    value: '<json>',
     help: 'Further limits: [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
     label: 'further limits',
-    empty: 'none',
   },
   {
     name: 'allowedIps',

@@ -22,9 +22,11 @@ const createKey = (clientId: string) =>
 describe('clients set', () => {
   test('takes every field, keeps what is not given, and clears', async () => {
     await program(['set', 'holding'])
+    const limits = [{ name: 'default', limit: 500, windowSeconds: 60 }]
     const made = await program([
       ...['set', 'acme', '--name', 'Acme', '--allow', '10.0.0.0/8, ::1', '--allow', '192.0.2.1'],
       ...['--max-keys', '20', '--parent', 'holding', '--metadata', '{"plan":"pro"}', '--disable'],
+      ...['--limits', JSON.stringify(limits)],
     ])
     const settings = {
       clientId: 'acme',
@@ -32,6 +34,7 @@ describe('clients set', () => {
       isActive: false,
       metadata: { plan: 'pro' },
       allowedIps: ['10.0.0.0/8', '::1', '192.0.2.1'],
+      limits,
       maxKeys: 20,
       parentId: 'holding',
       keyCount: 0,
@@ -41,12 +44,19 @@ describe('clients set', () => {
       ...settings,
       name: 'Renamed',
     })
-    const clear = ['--clear', 'name,allow,max-keys', '--clear', 'parent,metadata', '--enable']
+    const clear = [
+      '--clear',
+      'name,allow,limits,max-keys',
+      '--clear',
+      'parent,metadata',
+      '--enable',
+    ]
     expect(await program(['set', 'acme', ...clear])).toMatchObject({
       name: null,
       isActive: true,
       metadata: null,
       allowedIps: [],
+      limits: [],
       maxKeys: null,
       parentId: null,
     })
@@ -57,7 +67,11 @@ describe('clients set', () => {
     const { code, stdout, stderr } = await run(['set', 'shown', '--max-keys', '3', '--disable'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^id +shown\n(.*\n)*state +disabled\nallowed from +everywhere\n/)
-    expect(stdout).toMatch(/^keys +1\nmost keys +3$/m)
+    expect(stdout).toMatch(/^limits +none\nkeys +1\nmost keys +3$/m)
+    const limits = JSON.stringify([{ name: 'tokens', limit: 9, windowSeconds: 60, suspends: true }])
+    expect((await run(['set', 'shown', '--limits', limits])).stdout).toMatch(
+      /^limits +tokens: 9 per 60 s \(suspends\)$/m,
+    )
   })
 
   test.each([
@@ -65,6 +79,11 @@ describe('clients set', () => {
     [['--max-keys', '1000001'], '--max-keys must be a whole number from 0'],
     [['--allow', '::1,localhost'], '--allow (value 2) must be'],
     [['--metadata', '{'], '--metadata must be a JSON object'],
+    [['--limits', '{}'], '--limits must be a JSON array'],
+    [
+      ['--limits', '[{"name":"a","limit":1,"windowSeconds":60,"window":60}]'],
+      '--limits (window of value 1) is not a known field',
+    ],
     [['--parent', 'nobody'], '--parent must be'],
     [['--clear', 'state'], '--clear does not take this value'],
     [['--clear', 'alow'], 'did you mean "allow"'],

@@ -21,6 +21,11 @@ const program = (args: string[], input?: string) => json(args, { env, input })
 const create = (...options: string[]) =>
   program(['keys', 'create', '--name', 'Search', '--client', 'acme', ...options])
 
+const limits = [
+  { name: 'tokens', limit: 1000, windowSeconds: 60 },
+  { name: 'images', limit: 5, windowSeconds: 86_400, suspends: true },
+]
+
 describe('keys create', () => {
   test('prints the key alone to standard output, and keeps nothing of it', async () => {
     const { code, stdout, stderr } = await run(['keys', 'create', '--name', 'n', '--client', 'c'])
@@ -37,8 +42,10 @@ describe('keys create', () => {
       ...['--description', 'a note', '--expires', '2094-01-31T00:00:00Z', '--rate-limit', '100'],
       ...['--window', '15m', '--allow', '10.0.0.0/8, ::1', '--allow', '192.0.2.1'],
       ...['--scope', 'docs:read,docs:list', '--metadata', '{"plan":"free"}', '--disabled'],
+      ...['--limits', JSON.stringify(limits)],
     )
     expect(issued).toMatchObject({
+      limits,
       description: 'a note',
       expiresAt: '2094-01-31T00:00:00.000Z',
       rateLimit: 100,
@@ -68,6 +75,14 @@ describe('keys create', () => {
     [['--expires', '2094-01-31'], 'or an instant with a time zone'],
     [['--window', '2 days'], '--window must be a number of seconds'],
     [['--metadata', '{'], '--metadata must be a JSON object'],
+    [['--limits', 'tokens=5'], '--limits must be a JSON array, like [{"name": "tokens"'],
+    [['--limits', '{"name":"tokens","limit":1,"windowSeconds":60}'], '--limits must be a JSON'],
+    [['--limits', '[1]'], '--limits (value 1) must be'],
+    [['--limits', '[{"name":"a","limit":1}]'], '--limits (windowSeconds of value 1) is required'],
+    [
+      ['--limits', '[{"name":"default","limit":1,"windowSeconds":60}]'],
+      '--limits (name of value 1) is the name of the limit that rateLimit sets',
+    ],
     [['--name', 'twice'], '--name is given more than once'],
   ])('refuses %j', async (options, message) => {
     const { code, stdout, stderr } = await run([
@@ -173,6 +188,27 @@ describe('one key', () => {
     })
     const { stdout } = await run(['keys', 'update', id, '--enable'])
     expect(stdout).toMatch(/^state +active$/m)
+  })
+
+  test('is shown with all of its limits', async () => {
+    const { id } = await create('--rate-limit', '5', '--limits', JSON.stringify(limits))
+    const shown = async () => (await run(['keys', 'show', id])).stdout
+    const listed = async () => (await run(['keys', 'list', '--search', 'search'])).stdout
+    expect(await shown()).toMatch(
+      /^rate limit +5 per window\nfurther limits +tokens: 1000 per 60 s, images: 5 per 86400 s \(suspends\)$/m,
+    )
+    expect(await listed()).toMatch(
+      new RegExp(`^${id} .* 5 per window, tokens: 1000 per 60 s, im… `, 'm'),
+    )
+    await run(['keys', 'update', id, '--clear', 'rate-limit,limits'])
+    expect(await shown()).toMatch(/^rate limit +none\nfurther limits +none$/m)
+    expect(await listed()).toMatch(new RegExp(`^${id} .* none +0 `, 'm'))
+    // What cannot be read does not mean that there is no limit.
+    await database.sql(`UPDATE "ApiKey" SET "limits" = '[{"name": "tokens"}]' WHERE "id" = $1`, [
+      id,
+    ])
+    expect(await shown()).toMatch(/^further limits +unreadable$/m)
+    expect(await listed()).toMatch(new RegExp(`^${id} .* unreadable +0 `, 'm'))
   })
 
   test.each([
@@ -336,6 +372,19 @@ describe('keys verify', () => {
 
     const refused = await run(['keys', 'verify', '--ip', '192.0.2.1'], key)
     expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('IP_NOT_ALLOWED')])
+  })
+
+  test('says what is left of each limit, and which one a request is not within', async () => {
+    const { key } = await create('--rate-limit', '9', '--limits', JSON.stringify(limits))
+    const left = 'key/default: 9 of 9, key/tokens: 1000 of 1000, key/images: 5 of 5'
+    const accepted = await run(['keys', 'verify', '--cost', '5'], key)
+    expect(accepted.code, accepted.stderr).toBe(0)
+    expect(accepted.stdout).toMatch(/^rate limit +5 of 5 left$/m)
+    expect(accepted.stdout).toContain(left)
+    const refused = await run(['keys', 'verify', '--cost', '6'], key)
+    expect(refused.code).toBe(1)
+    expect(refused.stdout).toMatch(/^limited by +key\/images$/m)
+    expect(refused.stdout).toContain(left)
   })
 
   test.each(['verify', 'check'])('takes no key from the command line: %s', async (verb) => {

@@ -41,6 +41,10 @@ test('a client is set, read, sent back, cleared and deleted', async () => {
     isActive: false,
     metadata: { plan: 'pro' },
     allowedIps: ['10.0.0.0/8'],
+    limits: [
+      { name: 'default', limit: 500, windowSeconds: 60 },
+      { name: 'tokens', limit: 9, windowSeconds: 3_600, suspends: true },
+    ],
     maxKeys: 5,
     parentId: 'holding',
   }
@@ -56,9 +60,9 @@ test('a client is set, read, sent back, cleared and deleted', async () => {
   expect(sentBack).toMatchObject({ status: 200, body: { ...settings, name: 'Renamed' } })
   expect(sentBack.body).toMatchObject({ keyCount: 1, createdAt: made.body.createdAt })
 
-  const clearing = { name: null, metadata: null, allowedIps: null, maxKeys: null, parentId: null }
-  const cleared = await put({ clientId: 'acme', ...clearing })
-  expect(cleared.body).toMatchObject({ ...clearing, allowedIps: [], isActive: false })
+  const clearing = { name: null, metadata: null, maxKeys: null, parentId: null }
+  const cleared = await put({ clientId: 'acme', ...clearing, allowedIps: null, limits: null })
+  expect(cleared.body).toMatchObject({ ...clearing, allowedIps: [], limits: [], isActive: false })
 
   const deleted = await remove('?clientId=acme')
   expect(deleted).toMatchObject({ status: 200, body: { success: true } })
@@ -188,6 +192,21 @@ describe('PUT', () => {
     ['numbers that are too low or too high', { maxKeys: -1 }, ['maxKeys']],
     ['more keys than there may be', { maxKeys: 1_000_001 }, ['maxKeys']],
     ['bad addresses', { allowedIps: ['::1', 'host'] }, ['allowedIps[1]']],
+    ['limits that are no list', { limits: { name: 'a' } }, ['limits']],
+    [
+      'bad limits',
+      {
+        limits: [
+          { name: 'a/b', limit: 0, windowSeconds: 86_401, suspends: 'no' },
+          { name: 'b', limit: 5, windowSeconds: 60, window: 60 },
+          { limit: '5' },
+        ],
+      },
+      [
+        ...['name', 'limit', 'windowSeconds', 'suspends'].map((field) => `limits[0].${field}`),
+        ...['limits[1].window', 'limits[2].name', 'limits[2].limit', 'limits[2].windowSeconds'],
+      ],
+    ],
     ['a parent that was never set', { parentId: 'nobody' }, ['parentId']],
     ['itself as its parent', { parentId: 'refused' }, ['parentId']],
     ['control characters', { name: 'a\nb', parentId: '\u007f' }, ['name', 'parentId']],

@@ -109,6 +109,63 @@ describe('POST', () => {
   })
 })
 
+describe('limits', () => {
+  const limits = [
+    { name: 'tokens', limit: 1_000, windowSeconds: 60 },
+    { name: 'images', limit: 5, windowSeconds: 86_400, suspends: true },
+  ]
+  const fields = { name: 'Limits', clientId: 'acme' }
+
+  test('are set, shown, sent back, changed and cleared', async () => {
+    const { body, status } = await sendJson('POST', { ...fields, limits })
+    expect([status, body.limits]).toEqual([201, limits])
+    const { key, ...shown } = body
+    expect((await sendJson('PUT', { ...shown, name: 'Edited' })).body).toMatchObject({ limits })
+    const other = [{ name: 'tokens', limit: 5, windowSeconds: 1 }]
+    const changed = await sendJson('PATCH', { id: shown.id, limits: other })
+    expect(changed.body).toMatchObject({ name: 'Edited', limits: other })
+    expect((await sendJson('PATCH', { id: shown.id, limits: null })).body.limits).toEqual([])
+    const least = await sendJson('POST', fields)
+    expect(least.body.limits).toEqual([])
+    const compat = next.apiKeyRoutes({ compat: 'prisma' })
+    const init = { method: 'POST', body: JSON.stringify({ ...fields, limits, colour: 'red' }) }
+    const request = new Request(`${HOST}/api/keys`, {
+      ...init,
+      headers: { 'x-admin-token': token },
+    })
+    expect((await read(await compat.POST(request))).body.limits).toEqual(limits)
+  })
+
+  const bad: [limits: unknown, paths: string[]][] = [
+    [{}, ['limits']],
+    ['[]', ['limits']],
+    [Array.from({ length: 9 }, (_, n) => ({ ...limits[0], name: `n${n}` })), ['limits']],
+    [[limits[0], limits[1], limits[0]], ['limits[2].name']],
+    [[{ ...limits[0], name: 'default' }], ['limits[0].name']],
+    [
+      [{ ...limits[0], colour: 'red' }, null],
+      ['limits[0].colour', 'limits[1]'],
+    ],
+    [
+      [{ name: 'a b', limit: 1_000_001, windowSeconds: 0.5 }],
+      ['limits[0].name', 'limits[0].limit', 'limits[0].windowSeconds'],
+    ],
+  ]
+  test.each(bad)('are not %j', async (limits, paths) => {
+    const { id } = (await sendJson('POST', fields)).body
+    for (const [method, body] of [
+      ['POST', { ...fields, limits }],
+      ['PUT', { id, limits }],
+      ['PATCH', { id, limits }],
+    ] as const) {
+      const answer = await sendJson(method, body)
+      expectFailure(answer, 400, 'INVALID_INPUT')
+      const found = answer.body.issues.map(({ path }: { path: string }) => path)
+      expect(found.sort()).toEqual([...paths].sort())
+    }
+  })
+})
+
 describe('a body', () => {
   const KIB_64 = 64 * 1024
   const METHODS: Method[] = ['POST', 'PUT', 'PATCH']

@@ -84,9 +84,10 @@ function report(error, output, ownFlags = {}) {
 }
 
 function issueText({ path, message }, flags) {
-  const [, field, index] = /^(\w*)(?:\[(\d+)\])?/.exec(path)
+  const [, field, index, part] = /^(\w*)(?:\[(\d+)\](?:\.(\w+))?)?/.exec(path)
   const name = flags[field] ?? path
-  const which = index === undefined ? '' : ` (value ${Number(index) + 1})`
+  const value = part ? `${part} of value` : 'value'
+  const which = index === undefined ? '' : ` (${value} ${Number(index) + 1})`
   return `${name}${which} ${message}`.trim()
 }
 

@@ -38,6 +38,11 @@ function object(text) {
   }
 }
 
+function array(text) {
+  const value = object(text)
+  return Array.isArray(value) ? value : undefined
+}
+
 const text = { value: '<text>' }
 const list = { value: '<text>', multiple: true }
 const number = { value: '<number>', read: whole, rule: 'must be a whole number' }
@@ -57,5 +62,10 @@ const past = {
   rule: 'must be a time ago like 24h, or an instant with a time zone like 2027-01-31T12:00:00Z',
 }
 const json = { value: '<json>', read: object, rule: 'must be a JSON object' }
+const jsonList = {
+  value: '<json>',
+  read: array,
+  rule: 'must be a JSON array, like [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
+}
 
-module.exports = { date, duration, json, list, number, past, text }
+module.exports = { date, duration, json, jsonList, list, number, past, text }

@@ -4,6 +4,7 @@
 
 const { fields } = require('../../client-fields.js')
 const byTable = require('../fields.js')
+const { namedLimitsOf } = require('../limits.js')
 
 const stateOf = ({ isActive }) => (isActive ? 'active' : 'disabled')
 
@@ -30,6 +31,6 @@ module.exports = {
   /** A client is named by the argument of a command, and not by `--client`. */
   flags: { clientId: '<id>' },
   options: byTable.optionsFor(fields),
-  record: (client) => byTable.record(fields, client, { isActive: stateOf }),
+  record: (client) => byTable.record(fields, client, { isActive: stateOf, limits: namedLimitsOf }),
   table,
 }

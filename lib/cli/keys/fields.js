@@ -4,6 +4,7 @@
 
 const { fields } = require('../../key-fields.js')
 const { clearableOf, optionFor, optionsFor, ...byTable } = require('../fields.js')
+const { limitsOf, namedLimitsOf, rateLimitOf } = require('../limits.js')
 
 const filters = fields.filter(({ filter }) => filter)
 
@@ -23,11 +24,6 @@ function stateOf(key, now = new Date()) {
   return 'active'
 }
 
-function limitOf({ rateLimit, rateLimitWindowSeconds: window }) {
-  if (rateLimit === null) return 'none'
-  return window === null ? `${rateLimit} per window` : `${rateLimit} per ${window} s`
-}
-
 /** Keys as a table: its headings and rows. */
 const table = (keys) => [
   ['ID', 'START', 'NAME', 'CLIENT', 'STATE', 'LIMIT', 'USED', 'LAST USED'],
@@ -37,13 +33,13 @@ const table = (keys) => [
     key.name,
     key.clientId,
     stateOf(key),
-    limitOf(key),
+    limitsOf(key),
     key.usageCount,
     key.lastUsedAt ?? 'never',
   ]),
 ]
 
-const shown = { isActive: (key) => stateOf(key), rateLimit: limitOf }
+const shown = { isActive: (key) => stateOf(key), rateLimit: rateLimitOf, limits: namedLimitsOf }
 
 module.exports = {
   changesOf: (given, command) => byTable.changesOf(fields, given, command),

@@ -2,6 +2,7 @@
 
 const { Exit } = require('../errors.js')
 const { readSecret } = require('../input.js')
+const { statesOf } = require('../limits.js')
 const { number } = require('../values.js')
 
 module.exports = {
@@ -16,7 +17,7 @@ Exit code 0: accepted, 1: refused.`,
     scope: { value: '<scope>', multiple: true, help: 'A scope that the key must hold' },
     cost: {
       ...number,
-      help: 'The units of the rate limit that the request would use; 1 by default',
+      help: 'The units of each limit that the request would use; 1 by default',
     },
   },
   examples: [
@@ -41,7 +42,7 @@ Exit code 0: accepted, 1: refused.`,
   },
 }
 
-const accepted = ({ code, keyId, name, clientId, scopes, expiresAt, rateLimit }) => [
+const accepted = ({ code, keyId, name, clientId, scopes, expiresAt, rateLimit, limits }) => [
   ['result', code],
   ['id', keyId],
   ['name', name],
@@ -49,12 +50,15 @@ const accepted = ({ code, keyId, name, clientId, scopes, expiresAt, rateLimit })
   ['scopes', scopes],
   ['expires', expiresAt ?? 'never'],
   ['rate limit', rateLimit ? `${rateLimit.remaining} of ${rateLimit.limit} left` : 'none'],
+  ...(limits.length > 1 ? [['left', statesOf(limits)]] : []),
 ]
 
-const refused = ({ code, status, message, keyId, retryAfterMs }) => [
+const refused = ({ code, status, message, keyId, retryAfterMs, limits, limitedBy }) => [
   ['result', code],
   ['meaning', message],
   ['status', status],
   ...(keyId === undefined ? [] : [['id', keyId]]),
+  ...(limitedBy ? [['limited by', `${limitedBy.level}/${limitedBy.name}`]] : []),
+  ...(limits ? [['left', statesOf(limits)]] : []),
   ...(retryAfterMs === undefined ? [] : [['try again in', `${Math.ceil(retryAfterMs / 1000)} s`]]),
 ]
