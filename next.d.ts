@@ -37,7 +37,8 @@ export interface ApiKeyOptions {
    */
   scopes?: string[]
   /**
-   * Units of the rate limit that the request uses, 1 to 1,000,000.
+   * What a request costs of the limits, 0 to 1,000,000 units: a number for each limit, or one for each name. A limit that is not
+   * named costs 1, and a name that the limits of a key do not have costs nothing.
    * @default 1
    */
   cost?: NonNullable<VerifyContext['cost']>
@@ -49,9 +50,8 @@ export interface ApiKeyOptions {
  * Next.js 15 on.
  *
  * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`. Without a
- * key, the code is `MISSING_KEY`, and `hint` says what was expected. Responses
- * announce the remaining rate limit (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals
- * announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
+ * key, the code is `MISSING_KEY`, and `hint` says what was expected. Responses announce what remains of each limit (`RateLimit` and
+ * `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
  * throws becomes a response; anything else that it throws goes on to the framework.
  *
  * The guard treats all methods alike, including `OPTIONS`: handle preflight requests in a separate handler.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
-import { CLIENTS_ROUTE, useApp } from '../support/example-app.js'
+import { CLIENTS_ROUTE, expectRetryAfter, useApp } from '../support/example-app.js'
 
 describe(CLIENTS_ROUTE, () => {
   const app = useApp()
@@ -19,6 +19,7 @@ describe(CLIENTS_ROUTE, () => {
     'createdAt',
     'isActive',
     'keyCount',
+    'limits',
     'maxKeys',
     'metadata',
     'name',
@@ -29,7 +30,8 @@ describe(CLIENTS_ROUTE, () => {
   test('a client is set, read, listed, sent back and deleted', async () => {
     const made = await set({ clientId: 'a&b=c ü', name: 'Søk 🔎', metadata: { nested: [1, null] } })
     expect(Object.keys(made).sort()).toEqual(FIELDS)
-    expect(made).toMatchObject({ isActive: true, allowedIps: [], maxKeys: null, keyCount: 0 })
+    expect(made).toMatchObject({ isActive: true, allowedIps: [], limits: [], maxKeys: null })
+    expect(made.keyCount).toBe(0)
     expect(await app.clients('GET', undefined, one('a&b=c ü'))).toMatchObject({
       status: 200,
       body: made,
@@ -65,6 +67,35 @@ describe(CLIENTS_ROUTE, () => {
     expect(await search(key)).toMatchObject({ status: 403, body: { code: 'IP_NOT_ALLOWED' } })
     await app.clients('DELETE', undefined, one('team'))
     expect((await search(key)).status).toBe(200)
+  })
+
+  test('its limits are shared by its keys, and each is told', async () => {
+    const limits = [{ name: 'default', limit: 3, windowSeconds: 86_400 }]
+    await set({ clientId: 'sharing', limits })
+    const own = { rateLimit: 5, rateLimitWindowSeconds: 3_600 }
+    const keys = [
+      await app.create({ clientId: 'sharing', ...own }),
+      await app.create({ clientId: 'sharing' }),
+    ]
+    const first = await search(keys[0]!.key)
+    expect(first.headers.get('ratelimit-policy')).toBe(
+      '"api-key";q=5;w=3600, "client/default";q=3;w=86400',
+    )
+    expect(first.headers.get('ratelimit')).toMatch(
+      /^"api-key";r=4;t=\d+, "client\/default";r=2;t=\d+$/,
+    )
+    for (const left of [1, 0]) {
+      const { headers } = await search(keys[1]!.key)
+      expect(headers.get('ratelimit')).toMatch(new RegExp(`^"client/default";r=${left};t=\\d+$`))
+    }
+    for (const { key } of keys) {
+      const refused = await search(key)
+      expect(refused).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } })
+      expectRetryAfter(refused)
+    }
+    // The keys were not suspended: a limit of a client does that only if it says so.
+    await set({ clientId: 'sharing', limits: null })
+    expect((await search(keys[1]!.key)).headers.get('ratelimit')).toBeNull()
   })
 
   test('a change in the table takes effect too', async () => {
@@ -114,9 +145,18 @@ describe(CLIENTS_ROUTE, () => {
   test('a wrong request is 400, and names every bad field', async () => {
     const pathsOf = (body: any): string[] =>
       body.issues.map(({ path }: { path: string }) => path).sort()
-    const wrong = { clientId: 'wrong', name: '', isActive: null, maxKeys: -1, colour: 'red' }
+    const limits = [{ name: 'a', limit: 0, windowSeconds: 60 }]
+    const wrong = {
+      clientId: 'wrong',
+      name: '',
+      isActive: null,
+      maxKeys: -1,
+      colour: 'red',
+      limits,
+    }
     const { status, body } = await app.clients('PUT', wrong)
-    expect([status, pathsOf(body)]).toEqual([400, ['colour', 'isActive', 'maxKeys', 'name']])
+    const paths = ['colour', 'isActive', 'limits[0].limit', 'maxKeys', 'name']
+    expect([status, pathsOf(body)]).toEqual([400, paths])
     for (const [method, query, path] of [
       ['GET', '?limit=0', 'limit'],
       ['GET', '?isActive=true', 'isActive'],

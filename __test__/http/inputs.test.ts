@@ -51,6 +51,19 @@ describe(KEYS_ROUTE, () => {
       ['a limit that is too high', { rateLimit: 1_000_001 }, ['rateLimit']],
       ['a window of zero', { rateLimitWindowSeconds: 0 }, ['rateLimitWindowSeconds']],
       ['a window that is too long', { rateLimitWindowSeconds: 86_401 }, ['rateLimitWindowSeconds']],
+      ['text for limits', { limits: 'tokens' }, ['limits']],
+      ['limits that are too many', { limits: Array.from({ length: 9 }, limitOf) }, ['limits']],
+      [
+        'bad limits',
+        {
+          limits: [limitOf(0, 0), null, { ...limitOf(0, 1), limit: '5' }, { name: 'default' }, {}],
+        },
+        ['[1]', '[2].limit', '[3].limit', '[3].windowSeconds', '[4].name', '[4].limit']
+          .concat('[4].windowSeconds')
+          .map((path) => `limits${path}`),
+      ],
+      ['a limit named as that of rateLimit', { limits: [named('default')] }, ['limits[0].name']],
+      ['a limit twice', { limits: [named('a'), named('a')] }, ['limits[1].name']],
       ['text for a list', { allowedIps: '10.0.0.1' }, ['allowedIps']],
       ['an object for a list', { allowedIps: { length: 1 } }, ['allowedIps']],
       ['a list that is too long', { allowedIps: Array(101).fill('::1') }, ['allowedIps']],
@@ -103,6 +116,14 @@ describe(KEYS_ROUTE, () => {
     })
   })
 
+  function named(name: string): object {
+    return { name, limit: 5, windowSeconds: 60 }
+  }
+
+  function limitOf(_: unknown, index: number): object {
+    return named(`n${index}`)
+  }
+
   function scopeAt(index: number): string {
     return `scopes[${index}]`
   }
@@ -116,6 +137,11 @@ describe(KEYS_ROUTE, () => {
       ['null for a flag', { isActive: null }, ['isActive']],
       ['a bad network', { allowedIps: ['10.0.0.0/'] }, ['allowedIps[0]']],
       ['a negative limit', { rateLimit: -5 }, ['rateLimit']],
+      [
+        'a limit without a window',
+        { limits: [{ name: 'a', limit: 1 }] },
+        ['limits[0].windowSeconds'],
+      ],
       ['a number for an id', { id: 5 }, ['id']],
       ['an object for an id', { id: { $ne: null } }, ['id']],
       ['NUL in an id', { id: '\u0000' }, ['id']],

@@ -14,6 +14,7 @@ describe(KEYS_ROUTE, () => {
     'id',
     'isActive',
     'lastUsedAt',
+    'limits',
     'metadata',
     'name',
     'previousKeyExpiresAt',
@@ -54,6 +55,7 @@ describe(KEYS_ROUTE, () => {
         lastUsedAt: null,
         allowedIps: [],
         rateLimit: null,
+        limits: [],
         usageCount: 0,
         scopes: [],
         metadata: null,
@@ -73,6 +75,7 @@ describe(KEYS_ROUTE, () => {
         allowedIps: ['10.0.0.0/8', '::1'],
         rateLimit: 100,
         rateLimitWindowSeconds: 3_600,
+        limits: [{ name: 'tokens', limit: 5_000, windowSeconds: 86_400, suspends: true }],
         scopes: ['docs:*'],
         metadata: { plan: 'free', nested: { list: [1, null] } },
       }
@@ -213,12 +216,14 @@ describe(KEYS_ROUTE, () => {
         rateLimit: 5,
         metadata: { a: 1 },
         allowedIps: ['::1'],
+        limits: [{ name: 'tokens', limit: 5_000, windowSeconds: 60 }],
       })
       const { status, body } = await app.keys('PATCH', {
         id: created.id,
         description: null,
         metadata: null,
         allowedIps: null,
+        limits: null,
         name: 'New',
       })
       expect(status).toBe(200)
@@ -228,6 +233,7 @@ describe(KEYS_ROUTE, () => {
         description: null,
         metadata: null,
         allowedIps: [],
+        limits: [],
         updatedAt: iso,
       })
       expect(await opens(key)).toBe(true)

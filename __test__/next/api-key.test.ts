@@ -1,9 +1,19 @@
 import { describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, secondsIn, untyped } from '../support/next.js'
+import {
+  ask,
+  expectFailure,
+  hello,
+  HOST,
+  next,
+  read,
+  secondsIn,
+  untyped,
+  type Answer,
+} from '../support/next.js'
 
-const { createApiKey, flush, getApiKey, patchApiKey } = addon
+const { createApiKey, flush, getApiKey, patchApiKey, setClient } = addon
 const { withApiKey } = next
 
 const { sql } = useAddon({ trustedHops: 1 })
@@ -174,6 +184,79 @@ describe('a refusal', () => {
     expect(handler).not.toHaveBeenCalled()
     await flush()
     expect((await getApiKey(id))!.usageCount).toBe(0)
+  })
+})
+
+describe('several limits', () => {
+  const named = (name: string, limit: number) => ({ name, limit, windowSeconds: 86_400 })
+  /** Without the seconds, which pass while the test runs. */
+  const stateIn = ({ headers }: Answer): string => headers['ratelimit']!.replace(/;t=\d+/g, '')
+
+  test('are told item by item: those of the key, its client and the clients above', async () => {
+    await setClient({ clientId: 'above all', limits: [named('default', 400)] })
+    await setClient({ clientId: 'above', parentId: 'above all', limits: [named('tokens', 300)] })
+    const shared = [named('default', 200), named('images', 20)]
+    await setClient({ clientId: 'below', parentId: 'above', limits: shared })
+    const own = { rateLimit: 100, rateLimitWindowSeconds: 3_600, limits: [named('tokens', 10)] }
+    const { key } = await create({ clientId: 'below', ...own })
+    const other = await create({ clientId: 'below' })
+    // Cold, and then warm.
+    for (const left of [1, 2]) {
+      const answer = await ask(route, { 'x-api-key': key })
+      expect(answer.status).toBe(200)
+      expect(answer.headers['ratelimit-policy']).toBe(
+        '"api-key";q=100;w=3600, "tokens";q=10;w=86400, ' +
+          '"client/default";q=200;w=86400, "client/images";q=20;w=86400, ' +
+          '"parent/tokens";q=300;w=86400, "grandparent/default";q=400;w=86400',
+      )
+      expect(answer.headers['ratelimit']).toMatch(/^("[a-z/-]+";r=\d+;t=[1-9]\d*(, |$)){6}$/)
+      expect(stateIn(answer)).toBe(
+        `"api-key";r=${100 - left}, "tokens";r=${10 - left}, ` +
+          `"client/default";r=${200 - left}, "client/images";r=${20 - left}, ` +
+          `"parent/tokens";r=${300 - left}, "grandparent/default";r=${400 - left}`,
+      )
+      expect(answer.body.limits).toHaveLength(6)
+    }
+    // The other key of the client has no limit of its own, and shares the rest.
+    expect(stateIn(await ask(route, { 'x-api-key': other.key }))).toBe(
+      '"client/default";r=197, "client/images";r=17, "parent/tokens";r=297, "grandparent/default";r=397',
+    )
+  })
+
+  test('each cost what the guard says of their names, also of names that a key does not have', async () => {
+    const guarded = withApiKey(hello, { cost: { tokens: 25, images: 3, default: 0 } })
+    const { key } = await create({ ...perDay(9), limits: [named('tokens', 100)] })
+    const unlimited = await create()
+    for (const left of [75, 50]) {
+      const answer = await ask(guarded, { 'x-api-key': key })
+      expect([answer.status, stateIn(answer)]).toEqual([200, `"api-key";r=9, "tokens";r=${left}`])
+      const free = await ask(guarded, { 'x-api-key': unlimited.key })
+      expect([free.status, free.headers['ratelimit']]).toEqual([200, undefined])
+    }
+    // A limit that is not named costs 1.
+    const { key: calling } = await create({ limits: [named('tokens', 100), named('calls', 2)] })
+    expect(stateIn(await ask(guarded, { 'x-api-key': calling }))).toBe('"tokens";r=75, "calls";r=1')
+  })
+
+  test('are charged all or none, and the one that refuses says when to come back', async () => {
+    const limits = [{ name: 'tokens', limit: 20, windowSeconds: 7_200 }, named('images', 5)]
+    const { key } = await create({ ...perDay(9), limits })
+    const dear = withApiKey(hello, { cost: { tokens: 20 } })
+    expect((await ask(dear, { 'x-api-key': key })).status).toBe(200)
+    for (let time = 0; time < 2; time += 1) {
+      const refused = await ask(route, { 'x-api-key': key })
+      expectFailure(refused, 429, 'RATE_LIMITED', 'Rate limit exceeded')
+      expect(stateIn(refused)).toBe('"api-key";r=8, "tokens";r=0, "images";r=4')
+      // One unit returns in six minutes, before the whole of a limit that did not refuse.
+      expect(secondsIn(refused)).toBeLessThanOrEqual(360)
+      const [, tokens] = /"tokens";r=0;t=(\d+)/.exec(refused.headers['ratelimit']!)!
+      expect(Number(tokens)).toBe(secondsIn(refused))
+      expect(refused.headers['ratelimit']).toMatch(/"api-key";r=8;t=9[56]\d\d,/)
+    }
+    const free = withApiKey(hello, { cost: { tokens: 0 } })
+    expect(stateIn(await ask(free, { 'x-api-key': key }))).toBe(
+      '"api-key";r=7, "tokens";r=0, "images";r=3',
+    )
   })
 })
 
