@@ -20,6 +20,7 @@ const NO_MESSAGE: Record<string, string> = {
   'no connection could be made': 'the cause of an error, which is not shown',
   'an earlier attempt took effect': 'the cause of an error, which is not shown',
   'jsonb of another version': 'the cause of an error, which is not shown',
+  'read committed': 'a setting of the sessions',
   'sophra-api-keys cold digest v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper v1': 'sets a key apart from others',
   'sophra-api-keys cold digest pepper id v1': 'sets a key apart from others',

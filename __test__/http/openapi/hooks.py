@@ -45,6 +45,8 @@ def before_call(context, case, kwargs):
     fields = fields_of(case)
     if not isinstance(fields, dict):
         return
+    if positive:
+        name_limits_apart(fields)
     if is_about_clients(case):
         if case.method == "PUT" and fields.get("clientId") == OWN_CLIENT:
             fields["clientId"] = new_client()
@@ -54,6 +56,15 @@ def before_call(context, case, kwargs):
         give_key(fields, made_up)
         if case.method == "POST" and positive:
             postpone_expiry(fields)
+
+
+def name_limits_apart(fields: dict) -> None:
+    """No two limits in a list may have the same name."""
+    names: set[str] = set()
+    for limit in fields.get("limits") or []:
+        if limit["name"] in names:
+            limit["name"] = f"limit-{uuid4()}"
+        names.add(limit["name"])
 
 
 def fields_of(case):
