@@ -43,7 +43,7 @@ export interface ApiKey {
   scopes: string[]
   /** A JSON object of your own. Also `null` if another writer has stored something else, or an object that cannot be read. */
   metadata: Record<string, unknown> | null
-  /** The key has exceeded its rate limit and is refused until then. */
+  /** The key has exceeded a limit and is refused until then. */
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
@@ -178,7 +178,7 @@ export interface UpdateApiKeyInput extends ApiKeyChanges {
  */
 export interface PatchApiKeyInput extends ApiKeyChanges {
   id: string
-  /** `null` lifts a suspension and resets the rate limit. */
+  /** `null` lifts a suspension and resets the limits of the key. */
   suspendedUntil?: null
   /** `null` ends the grace period of a replaced key. */
   previousKeyExpiresAt?: null
@@ -342,8 +342,8 @@ export interface VerifyContext {
    */
   cost?: number | Record<string, number> | null
   /**
-   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limit stays as it is,
-   * and a refusal leads to no suspension, no entry in the audit log and no throttling.
+   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits stay as they
+   * are, and a refusal leads to no suspension, no entry in the audit log and no throttling.
    * @default false
    */
   peek?: boolean | null
@@ -397,7 +397,7 @@ export interface LimitState {
 }
 
 /**
- * The state of a key's rate limit after a verify.
+ * The limit of which the least is left after a verify.
  *
  * @category Verifying
  */
@@ -734,7 +734,7 @@ export interface Options {
    */
   rateLimitWindowSeconds?: number | null
   /**
-   * Refusals over the rate limit, each within one window of the one before, that suspend a key, 1 to 1,000,000. Each
+   * Refusals over a limit that suspends, each within one window of the one before, that suspend a key, 1 to 1,000,000. Each
    * process counts for itself.
    * @default 1
    */
@@ -918,7 +918,7 @@ export interface ClientChangeEvent extends EventBase {
 }
 
 /**
- * A key exceeded its rate limit. Reported once, by the process that stored the suspension.
+ * A key exceeded a limit that suspends. Reported once, by the process that stored the suspension.
  *
  * @category Events and audit log
  */
@@ -1471,8 +1471,8 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
 /**
  * Changes the given fields of a key and keeps the others; `null` clears a field.
  *
- * `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
- * replaced key.
+ * `suspendedUntil: null` lifts a suspension and resets the limits of the key. `previousKeyExpiresAt: null` ends the grace
+ * period of a replaced key.
  *
  * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
@@ -1557,7 +1557,7 @@ export declare function updateApiKey(input: UpdateApiKeyInput, options?: ChangeO
 export declare function verifyAdminToken(token: string | string[] | null | undefined, context?: AdminContext | null): Promise<AdminVerification>
 
 /**
- * Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limit.
+ * Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limits.
  *
  * A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key. With
  * `peek: true` nothing is charged or counted.

@@ -60,6 +60,13 @@ test('an owner migrates, and the app works with the rights that are granted', as
   const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
   expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
   expect(await addon.verifyApiKey(key)).toMatchObject({ code: 'RATE_LIMITED' })
+  const limits = [{ name: 'tokens', limit: 9, windowSeconds: 86_400 }]
+  await addon.setClient({ clientId: 'shared', limits })
+  const shared = await addon.createApiKey({ name: 'n', clientId: 'shared', limits })
+  const levels = { limits: [{ level: 'key' }, { level: 'client', remaining: 8 }] }
+  expect(await addon.verifyApiKey(shared.key)).toMatchObject({ valid: true, ...levels })
+  expect((await addon.listClients()).clients).toMatchObject([{ clientId: 'shared', keyCount: 1 }])
+  await addon.deleteClient('shared')
   await addon.updateApiKey({ id, regenerateKey: true })
   const { token } = await addon.createAdminToken({ name: 'n' })
   expect(await addon.verifyAdminToken(token)).toMatchObject({ valid: true })

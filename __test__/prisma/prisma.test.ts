@@ -190,12 +190,22 @@ test('the extended models read and change what only this package has', async () 
   expect(key.startsWith(`${row.start}_`)).toBe(true)
   await extended.apiKey.update({
     where: { id },
-    data: { scopes: ['b'], metadata: { plan: 'free' }, rateLimitWindowSeconds: 9 },
+    data: {
+      scopes: ['b'],
+      metadata: { plan: 'free' },
+      rateLimitWindowSeconds: 9,
+      limits: [{ name: 'tokens', limit: 5, windowSeconds: 60 }],
+    },
   })
   await eventually(async () =>
     expect(await addon.verifyApiKey(key, ip)).toMatchObject({
       scopes: ['b'],
       metadata: { plan: 'free' },
+      limits: [{ name: 'default' }, { name: 'tokens', limit: 5 }],
     }),
   )
+  await addon.patchApiKey({ id, limits: [{ name: 'images', limit: 7, windowSeconds: 60 }] })
+  expect((await extended.apiKey.findUnique({ where: { id } })).limits).toEqual([
+    { name: 'images', limit: 7, windowSeconds: 60 },
+  ])
 })

@@ -29,6 +29,8 @@ import {
   type Client,
   type IssuedAdminToken,
   type IssuedApiKey,
+  type LimitLevel,
+  type LimitState,
   type Verification,
 } from '@sophra/api-keys'
 
@@ -169,20 +171,25 @@ export async function clients(): Promise<void> {
 
 export async function verify(): Promise<string> {
   const context = { ip: '10.0.0.1', scopes: ['docs:read'], cost: 2, path: '/api/search' }
+  await verifyApiKey('key', { cost: { tokens: 500, images: 0 } })
+  // @ts-expect-error numbers
+  await verifyApiKey('key', { cost: { tokens: '500' } })
   const answer: Verification = await verifyApiKey('key', { ...context, peek: false })
   if (answer.valid) {
     const code: 'VALID' = answer.code
     const remaining: number | undefined = answer.rateLimit?.remaining
     const ids: string[] = [answer.keyId, answer.name, answer.clientId, ...answer.scopes]
     const expires: Date | null = answer.expiresAt
-    void [code, remaining, ids, expires, answer.metadata]
+    const limits: LimitState[] = answer.limits
+    void [code, remaining, ids, expires, answer.metadata, limits]
     // @ts-expect-error only of a refusal
     void answer.status
     return answer.clientId
   }
   const status: 401 | 403 | 429 = answer.status
   const retry: number | undefined = answer.retryAfterMs
-  void [status, retry, answer.keyId, answer.rateLimit?.resetMs]
+  const level: LimitLevel | undefined = answer.limitedBy?.level
+  void [status, retry, answer.keyId, answer.rateLimit?.resetMs, answer.limits?.[0]?.name, level]
   // @ts-expect-error only of a valid key
   void answer.clientId
   switch (answer.code) {

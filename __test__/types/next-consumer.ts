@@ -33,6 +33,9 @@ routes.push(plain)
 export const answered: Promise<Response> = plain(new Request('http://localhost/'))
 
 export const scoped = withApiKey(async () => new Response(), { scopes: ['docs:read'], cost: 5 })
+export const metered = withApiKey(async () => new Response(), { cost: { tokens: 5 } })
+// @ts-expect-error a number for each name
+withApiKey(() => new Response(), { cost: { tokens: 'all' } })
 // @ts-expect-error no such option
 withApiKey(() => new Response(), { scope: ['docs:read'] })
 // @ts-expect-error a list

@@ -130,8 +130,8 @@ pub(crate) fn update_api_key<'e>(
 
 /// Changes the given fields of a key and keeps the others; `null` clears a field.
 ///
-/// `suspendedUntil: null` lifts a suspension and resets the rate limit. `previousKeyExpiresAt: null` ends the grace period of a
-/// replaced key.
+/// `suspendedUntil: null` lifts a suspension and resets the limits of the key. `previousKeyExpiresAt: null` ends the grace
+/// period of a replaced key.
 ///
 /// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
@@ -187,7 +187,7 @@ pub(crate) fn delete_api_key<'e>(
     })
 }
 
-/// Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limit.
+/// Verifies a key that a client presents: format, hash, active, expiry, suspension, address, scopes, rate limits.
 ///
 /// A refused key is a result with the HTTP status that fits, never an error. Only an accepted verify counts as a use of the key. With
 /// `peek: true` nothing is charged or counted.

@@ -17,6 +17,10 @@ module.exports = {
   },
   examples: [
     ['npx sophra-api-keys clients set acme --name Acme --max-keys 20', 'At most 20 keys'],
+    [
+      `npx sophra-api-keys clients set acme --limits '[{"name": "default", "limit": 1000, "windowSeconds": 60}]'`,
+      'At most 1000 requests a minute with all of its keys',
+    ],
     ['npx sophra-api-keys clients set acme --disable', 'Refuse all keys of the client'],
     [
       'npx sophra-api-keys clients set acme-eu --parent acme --clear max-keys',

@@ -7,7 +7,7 @@ const { changesOf, clearable, options, record } = require('./fields.js')
 module.exports = {
   summary: 'Changes the given fields of a key, and keeps the others.',
   details: `--clear removes a value: ${Object.keys(clearable).join(', ')}.
-Clearing the suspension also resets the rate limit. Clearing previous-key ends the grace period of the key that was
+Clearing the suspension also resets the limits of the key. Clearing previous-key ends the grace period of the key that was
 replaced.`,
   positionals: ['<id>'],
   options: {
@@ -18,6 +18,10 @@ replaced.`,
   },
   examples: [
     ['npx sophra-api-keys keys update 7c9e6679-… --rate-limit 500 --window 1h', 'Another limit'],
+    [
+      `npx sophra-api-keys keys update 7c9e6679-… --limits '[{"name": "tokens", "limit": 1000, "windowSeconds": 60}]'`,
+      'Further limits in place of those that were set',
+    ],
     [
       'npx sophra-api-keys keys update 7c9e6679-… --clear expires,allow',
       'Accept the key without expiry, and from every address',

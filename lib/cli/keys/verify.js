@@ -6,8 +6,7 @@ const { statesOf } = require('../limits.js')
 const { number } = require('../values.js')
 
 module.exports = {
-  summary:
-    'Verifies a key as for a request: hash, expiry, suspension, address, scopes and rate limit.',
+  summary: 'Verifies a key as for a request: hash, expiry, suspension, address, scopes and limits.',
   details: `The key is read from standard input; at a terminal it is not shown as you type. Nothing is charged or
 counted.
 Exit code 0: accepted, 1: refused.`,
