@@ -34,6 +34,19 @@ test('a request with a warm key asks the native side once', async () => {
   expect(calls).toEqual(['verifyWarmRequest'])
 })
 
+test('so does one whose cost is by name, also by names that the key does not have', async () => {
+  const limits = [{ name: 'tokens', limit: 100, windowSeconds: 86_400 }]
+  const [issued] = await setting.warmKeys(1, { limits })
+  const metered = next.withApiKey(hello, { cost: { tokens: 10, images: 5 } })
+  expect((await ask(metered, headersOf(issued!.key))).status).toBe(200)
+  const calls = await nativeCalls(async () => {
+    const { status, headers } = await ask(metered, headersOf(issued!.key))
+    expect(status).toBe(200)
+    expect(headers['ratelimit']).toMatch(/^"tokens";r=79;t=\d+$/)
+  })
+  expect(calls).toEqual(['verifyWarmRequest'])
+})
+
 test('so does a refused one, and the audit log has all that the request claims', async () => {
   const key = await warmKey(3)
   const table: [Record<string, string>, number, string][] = [
