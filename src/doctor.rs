@@ -4,6 +4,7 @@
 mod access;
 mod examine;
 mod findings;
+mod limits;
 mod rows;
 mod schema;
 mod tracking;

@@ -437,6 +437,25 @@ describe('unhealthy rows', () => {
     await addon.close()
   })
 
+  test('have limits that cannot be read, or belong to a client that has such ones', async () => {
+    expect(await faults()).not.toHaveProperty('limits')
+    await database.sql(
+      `UPDATE "ApiKey" SET "limits" = '[{"name": "tokens"}]' WHERE "id" IN ('a', 'b')`,
+    )
+    await database.sql(
+      `INSERT INTO sophra_api_keys.clients (client_id, limits, allowed_ips) VALUES
+         ('c1', '{}', '{}'), ('c2', '[]', '{nowhere}'), ('c3', '[]', '{::1}'), ('c4', 'null', '{}')`,
+    )
+    expect(await faults()).toMatchObject({
+      limits: { status: 'problem', message: expect.stringMatching(/for 2 keys: a, b$/) },
+      clients: { status: 'problem', message: expect.stringMatching(/for 3 clients: c1, c2, c4$/) },
+    })
+    await database.sql(`UPDATE "ApiKey" SET "limits" = NULL`)
+    await database.sql(`DELETE FROM sophra_api_keys.clients`)
+    const mended = await faults()
+    for (const check of ['limits', 'clients']) expect(mended).not.toHaveProperty(check)
+  })
+
   test('are plaintext, have no real limit, or an unreadable list', async () => {
     const bad = await faults()
     expect(bad).toMatchObject({

@@ -30,6 +30,7 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     id: 'text',
     key: 'text',
     lookup: 'text',
+    limits: 'jsonb',
     metadata: 'jsonb',
     name: 'text',
     previousKey: 'text',
@@ -63,6 +64,8 @@ test('there is no column that is not attacked', async () => {
 })
 
 const FAULTS = ['INVALID_INPUT', 'NOT_FOUND']
+/** What cannot be read never means that there is no limit, so the key is of no use. */
+const UNREADABLE = 'The limits of a key or its client cannot be read'
 
 /** Calls; a fault may only be one of the caller's, and says nothing that could be acted upon. */
 async function tried(name: string, ...args: unknown[]): Promise<void> {
@@ -70,6 +73,7 @@ async function tried(name: string, ...args: unknown[]): Promise<void> {
     await untyped[name]!(...args)
   } catch (fault) {
     const { message, code, issues } = fault as { message: string; code: string; issues: unknown }
+    if (name === 'verifyApiKey' && message === UNREADABLE) return
     expect(FAULTS, `${name}: ${code}`).toContain(code)
     expectHarmless({ message, issues }, name)
   }

@@ -102,6 +102,10 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(client_id, metadata) VALUES ($1, $2)',
     [id(), JSON.stringify({ [text]: [text] })],
   ],
+  'clients.limits': (text) => [
+    '(client_id, limits) VALUES ($1, $2)',
+    [id(), JSON.stringify([{ name: text, limit: text, windowSeconds: 1 }])],
+  ],
   'clients.allowed_ips': (text) => ['(client_id, allowed_ips) VALUES ($1, $2)', [id(), [text]]],
   'clients.parent_id': (text) => [
     '(client_id, parent_id) VALUES ($1, NULL), ($2, $1)',

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::model::join_escaped;
+use crate::store::UnreadableRows;
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -110,4 +112,14 @@ impl Findings {
 pub(super) fn counted(count: i64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// The ids of some of the rows.
+pub(super) fn examples(found: &UnreadableRows) -> String {
+    let more = if found.count > found.examples.len() {
+        ", …"
+    } else {
+        ""
+    };
+    join_escaped(&found.examples) + more
 }

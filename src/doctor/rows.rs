@@ -1,10 +1,11 @@
 //! The findings on rows: signing keys, cold digests, plaintext, lookups, limits, metadata, allow-lists.
 
-use super::findings::{Findings, counted};
+use super::findings::{Findings, counted, examples};
+use super::limits;
 use crate::cold_digests::{ChosenPeppers, PepperWarning, choose_peppers};
 use crate::config::Config;
 use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
-use crate::store::{PlaintextRows, Store, UnreadableRows};
+use crate::store::{PlaintextRows, Store};
 use crate::token::{Keyring, SigningKey};
 
 pub(super) async fn examine(
@@ -19,6 +20,7 @@ pub(super) async fn examine(
     counts(findings, store).await;
     metadata(findings, store).await;
     allow_lists(findings, store, config).await;
+    limits::examine(findings, store).await;
 }
 
 async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, now: Timestamp) {
@@ -173,14 +175,14 @@ async fn metadata(findings: &mut Findings, store: &Store) {
     let Some(found) = findings.answer("metadata", answer) else {
         return;
     };
-    if found.keys == 0 {
+    if found.count == 0 {
         findings.ok("metadata", "All metadata can be read");
     } else {
         findings.warning(
             "metadata",
             format!(
                 "Unreadable metadata, which is treated as none, is stored for {}: {}",
-                many(found.keys),
+                many(found.count),
                 examples(&found)
             ),
             "The metadata is not an object, contains a number that is too large for a double, or is nested more than 100 levels \
@@ -193,28 +195,19 @@ fn many(keys: usize) -> String {
     counted(i64::try_from(keys).unwrap_or(i64::MAX), "key")
 }
 
-fn examples(found: &UnreadableRows) -> String {
-    let more = if found.keys > found.examples.len() {
-        ", …"
-    } else {
-        ""
-    };
-    join_escaped(&found.examples) + more
-}
-
 async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
     let answer = store.allow_lists().await;
     let Some(found) = findings.answer("allow-lists", answer) else {
         return;
     };
-    if found.unreadable.keys == 0 {
+    if found.unreadable.count == 0 {
         findings.ok("allow-lists", "All allow-lists can be read");
     } else {
         findings.problem(
             "allow-lists",
             format!(
                 "An unreadable allow-list, which refuses every address, is stored for {}: {}",
-                many(found.unreadable.keys),
+                many(found.unreadable.count),
                 examples(&found.unreadable)
             ),
             "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or \

@@ -1,6 +1,7 @@
 //! The queries of `doctor`, for a database in any state. Every operation is a read-only transaction.
 
 mod connection;
+mod limits;
 mod rows;
 mod schema;
 

@@ -24,17 +24,22 @@ pub struct AllowLists {
     pub unreadable: UnreadableRows,
 }
 
-/// A number of keys, and the ids of some of them.
+/// A number of keys or clients, and the ids of some of them.
 #[derive(Default)]
 pub struct UnreadableRows {
-    pub keys: usize,
+    pub count: usize,
     pub examples: Vec<String>,
 }
 
 impl UnreadableRows {
-    fn add(&mut self, id: String) {
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        i64::try_from(self.count).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn add(&mut self, id: String) {
         const EXAMPLES_MAX: usize = 5;
-        self.keys += 1;
+        self.count += 1;
         if self.examples.len() < EXAMPLES_MAX {
             self.examples.push(id);
         }
