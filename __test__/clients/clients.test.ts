@@ -13,6 +13,10 @@ const everything = {
   isActive: false,
   metadata: { plan: 'pro', seats: 3, nested: { list: [1, 'two', null, true] } },
   allowedIps: ['10.0.0.0/8', '2001:db8::1'],
+  limits: [
+    { name: 'default', limit: 100, windowSeconds: 60 },
+    { name: 'tokens', limit: 5_000, windowSeconds: 86_400, suspends: true },
+  ],
   maxKeys: 25,
 }
 
@@ -21,6 +25,7 @@ const defaults = {
   isActive: true,
   metadata: null,
   allowedIps: [],
+  limits: [],
   maxKeys: null,
   parentId: null,
   keyCount: 0,
@@ -63,6 +68,7 @@ describe('setClient', () => {
       name: null,
       metadata: null,
       allowedIps: null,
+      limits: null,
       maxKeys: null,
       parentId: null,
     })

@@ -63,8 +63,8 @@ describe('setClient names', () => {
     ],
     [
       'fields that there are not',
-      { clientId: 'c', limits: [], keyCount: 1 },
-      ['keyCount', 'limits'],
+      { clientId: 'c', scopes: [], keyCount: 1 },
+      ['keyCount', 'scopes'],
     ],
     [
       'the place of a bad value in metadata',
