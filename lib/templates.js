@@ -18,6 +18,8 @@ const CHARACTER_BYTES = 2
 const templates = new Map()
 /** The serial number of the newest template of each presented key. */
 const serials = new Map()
+/** The clients of templates by their serial numbers: keys of the same client share it. */
+const clients = new Map()
 let bytes = 0
 
 function freeze(value) {
@@ -43,13 +45,39 @@ function drop(serial) {
   templates.delete(serial)
   serials.delete(template.slot)
   bytes -= template.bytes
+  leave(template.clientSerial)
+}
+
+/** The client of a template, which is the same for all keys of the client. */
+function shared(serial, client) {
+  if (client === null) return null
+  let known = clients.get(serial)
+  if (known === undefined) {
+    known = { client: freeze(client), users: 0, bytes: bytesOf(client) }
+    clients.set(serial, known)
+    bytes += known.bytes
+  }
+  known.users += 1
+  return known.client
+}
+
+function leave(serial) {
+  const known = clients.get(serial)
+  if (known === undefined) return
+  known.users -= 1
+  if (known.users > 0) return
+  clients.delete(serial)
+  bytes -= known.bytes
 }
 
 /** Keeps a template in place of the last one of the same presented key, and of the oldest ones if there is no room. */
 function keep(serial, template) {
   drop(serials.get(template.slot))
   // Another writer may have stored metadata of any size.
-  if (template.bytes > BYTES_MAX) return
+  if (template.bytes > BYTES_MAX) {
+    leave(template.clientSerial)
+    return
+  }
   for (const oldest of templates.keys()) {
     if (bytes + template.bytes <= BYTES_MAX) break
     drop(oldest)
@@ -61,8 +89,9 @@ function keep(serial, template) {
 
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
-  const { name, clientId, scopes, metadata, client, limits } = template
-  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, client, limits])
+  const { name, clientId, scopes, metadata, limits } = template
+  template.client = shared(template.clientSerial, template.client)
+  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, limits])
   keep(serial, freeze(template))
   return template
 }

@@ -72,11 +72,8 @@ function scopesOf(list) {
   return lines
 }
 
-const NO_LIMITS = Object.freeze([])
-
 /** The limits of a key, with their states. */
 function limitsOf(templates) {
-  if (templates.length === 0) return NO_LIMITS
   const limits = new Array(templates.length)
   for (let index = 0; index < templates.length; index++) {
     const { level, name, limit } = templates[index]

@@ -1,5 +1,6 @@
 //! The clients of cached keys, and whether what was read of them is current.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct CachedClient {
 
 /// A client that has a row, its parent and its grandparent. Keys of the same client share them.
 struct ClientLevels {
+    /// Unique within the process.
+    serial: u64,
     policies: Box<[ClientPolicy]>,
     /// Those of each of them.
     limits: Box<[Box<[CachedLimit]>]>,
@@ -60,6 +63,11 @@ impl CachedClient {
                 limit,
             })
         })
+    }
+
+    /// Identifies what was read of the client and those above it; 0 if the client has no row.
+    pub fn serial(&self) -> u64 {
+        self.levels.as_ref().map_or(0, |levels| levels.serial)
     }
 
     /// The client itself, if it has a row.
@@ -132,7 +140,9 @@ impl CachedClients {
         let rows = policies.iter().map(|level| self.rows.get(&level.client_id));
         let limits = policies.iter();
         let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
         Arc::new(ClientLevels {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             rows: rows.collect(),
             limits: limits.collect(),
             policies: policies.into(),
@@ -151,6 +161,7 @@ impl CachedClients {
     }
 
     /// The client as it is now: as it was last read, if that is current, otherwise as one of all concurrent callers reads it.
+    /// `None` while many other clients are being read: rows of keys are read many at a time, with their clients.
     ///
     /// # Errors
     /// Those of `read`.
@@ -158,17 +169,22 @@ impl CachedClients {
         &self,
         client: &CachedClient,
         read: impl FnOnce(String) -> F,
-    ) -> Result<CachedClient, Error>
+    ) -> Result<Option<CachedClient>, Error>
     where
         F: Future<Output = Result<CachedClient, Error>> + Send + 'static,
     {
+        const FLIGHTS_MAX: usize = 4;
         if let Some(last) = self.last_read(&client.row) {
-            return Ok(last);
+            return Ok(Some(last));
+        }
+        if self.flights.len() >= FLIGHTS_MAX {
+            return Ok(None);
         }
         let id = client.client_id().to_owned();
         self.flights
             .run(Arc::clone(&client.row.id), || Ok(read(id)))
             .await
+            .map(Some)
     }
 
     fn last_read(&self, row: &Arc<ClientRow>) -> Option<CachedClient> {

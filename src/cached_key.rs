@@ -116,6 +116,11 @@ impl CachedKey {
         self.own_limits().chain(self.client.limits())
     }
 
+    /// Whether it must be within several limits, or one that it shares with other keys.
+    pub fn has_several_limits(&self) -> bool {
+        self.limits.len() > 1 || self.client.limits().next().is_some()
+    }
+
     /// The refusals by limits that it shares with other keys.
     pub fn refused_by_clients(&self) -> &Streak {
         &self.refused_by_clients

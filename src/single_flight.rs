@@ -49,6 +49,15 @@ where
         }
     }
 
+    /// The number of flights in progress.
+    pub fn len(&self) -> usize {
+        self.in_flight.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Returns the answer of the flight in progress for this key, or of a new one that `begin` starts. `begin` runs
     /// under the lock of all flights: it may fail because of the flights in progress, and must not block.
     ///

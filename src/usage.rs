@@ -129,6 +129,12 @@ impl FlushTurn<'_> {
         self.costs.lock().stored();
     }
 
+    /// Takes back the costs that the database rejected. They are stored in halves, until the limit that cannot be stored is
+    /// alone: its cost is dropped.
+    pub fn costs_rejected(&self) -> Option<LimitId> {
+        self.costs.lock().rejected()
+    }
+
     /// Marks the uses of the batch as stored. The skipped keys are counted again.
     pub fn uses_stored(&self, skipped: &HashSet<String>) {
         self.in_flight.lock().uses_stored(skipped);

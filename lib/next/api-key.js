@@ -74,6 +74,6 @@ function rateLimitOf({ limits = [], limitedBy, retryAfterMs = Infinity }, window
 
 /** The name of a limit in the headers: that of the key's own rate limit is `api-key`. */
 function policyOf({ level, name }) {
-  if (level !== 'key') return `"${level}/${name}"`
+  if (level !== 'key' || `"${name}"` === POLICY) return `"${level}/${name}"`
   return name === 'default' ? POLICY : `"${name}"`
 }

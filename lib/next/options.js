@@ -49,6 +49,8 @@ exports.checkKeyOptions = (name, options) => {
   const checked = checkOptions(name, options, ['scopes', 'cost'])
   checkRequirements(name, checked, native.checkKeyGuard)
   if (checked.scopes?.length === 0) throw wrongValue(name, 'scopes', 'must not be empty')
+  // What was checked stays as it is, whatever becomes of the caller's object.
+  if (typeof checked.cost === 'object') checked.cost = Object.freeze({ ...checked.cost })
   return checked
 }
 

@@ -23,18 +23,13 @@ async fn triggers(findings: &mut Findings, store: &Store) {
         findings.ok("triggers", "All triggers exist and are always enabled");
         return;
     }
-    let (hiding, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault.hides_changes());
-    let consequences = [
-        consequence(
-            &hiding,
-            "a key that another program disables or deletes may still be accepted",
-        ),
-        consequence(
-            &others,
-            "a signing key that was stored in the database may be used for cold digests",
-        ),
-    ];
-    let consequences: Vec<_> = consequences.into_iter().flatten().collect();
+    let mut consequences: Vec<&str> = faults.iter().map(TriggerFault::consequence).collect();
+    consequences.sort_unstable();
+    consequences.dedup();
+    let consequences: Vec<_> = consequences
+        .into_iter()
+        .map(|consequence| described(&faults, consequence))
+        .collect();
     findings.problem(
         "triggers",
         consequences.join("; "),
@@ -44,10 +39,12 @@ async fn triggers(findings: &mut Findings, store: &Store) {
     findings.with_sql(&remedy);
 }
 
-/// The faults, and what may come of them. `None` if there are none.
-fn consequence(faults: &[&TriggerFault], consequence: &str) -> Option<String> {
-    let described: Vec<_> = faults.iter().map(|fault| fault.description()).collect();
-    (!described.is_empty()).then(|| format!("{}: {consequence}", described.join(", ")))
+/// The faults with this consequence, and the consequence.
+fn described(faults: &[TriggerFault], consequence: &str) -> String {
+    let faults = faults.iter();
+    let faults = faults.filter(|fault| fault.consequence() == consequence);
+    let described: Vec<_> = faults.map(TriggerFault::description).collect();
+    format!("{}: {consequence}", described.join(", "))
 }
 
 /// Finds tables of which this role may not see every row.

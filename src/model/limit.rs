@@ -90,10 +90,16 @@ impl Limits {
         }
     }
 
-    /// Whether one of them has the name of the limit that `rateLimit` sets.
+    /// The same as the limits of a key: none of them may have the name of the one that `rateLimit` sets.
     #[must_use]
-    pub fn have_default(limits: &[Limit]) -> bool {
-        limits.iter().any(|limit| limit.name == DEFAULT_LIMIT)
+    pub fn of_key(self) -> Self {
+        let is_default = |limit: &Limit| limit.name == DEFAULT_LIMIT;
+        match &self {
+            Self::Readable(limits) if limits.iter().any(is_default) => {
+                Self::Unreadable(self.to_json().into())
+            }
+            _ => self,
+        }
     }
 }
 

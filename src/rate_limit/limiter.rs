@@ -80,14 +80,25 @@ impl<C: Clock> Limiter<C> {
     ///
     /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
     pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
-        self.by_rule(rule, |cell| {
-            let decision = cell.charge(cost, || self.timeline.now());
-            if matches!(decision, Decision::Allowed(_)) {
-                self.unshared
-                    .fetch_add(cost.get().into(), Ordering::Relaxed);
-            }
-            decision
-        })
+        let decision = self.charge(rule, cost);
+        if matches!(decision, Decision::Allowed(_)) {
+            self.share_later(rule, cost);
+        }
+        decision
+    }
+
+    /// The same, before it is known whether the request is within its other limits, too: then
+    /// [`share_later`](Self::share_later) follows, otherwise [`give_back`](Self::give_back).
+    pub fn charge(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
+    }
+
+    /// Tells the other processes with the next flush what was charged.
+    pub fn share_later(&self, rule: Rule, cost: NonZeroU32) {
+        self.by_rule(rule, |_| {
+            self.unshared
+                .fetch_add(cost.get().into(), Ordering::Relaxed)
+        });
     }
 
     /// Decides about the same request without charging it. The state of the limit is as it stands.
@@ -100,13 +111,9 @@ impl<C: Clock> Limiter<C> {
         self.by_rule(rule, |cell| cell.left(cell.debt(self.timeline.now())))
     }
 
-    /// Gives back what [`check`](Self::check) has charged.
+    /// Gives back what [`charge`](Self::charge) has charged a moment ago.
     pub fn give_back(&self, rule: Rule, cost: NonZeroU32) {
-        self.by_rule(rule, |cell| {
-            cell.give_back(cost);
-            self.unshared
-                .fetch_sub(cost.get().into(), Ordering::Relaxed);
-        });
+        self.by_rule(rule, |cell| cell.give_back(cost));
     }
 
     fn by_rule<T>(&self, rule: Rule, decide: impl Fn(&GcraCell) -> T) -> T {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use governor::clock::{Clock, MonotonicClock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::limiter::{Limiter, Timeline};
 use super::rule::Rule;
@@ -22,6 +22,8 @@ type Shard<C> = BTreeMap<LimitId, Arc<Limiter<C>>>;
 pub struct Limiters<C: Clock = MonotonicClock> {
     shards: [RwLock<Shard<C>>; SHARDS],
     hasher: RandomState,
+    /// Held while several limits are charged, all or none.
+    together: Mutex<()>,
     timeline: Arc<Timeline<C>>,
 }
 
@@ -32,6 +34,7 @@ impl<C: Clock> Limiters<C> {
         Self {
             shards: std::array::from_fn(|_| RwLock::default()),
             hasher: RandomState::new(),
+            together: Mutex::default(),
             timeline: Arc::new(Timeline::new(clock)),
         }
     }
@@ -45,6 +48,12 @@ impl<C: Clock> Limiters<C> {
         let mut shard = self.shard(id.owner()).write();
         let fresh = || Arc::new(Limiter::new(rule, Arc::clone(&self.timeline)));
         Arc::clone(shard.entry(id.clone()).or_insert_with(fresh))
+    }
+
+    /// Waits until nobody charges several limits: what is charged of the first ones and then given back would look to others as
+    /// if it were used.
+    pub fn together(&self) -> MutexGuard<'_, ()> {
+        self.together.lock()
     }
 
     /// Notes that the key or client was changed now that owns this limit, and perhaps its limits.

@@ -224,7 +224,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 metadata: row.metadata.map(Box::new),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
-                limits: readable(&row.limits)?,
+                limits: readable(row.limits.of_key())?,
                 reset_generation: row.reset_generation,
             },
             stored,

@@ -46,7 +46,7 @@ impl TryFrom<ClientRow> for ClientLevel {
                 is_active: row.is_active,
                 metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
                 allow_list: AllowList::parse(&row.allowed_ips),
-                limits: readable(&Limits::stored(&row.limits))?,
+                limits: readable(Limits::stored(&row.limits))?,
             },
             fleet: unavailable(row.fleet, row.changed_ago_ns),
         })
@@ -54,7 +54,11 @@ impl TryFrom<ClientRow> for ClientLevel {
 }
 
 /// Fails for what another writer has stored that is no list of limits: it never means that there is none.
-pub(super) fn readable(limits: &Limits) -> Result<Vec<Limit>, Error> {
-    let limits = limits.readable().map(<[Limit]>::to_vec);
-    limits.ok_or_else(|| Error::internal("The limits of a key or its client cannot be read"))
+pub(super) fn readable(limits: Limits) -> Result<Vec<Limit>, Error> {
+    match limits {
+        Limits::Readable(limits) => Ok(limits),
+        Limits::Unreadable(_) => Err(Error::internal(
+            "The limits of a key or its client cannot be read",
+        )),
+    }
 }

@@ -11,6 +11,18 @@ use crate::model::{Client, ClientChanges, Limits, Metadata, Timestamp};
 /// As for keys, a row of another writer must not make a page unreadable, whatever its lists are like.
 macro_rules! client_rows {
     ($head:literal, $tail:literal, $($argument:expr),* $(,)?) => {
+        crate::store::clients::client_rows_with!(
+            $head,
+            r#"(SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id)"#,
+            $tail,
+            $($argument),*
+        )
+    };
+}
+
+/// The same with another number of keys, `$count`.
+macro_rules! client_rows_with {
+    ($head:literal, $count:literal, $tail:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             Client,
             $head
@@ -23,7 +35,9 @@ macro_rules! client_rows {
                 client.limits AS "limits: Limits",
                 client.max_keys,
                 client.parent_id,
-                (SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id) AS "key_count!",
+                "#
+            + $count
+            + r#" AS "key_count!",
                 client.created_at AS "created_at: Timestamp",
                 client.updated_at AS "updated_at: Timestamp"
             "#
@@ -34,6 +48,7 @@ macro_rules! client_rows {
 }
 
 pub(super) use client_rows;
+pub(super) use client_rows_with;
 
 /// The constraints on `parent_id`, of which the second is one of a trigger.
 const PARENT_EXISTS: &str = "clients_parent_fkey";
@@ -55,13 +70,29 @@ impl Store {
         changes: &ClientChanges,
         now: Timestamp,
     ) -> Result<ChangedClient, Error> {
-        self.change("set_client", client_id, || async {
+        let client = self.change("set_client", client_id, || async {
             let mut db = self.begin_change().await?;
             let client = write_client(&mut db, client_id, changes, now)
                 .await
                 .map_err(|error| refused_parent(error.into()))?;
             db.commit().await?;
             Ok(client)
+        });
+        let mut client = client.await?;
+        // Not while the row is locked: the largest client must be disabled as quickly as any other.
+        client.after.key_count = self.count_keys(client_id).await?;
+        Ok(client)
+    }
+
+    async fn count_keys(&self, client_id: &str) -> Result<i64, Error> {
+        self.retryable_when_admitted(Share::Manage, "count_keys", || async {
+            sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!" FROM "ApiKey" WHERE "clientId" = $1"#,
+                client_id
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
         })
         .await
     }
@@ -121,8 +152,9 @@ async fn write_client(
 /// Reads the row and locks it, in the weakest way that keeps other changes out: a stronger one would make a change of a
 /// child, which checks that its parent exists, wait for this one while this one waits for the check of levels.
 async fn lock_client(db: &mut Session, client_id: &str) -> sqlx::Result<Option<Client>> {
-    client_rows!(
+    client_rows_with!(
         "SELECT",
+        "0::bigint",
         "FROM sophra_api_keys.clients AS client WHERE client.client_id = $1 FOR NO KEY UPDATE",
         client_id,
     )
@@ -169,13 +201,13 @@ async fn create_client(
     let before = Client::new(client_id.to_owned(), now);
     let mut after = before.clone();
     changes.apply(&mut after, now);
-    let key_count = sqlx::query_scalar!(
+    let created = sqlx::query_scalar!(
         r#"
-        INSERT INTO sophra_api_keys.clients AS client
+        INSERT INTO sophra_api_keys.clients
           (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at, limits)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
         ON CONFLICT (client_id) DO NOTHING
-        RETURNING (SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id) AS "key_count!"
+        RETURNING client_id
         "#,
         after.client_id,
         after.name,
@@ -189,10 +221,7 @@ async fn create_client(
     )
     .fetch_optional(db)
     .await?;
-    Ok(key_count.map(|key_count| {
-        after.key_count = key_count;
-        ChangedClient { before, after }
-    }))
+    Ok(created.map(|_| ChangedClient { before, after }))
 }
 
 /// The fault of the caller, if the row was not written because of its parent.

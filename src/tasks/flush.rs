@@ -130,8 +130,19 @@ async fn store_usage(service: &Service, learned: &mut HashSet<LimitId>) -> Resul
     let take_costs = || service.limiters.take_unshared();
     let turn = service.usage.begin_flush(take_costs, is_due).await;
     while let Some(batch) = turn.next_costs() {
-        learned.extend(share_costs(service, &batch).await?);
-        turn.costs_stored();
+        match share_costs(service, &batch).await {
+            Ok(limits) => {
+                learned.extend(limits);
+                turn.costs_stored();
+            }
+            Err(error) if error.is_rejection() => {
+                if turn.costs_rejected().is_some() {
+                    // Reported once: whatever the limit, the fault is the same.
+                    service.report(&error, Some(BackgroundTask::Flush));
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
     let mut rejected = RejectedUsage::default();
     let mut locked_rows = LockedRows::default();

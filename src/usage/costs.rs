@@ -11,6 +11,8 @@ use crate::model::{CostBatch, LimitCost, LimitId};
 pub(super) struct CostsInFlight {
     due: BTreeMap<LimitId, LimitCost>,
     batch: Arc<CostBatch>,
+    /// Halves of batches that the database rejected.
+    parts: Vec<Vec<(LimitId, LimitCost)>>,
 }
 
 impl CostsInFlight {
@@ -29,16 +31,34 @@ impl CostsInFlight {
     /// The next batch to store; `None` once all are stored.
     pub(super) fn next_batch(&mut self) -> Option<Arc<CostBatch>> {
         if self.batch.costs.is_empty() {
-            let mut costs = Vec::new();
-            while costs.len() < Self::BATCH_MAX
-                && let Some(cost) = self.due.pop_first()
-            {
-                costs.push(cost);
-            }
+            let costs = self.parts.pop().unwrap_or_else(|| self.next_due());
             let number = self.batch.number + i64::from(!costs.is_empty());
             self.batch = Arc::new(CostBatch { number, costs });
         }
         (!self.batch.costs.is_empty()).then(|| Arc::clone(&self.batch))
+    }
+
+    fn next_due(&mut self) -> Vec<(LimitId, LimitCost)> {
+        let mut costs = Vec::new();
+        while costs.len() < Self::BATCH_MAX
+            && let Some(cost) = self.due.pop_first()
+        {
+            costs.push(cost);
+        }
+        costs
+    }
+
+    /// Takes back a batch that the database rejected. It is stored in halves, until the limit that cannot be stored is alone:
+    /// its cost is dropped, since each process counts by itself then, and returned.
+    pub(super) fn rejected(&mut self) -> Option<LimitId> {
+        let mut costs = self.batch.costs.clone();
+        self.stored();
+        let half = costs.split_off(costs.len() / 2);
+        if costs.is_empty() {
+            return half.into_iter().next().map(|(limit_id, _)| limit_id);
+        }
+        self.parts.extend([half, costs]);
+        None
     }
 
     pub(super) fn stored(&mut self) {
@@ -82,6 +102,25 @@ mod tests {
         costs.add(vec![(id(1), cost(7, 0)), (id(1), cost(1, 1))]);
         costs.add(vec![(id(1), cost(5, 0))]);
         assert_eq!(costs.next_batch().unwrap().costs, [(id(1), cost(1, 1))]);
+    }
+
+    #[test]
+    fn only_the_limit_that_cannot_be_stored_is_dropped() {
+        let mut costs = CostsInFlight::default();
+        costs.add((0..100).map(|n| (id(n), cost(1, 0))).collect());
+        let (mut stored, mut dropped, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some(batch) = costs.next_batch() {
+            numbers.push(batch.number);
+            if batch.costs.iter().any(|(limit_id, _)| *limit_id == id(42)) {
+                dropped.extend(costs.rejected());
+            } else {
+                stored.extend(batch.costs.iter().cloned());
+                costs.stored();
+            }
+        }
+        assert_eq!(dropped, [id(42)]);
+        assert_eq!(stored.len(), 99);
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Charged {
 }
 
 pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyContext<'_>) -> Charged {
+    // Nobody else uses the only limit of a key.
+    let _together = key.has_several_limits().then(|| limiters.together());
     let mut states = LimitStates::new();
     let mut refused = None;
     for (index, limit) in key.limits().enumerate() {
@@ -38,10 +40,11 @@ pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyConte
         };
         states.push(state);
     }
-    if let Some(refused) = &refused
-        && !context.peek
-    {
-        give_back(limiters, key, context, &mut states[..refused.index]);
+    if !context.peek {
+        match &refused {
+            None => share_later(limiters, key, context),
+            Some(refused) => give_back(limiters, key, context, &mut states[..refused.index]),
+        }
     }
     Charged { states, refused }
 }
@@ -51,7 +54,16 @@ fn decide(limiters: &Limiters, limit: &LimitOfKey<'_>, cost: NonZeroU32, peek: b
     if peek {
         limiter.peek(rule, cost)
     } else {
-        limiter.check(rule, cost)
+        limiter.charge(rule, cost)
+    }
+}
+
+/// Tells the other processes with the next flush what was charged.
+fn share_later(limiters: &Limiters, key: &CachedKey, context: &VerifyContext<'_>) {
+    for limit in key.limits() {
+        if let Some(cost) = cost_of(&limit, context) {
+            limit.limiter(limiters).share_later(limit.limit.rule, cost);
+        }
     }
 }
 

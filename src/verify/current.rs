@@ -35,7 +35,9 @@ pub(super) async fn with_current_client(
         return Ok(None);
     }
     let read = |client_id| read_client(Arc::clone(service), client_id);
-    let client = service.clients.current(&entry.value.client, read).await?;
+    let Some(client) = service.clients.current(&entry.value.client, read).await? else {
+        return Ok(None);
+    };
     let key = entry.value.with_client(client);
     let bytes = key.bytes();
     let row = Arc::clone(&entry.row);

@@ -103,12 +103,15 @@ impl From<&KeyEntry> for TemplateView {
 
 /// The constant part of the results of one cache entry, for `lib/warm.js`.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::binding) struct WarmTemplateView {
     /// The template of a later entry with the same slot replaces this one.
     slot: u64,
     #[serde(flatten)]
     template: TemplateView,
     limits: Vec<LimitTemplateView>,
+    /// Templates with the same number have the same client.
+    client_serial: u64,
 }
 
 impl From<&KeyEntry> for WarmTemplateView {
@@ -117,6 +120,7 @@ impl From<&KeyEntry> for WarmTemplateView {
             slot: entry.slot,
             template: TemplateView::from(entry),
             limits: entry.value.limits().map(Into::into).collect(),
+            client_serial: entry.value.client.serial(),
         }
     }
 }

@@ -18,7 +18,7 @@ impl Store {
             .fetch(&mut db);
             let mut found = UnreadableRows::default();
             while let Some(row) = rows.try_next().await? {
-                if row.limits.readable().is_none() {
+                if row.limits.of_key().readable().is_none() {
                     found.add(row.id);
                 }
             }

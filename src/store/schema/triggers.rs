@@ -26,6 +26,18 @@ impl TriggerFault {
         !self.trigger.calls("note_signing_key") && !self.trigger.calls("check_parent")
     }
 
+    /// What may come of it.
+    #[must_use]
+    pub fn consequence(&self) -> &'static str {
+        if self.trigger.calls("note_signing_key") {
+            "a signing key that was stored in the database may be used for cold digests"
+        } else if self.trigger.calls("check_parent") {
+            "a client may get more clients above it than a verify looks at, or be above itself"
+        } else {
+            "a key that another program disables or deletes may still be accepted"
+        }
+    }
+
     /// What is wrong, in words.
     #[must_use]
     pub fn description(&self) -> String {
