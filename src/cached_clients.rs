@@ -137,10 +137,10 @@ impl CachedClients {
     }
 
     fn levels(&self, policies: Vec<ClientPolicy>) -> Arc<ClientLevels> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
         let rows = policies.iter().map(|level| self.rows.get(&level.client_id));
         let limits = policies.iter();
         let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
         Arc::new(ClientLevels {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             rows: rows.collect(),
