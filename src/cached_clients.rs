@@ -138,7 +138,10 @@ impl CachedClients {
 
     fn levels(&self, policies: Vec<ClientPolicy>) -> Arc<ClientLevels> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let rows = policies.iter().map(|level| self.rows.get(&level.client_id));
+        let ids = policies.iter().map(|level| &level.client_id);
+        // One that has no row yet may get one.
+        let above = policies.last().and_then(|top| top.parent_id.as_ref());
+        let rows = ids.chain(above).map(|id| self.rows.get(id));
         let limits = policies.iter();
         let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
         Arc::new(ClientLevels {

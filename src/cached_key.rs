@@ -11,7 +11,6 @@ use crate::cached_clients::CachedClient;
 use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::metrics::ClientUses;
 use crate::model::{KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
-use crate::rate_limit::Streak;
 use crate::usage::{Usage, UseCounter};
 
 /// An authenticated key. The outcome of a check is never cached: every use checks all rights again.
@@ -27,8 +26,6 @@ pub struct CachedKey {
     client_uses: Option<ClientUses>,
     /// Its own limits. Most keys have one at most.
     limits: SmallVec<[CachedLimit; 1]>,
-    /// Refusals by limits of clients that suspend.
-    refused_by_clients: Arc<Streak>,
 }
 
 pub type KeyEntry = cache::Entry<CachedKey>;
@@ -57,7 +54,6 @@ impl CachedKey {
     ) -> Self {
         let key = Self {
             limits: CachedLimit::of_key(&policy, window).collect(),
-            refused_by_clients: Arc::default(),
             counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id))),
             policy,
             client,
@@ -119,11 +115,6 @@ impl CachedKey {
     /// Whether it must be within several limits, or one that it shares with other keys.
     pub fn has_several_limits(&self) -> bool {
         self.limits.len() > 1 || self.client.limits().next().is_some()
-    }
-
-    /// The refusals by limits that it shares with other keys.
-    pub fn refused_by_clients(&self) -> &Streak {
-        &self.refused_by_clients
     }
 }
 

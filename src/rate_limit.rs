@@ -9,7 +9,7 @@ mod limiters;
 mod rule;
 mod throttle;
 
-pub use limiter::{Limiter, Streak};
+pub use limiter::Limiter;
 pub use limiters::Limiters;
 pub use rule::{Decision, FleetUse, Rule, Share};
 pub use throttle::Throttle;

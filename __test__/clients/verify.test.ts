@@ -235,6 +235,18 @@ describe('the clients above', () => {
     await expect(write(names)).rejects.toMatchObject({ constraint: 'clients_parent_levels' })
   })
 
+  test('hold also if a parent appears after its child', async () => {
+    const [parent, child] = [newClient(), newClient()]
+    await setting.sql(
+      `SET session_replication_role = replica;
+       INSERT INTO sophra_api_keys.clients (client_id, parent_id) VALUES ('${child}', '${parent}');
+       RESET session_replication_role`,
+    )
+    const [key] = await setting.warmKeys(1, { clientId: child })
+    await insert(parent, 'is_active', 'false')
+    await answers(key!, 'CLIENT_DISABLED')
+  })
+
   test('cannot become a cycle by two changes at once', async () => {
     const [one, other] = [newClient(), newClient()]
     await insert(one)

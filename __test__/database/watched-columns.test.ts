@@ -22,6 +22,14 @@ const IGNORED: Record<string, string[]> = {
     'previousColdDigest',
   ],
   AdminToken: ['description', 'createdAt', 'updatedAt', 'lastUsedAt'],
+  clients: ['name', 'max_keys', 'created_at', 'updated_at'],
+}
+
+/** The tables as SQL names them, and which of their rows is updated. */
+const TABLES: Record<string, { name: string; row?: string }> = {
+  ApiKey: { name: '"ApiKey"' },
+  AdminToken: { name: '"AdminToken"' },
+  clients: { name: 'sophra_api_keys.clients', row: `WHERE client_id = 'c'` },
 }
 
 /** Another value than a column holds, by its type. */
@@ -44,6 +52,8 @@ beforeEach(async () => {
   addon.configure({ databaseUrl: database.url, jwtSecret, ...cheapHashing })
   await addon.createApiKey({ name: 'n', clientId: 'c' })
   await addon.createAdminToken({ name: 'n' })
+  // The second one may be the parent of the first.
+  for (const clientId of ['c', 'x']) await addon.setClient({ clientId })
   client = new Client({ connectionString: database.url })
   await client.connect()
 })
@@ -58,8 +68,9 @@ async function isWatched(table: string, column: string, type: string): Promise<b
   const otherValue = OTHER_VALUE[type]
   if (!otherValue) throw new Error(`no other value is known for the type ${type} of ${column}`)
   await client.query('BEGIN')
+  const { name, row = '' } = TABLES[table]!
   const { rowCount } = await client.query(
-    `UPDATE "${table}" SET "${column}" = ${otherValue(`"${column}"`)}`,
+    `UPDATE ${name} SET "${column}" = ${otherValue(`"${column}"`)} ${row}`,
   )
   expect(rowCount).toBe(1)
   const { rows } = await client.query(
@@ -74,7 +85,7 @@ async function faults(table: string): Promise<string[]> {
   const { rows: columns } = await client.query<{ name: string; type: string }>(
     `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
      WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
-    [`"${table}"`],
+    [TABLES[table]!.name],
   )
   const found: string[] = []
   for (const { name, type } of columns) {
@@ -88,15 +99,15 @@ async function faults(table: string): Promise<string[]> {
   return [...found, ...gone.map((name) => `${name} is ignored, but there is no such column`)]
 }
 
-test.each(['ApiKey', 'AdminToken'])(
+test.each(Object.keys(TABLES))(
   'every column of "%s" is watched by its trigger, or ignored on purpose',
   async (table) => {
     expect(await faults(table)).toEqual([])
   },
 )
 
-test.each(['ApiKey', 'AdminToken'])('a forgotten column of "%s" is found', async (table) => {
-  await database.sql(`ALTER TABLE "${table}" ADD COLUMN "planted" TEXT`)
+test.each(Object.keys(TABLES))('a forgotten column of "%s" is found', async (table) => {
+  await database.sql(`ALTER TABLE ${TABLES[table]!.name} ADD COLUMN "planted" TEXT`)
   expect(await faults(table)).toEqual(['planted is neither watched nor ignored'])
 })
 

@@ -95,6 +95,27 @@ describe('four processes', () => {
     })
   })
 
+  test('hold a limit of a client together, whichever of its keys are used', async () => {
+    const [limit, count] = [100, 10]
+    await addon.setClient({
+      clientId: 'shared',
+      limits: [{ name: 'requests', limit, windowSeconds: WINDOW_S }],
+    })
+    const create = (): Promise<{ key: string }> =>
+      addon.createApiKey({ name: 'Shared', clientId: 'shared' })
+    const keys = await Promise.all(Array.from({ length: count }, create))
+    // Ten times the limit, spread over the keys and the processes.
+    const perSecond = (10 * limit) / WINDOW_S / peers.length / count
+    const offers = keys.map(({ key }) => ({ key, perSecond }))
+    const passed = await Promise.all(peers.map((peer) => offer(peer, offers, SECONDS)))
+    const admitted = sum(passed.flat())
+    const returned = (limit * SECONDS) / WINDOW_S
+    const perInterval = perSecond * count * peers.length * INTERVAL_S
+    console.log(`a client's limit of ${limit}: ${admitted} admitted in ${SECONDS} s`)
+    expect(admitted).toBeGreaterThanOrEqual(limit)
+    expect(admitted).toBeLessThanOrEqual(limit + returned + 2 * perInterval + peers.length * count)
+  })
+
   test('let a steady caller pass whose requests they share', async () => {
     const key = await createKey(600)
     // 90 % of the limit, for ten seconds of a minute: nowhere near the burst, and never refused.

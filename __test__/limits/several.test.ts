@@ -42,6 +42,41 @@ describe('the limits of a key', () => {
     expect((await create()).limits).toEqual([])
   })
 
+  test('are in the event of a change as they were and are', async () => {
+    const events: unknown[] = []
+    const stop = addon.onEvent((event) => void events.push(event))
+    const before = [limit('tokens', 5)]
+    const after = [limit('tokens', 6), { ...limit('images', 1), suspends: true }]
+    const key = await create({ limits: before })
+    await patchApiKey({ id: key.id, limits: after })
+    const clientId = newClient()
+    await setClient({ clientId, limits: after })
+    await eventually(() => {
+      expect(events).toContainEqual(
+        expect.objectContaining({ type: 'key.changed', changes: { limits: { before, after } } }),
+      )
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: 'client.changed',
+          clientId,
+          changes: { limits: { before: [], after } },
+        }),
+      )
+    })
+    stop()
+  })
+
+  test('cannot be cleared by sending back a row that cannot be read', async () => {
+    const key = await create({ limits: [limit('tokens', 5)] })
+    const spoilt = '[{"name": "tokens"}]'
+    await setting.sql(`UPDATE "ApiKey" SET "limits" = $1 WHERE "id" = $2`, [spoilt, key.id])
+    const read = (await getApiKey(key.id))!
+    expect(read).not.toHaveProperty('limits')
+    await patchApiKey({ id: read.id, name: read.name, limits: read.limits })
+    const [row] = await setting.sql(`SELECT "limits" FROM "ApiKey" WHERE "id" = $1`, [key.id])
+    expect(row).toEqual({ limits: JSON.parse(spoilt) as unknown })
+  })
+
   test('are charged together, beside that of rateLimit, and each is told', async () => {
     const key = await create({
       rateLimit: 10,
@@ -94,6 +129,25 @@ describe('the limits of a key', () => {
       })
       expect(refused.limits!.map(({ remaining }) => remaining)).toEqual([8, 0, 1])
     }
+  })
+
+  test('say after what time the request is within all of them', async () => {
+    const key = await create({
+      rateLimit: 1,
+      rateLimitWindowSeconds: 60,
+      limits: [{ name: 'tokens', limit: 10, windowSeconds: 3_600 }],
+    })
+    expect(await codeOf(key, { cost: { tokens: 10 } })).toBe('VALID')
+    const refused = await verifyApiKey(key.key)
+    if (refused.valid) return
+    // Not after the minute of the first one.
+    expect(refused.limitedBy).toEqual({ level: 'key', name: 'default' })
+    expect(refused.retryAfterMs).toBeGreaterThan(300_000)
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(360_000)
+    // Never, if it costs more than one of them.
+    const never = await verifyApiKey(key.key, { cost: { tokens: 11 } })
+    expect(never).toMatchObject({ code: 'RATE_LIMITED', limitedBy: { name: 'default' } })
+    expect(never).not.toHaveProperty('retryAfterMs')
   })
 
   test('cost what the request says of each', async () => {

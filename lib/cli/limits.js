@@ -8,7 +8,7 @@ const rateText = ({ rateLimit, rateLimitWindowSeconds: window }) =>
 const limitText = ({ name, limit, windowSeconds, suspends }) =>
   `${name}: ${limit} per ${windowSeconds} s${suspends ? ' (suspends)' : ''}`
 
-/** The limits of a list. `null` stands for one that cannot be read: it does not mean that there are none. */
+/** The limits of a list. There is no list where it cannot be read: that does not mean that there are none. */
 const listTexts = (limits) => limits?.map(limitText) ?? ['unreadable']
 
 const orNone = (texts) => (texts.length === 0 ? 'none' : texts.join(', '))

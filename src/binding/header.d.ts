@@ -32,7 +32,7 @@ export interface ApiKey {
   rateLimit: number | null
   /** The window of the rate limit in seconds. `null`: the configured window. */
   rateLimitWindowSeconds: number | null
-  /** Further limits, beside that of `rateLimit`. */
+  /** Further limits, beside that of `rateLimit`. Absent if another writer has stored something that is no list of limits. */
   limits: Limit[]
   /** Accepted verifies, at most one flush interval behind. */
   usageCount: number
@@ -234,7 +234,10 @@ export interface Client {
    * Empty: all. An address must pass the list of the key, too.
    */
   allowedIps: string[]
-  /** Limits that all keys of the client, and of the clients below it, share. */
+  /**
+   * Limits that all keys of the client, and of the clients below it, share. Absent if another writer has stored something that is no
+   * list of limits.
+   */
   limits: Limit[]
   /** The most keys that the client may have. `null`: any number. */
   maxKeys: number | null

@@ -13,6 +13,15 @@ pub struct OwnSuspension {
     until: AtomicI64,
     /// The end of the last one, which stays after it was read back.
     last: Mutex<Option<End>>,
+    /// Refusals by limits that the key shares with others.
+    refusals: Mutex<Refusals>,
+}
+
+/// Refusals that followed each other.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u32,
+    last_at: Option<Instant>,
 }
 
 impl Default for OwnSuspension {
@@ -20,6 +29,7 @@ impl Default for OwnSuspension {
         Self {
             until: AtomicI64::new(i64::MIN),
             last: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 }
@@ -54,6 +64,24 @@ impl OwnSuspension {
         });
         self.until.store(until.millis(), Ordering::Release);
         Some(until)
+    }
+
+    /// Counts a refusal by a limit that the key shares with others. Returns whether it is the last of `times`, with at most
+    /// `window` between each and the next; the count then starts again.
+    pub fn count_refusal(&self, window: Duration, times: u32) -> bool {
+        let now = Instant::now();
+        let mut refusals = self.refusals.lock();
+        let is_next = |at: Instant| now.saturating_duration_since(at) <= window;
+        if !refusals.last_at.is_some_and(is_next) {
+            refusals.count = 0;
+        }
+        refusals.count += 1;
+        refusals.last_at = Some(now);
+        let reached = refusals.count >= times;
+        if reached {
+            refusals.count = 0;
+        }
+        reached
     }
 
     /// When a suspension of this row ends; `None` if it has. One by this process lasts no longer than it was meant to,
@@ -119,6 +147,20 @@ mod tests {
         let other = until.plus(MINUTE);
         assert_eq!(own.end_of(other, back), Some(other));
         assert_eq!(own.end_of(other, other), None);
+    }
+
+    #[test]
+    fn refusals_are_counted_up_to_a_number_and_forgotten_after_a_window() {
+        let own = OwnSuspension::default();
+        let reached = |window| {
+            (0..5)
+                .map(|_| own.count_refusal(window, 2))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(reached(MINUTE), [false, true, false, true, false]);
+        own.refusals.lock().last_at = Instant::now().checked_sub(2 * MINUTE);
+        assert!(!own.count_refusal(MINUTE, 2));
+        assert!(own.count_refusal(MINUTE, 2));
     }
 
     #[test]

@@ -13,12 +13,19 @@ pub fn changed_fields<T: Serialize>(
 ) -> Map<String, Value> {
     let (old, mut new) = (fields(before), fields(after));
     let mut changes = Map::new();
-    for (field, before) in old {
-        let after = new.remove(&field).unwrap_or_default();
+    let mut compare = |field: String, before, after| {
         if !left_out.contains(&field.as_str()) && before != after {
             let values = json!({ "before": escaped(before), "after": escaped(after) });
             changes.insert(field, values);
         }
+    };
+    for (field, before) in old {
+        let after = new.remove(&field).unwrap_or_default();
+        compare(field, before, after);
+    }
+    // What could not be read before.
+    for (field, after) in new {
+        compare(field, Value::Null, after);
     }
     changes
 }
@@ -30,10 +37,10 @@ fn fields<T: Serialize>(row: &T) -> Map<String, Value> {
     }
 }
 
-/// Escapes a value. Lists are cut like other lists in events.
+/// Escapes a value. Lists of texts are cut like other lists in events.
 fn escaped(value: Value) -> Value {
     match value {
-        Value::Array(entries) => {
+        Value::Array(entries) if entries.iter().all(Value::is_string) => {
             let texts: Vec<String> = entries
                 .into_iter()
                 .filter_map(|entry| match entry {

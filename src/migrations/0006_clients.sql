@@ -140,6 +140,7 @@ BEGIN
       jsonb_build_object(
         'clientId', client_id,
         'isActive', is_active,
+        'parentId', parent_id,
         'metadata', metadata::text,
         'allowedIps', ARRAY(SELECT coalesce(address, '') FROM unnest(allowed_ips) AS address),
         'limits', limits::text,

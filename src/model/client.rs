@@ -18,6 +18,7 @@ pub struct Client {
     pub metadata: Option<Metadata>,
     pub allowed_ips: Vec<String>,
     /// Limits that all keys of the client share.
+    #[serde(skip_serializing_if = "Limits::are_unreadable")]
     pub limits: Limits,
     /// The most keys that the client may have; `None` means any number.
     pub max_keys: Option<i32>,

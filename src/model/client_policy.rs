@@ -9,6 +9,8 @@ use super::metadata::Metadata;
 pub struct ClientPolicy {
     pub client_id: Box<str>,
     pub is_active: bool,
+    /// The client above. It may have no row where triggers did not fire.
+    pub parent_id: Option<Box<str>>,
     pub metadata: Option<Box<Metadata>>,
     pub allow_list: AllowList,
     pub limits: Vec<Limit>,

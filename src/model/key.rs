@@ -26,6 +26,7 @@ pub struct ApiKey {
     /// `None` means the configured window.
     pub rate_limit_window_seconds: Option<i32>,
     /// Further limits, beside that of `rate_limit`.
+    #[serde(skip_serializing_if = "Limits::are_unreadable")]
     pub limits: Limits,
     pub usage_count: i64,
     /// The displayable beginning of the key; `None` on legacy rows.

@@ -47,8 +47,8 @@ impl Limit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Limits {
     Readable(Vec<Limit>),
-    /// Another writer may store any JSON. It is reported as `null`, a change of other fields writes it back unchanged, and
-    /// no key is verified by it: what cannot be read never means that there is no limit.
+    /// Another writer may store any JSON. It is not reported, so that nobody sends it back as "none", a change of other fields
+    /// leaves it as it is, and no key is verified by it: what cannot be read never means that there is no limit.
     Unreadable(Box<str>),
 }
 
@@ -79,6 +79,11 @@ impl Limits {
             Self::Readable(limits) => Some(limits),
             Self::Unreadable(_) => None,
         }
+    }
+
+    #[must_use]
+    pub fn are_unreadable(&self) -> bool {
+        self.readable().is_none()
     }
 
     /// As they are stored.

@@ -38,7 +38,7 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     cell: RwLock<GcraCell>,
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
-    refusal_streak: Streak,
+    refusal_streak: Mutex<RefusalStreak>,
     /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
     /// cell.
     unshared: AtomicI64,
@@ -54,10 +54,6 @@ struct Followed {
     at: u64,
 }
 
-/// Refusals that followed each other.
-#[derive(Default)]
-pub struct Streak(Mutex<RefusalStreak>);
-
 #[derive(Default)]
 struct RefusalStreak {
     count: u32,
@@ -69,7 +65,7 @@ impl<C: Clock> Limiter<C> {
         Self {
             cell: RwLock::new(GcraCell::new(rule)),
             followed: Mutex::default(),
-            refusal_streak: Streak::default(),
+            refusal_streak: Mutex::default(),
             unshared: AtomicI64::new(0),
             changed_at: AtomicU64::new(0),
             timeline,
@@ -178,13 +174,8 @@ impl<C: Clock> Limiter<C> {
     /// Counts a refusal. Returns whether it is the last of `times`, with at most the rule's window between each and the
     /// next; the count then starts again.
     pub fn count_refusal(&self, rule: Rule, times: u32) -> bool {
-        self.count_refusal_of(&self.refusal_streak, rule, times)
-    }
-
-    /// The same for one of several keys that share the limit.
-    pub fn count_refusal_of(&self, streak: &Streak, rule: Rule, times: u32) -> bool {
         let now = self.timeline.now();
-        let mut refusal_streak = streak.0.lock();
+        let mut refusal_streak = self.refusal_streak.lock();
         if now.saturating_sub(refusal_streak.last_at) > rule.window_ns() {
             refusal_streak.count = 0;
         }

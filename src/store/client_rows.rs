@@ -21,6 +21,7 @@ pub struct ClientLevel {
 pub(super) struct ClientRow {
     client_id: Box<str>,
     is_active: bool,
+    parent_id: Option<Box<str>>,
     metadata: Option<Box<str>>,
     allowed_ips: Vec<String>,
     limits: Box<str>,
@@ -44,6 +45,7 @@ impl TryFrom<ClientRow> for ClientLevel {
             policy: ClientPolicy {
                 client_id: row.client_id,
                 is_active: row.is_active,
+                parent_id: row.parent_id,
                 metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
                 allow_list: AllowList::parse(&row.allowed_ips),
                 limits: readable(Limits::stored(&row.limits))?,

@@ -20,25 +20,23 @@ pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyConte
     // Nobody else uses the only limit of a key.
     let _together = key.has_several_limits().then(|| limiters.together());
     let mut states = LimitStates::new();
-    let mut refused = None;
+    let mut refused: Option<LimitedBy> = None;
     for (index, limit) in key.limits().enumerate() {
-        let state = match cost_of(&limit, context) {
-            Some(cost) if refused.is_none() => match decide(limiters, &limit, cost, context.peek) {
-                Decision::Allowed(state) => state,
-                Decision::Refused {
-                    rate_limit,
-                    retry_after_ms,
-                } => {
-                    refused = Some(LimitedBy {
-                        index,
-                        retry_after_ms,
-                    });
-                    rate_limit
-                }
-            },
-            _ => state_of(limiters, &limit),
+        let Some(cost) = cost_of(&limit, context) else {
+            states.push(state_of(limiters, &limit));
+            continue;
         };
-        states.push(state);
+        let only_look = context.peek || refused.is_some();
+        match decide(limiters, &limit, cost, only_look) {
+            Decision::Allowed(state) => states.push(state),
+            Decision::Refused {
+                rate_limit,
+                retry_after_ms,
+            } => {
+                states.push(rate_limit);
+                refused = Some(LimitedBy::and(refused, index, retry_after_ms));
+            }
+        }
     }
     if !context.peek {
         match &refused {

@@ -66,18 +66,17 @@ fn note_limited(
 ) -> Option<u64> {
     let limit = entry.value.limits().nth(limited_by.index)?;
     service.metrics.limit_refusals.count(limit.level.name());
-    let is_due = limited_by.retry_after_ms.is_some() && is_last_refusal(service, entry, &limit);
+    let is_due = limited_by.is_temporary && is_last_refusal(service, entry, &limit);
     is_due.then(|| suspend(service, entry, now)).flatten()
 }
 
 /// Counts the refusal towards a suspension. Returns whether it was the last one that is needed.
 fn is_last_refusal(service: &Service, entry: &KeyEntry, limit: &LimitOfKey<'_>) -> bool {
     let (rule, times) = (limit.limit.rule, service.config.suspend_after);
-    let limiter = limit.limiter(&service.limiters);
     limit.limit.suspends
         && match limit.level {
-            Level::Key => limiter.count_refusal(rule, times),
+            Level::Key => limit.limiter(&service.limiters).count_refusal(rule, times),
             // Only the key that exceeds the limit is suspended.
-            _ => limiter.count_refusal_of(entry.value.refused_by_clients(), rule, times),
+            _ => entry.row.shared.count_refusal(rule.window, times),
         }
 }

@@ -32,8 +32,30 @@ pub type LimitStates = SmallVec<[RateLimit; 1]>;
 /// The limit that refuses a request, by its position among those of the key.
 pub(super) struct LimitedBy {
     pub(super) index: usize,
-    /// Milliseconds until the same request would be within the limit; `None` if it never would.
+    /// Whether the request would be within this limit later.
+    pub(super) is_temporary: bool,
+    /// Milliseconds until the same request would be within all limits; `None` if it never would.
     pub(super) retry_after_ms: Option<u64>,
+}
+
+impl LimitedBy {
+    /// The first limit that refuses, and when none of them would any more.
+    pub(super) fn and(first: Option<Self>, index: usize, retry_after_ms: Option<u64>) -> Self {
+        match first {
+            None => Self {
+                index,
+                is_temporary: retry_after_ms.is_some(),
+                retry_after_ms,
+            },
+            Some(first) => Self {
+                retry_after_ms: first
+                    .retry_after_ms
+                    .zip(retry_after_ms)
+                    .map(|(one, next)| one.max(next)),
+                ..first
+            },
+        }
+    }
 }
 
 /// The limit of which the least is left.

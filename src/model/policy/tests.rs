@@ -39,6 +39,7 @@ fn client() -> ClientPolicy {
     ClientPolicy {
         client_id: "c".into(),
         is_active: true,
+        parent_id: None,
         metadata: None,
         allow_list: AllowList::Everyone,
         limits: Vec::new(),

@@ -18,7 +18,7 @@ impl Store {
             .fetch(&mut db);
             let mut found = UnreadableRows::default();
             while let Some(row) = rows.try_next().await? {
-                if row.limits.of_key().readable().is_none() {
+                if row.limits.of_key().are_unreadable() {
                     found.add(row.id);
                 }
             }
@@ -43,7 +43,7 @@ impl Store {
             let mut found = UnreadableRows::default();
             while let Some(row) = rows.try_next().await? {
                 let has_no_list = AllowList::parse(&row.entries) == AllowList::Nobody;
-                if has_no_list || row.limits.readable().is_none() {
+                if has_no_list || row.limits.are_unreadable() {
                     found.add(row.client_id);
                 }
             }
