@@ -11,8 +11,8 @@ use super::views::{AuditEntryView, HealthView, ListView, MigrationReportView, Wa
 use crate::warm_up::{self, WarmUpRequest};
 use crate::{audit_log, health as service_health, process};
 
-/// Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
-/// written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
+/// Reads the audit log in pages, newest first: changes of keys, clients and admin tokens, refused attempts, suspensions. Entries
+/// are written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///

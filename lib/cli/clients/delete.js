@@ -9,8 +9,8 @@ const { flags } = require('./fields.js')
 module.exports = {
   summary: 'Deletes the settings of a client. Its keys stay.',
   details: `What the settings refused is accepted again. If the client or one of its parents is disabled, these are all keys of
-the client: the command then needs --yes where there is nobody to ask. At a terminal, it always asks for confirmation
-first. A client that is the parent of another cannot be deleted.`,
+the client: the command then needs --yes where there is nobody to ask. At a terminal, it asks for confirmation first,
+unless --yes is given. A client that is the parent of another cannot be deleted.`,
   positionals: ['<id>'],
   flags,
   options: { yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' } },
