@@ -32,7 +32,7 @@ export interface ApiKey {
   rateLimit: number | null
   /** The window of the rate limit in seconds. `null`: the configured window. */
   rateLimitWindowSeconds: number | null
-  /** Further limits, beside that of `rateLimit`. */
+  /** Further limits, beside that of `rateLimit`. Absent if another writer has stored something that is no list of limits. */
   limits: Limit[]
   /** Accepted verifies, at most one flush interval behind. */
   usageCount: number
@@ -234,11 +234,14 @@ export interface Client {
    * Empty: all. An address must pass the list of the key, too.
    */
   allowedIps: string[]
-  /** Limits that all keys of the client, and of the clients below it, share. */
+  /**
+   * Limits that all keys of the client, and of the clients below it, share. Absent if another writer has stored something that is no
+   * list of limits.
+   */
   limits: Limit[]
   /** The most keys that the client may have. `null`: any number. */
   maxKeys: number | null
-  /** The client above: its state and its addresses hold for this client, too. */
+  /** The client above: its state, its addresses and its limits hold for this client, too. */
   parentId: string | null
   /** The keys of the client, also disabled and expired ones. */
   keyCount: number
@@ -335,9 +338,9 @@ export interface VerifyContext {
    */
   scopes?: string[] | null
   /**
-   * What the request costs of the limits, 0 to 1,000,000 units: a number for each limit, or one for each name. A limit that is
-   * not named costs 1. A cost of 0 passes even where nothing is left. A name that no limit of the key and its client has is
-   * `INVALID_INPUT`.
+   * What the request costs of the limits, 0 to 1,000,000 units: a number that every limit is charged, or one for each name. A
+   * limit that is not named is charged 1; to leave it alone, name it with a cost of 0. A cost of 0 passes even where nothing is
+   * left. A name that no limit of the key, its client or a client above has is `INVALID_INPUT`.
    * @default 1
    */
   cost?: number | Record<string, number> | null
@@ -361,7 +364,7 @@ export interface VerifyContext {
 export type LimitLevel = 'key' | 'client' | 'parent' | 'grandparent'
 
 /**
- * A limit beside the one that `rateLimit` sets.
+ * A limit of a key beside the one that `rateLimit` sets, or a limit of a client.
  *
  * @category Keys
  */
@@ -373,7 +376,7 @@ export interface Limit {
   /** 1 to 86,400. */
   windowSeconds: number
   /**
-   * Whether a key is suspended that keeps exceeding it.
+   * Whether a key that exceeds it is suspended, after as many refusals as `suspendAfter` says: one by default.
    * @default false
    */
   suspends?: boolean
@@ -402,13 +405,13 @@ export interface LimitState {
  * @category Verifying
  */
 export interface RateLimit {
-  /** Requests per window. */
+  /** Units per window. */
   limit: number
-  /** Requests that would be accepted now. */
+  /** Units that would be accepted now. */
   remaining: number
   /** Milliseconds until the whole limit is available again. */
   resetMs: number
-  /** The window in seconds: that of the key, or the configured one. */
+  /** The window of this limit in seconds. For `rateLimit` of a key without `rateLimitWindowSeconds`: the configured window. */
   windowSeconds: number
 }
 
@@ -428,9 +431,12 @@ export interface ValidVerification {
   expiresAt: Date | null
   /** The settings of the key's client. `null`: it has none, see `setClient`. */
   client: { metadata: Record<string, unknown> | null } | null
-  /** The limit of which the least is left. `null`: the key has no limit. */
+  /** The limit of which the least is left, of the key or of a client. `null`: neither the key nor a client above it has a limit. */
   rateLimit: RateLimit | null
-  /** All limits that were charged: those of the key, then those of its client and of the clients above. */
+  /**
+   * All limits, as they are after the charge: those of the key, then those of its client and of the clients above. With `peek`,
+   * none was charged.
+   */
   limits: LimitState[]
 }
 
@@ -465,13 +471,17 @@ export interface RefusedVerification {
   message: string
   /** Present if the key itself was right. */
   keyId?: string
-  /** Milliseconds until a retry may succeed. Absent if waiting does not help. For `THROTTLED`: until the address may try again. */
+  /**
+   * Milliseconds until a retry may succeed. With `RATE_LIMITED`: until all limits admit the request, or the length of the
+   * suspension if the key is now suspended. Absent if waiting does not help, because the request costs more than the whole of a
+   * limit. With `THROTTLED`: until the address may try again.
+   */
   retryAfterMs?: number
   /** With `RATE_LIMITED`: the limit of which the least is left. */
   rateLimit?: RateLimit
   /** With `RATE_LIMITED`: all limits. None of them was charged. */
   limits?: LimitState[]
-  /** With `RATE_LIMITED`: the first limit that the request is not within. */
+  /** With `RATE_LIMITED`: the first limit that the request exceeds. */
   limitedBy?: { level: LimitLevel; name: string }
 }
 
@@ -1399,8 +1409,8 @@ export declare function listAdminTokens(): Promise<AdminToken[]>
 export declare function listApiKeys(query?: ListApiKeysQuery | null): Promise<ApiKeyPage>
 
 /**
- * Reads the audit log in pages, newest first: changes of keys and admin tokens, refused attempts, suspensions. Entries are
- * written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
+ * Reads the audit log in pages, newest first: changes of keys, clients and admin tokens, refused attempts, suspensions. Entries
+ * are written with the next flush, so attempts since the last flush, or during an outage, are not in it yet.
  *
  * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
@@ -1474,7 +1484,8 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * `suspendedUntil: null` lifts a suspension and resets the limits of the key. `previousKeyExpiresAt: null` ends the grace
  * period of a replaced key.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
+ * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1525,7 +1536,8 @@ export declare function setClient(input: SetClientInput, options?: ChangeOptions
  * With `regenerateKey: true` the key is also rotated: the id stays, the new plaintext is in `key` of the result, and the old key
  * stays valid for `gracePeriodSeconds`. A second rotation ends the grace period of the first.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
+ * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts

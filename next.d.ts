@@ -37,8 +37,9 @@ export interface ApiKeyOptions {
    */
   scopes?: string[]
   /**
-   * What a request costs of the limits, 0 to 1,000,000 units: a number for each limit, or one for each name. A limit that is not
-   * named costs 1, and a name that the limits of a key do not have costs nothing.
+   * What a request costs of the limits, 0 to 1,000,000 units: a number that every limit is charged, or one for each name. A limit
+   * that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits of a key do not have,
+   * even a misspelt one, costs nothing.
    * @default 1
    */
   cost?: NonNullable<VerifyContext['cost']>
@@ -185,8 +186,8 @@ export interface ClientRoutes {
    */
   PUT: RouteHandler
   /**
-   * Deletes the settings of the client whose id is in `?clientId=`. Its keys stay, and are accepted again if the client was
-   * disabled.
+   * Deletes the settings of the client whose id is in `?clientId=`. Its keys stay; neither what was set nor the rules of
+   * its parent hold for them any longer.
    */
   DELETE: RouteHandler
 }
