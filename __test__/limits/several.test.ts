@@ -66,6 +66,27 @@ describe('the limits of a key', () => {
     stop()
   })
 
+  test('are named by the event of a refusal', async () => {
+    const events: unknown[] = []
+    const stop = addon.onEvent((event) => void events.push(event))
+    const clientId = newClient()
+    await setClient({ clientId, limits: [limit('images', 1)] })
+    const key = await create({ clientId, rateLimit: 10 })
+    for (const code of ['VALID', 'RATE_LIMITED']) expect(await codeOf(key)).toBe(code)
+    await flush()
+    await eventually(() =>
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: 'key.refused',
+          keyId: key.id,
+          reason: 'RATE_LIMITED',
+          limitedBy: { level: 'client', name: 'images' },
+        }),
+      ),
+    )
+    stop()
+  })
+
   test('cannot be cleared by sending back a row that cannot be read', async () => {
     const key = await create({ limits: [limit('tokens', 5)] })
     const spoilt = '[{"name": "tokens"}]'

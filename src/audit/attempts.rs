@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use hashbrown::HashTable;
 
-use crate::events::{Event, RefusedAttempts};
-use crate::model::{Escaped, Timestamp};
+use crate::events::{Event, LimitName, RefusedAttempts};
+use crate::model::{Escaped, Level, Timestamp};
 
 /// Groups kept between two flushes, for attempts with the key or token of a row and for all others. Attempts of further
 /// groups are counted together, by credential and reason alone.
@@ -31,6 +31,8 @@ pub struct Attempt<'a> {
     pub token_id: Option<&'a str>,
     pub lookup: Option<&'a str>,
     pub ip: Option<IpAddr>,
+    /// The limit that refused it.
+    pub limited_by: Option<(Level, &'a str)>,
     pub hint: Option<&'static str>,
 }
 
@@ -189,6 +191,10 @@ impl AttemptGroup {
             lookup: escaped(attempt.lookup),
             ip: attempt.ip,
             claimed_ip: claims.ip,
+            limited_by: attempt.limited_by.map(|(level, name)| LimitName {
+                level,
+                name: Escaped::new(name),
+            }),
             hint: attempt.hint,
             path: escaped(claims.path.as_deref()),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::Escaped;
+use crate::model::{Escaped, Level};
 
 /// An event. It never contains a secret; text from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
@@ -128,6 +128,13 @@ pub struct ClientEvent {
     pub actor: Option<Escaped>,
 }
 
+/// A limit as a verify names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LimitName {
+    pub level: Level,
+    pub name: Escaped,
+}
+
 /// The properties that a group of refused attempts have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -151,6 +158,9 @@ pub struct RefusedAttempts {
     /// The leftmost address in the header, which anyone can forge; from the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_ip: Option<IpAddr>,
+    /// The limit that refused the first attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<LimitName>,
     /// The recommended action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
