@@ -12,7 +12,7 @@ use crate::rate_limit::{Decision, Limiters};
 /// The limits after a request.
 pub(super) struct Charged {
     pub(super) states: LimitStates,
-    /// The first limit that the request is not within. Then none is charged.
+    /// The first limit that the request exceeds. Then none is charged.
     pub(super) refused: Option<LimitedBy>,
 }
 
