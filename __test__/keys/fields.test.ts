@@ -43,6 +43,12 @@ const types = {
   },
   // An address that is a scope as well.
   list: { ts: 'string[]', value: ['10.0.0.1'], other: ['10.0.0.2'], text: '10.0.0.1' },
+  jsonList: {
+    ts: 'Limit[]',
+    value: [{ name: 'a', limit: 1, windowSeconds: 60 }],
+    other: [{ name: 'a', limit: 2, windowSeconds: 60 }],
+    text: '[{"name":"a","limit":1,"windowSeconds":60}]',
+  },
   json: { ts: 'Record<string, unknown>', value: { a: 1 }, other: { a: 2 }, text: '{"a":1}' },
 }
 const samples = (kind: 'value' | 'other', of = settable): Record<string, unknown> =>

@@ -66,8 +66,9 @@ impl<'a> Costs<'a> {
     /// The costs on these lines; `None` if one of them is none.
     #[must_use]
     pub fn lines(lines: &'a str) -> Option<Self> {
-        let are_costs = lines.split('\n').all(|line| line_cost(line).is_some());
-        are_costs.then_some(Self::Lines(lines))
+        let are_few = lines.split('\n').nth(NAMES_MAX).is_none();
+        let are_costs = || lines.split('\n').all(|line| line_cost(line).is_some());
+        (are_few && are_costs()).then_some(Self::Lines(lines))
     }
 
     /// The cost of the limit with this name.
@@ -155,5 +156,8 @@ mod tests {
         ] {
             assert_eq!(Costs::lines(lines), None, "{lines:?}");
         }
+        let many = ["name 1"; NAMES_MAX + 1].join("\n");
+        assert_eq!(Costs::lines(&many), None);
+        assert!(Costs::lines(&many["name 1\n".len()..]).is_some());
     }
 }
