@@ -35,6 +35,7 @@ test('only functions that compute a value may be called by everyone', async () =
     { proname: 'clear_columns', allowed: false, definer: false },
     { proname: 'client_has_room', allowed: true, definer: false },
     { proname: 'client_levels', allowed: true, definer: false },
+    { proname: 'fleet_totals', allowed: true, definer: false },
     { proname: 'folded', allowed: true, definer: false },
     { proname: 'instant_in', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },

@@ -53,7 +53,7 @@ test('a refused statement of a call is reported once, by its name and SQLSTATE',
   await eventually(() => expect(internal()).toHaveLength(1))
   expect(internal()[0]).toMatchObject({
     severity: 'critical',
-    place: expect.stringMatching(/^src\/store\/keys\.rs:\d+$/),
+    place: expect.stringMatching(/^src\/store\/key_insert\.rs:\d+$/),
     statement: 'insert_key',
     sqlstate: 'ZX001',
   })

@@ -39,7 +39,7 @@ const program = `
   log(await api.listApiKeys({ limit: 1000 }))
 
   const [key] = keys
-  await logFault(api.verifyApiKey(key, { cost: 0 }))
+  await logFault(api.verifyApiKey(key, { cost: -1 }))
   await logFault(api.verifyApiKey(key, { scopes: [key + ' '] }))
   await logFault(api.verifyAdminToken(token, { permission: 5 }))
   await logFault(api.deleteApiKey(key))
