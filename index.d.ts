@@ -871,6 +871,8 @@ export interface KeyRefusedEvent extends EventBase {
   hint?: string
   /** The path of the first of these attempts. */
   path?: string
+  /** With `RATE_LIMITED`: the limit that refused the first of them. */
+  limitedBy?: { level: LimitLevel; name: string }
 }
 
 /**
