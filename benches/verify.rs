@@ -68,7 +68,7 @@ fn parts(c: &mut Criterion) {
         .limiters
         .entry(&LimitId::of_key("bench", "default"), rule);
     c.bench_function("limiter", |b| {
-        b.iter(|| limiter.check(black_box(rule), NonZeroU32::MIN));
+        b.iter(|| limiter.charge(black_box(rule), NonZeroU32::MIN));
     });
     let mut next = 0;
     c.bench_function("warm verify: everything on, 10,000 keys in turn", |b| {

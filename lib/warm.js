@@ -114,11 +114,7 @@ function accepted(template) {
 function refused(outcome, template) {
   const { code, status, message } = refusals[outcome - 1]
   const result = { valid: false, code, status, message }
-  if (template === undefined) {
-    if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
-    return result
-  }
-  result.keyId = template.keyId
+  if (template !== undefined) result.keyId = template.keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
   if (numbers[LIMITED_BY] >= 0) {
     const limits = limitsOf(template.limits)

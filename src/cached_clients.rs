@@ -75,10 +75,6 @@ impl CachedClient {
         self.policies().first()
     }
 
-    pub fn client_id(&self) -> &str {
-        &self.row.id
-    }
-
     /// The part of this key in the memory that all keys of the client share, in bytes.
     pub fn bytes(&self) -> usize {
         let Some(levels) = &self.levels else { return 0 };
@@ -171,7 +167,7 @@ impl CachedClients {
     pub async fn current<F>(
         &self,
         client: &CachedClient,
-        read: impl FnOnce(String) -> F,
+        read: impl FnOnce(Arc<str>) -> F,
     ) -> Result<Option<CachedClient>, Error>
     where
         F: Future<Output = Result<CachedClient, Error>> + Send + 'static,
@@ -180,12 +176,12 @@ impl CachedClients {
         if let Some(last) = self.last_read(&client.row) {
             return Ok(Some(last));
         }
-        if self.flights.len() >= FLIGHTS_MAX {
+        if self.flights.in_flight() >= FLIGHTS_MAX {
             return Ok(None);
         }
-        let id = client.client_id().to_owned();
+        let id = &client.row.id;
         self.flights
-            .run(Arc::clone(&client.row.id), || Ok(read(id)))
+            .run(Arc::clone(id), || Ok(read(Arc::clone(id))))
             .await
             .map(Some)
     }

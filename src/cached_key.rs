@@ -97,19 +97,15 @@ impl CachedKey {
         }
     }
 
-    /// Its own limits.
-    pub fn own_limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
+    /// All limits that it must be within: its own, and those of the clients above it.
+    pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
         let owner = LimitOwner::Key(&self.policy.key_id);
-        self.limits.iter().map(move |limit| LimitOfKey {
+        let own = self.limits.iter().map(move |limit| LimitOfKey {
             level: Level::Key,
             owner,
             limit,
-        })
-    }
-
-    /// All limits that it must be within: its own, and those of the clients above it.
-    pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
-        self.own_limits().chain(self.client.limits())
+        });
+        own.chain(self.client.limits())
     }
 
     /// Whether it must be within several limits, or one that it shares with other keys.

@@ -50,12 +50,8 @@ where
     }
 
     /// The number of flights in progress.
-    pub fn len(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.in_flight.lock().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Returns the answer of the flight in progress for this key, or of a new one that `begin` starts. `begin` runs
@@ -113,10 +109,6 @@ mod tests {
         (Arc::new(SingleFlight::new(background.clone())), background)
     }
 
-    fn in_flight_count(flights: &Flights) -> usize {
-        flights.in_flight.lock().len()
-    }
-
     /// Work that ends when notified, and counts how often it was begun.
     #[derive(Default)]
     struct Work {
@@ -155,7 +147,7 @@ mod tests {
         let other = work.call(&flights, "b");
         work.begun(2).await;
         yield_now().await;
-        assert_eq!(in_flight_count(&flights), 2);
+        assert_eq!(flights.in_flight(), 2);
         work.end.notify_waiters();
         let mut answers = Vec::new();
         for caller in callers {
@@ -163,7 +155,7 @@ mod tests {
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]));
         other.await.unwrap().unwrap();
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
         let later = work.call(&flights, "a");
         work.begun(3).await;
         work.end.notify_one();
@@ -189,7 +181,7 @@ mod tests {
             assert!(matches!(answer, Err(Error::DatabaseUnavailable { .. })));
         }
         assert_eq!(begun.load(Ordering::SeqCst), 1);
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
     }
 
     #[tokio::test]
@@ -197,7 +189,7 @@ mod tests {
         let (flights, _) = flights();
         let refuse = || Err::<std::future::Pending<_>, _>(Error::unavailable("full"));
         assert!(flights.run("a", refuse).await.is_err());
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
     }
 
     #[tokio::test]
@@ -208,7 +200,7 @@ mod tests {
         for answer in [one, other] {
             assert!(matches!(answer, Err(Error::Internal { .. })));
         }
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
         assert_eq!(flights.run("a", || Ok(async { Ok(7) })).await.unwrap(), 7);
     }
 
@@ -229,9 +221,9 @@ mod tests {
         work.begun(2).await;
         last.abort();
         assert!(last.await.is_err());
-        assert_eq!(in_flight_count(&flights), 1);
+        assert_eq!(flights.in_flight(), 1);
         work.end.notify_one();
-        while in_flight_count(&flights) > 0 {
+        while flights.in_flight() > 0 {
             yield_now().await;
         }
     }
@@ -244,10 +236,10 @@ mod tests {
         work.begun(1).await;
         background.stop().await;
         assert!(matches!(caller.await.unwrap(), Err(Error::Internal { .. })));
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
         // New calls fail at once instead of waiting forever.
         assert!(work.call(&flights, "a").await.unwrap().is_err());
-        assert_eq!(in_flight_count(&flights), 0);
+        assert_eq!(flights.in_flight(), 0);
         assert_eq!(Arc::strong_count(&work), 1);
     }
 }

@@ -21,7 +21,7 @@ impl SetClient {
             is_active: fields.change("isActive", rules::boolean),
             metadata: fields.clearable("metadata", rules::metadata),
             allowed_ips: fields.emptiable("allowedIps", rules::allowed_ips),
-            limits: limits::or_none(fields.clearable("limits", limits::of_client)),
+            limits: fields.emptiable("limits", limits::of_client),
             max_keys: fields.clearable("maxKeys", rules::integer(rules::MAX_KEYS)),
             parent_id: fields.clearable("parentId", rules::label(rules::NAME_MAX)),
         };

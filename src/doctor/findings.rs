@@ -114,6 +114,11 @@ pub(super) fn counted(count: i64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+/// The same for rows that were counted here.
+pub(super) fn many(count: usize, what: &str) -> String {
+    counted(i64::try_from(count).unwrap_or(i64::MAX), what)
+}
+
 /// The ids of some of the rows.
 pub(super) fn examples(found: &UnreadableRows) -> String {
     let more = if found.count > found.examples.len() {

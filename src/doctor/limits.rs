@@ -1,6 +1,6 @@
 //! The findings on limits of keys, and on clients.
 
-use super::findings::{Findings, counted, examples};
+use super::findings::{Findings, examples, many};
 use crate::store::Store;
 
 pub(super) async fn examine(findings: &mut Findings, store: &Store) {
@@ -20,7 +20,7 @@ async fn keys(findings: &mut Findings, store: &Store) {
             "limits",
             format!(
                 "Unreadable limits, with which no verify succeeds, are stored for {}: {}",
-                counted(found.number(), "key"),
+                many(found.count, "key"),
                 examples(&found)
             ),
             "Set valid limits: npx sophra-api-keys keys update <id> --limits '[]', or --clear limits",
@@ -44,7 +44,7 @@ async fn clients(findings: &mut Findings, store: &Store) {
             format!(
                 "Unreadable limits, with which no verify succeeds, or an unreadable allow-list, which refuses every \
                  address, are stored for {}: {}",
-                counted(found.number(), "client"),
+                many(found.count, "client"),
                 examples(&found)
             ),
             "Set valid ones: npx sophra-api-keys clients set <id> --limits '[]', or --clear allow",

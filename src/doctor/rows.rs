@@ -1,6 +1,6 @@
 //! The findings on rows: signing keys, cold digests, plaintext, lookups, limits, metadata, allow-lists.
 
-use super::findings::{Findings, counted, examples};
+use super::findings::{Findings, counted, examples, many};
 use super::limits;
 use crate::cold_digests::{ChosenPeppers, PepperWarning, choose_peppers};
 use crate::config::Config;
@@ -182,17 +182,13 @@ async fn metadata(findings: &mut Findings, store: &Store) {
             "metadata",
             format!(
                 "Unreadable metadata, which is treated as none, is stored for {}: {}",
-                many(found.count),
+                many(found.count, "key"),
                 examples(&found)
             ),
             "The metadata is not an object, contains a number that is too large for a double, or is nested more than 100 levels \
                  deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }
-}
-
-fn many(keys: usize) -> String {
-    counted(i64::try_from(keys).unwrap_or(i64::MAX), "key")
 }
 
 async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
@@ -207,7 +203,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             "allow-lists",
             format!(
                 "An unreadable allow-list, which refuses every address, is stored for {}: {}",
-                many(found.unreadable.count),
+                many(found.unreadable.count, "key"),
                 examples(&found.unreadable)
             ),
             "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or \
@@ -220,7 +216,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             format!(
                 "No reverse proxy is declared, but an allow-list is stored for {}: where the client's address comes \
                      from X-Forwarded-For, it is unknown, and these keys are refused",
-                many(found.lists)
+                many(found.lists, "key")
             ),
             "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to their \
                  number",

@@ -126,11 +126,11 @@ impl Fields {
     }
 
     /// A list of a change, which `null` empties.
-    pub fn emptiable<T>(
+    pub fn emptiable<T: Default>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> Parsed<Vec<T>>,
-    ) -> FieldChange<Vec<T>> {
+        rule: impl FnOnce(Value) -> Parsed<T>,
+    ) -> FieldChange<T> {
         match self.clearable(name, rule) {
             FieldChange::Keep => FieldChange::Keep,
             FieldChange::Set(list) => FieldChange::Set(list.unwrap_or_default()),

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::rules;
 use super::value::{Parsed, Problems, Value};
 use crate::error::{Error, Issue};
-use crate::model::{DEFAULT_LIMIT, FieldChange, Limit, Limits};
+use crate::model::{DEFAULT_LIMIT, Limit, Limits};
 
 /// The limits of a key, of which none may have the name of the one that `rateLimit` sets.
 pub fn of_key(value: Value) -> Parsed<Limits> {
@@ -15,21 +15,12 @@ pub fn of_key(value: Value) -> Parsed<Limits> {
         .filter(|(_, limit)| limit.name == DEFAULT_LIMIT)
         .map(|(index, _)| name_issue(index, "is the name of the limit that rateLimit sets"))
         .collect();
-    finish(limits, issues)
+    unless(issues, limits).map(Limits::Readable)
 }
 
 /// The limits of a client.
 pub fn of_client(value: Value) -> Parsed<Limits> {
-    finish(limits(value)?, Vec::new())
-}
-
-/// A change of limits, where `null` means none.
-#[must_use]
-pub fn or_none(change: FieldChange<Option<Limits>>) -> FieldChange<Limits> {
-    match change {
-        FieldChange::Keep => FieldChange::Keep,
-        FieldChange::Set(limits) => FieldChange::Set(limits.unwrap_or_default()),
-    }
+    limits(value).map(Limits::Readable)
 }
 
 fn limits(value: Value) -> Parsed<Vec<Limit>> {
@@ -42,11 +33,7 @@ fn limits(value: Value) -> Parsed<Vec<Limit>> {
         .filter(|index| is_used(*index))
         .map(|index| name_issue(index, "is the name of another limit in the list"))
         .collect();
-    if issues.is_empty() {
-        Ok(limits)
-    } else {
-        Err(Problems(issues))
-    }
+    unless(issues, limits)
 }
 
 fn limit(value: Value) -> Parsed<Limit> {
@@ -101,9 +88,10 @@ fn name_issue(index: usize, message: &str) -> Issue {
     }
 }
 
-fn finish(limits: Vec<Limit>, issues: Vec<Issue>) -> Parsed<Limits> {
+/// The limits, unless something is wrong with them.
+fn unless(issues: Vec<Issue>, limits: Vec<Limit>) -> Parsed<Vec<Limit>> {
     if issues.is_empty() {
-        Ok(Limits::Readable(limits))
+        Ok(limits)
     } else {
         Err(Problems(issues))
     }

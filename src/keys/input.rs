@@ -28,7 +28,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
             rules::integer(rules::WINDOW_SECONDS),
         ),
         scopes: fields.emptiable("scopes", rules::scopes),
-        limits: limits::or_none(fields.clearable("limits", limits::of_key)),
+        limits: fields.emptiable("limits", limits::of_key),
         metadata: fields.clearable("metadata", rules::metadata),
         lift_suspension: false,
         end_grace_period: false,

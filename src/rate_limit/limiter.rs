@@ -72,21 +72,22 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// Charges a request that costs `cost`, if it is within the limit.
+    /// Charges a request that costs `cost`, if it is within the limit. [`share_later`](Self::share_later) follows once it is
+    /// known that the request is within its other limits too, otherwise [`give_back`](Self::give_back).
     ///
     /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
-    pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+    pub fn charge(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
+    }
+
+    /// The same for a request that has no other limit.
+    #[cfg(test)]
+    pub(super) fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
         let decision = self.charge(rule, cost);
         if matches!(decision, Decision::Allowed(_)) {
             self.share_later(rule, cost);
         }
         decision
-    }
-
-    /// The same, before it is known whether the request is within its other limits, too: then
-    /// [`share_later`](Self::share_later) follows, otherwise [`give_back`](Self::give_back).
-    pub fn charge(&self, rule: Rule, cost: NonZeroU32) -> Decision {
-        self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
     }
 
     /// Tells the other processes with the next flush what was charged.

@@ -29,13 +29,9 @@ impl Candidate {
     /// Takes the policies of its client and those above it. What all processes have used of their limits is then with what they
     /// have used of its own.
     pub fn take_client_policies(&mut self) -> Vec<ClientPolicy> {
-        let clients = std::mem::take(&mut self.clients).into_iter();
-        clients
-            .map(|level| {
-                self.fleet.extend(level.fleet);
-                level.policy
-            })
-            .collect()
+        let (policies, fleet) = ClientLevel::split(std::mem::take(&mut self.clients));
+        self.fleet.extend(fleet);
+        policies
     }
 }
 

@@ -15,6 +15,18 @@ pub struct ClientLevel {
     pub fleet: Vec<FleetStart>,
 }
 
+impl ClientLevel {
+    /// The policies of a client and those above it, and what all processes have used of their limits.
+    #[must_use]
+    pub fn split(levels: Vec<Self>) -> (Vec<ClientPolicy>, Vec<FleetStart>) {
+        let (policies, fleet): (_, Vec<_>) = levels
+            .into_iter()
+            .map(|level| (level.policy, level.fleet))
+            .unzip();
+        (policies, fleet.into_iter().flatten().collect())
+    }
+}
+
 /// The row of a client, as `sophra_api_keys.client_levels` gives it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

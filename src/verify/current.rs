@@ -9,6 +9,7 @@ use crate::cached_key::{CachedKey, KeyEntry};
 use crate::error::Error;
 use crate::model::Moment;
 use crate::service::Service;
+use crate::store::ClientLevel;
 
 pub(super) fn find(service: &Service, key: &CacheKey, now: Moment) -> CacheLookup<CachedKey> {
     match service.cache.find(key, now) {
@@ -47,14 +48,10 @@ pub(super) async fn with_current_client(
     ))
 }
 
-async fn read_client(service: Arc<Service>, client_id: String) -> Result<CachedClient, Error> {
+async fn read_client(service: Arc<Service>, client_id: Arc<str>) -> Result<CachedClient, Error> {
     let read_at = service.clients.sequence();
     let levels = service.store.client_levels(&client_id).await?;
-    let (mut policies, mut fleet) = (Vec::new(), Vec::new());
-    for level in levels {
-        policies.push(level.policy);
-        fleet.extend(level.fleet);
-    }
+    let (policies, fleet) = ClientLevel::split(levels);
     let client = service.clients.read(&client_id, policies, read_at);
     begin_where_others_are(&service, client.limits(), &fleet);
     if service.clients.is_current(&client) {

@@ -32,11 +32,6 @@ pub struct UnreadableRows {
 }
 
 impl UnreadableRows {
-    #[must_use]
-    pub fn number(&self) -> i64 {
-        i64::try_from(self.count).unwrap_or(i64::MAX)
-    }
-
     pub(super) fn add(&mut self, id: String) {
         const EXAMPLES_MAX: usize = 5;
         self.count += 1;
