@@ -10,8 +10,9 @@ const { ApiKeyError, guarded, isApiKeyError, unwrap } = require('./lib/errors.js
 const { flushAtExit } = require('./lib/exit.js')
 const { verifyWarm } = require('./lib/warm.js')
 
-// Both are loaded when they are first needed, so that importing the package stays quick.
+// These are loaded when they are first needed, so that importing the package stays quick.
 const withDates = (object) => require('./lib/dates.js').withDates(object)
+const withQuotaDates = (state) => require('./lib/dates.js').withQuotaDates(state)
 const withEventDates = (event) => require('./lib/dates.js').withEventDates(event)
 
 const same = (value) => value
@@ -51,6 +52,8 @@ exports.listClients = listed(native.listClients, withDates, ({ rows, nextCursor 
   nextCursor,
 }))
 exports.deleteClient = exported(native.deleteClient)
+exports.getQuota = exported(native.getQuota, withQuotaDates)
+exports.grantQuota = exported(native.grantQuota, withQuotaDates)
 exports.verifyApiKey = async (key, context) =>
   verifyWarm(key, context) ?? (await verifyCold(key, context)).result
 exports.createAdminToken = exported(native.createAdminToken, withDates)

@@ -26,11 +26,19 @@ const fields = [
   },
   {
     name: 'limits',
-    type: 'jsonList',
+    type: 'limits',
     access: 'settable',
     option: 'limits',
     help: 'Limits that its keys share: [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
     label: 'limits',
+  },
+  {
+    name: 'quotas',
+    type: 'quotas',
+    access: 'settable',
+    option: 'quotas',
+    help: 'Quotas that its keys share: [{"name": "tokens", "amount": 100000, "period": "month"}]',
+    label: 'quotas',
   },
   { name: 'keyCount', type: 'number', access: 'readOnly', label: 'keys' },
   {

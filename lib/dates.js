@@ -14,6 +14,9 @@ function withDates(object, names) {
 /** A key, a client, an admin token or a verification: their dates have the names that those of a key have. */
 exports.withDates = (object) => withDates(object, dates)
 
+/** A quota and what is left of it. */
+exports.withQuotaDates = (state) => withDates(state, ['resetsAt'])
+
 /** An event, whose `changes` hold each changed field of a key before and after. */
 exports.withEventDates = (event) => {
   withDates(event, ['at', ...dates])

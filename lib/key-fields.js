@@ -5,7 +5,7 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object) or jsonList (of objects)
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits or quotas
 //   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
 //             identity: it selects the key, and nobody may change it
 //   required  true if a key cannot be created without it; such a field cannot be cleared
@@ -78,11 +78,19 @@ const fields = [
   },
   {
     name: 'limits',
-    type: 'jsonList',
+    type: 'limits',
     access: 'settable',
     option: 'limits',
     help: 'Further limits: [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
     label: 'further limits',
+  },
+  {
+    name: 'quotas',
+    type: 'quotas',
+    access: 'settable',
+    option: 'quotas',
+    help: 'Quotas: [{"name": "tokens", "amount": 100000, "period": "month"}]',
+    label: 'quotas',
   },
   {
     name: 'allowedIps',

@@ -62,10 +62,15 @@ const past = {
   rule: 'must be a time ago like 24h, or an instant with a time zone like 2027-01-31T12:00:00Z',
 }
 const json = { value: '<json>', read: object, rule: 'must be a JSON object' }
-const jsonList = {
+const limits = {
   value: '<json>',
   read: array,
   rule: 'must be a JSON array, like [{"name": "tokens", "limit": 1000, "windowSeconds": 60}]',
 }
+const quotas = {
+  value: '<json>',
+  read: array,
+  rule: 'must be a JSON array, like [{"name": "tokens", "amount": 100000, "period": "month"}]',
+}
 
-module.exports = { date, duration, json, jsonList, list, number, past, text }
+module.exports = { date, duration, json, limits, list, number, past, quotas, text }
