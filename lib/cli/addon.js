@@ -30,6 +30,7 @@ module.exports = {
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),
   deleteClient: withActor(api.deleteClient),
+  grantQuota: withActor(api.grantQuota),
   createAdminToken: withActor(api.createAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),
   doctor: async () => unwrap(await native.doctor()),

@@ -25,12 +25,14 @@ const commands = {
   'clients get': ['Show a client', () => require('./clients/get.js')],
   'clients list': ['List and search clients', () => require('./clients/list.js')],
   'clients delete': ['Delete the settings of a client', () => require('./clients/delete.js')],
+  'quotas get': ['Show what is left of a quota', () => require('./quotas/get.js')],
+  'quotas grant': ['Add units to a quota', () => require('./quotas/grant.js')],
   'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
   'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
 }
 
-const groups = ['keys', 'clients', 'admin-tokens']
+const groups = ['keys', 'clients', 'quotas', 'admin-tokens']
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

@@ -56,6 +56,7 @@ const flags = {
   to: '--to',
   ip: '--ip',
   cost: '--cost',
+  amount: '--amount',
 }
 
 const findCause = 'Run npx sophra-api-keys doctor to find the cause.'

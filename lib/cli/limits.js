@@ -1,6 +1,6 @@
 'use strict'
 
-// Limits of keys and clients, for people.
+// Limits and quotas of keys and clients, for people.
 
 const rateText = ({ rateLimit, rateLimitWindowSeconds: window }) =>
   window === null ? `${rateLimit} per window` : `${rateLimit} per ${window} s`
@@ -8,8 +8,18 @@ const rateText = ({ rateLimit, rateLimitWindowSeconds: window }) =>
 const limitText = ({ name, limit, windowSeconds, suspends }) =>
   `${name}: ${limit} per ${windowSeconds} s${suspends ? ' (suspends)' : ''}`
 
-/** The limits of a list. There is no list where it cannot be read: that does not mean that there are none. */
-const listTexts = (limits) => limits?.map(limitText) ?? ['unreadable']
+const quotaText = ({ name, amount, ...period }) => `${name}: ${amount} ${periodText(period)}`
+
+/** `per month from day 15 (Europe/Oslo)` */
+const periodText = ({ period, timeZone, anchorDay }) =>
+  period === 'total'
+    ? 'in total'
+    : [`per ${period}`, anchorDay > 1 && `from day ${anchorDay}`, `(${timeZone})`]
+        .filter(Boolean)
+        .join(' ')
+
+/** The entries of a list. There is no list where it cannot be read: that does not mean that there are none. */
+const textsOf = (list, textOf) => list?.map(textOf) ?? ['unreadable']
 
 const orNone = (texts) => (texts.length === 0 ? 'none' : texts.join(', '))
 
@@ -17,10 +27,12 @@ module.exports = {
   /** The limit that `rateLimit` of a key sets. */
   rateLimitOf: (key) => (key.rateLimit === null ? 'none' : rateText(key)),
   /** The limits that a key or client names. */
-  namedLimitsOf: ({ limits }) => orNone(listTexts(limits)),
+  namedLimitsOf: ({ limits }) => orNone(textsOf(limits, limitText)),
   /** All limits of a key. */
   limitsOf: (key) =>
-    orNone([...(key.rateLimit === null ? [] : [rateText(key)]), ...listTexts(key.limits)]),
+    orNone([...(key.rateLimit === null ? [] : [rateText(key)]), ...textsOf(key.limits, limitText)]),
+  /** The quotas of a key or client. */
+  quotasOf: ({ quotas }) => orNone(textsOf(quotas, quotaText)),
   /** What is left of the limits that a verify names. */
   statesOf: (limits) =>
     limits.map(({ level, name, limit, remaining }) => `${level}/${name}: ${remaining} of ${limit}`),

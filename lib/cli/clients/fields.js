@@ -4,9 +4,11 @@
 
 const { fields } = require('../../client-fields.js')
 const byTable = require('../fields.js')
-const { namedLimitsOf } = require('../limits.js')
+const { namedLimitsOf, quotasOf } = require('../limits.js')
 
 const stateOf = ({ isActive }) => (isActive ? 'active' : 'disabled')
+
+const shown = { isActive: stateOf, limits: namedLimitsOf, quotas: quotasOf }
 
 /** How many keys the client has, of as many as it may have. */
 const keysOf = ({ keyCount, maxKeys }) =>
@@ -31,6 +33,6 @@ module.exports = {
   /** A client is named by the argument of a command, and not by `--client`. */
   flags: { clientId: '<id>' },
   options: byTable.optionsFor(fields),
-  record: (client) => byTable.record(fields, client, { isActive: stateOf, limits: namedLimitsOf }),
+  record: (client) => byTable.record(fields, client, shown),
   table,
 }

@@ -21,6 +21,10 @@ module.exports = {
       `npx sophra-api-keys clients set acme --limits '[{"name": "default", "limit": 1000, "windowSeconds": 60}]'`,
       'At most 1000 requests a minute with all of its keys',
     ],
+    [
+      `npx sophra-api-keys clients set acme --quotas '[{"name": "default", "amount": 100000, "period": "month"}]'`,
+      'At most 100000 requests a month with all of its keys',
+    ],
     ['npx sophra-api-keys clients set acme --disable', 'Refuse all keys of the client'],
     [
       'npx sophra-api-keys clients set acme-eu --parent acme --clear max-keys',

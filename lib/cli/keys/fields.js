@@ -4,7 +4,7 @@
 
 const { fields } = require('../../key-fields.js')
 const { clearableOf, optionFor, optionsFor, ...byTable } = require('../fields.js')
-const { limitsOf, namedLimitsOf, rateLimitOf } = require('../limits.js')
+const { limitsOf, namedLimitsOf, quotasOf, rateLimitOf } = require('../limits.js')
 
 const filters = fields.filter(({ filter }) => filter)
 
@@ -39,7 +39,12 @@ const table = (keys) => [
   ]),
 ]
 
-const shown = { isActive: (key) => stateOf(key), rateLimit: rateLimitOf, limits: namedLimitsOf }
+const shown = {
+  isActive: (key) => stateOf(key),
+  rateLimit: rateLimitOf,
+  limits: namedLimitsOf,
+  quotas: quotasOf,
+}
 
 module.exports = {
   changesOf: (given, command) => byTable.changesOf(fields, given, command),

@@ -6,7 +6,8 @@ const { statesOf } = require('../limits.js')
 const { number } = require('../values.js')
 
 module.exports = {
-  summary: 'Verifies a key as for a request: hash, expiry, suspension, address, scopes and limits.',
+  summary:
+    'Verifies a key as for a request: hash, expiry, suspension, address, scopes, limits and quotas.',
   details: `The key is read from standard input; at a terminal it is not shown as you type. Nothing is charged or
 counted.
 Exit code 0: accepted, 1: refused.`,
@@ -16,7 +17,7 @@ Exit code 0: accepted, 1: refused.`,
     scope: { value: '<scope>', multiple: true, help: 'A scope that the key must hold' },
     cost: {
       ...number,
-      help: 'The units of each limit that the request would use; 1 by default',
+      help: 'The units of each limit and quota that the request would use; 1 by default',
     },
   },
   examples: [
