@@ -37,9 +37,9 @@ export interface ApiKeyOptions {
    */
   scopes?: string[]
   /**
-   * What a request costs of the limits, 0 to 1,000,000 units: a number that every limit is charged, or one for each name. A limit
-   * that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits of a key do not have,
-   * even a misspelt one, costs nothing.
+   * What a request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
+   * name. One that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits and quotas of a
+   * key do not have, even a misspelt one, costs nothing.
    * @default 1
    */
   cost?: NonNullable<VerifyContext['cost']>
@@ -206,6 +206,29 @@ export interface ClientRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
  * ```
  */
 export declare function clientRoutes(options?: ClientRoutesOptions): ClientRoutes
+
+/** The handlers of `/api/quotas`. */
+export interface QuotaRoutes {
+  /** Reads the quota `?name=` of the key `?keyId=` or of the client `?clientId=`. Requires `quotas:read`. */
+  GET: RouteHandler
+  /** Adds units to a quota, as `grantQuota` does. Requires `quotas:write`. */
+  POST: RouteHandler
+}
+
+/** The options of `quotaRoutes`. */
+export interface QuotaRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins read quotas and add to them, for a file `app/api/quotas/route.ts`. Which quotas a key
+ * or a client has is one of its fields: `/api/keys` and `/api/clients` change them. A body of more than 64 KiB is refused with 413
+ * before it is parsed. Unknown fields are refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST } = quotaRoutes()
+ * ```
+ */
+export declare function quotaRoutes(options?: QuotaRoutesOptions): QuotaRoutes
 
 /**
  * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of

@@ -57,20 +57,26 @@ function refused(refusal, windows) {
   return responses.failure(refusal, rateLimitOf(refusal, windows))
 }
 
-/** The headers of draft-ietf-httpapi-ratelimit-headers-11, with an item for each limit. There are none without a limit. */
-function rateLimitOf({ limits = [], limitedBy, retryAfterMs = Infinity }, windows) {
+/**
+ * The headers of draft-ietf-httpapi-ratelimit-headers-11, with an item for each limit. There are none without a limit; quotas
+ * have no items.
+ */
+function rateLimitOf({ code, limits = [], limitedBy, retryAfterMs = Infinity }, windows) {
   if (limits.length === 0) return {}
   const policies = limits.map(
     (limit, index) => `${policyOf(limit)};q=${limit.limit};w=${windows[index]}`,
   )
   const states = limits.map((limit) => {
     // `Retry-After` must not be earlier than the reset that the header announces.
-    const isLimiting = limitedBy?.level === limit.level && limitedBy.name === limit.name
+    const isLimiting = code === 'RATE_LIMITED' && isOf(limitedBy, limit)
     const resetMs = isLimiting ? Math.min(limit.resetMs, retryAfterMs) : limit.resetMs
     return `${policyOf(limit)};r=${limit.remaining};t=${Math.ceil(resetMs / 1000)}`
   })
   return { 'RateLimit-Policy': policies.join(', '), RateLimit: states.join(', ') }
 }
+
+/** Whether a limit is the one that refused. A quota may have the same level and name. */
+const isOf = (limitedBy, { level, name }) => limitedBy.level === level && limitedBy.name === name
 
 /** The name of a limit in the headers: that of the key's own rate limit is `api-key`. */
 function policyOf({ level, name }) {
