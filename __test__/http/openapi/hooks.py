@@ -32,6 +32,7 @@ def cursor(at: datetime, row: str) -> str:
 
 schemathesis.openapi.format("date-time", FUTURE.map(lambda at: f"{at.isoformat(timespec='seconds')}Z"))
 schemathesis.openapi.format("date", FUTURE.map(lambda at: at.date().isoformat()))
+schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata"]))
 schemathesis.openapi.format("cursor", st.builds(cursor, FUTURE, st.uuids().map(str)))
 
 
@@ -46,8 +47,13 @@ def before_call(context, case, kwargs):
     if not isinstance(fields, dict):
         return
     if positive:
-        name_limits_apart(fields)
-    if is_about_clients(case):
+        name_apart(fields, "limits")
+        name_apart(fields, "quotas")
+    if is_about_quotas(case):
+        if positive:
+            give_quota(case, fields, made_up)
+            postpone_expiry(fields)
+    elif is_about_clients(case):
         if case.method == "PUT" and fields.get("clientId") == OWN_CLIENT:
             fields["clientId"] = new_client()
         if positive:
@@ -58,13 +64,13 @@ def before_call(context, case, kwargs):
             postpone_expiry(fields)
 
 
-def name_limits_apart(fields: dict) -> None:
-    """No two limits in a list may have the same name."""
+def name_apart(fields: dict, which: str) -> None:
+    """No two entries of a list may have the same name."""
     names: set[str] = set()
-    for limit in fields.get("limits") or []:
-        if limit["name"] in names:
-            limit["name"] = f"limit-{uuid4()}"
-        names.add(limit["name"])
+    for entry in fields.get(which) or []:
+        if entry["name"] in names:
+            entry["name"] = f"name-{uuid4()}"
+        names.add(entry["name"])
 
 
 def fields_of(case):
@@ -73,6 +79,20 @@ def fields_of(case):
 
 def is_about_clients(case) -> bool:
     return case.operation.path == "/api/clients"
+
+
+def is_about_quotas(case) -> bool:
+    return case.operation.path == "/api/quotas"
+
+
+def give_quota(case, fields: dict, made_up: bool) -> None:
+    """A quota is that of a key or of a client. Where one must be there, each request gets a client of its own with a quota."""
+    if made_up and case.meta.phase.name == "coverage":
+        fields.pop("keyId", None)
+        fields["clientId"] = new_client(quotas=[{"name": fields["name"], "amount": 1000, "period": "month"}])
+    elif case.method == "GET" and ("keyId" in fields) == ("clientId" in fields):
+        fields.pop("keyId", None)
+        fields["clientId"] = new_client()
 
 
 def give_client(case, fields: dict, made_up: bool) -> None:
@@ -88,9 +108,9 @@ def give_client(case, fields: dict, made_up: bool) -> None:
             fields["clientId"] = new_client()
 
 
-def new_client() -> str:
+def new_client(**fields) -> str:
     client = f"client {uuid4()}"
-    answer = requests.put(f"{URL}/api/clients", json={"clientId": client}, headers=ADMIN, timeout=60)
+    answer = requests.put(f"{URL}/api/clients", json={"clientId": client, **fields}, headers=ADMIN, timeout=60)
     answer.raise_for_status()
     return client
 
@@ -132,6 +152,9 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
+        # A client that is there need not have the quota.
+        if is_about_quotas(case):
+            return False
         # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key or client is there.
         known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")
         return fields_of(case)[name] in known

@@ -39,6 +39,14 @@ curl -X PUT "$URL/api/clients" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type
   -d '{"clientId": "acme", "isActive": true}'`,
   },
   {
+    title: 'Give the client a quota, grant it more, and see what is left.',
+    curl: `curl -X PUT "$URL/api/clients" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"clientId": "acme", "quotas": [{"name": "default", "amount": 1000, "period": "month"}]}'
+curl -X POST "$URL/api/quotas" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"clientId": "acme", "name": "default", "amount": 500}'
+curl "$URL/api/quotas?clientId=acme&name=default" -H "x-admin-token: $ADMIN_TOKEN"`,
+  },
+  {
     title: 'Delete it.',
     curl: `curl -X DELETE "$URL/api/keys?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
