@@ -55,6 +55,8 @@ test('arguments', async () => {
     (text: string) => ['clients', 'get', text],
     (text: string) => ['clients', 'set', 'c', '--name', text],
     (text: string) => ['clients', 'delete', text],
+    (text: string) => ['quotas', 'get', '--client', text, '--name', text],
+    (text: string) => ['quotas', 'grant', '--key', text, '--name', text, '--amount', text],
     (text: string) => ['keys', 'list', '--client', text],
     (text: string) => ['keys', 'list', '--env', text],
     (text: string) => ['keys', 'list', `--${text}`],
@@ -91,9 +93,11 @@ describe('rows', () => {
     for (const text of TEXTS) {
       for (const { id, secret } of await tampered('ApiKey', text)) {
         await shown(['keys', 'show', id])
-        // Limits that cannot be read never mean that there is none.
+        // Limits and quotas that cannot be read never mean that there is none.
         await shown(['keys', 'verify'], secret, [4])
         await database.sql(`UPDATE "ApiKey" SET "limits" = NULL WHERE "id" = $1`, [id])
+        await shown(['keys', 'verify'], secret, [4])
+        await database.sql(`UPDATE "ApiKey" SET "quotas" = NULL WHERE "id" = $1`, [id])
         await shown(['keys', 'verify'], secret)
         await shown(['keys', 'revoke', id])
       }

@@ -17,6 +17,10 @@ const everything = {
     { name: 'default', limit: 100, windowSeconds: 60 },
     { name: 'tokens', limit: 5_000, windowSeconds: 86_400, suspends: true },
   ],
+  quotas: [
+    { name: 'default', amount: 0, period: 'day' as const, timeZone: 'Europe/Oslo' },
+    { name: 'tokens', amount: 1e12, period: 'week' as const, timeZone: 'UTC', anchorDay: 7 },
+  ],
   maxKeys: 25,
 }
 
@@ -26,6 +30,7 @@ const defaults = {
   metadata: null,
   allowedIps: [],
   limits: [],
+  quotas: [],
   maxKeys: null,
   parentId: null,
   keyCount: 0,
@@ -69,6 +74,7 @@ describe('setClient', () => {
       metadata: null,
       allowedIps: null,
       limits: null,
+      quotas: null,
       maxKeys: null,
       parentId: null,
     })

@@ -101,6 +101,7 @@ describe("the app's own tables", () => {
       metadata: null,
       rateLimitWindowSeconds: null,
       limits: [],
+      quotas: [],
       suspendedUntil: null,
       previousKeyExpiresAt: null,
     })

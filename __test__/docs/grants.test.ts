@@ -61,10 +61,15 @@ test('an owner migrates, and the app works with the rights that are granted', as
   expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
   expect(await addon.verifyApiKey(key)).toMatchObject({ code: 'RATE_LIMITED' })
   const limits = [{ name: 'tokens', limit: 9, windowSeconds: 86_400 }]
-  await addon.setClient({ clientId: 'shared', limits })
+  const quotas = [{ name: 'tokens', amount: 2, period: 'month' as const }]
+  await addon.setClient({ clientId: 'shared', limits, quotas })
   const shared = await addon.createApiKey({ name: 'n', clientId: 'shared', limits })
   const levels = { limits: [{ level: 'key' }, { level: 'client', remaining: 8 }] }
   expect(await addon.verifyApiKey(shared.key)).toMatchObject({ valid: true, ...levels })
+  expect(await addon.verifyApiKey(shared.key)).toMatchObject({ valid: true })
+  expect(await addon.verifyApiKey(shared.key)).toMatchObject({ code: 'QUOTA_EXCEEDED' })
+  const quota = { clientId: 'shared', name: 'tokens' }
+  expect(await addon.grantQuota({ ...quota, amount: 5 })).toMatchObject({ used: 2, remaining: 5 })
   expect((await addon.listClients()).clients).toMatchObject([{ clientId: 'shared', keyCount: 1 }])
   await addon.deleteClient('shared')
   await addon.updateApiKey({ id, regenerateKey: true })

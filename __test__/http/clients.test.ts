@@ -24,6 +24,7 @@ describe(CLIENTS_ROUTE, () => {
     'metadata',
     'name',
     'parentId',
+    'quotas',
     'updatedAt',
   ]
 

@@ -18,6 +18,7 @@ describe(KEYS_ROUTE, () => {
     'metadata',
     'name',
     'previousKeyExpiresAt',
+    'quotas',
     'rateLimit',
     'rateLimitWindowSeconds',
     'scopes',
@@ -56,6 +57,7 @@ describe(KEYS_ROUTE, () => {
         allowedIps: [],
         rateLimit: null,
         limits: [],
+        quotas: [],
         usageCount: 0,
         scopes: [],
         metadata: null,
@@ -76,6 +78,7 @@ describe(KEYS_ROUTE, () => {
         rateLimit: 100,
         rateLimitWindowSeconds: 3_600,
         limits: [{ name: 'tokens', limit: 5_000, windowSeconds: 86_400, suspends: true }],
+        quotas: [{ name: 'tokens', amount: 9, period: 'week', timeZone: 'UTC', anchorDay: 7 }],
         scopes: ['docs:*'],
         metadata: { plan: 'free', nested: { list: [1, null] } },
       }

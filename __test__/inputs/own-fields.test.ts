@@ -83,6 +83,7 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   expectFailure(await ask(next.withAdminAuth(() => Response.json({}))), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.apiKeyRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.clientRoutes().GET), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.quotaRoutes().GET), 401, 'MISSING_TOKEN')
 
   const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
   const post = await next.apiKeyRoutes().POST(
@@ -111,4 +112,10 @@ test('nor for a parameter or the body of a route', async () => {
   const put = await clients.PUT(new Request(HOST, { method: 'PUT', headers, body: '{}' }))
   for (const answer of [await read(put), await ask(clients.DELETE, headers)])
     expectFailure(answer, 400, 'INVALID_INPUT', 'Client ID is required')
+  pollute('name', 'a')
+  pollute('amount', 1)
+  const quotas = next.quotaRoutes()
+  const post = await quotas.POST(new Request(HOST, { method: 'POST', headers, body: '{}' }))
+  for (const answer of [await read(post), await ask(quotas.GET, headers)])
+    expectFailure(answer, 400, 'INVALID_INPUT')
 })

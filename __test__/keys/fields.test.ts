@@ -13,7 +13,7 @@ import { useAddon } from '../support/use-addon.js'
 
 interface Field {
   name: string
-  type: 'text' | 'boolean' | 'number' | 'duration' | 'date' | 'list' | 'json'
+  type: keyof typeof types
   access: 'identity' | 'settable' | 'clearable' | 'readOnly'
   required?: boolean
   option?: string
@@ -43,11 +43,17 @@ const types = {
   },
   // An address that is a scope as well.
   list: { ts: 'string[]', value: ['10.0.0.1'], other: ['10.0.0.2'], text: '10.0.0.1' },
-  jsonList: {
+  limits: {
     ts: 'Limit[]',
     value: [{ name: 'a', limit: 1, windowSeconds: 60 }],
     other: [{ name: 'a', limit: 2, windowSeconds: 60 }],
     text: '[{"name":"a","limit":1,"windowSeconds":60}]',
+  },
+  quotas: {
+    ts: 'Quota[]',
+    value: [{ name: 'a', amount: 1, period: 'day', timeZone: 'UTC' }],
+    other: [{ name: 'a', amount: 2, period: 'day', timeZone: 'UTC' }],
+    text: '[{"name":"a","amount":1,"period":"day"}]',
   },
   json: { ts: 'Record<string, unknown>', value: { a: 1 }, other: { a: 2 }, text: '{"a":1}' },
 }

@@ -19,6 +19,9 @@ const everything = {
   rateLimit: 250,
   rateLimitWindowSeconds: 3600,
   limits: [{ name: 'tokens', limit: 1_000, windowSeconds: 60 }],
+  quotas: [
+    { name: 'tokens', amount: 50_000, period: 'month' as const, timeZone: 'UTC', anchorDay: 15 },
+  ],
   scopes: ['docs:read', 'admin:*'],
   metadata: { plan: 'pro', seats: 3, nested: { list: [1, 'two', null, true] } },
 }
@@ -30,6 +33,7 @@ const optional = {
   rateLimit: null,
   rateLimitWindowSeconds: null,
   limits: [],
+  quotas: [],
   scopes: [],
   metadata: null,
 }
@@ -46,7 +50,7 @@ const FIELD_NAMES = [
     'scopes',
     'metadata',
   ],
-  ...['rateLimitWindowSeconds', 'limits', 'suspendedUntil', 'previousKeyExpiresAt'],
+  ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],
 ].sort()
 
 /** The key as every function but create and regenerate answers it. */

@@ -114,7 +114,8 @@ test('the environment is read before the service is started, and nothing is star
 })
 
 test('the subpath exports exactly what is documented, by require and by import', async () => {
-  const names = ['apiKeyRoutes', 'clientIp', 'clientRoutes', 'withAdminAuth', 'withApiKey']
+  const routes = ['apiKeyRoutes', 'clientRoutes', 'quotaRoutes']
+  const names = [...routes, 'clientIp', 'withAdminAuth', 'withApiKey'].sort()
   expect(Object.keys(next).sort()).toEqual(names)
   const imported = (await import('@sophra/api-keys/next')) as object
   const named = Object.keys(imported).filter((name) => !/^(default|module\.exports)$/.test(name))

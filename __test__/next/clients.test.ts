@@ -45,6 +45,10 @@ test('a client is set, read, sent back, cleared and deleted', async () => {
       { name: 'default', limit: 500, windowSeconds: 60 },
       { name: 'tokens', limit: 9, windowSeconds: 3_600, suspends: true },
     ],
+    quotas: [
+      { name: 'default', amount: 1_000_000, period: 'month', timeZone: 'UTC', anchorDay: 1 },
+      { name: 'images', amount: 100, period: 'total', timeZone: 'UTC' },
+    ],
     maxKeys: 5,
     parentId: 'holding',
   }
@@ -60,9 +64,11 @@ test('a client is set, read, sent back, cleared and deleted', async () => {
   expect(sentBack).toMatchObject({ status: 200, body: { ...settings, name: 'Renamed' } })
   expect(sentBack.body).toMatchObject({ keyCount: 1, createdAt: made.body.createdAt })
 
+  const emptying = { allowedIps: null, limits: null, quotas: null }
+  const empty = { allowedIps: [], limits: [], quotas: [] }
   const clearing = { name: null, metadata: null, maxKeys: null, parentId: null }
-  const cleared = await put({ clientId: 'acme', ...clearing, allowedIps: null, limits: null })
-  expect(cleared.body).toMatchObject({ ...clearing, allowedIps: [], limits: [], isActive: false })
+  const cleared = await put({ clientId: 'acme', ...clearing, ...emptying })
+  expect(cleared.body).toMatchObject({ ...clearing, ...empty, isActive: false })
 
   const deleted = await remove('?clientId=acme')
   expect(deleted).toMatchObject({ status: 200, body: { success: true } })
@@ -206,6 +212,29 @@ describe('PUT', () => {
         ...['name', 'limit', 'windowSeconds', 'suspends'].map((field) => `limits[0].${field}`),
         ...['limits[1].window', 'limits[2].name', 'limits[2].limit', 'limits[2].windowSeconds'],
       ],
+    ],
+    ['quotas that are no list', { quotas: {} }, ['quotas']],
+    [
+      'bad quotas',
+      {
+        quotas: [
+          { name: 'a/b', amount: -1, period: 'year', timeZone: 'Mars/Base', anchorDay: 0 },
+          { name: 'b', amount: 1.5, period: 'week', anchorDay: 8 },
+          { name: 'c', amount: 1e12 + 1, period: 'day', anchorDay: 1, limit: 5 },
+          {},
+        ],
+      },
+      [
+        ...['name', 'amount', 'period', 'anchorDay'].map((field) => `quotas[0].${field}`),
+        ...['quotas[1].amount', 'quotas[1].anchorDay', 'quotas[2].amount', 'quotas[2].limit'],
+        ...['anchorDay'].map((field) => `quotas[2].${field}`),
+        ...['name', 'amount', 'period'].map((field) => `quotas[3].${field}`),
+      ],
+    ],
+    [
+      'a time zone that does not exist',
+      { quotas: [{ name: 'a', amount: 1, period: 'day', timeZone: 'Mars/Base' }] },
+      ['quotas[0].timeZone'],
     ],
     ['a parent that was never set', { parentId: 'nobody' }, ['parentId']],
     ['itself as its parent', { parentId: 'refused' }, ['parentId']],

@@ -10,6 +10,7 @@ import { hello, HOST, next, read, type Answer } from '../support/next.js'
 useAddon({ jwtSecret: 'the secret of the routes, of 32 bytes or more', throttle: 0 })
 const routes = next.apiKeyRoutes()
 const clientRoutes = next.clientRoutes()
+const quotaRoutes = next.quotaRoutes()
 const guarded = next.withApiKey(hello, { scopes: ['a'] })
 
 const told: unknown[] = []
@@ -207,6 +208,44 @@ describe('the routes of clients', () => {
       const [, link] = /^<([^<>]*)>; rel="next"$/.exec(answer.headers.link!) ?? []
       expect(new URL(link!, HOST).origin).toBe(HOST)
     }
+  })
+})
+
+describe('the routes of quotas', () => {
+  const ask = async (method: 'GET' | 'POST', query: string, body?: string): Promise<Answer> => {
+    const init = { method, body, headers: { 'x-admin-token': token } }
+    return read(await quotaRoutes[method](new Request(`${HOST}/api/quotas${query}`, init)))
+  }
+  beforeAll(async () => {
+    const quotas = [{ name: 'a', amount: 1, period: 'day' as const }]
+    await addon.setClient({ clientId: 'of the quotas', quotas })
+  })
+
+  test.each([...Object.keys(fieldsOf('GetQuotaInput')), 'unknown'])('query ?%s=', async (name) => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      for (const query of [`?${name}=${encoded}`, `?${name}=${text}`, `?${encoded}=${name}`]) {
+        expectSound(await ask('GET', query), `GET ${name}`)
+        expectSound(await ask('GET', `?clientId=of the quotas&name=a&${query.slice(1)}`), name)
+      }
+    }
+  })
+
+  test.each(Object.keys(fieldsOf('GrantQuotaInput')))('body {"%s": …}', async (field) => {
+    for (const [, text] of named) {
+      for (const value of [text, [text], { [text]: text }]) {
+        const input = { clientId: 'of the quotas', name: 'a', amount: 1, [field]: value }
+        expectSound(await ask('POST', '', JSON.stringify(input)), `POST ${field}`)
+      }
+    }
+  })
+
+  test('unknown fields, and what is no JSON', async () => {
+    for (const [, text] of named) {
+      expectSound(await ask('POST', '', text), 'POST text')
+      expectSound(await ask('POST', '', JSON.stringify({ name: 'a', [text]: 1 })), 'POST')
+    }
+    expect((await ask('POST', '', hostile['1 MiB'])).status).toBe(413)
   })
 })
 

@@ -195,6 +195,7 @@ test('the extended models read and change what only this package has', async () 
       metadata: { plan: 'free' },
       rateLimitWindowSeconds: 9,
       limits: [{ name: 'tokens', limit: 5, windowSeconds: 60 }],
+      quotas: [{ name: 'tokens', amount: 7, period: 'month' }],
     },
   })
   await eventually(async () =>
@@ -208,4 +209,7 @@ test('the extended models read and change what only this package has', async () 
   expect((await extended.apiKey.findUnique({ where: { id } })).limits).toEqual([
     { name: 'images', limit: 7, windowSeconds: 60 },
   ])
+  const state = { amount: 7, used: 1, remaining: 6 }
+  await addon.flush()
+  expect(await addon.getQuota({ keyId: id, name: 'tokens' })).toMatchObject(state)
 })

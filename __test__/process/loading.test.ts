@@ -29,6 +29,8 @@ test('the package exports exactly what is documented', async () => {
       "flush",
       "getApiKey",
       "getClient",
+      "getQuota",
+      "grantQuota",
       "health",
       "isApiKeyError",
       "listAdminTokens",

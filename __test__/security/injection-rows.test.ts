@@ -31,6 +31,7 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     key: 'text',
     lookup: 'text',
     limits: 'jsonb',
+    quotas: 'jsonb',
     metadata: 'jsonb',
     name: 'text',
     previousKey: 'text',

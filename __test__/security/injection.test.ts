@@ -17,6 +17,12 @@ afterAll(() => stop())
 const key = (fields: object = {}): Promise<{ id: string; key: string }> =>
   addon.createApiKey({ name: 'n', clientId: 'c', ...fields })
 const client = (): Promise<{ clientId: string }> => addon.setClient({ clientId: randomUUID() })
+/** A client with a quota. */
+const quota = async (): Promise<{ clientId: string; name: string }> => {
+  const clientId = randomUUID()
+  await addon.setClient({ clientId, quotas: [{ name: 'a', amount: 1, period: 'day' }] })
+  return { clientId, name: 'a' }
+}
 const adminToken = (): Promise<{ id: string; token: string }> =>
   addon.createAdminToken({ name: 'n', permissions: ['a'] })
 
@@ -33,6 +39,8 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   getClient: () => ['nobody'],
   listClients: () => [{ limit: 1 }],
   deleteClient: async () => [(await client()).clientId, {}],
+  getQuota: async () => [await quota()],
+  grantQuota: async () => [{ ...(await quota()), amount: 1 }, {}],
   createAdminToken: () => [{ name: 'n' }, {}],
   verifyAdminToken: async () => [(await adminToken()).token, {}],
   listAdminTokens: () => [],
@@ -146,7 +154,7 @@ test('events and audit entries are harmless', async () => {
     const all = JSON.stringify(events)
     for (const type of [
       ...['key.issued', 'key.changed', 'key.refused', 'admin.issued'],
-      ...['client.changed', 'client.deleted'],
+      ...['client.changed', 'client.deleted', 'quota.granted'],
     ])
       expect(all).toContain(`"type":"${type}"`)
     for (const field of ['name', 'clientId', 'actor', 'path'])

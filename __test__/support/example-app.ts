@@ -10,6 +10,8 @@ export const userJwtSecret = 'the secret of the users of the HTTP tests, as long
 export const KEYS_ROUTE = '/api/keys'
 /** The route by which they set what holds for all keys of a client. */
 export const CLIENTS_ROUTE = '/api/clients'
+/** The route by which they read quotas and add to them. */
+export const QUOTAS_ROUTE = '/api/quotas'
 
 // Bodies are as the server sends them; a test says itself what it expects in them.
 export interface Answer {
@@ -30,6 +32,8 @@ export interface App {
   keysText(method: string, body?: RequestInit['body'], query?: string): Promise<Answer>
   /** A request to the clients' route by the same admin. */
   clients(method: string, body?: unknown, query?: string): Promise<Answer>
+  /** A request to the quotas' route by the same admin. */
+  quotas(method: string, body?: unknown, query?: string): Promise<Answer>
   /** Makes a key, of client `acme` unless told otherwise. */
   create(fields?: object): Promise<any>
 }
@@ -87,6 +91,7 @@ export function useApp(): App {
     keys,
     keysText: textTo(KEYS_ROUTE),
     clients: jsonTo(CLIENTS_ROUTE),
+    quotas: jsonTo(QUOTAS_ROUTE),
     create,
   }
 }

@@ -10,6 +10,8 @@ import {
   flush,
   getApiKey,
   getClient,
+  getQuota,
+  grantQuota,
   health,
   isApiKeyError,
   listAdminTokens,
@@ -31,6 +33,9 @@ import {
   type IssuedApiKey,
   type LimitLevel,
   type LimitState,
+  type Quota,
+  type QuotaPeriod,
+  type QuotaState,
   type Verification,
 } from '@sophra/api-keys'
 
@@ -169,6 +174,30 @@ export async function clients(): Promise<void> {
   void [rows, more, dates, count, nothing]
 }
 
+export async function quotas(): Promise<void> {
+  const monthly: Quota = { name: 'tokens', amount: 1_000, period: 'month' }
+  const all: Quota[] = [monthly, { ...monthly, timeZone: 'Europe/Oslo', anchorDay: 31 }]
+  await createApiKey({ name: 'n', clientId: 'c', quotas: all })
+  const { quotas } = await setClient({ clientId: 'c', quotas: all })
+  await patchApiKey({ id: 'x', quotas: null })
+  // @ts-expect-error no such period
+  await setClient({ clientId: 'c', quotas: [{ ...monthly, period: 'year' }] })
+  const state: QuotaState = await getQuota({ clientId: 'c', name: 'tokens' })
+  const period: QuotaPeriod = state.period
+  const numbers: number[] = [state.amount, state.used, state.granted, state.withheld]
+  const resetsAt: Date | null = state.resetsAt
+  const more: QuotaState = await grantQuota(
+    { keyId: 'k', name: 'tokens', amount: 5, expiresAt: new Date() },
+    { actor: 'ann' },
+  )
+  await grantQuota({ clientId: 'c', name: 'tokens', amount: 5, expiresAt: null })
+  // @ts-expect-error amount is required
+  await grantQuota({ clientId: 'c', name: 'tokens' })
+  // @ts-expect-error name is required
+  await getQuota({ clientId: 'c' })
+  void [quotas, period, numbers, resetsAt, more.remaining]
+}
+
 export async function verify(): Promise<string> {
   const context = { ip: '10.0.0.1', scopes: ['docs:read'], cost: 2, path: '/api/search' }
   await verifyApiKey('key', { cost: { tokens: 500, images: 0 } })
@@ -201,6 +230,7 @@ export async function verify(): Promise<string> {
     case 'IP_NOT_ALLOWED':
     case 'INSUFFICIENT_SCOPE':
     case 'RATE_LIMITED':
+    case 'QUOTA_EXCEEDED':
     case 'SUSPENDED':
     case 'THROTTLED':
     case 'MISSING_KEY':

@@ -4,6 +4,7 @@ import {
   apiKeyRoutes,
   clientIp,
   clientRoutes,
+  quotaRoutes,
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
@@ -23,6 +24,11 @@ routes.push(clients.GET, clients.PUT, clients.DELETE)
 clients.PATCH
 // @ts-expect-error no such option
 clientRoutes({ compat: 'prisma' })
+
+const quotas = quotaRoutes({ authorize: () => null })
+routes.push(quotas.GET, quotas.POST)
+// @ts-expect-error quotas are fields of keys and clients
+quotas.PUT
 
 export const plain = withApiKey((request, { apiKey }) => {
   const client: ValidVerification = apiKey
