@@ -482,7 +482,7 @@ export interface GrantQuotaInput extends GetQuotaInput {
   /** Units to add, a whole number from 1 to 1,000,000,000,000. */
   amount: number
   /**
-   * An instant, as in `CreateApiKeyInput`: what is left of the grant ends then.
+   * An instant in the future, as in `CreateApiKeyInput`: what is left of the grant ends then.
    * @default null (never)
    */
   expiresAt?: Date | string | null
@@ -1053,8 +1053,8 @@ export interface QuotaGrantedEvent extends EventBase {
   quota: string
   /** The units that were granted. */
   amount: number
-  /** When the grant ends. Absent: never. */
-  expiresAt?: Date
+  /** When the grant ends. `null`: never. */
+  expiresAt: Date | null
   /** Who made the grant: `actor` of the call's options. */
   actor?: string
 }
