@@ -34,6 +34,8 @@ export interface ApiKey {
   rateLimitWindowSeconds: number | null
   /** Further limits, beside that of `rateLimit`. Absent if another writer has stored something that is no list of limits. */
   limits: Limit[]
+  /** Absent if another writer has stored something that is no list of quotas. */
+  quotas: Quota[]
   /** Accepted verifies, at most one flush interval behind. */
   usageCount: number
   /** The beginning of the key, for display. It contains no secret. `null` on hashed legacy keys. */
@@ -110,6 +112,11 @@ export interface CreateApiKeyInput {
    */
   limits?: Limit[] | null
   /**
+   * Up to 8.
+   * @default []
+   */
+  quotas?: Quota[] | null
+  /**
    * At most 100 scopes of at most 100 characters `A-Z a-z 0-9 : . _ * / -`. `docs:*` covers every scope that begins with
    * `docs:`, and `*` covers all.
    * @default []
@@ -148,6 +155,8 @@ export interface ApiKeyChanges {
   rateLimitWindowSeconds?: number | null
   /** Further limits, up to 8. None of them may be named `default`. */
   limits?: Limit[] | null
+  /** Up to 8. A quota whose amount changes keeps what was used of it. */
+  quotas?: Quota[] | null
   scopes?: string[] | null
   metadata?: Record<string, unknown> | null
 }
@@ -239,9 +248,14 @@ export interface Client {
    * list of limits.
    */
   limits: Limit[]
+  /**
+   * Quotas that all keys of the client, and of the clients below it, share. Absent if another writer has stored something that is no
+   * list of quotas.
+   */
+  quotas: Quota[]
   /** The most keys that the client may have. `null`: any number. */
   maxKeys: number | null
-  /** The client above: its state, its addresses and its limits hold for this client, too. */
+  /** The client above: its state, its addresses, its limits and its quotas hold for this client, too. */
   parentId: string | null
   /** The keys of the client, also disabled and expired ones. */
   keyCount: number
@@ -280,6 +294,12 @@ export interface SetClientInput {
    * @default []
    */
   limits?: Limit[] | null
+  /**
+   * Quotas that all keys of the client, and of the clients below it, share; up to 8. A quota whose amount changes keeps what was
+   * used of it.
+   * @default []
+   */
+  quotas?: Quota[] | null
   /**
    * The most keys that the client may have, 0 to 1,000,000. It holds for creating keys and for moving them here by `clientId`;
    * keys that are there already stay.
@@ -338,15 +358,17 @@ export interface VerifyContext {
    */
   scopes?: string[] | null
   /**
-   * What the request costs of the limits, 0 to 1,000,000 units: a number that every limit is charged, or one for each name. A
-   * limit that is not named is charged 1; to leave it alone, name it with a cost of 0. A cost of 0 passes even where nothing is
-   * left. A name that no limit of the key, its client or a client above has is `INVALID_INPUT`.
+   * What the request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
+   * name, which holds for every limit and quota of that name. One that is not named is charged 1; to leave it alone, name it with
+   * a cost of 0. A cost of 0 passes even where nothing is left. A name that no limit or quota of the key, its client or a client
+   * above has is `INVALID_INPUT`.
    * @default 1
    */
   cost?: number | Record<string, number> | null
   /**
-   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits stay as they
-   * are, and a refusal leads to no suspension, no entry in the audit log and no throttling.
+   * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits and quotas stay
+   * as they are, and a refusal leads to no suspension, no entry in the audit log and no throttling. For a key with a quota, the
+   * database is asked.
    * @default false
    */
   peek?: boolean | null
@@ -357,7 +379,7 @@ export interface VerifyContext {
 }
 
 /**
- * Whose limit it is: the key's own, its client's, or that of a client above.
+ * Whose limit or quota it is: the key's own, its client's, or that of a client above.
  *
  * @category Verifying
  */
@@ -380,6 +402,90 @@ export interface Limit {
    * @default false
    */
   suspends?: boolean
+}
+
+/**
+ * The period of a quota: a day, a week or a month of the calendar, or `total`, which never ends.
+ *
+ * @category Quotas
+ */
+export type QuotaPeriod = 'day' | 'week' | 'month' | 'total'
+
+/**
+ * A quota of a key or a client: so many units for each period of the calendar. It is refilled when a period begins; what was left
+ * of the last one is not added.
+ *
+ * @category Quotas
+ */
+export interface Quota {
+  /** 1 to 64 of the characters A-Z a-z 0-9 . _ -; different from the other names in the list. A limit may have the same name. */
+  name: string
+  /** Units for each period, a whole number from 0 to 1,000,000,000,000. */
+  amount: number
+  period: QuotaPeriod
+  /**
+   * The name of a time zone, as the IANA database has it: `Europe/Oslo`. A period begins with the first instant of a local day.
+   * @default 'UTC'
+   */
+  timeZone?: string
+  /**
+   * The day on which a period begins. For `month` 1 to 31; in a month that is shorter, the period begins on its last day. For `week`
+   * 1 to 7, where 1 is Monday. Refused for `day` and `total`.
+   * @default 1
+   */
+  anchorDay?: number
+}
+
+/**
+ * A quota and what is left of it.
+ *
+ * @category Quotas
+ */
+export interface QuotaState {
+  name: string
+  /** Units for each period. */
+  amount: number
+  period: QuotaPeriod
+  /** Units that were used in this period, those of grants included. */
+  used: number
+  /** Units that are left of grants. */
+  granted: number
+  /** Units that are left of the amount and of grants. Those that processes hold and have not spent are among them. */
+  remaining: number
+  /** The part of `remaining` that processes hold and have not spent. */
+  withheld: number
+  /** When the next period begins. `null` for `total`. */
+  resetsAt: Date | null
+}
+
+/**
+ * The input of `getQuota`: the quota of a key or of a client. Exactly one of `keyId` and `clientId` must be given. Unknown fields
+ * are rejected.
+ *
+ * @category Quotas
+ */
+export interface GetQuotaInput {
+  /** The key whose own quota it is. */
+  keyId?: string | null
+  /** The client whose quota it is. */
+  clientId?: string | null
+  /** The name of the quota. */
+  name: string
+}
+
+/**
+ * The input of `grantQuota`. Exactly one of `keyId` and `clientId` must be given. Unknown fields are rejected.
+ *
+ * @category Quotas
+ */
+export interface GrantQuotaInput extends GetQuotaInput {
+  /** Units to add, a whole number from 1 to 1,000,000,000,000. */
+  amount: number
+  /**
+   * An instant in the future, as in `CreateApiKeyInput`: what is left of the grant ends then.
+   * @default null (never)
+   */
+  expiresAt?: Date | string | null
 }
 
 /**
@@ -453,6 +559,7 @@ export type RefusalCode =
   | 'IP_NOT_ALLOWED'
   | 'INSUFFICIENT_SCOPE'
   | 'RATE_LIMITED'
+  | 'QUOTA_EXCEEDED'
   | 'SUSPENDED'
   | 'THROTTLED'
   | 'MISSING_KEY'
@@ -473,15 +580,16 @@ export interface RefusedVerification {
   keyId?: string
   /**
    * Milliseconds until a retry may succeed. With `RATE_LIMITED`: until all limits admit the request, or the length of the
-   * suspension if the key is now suspended. Absent if waiting does not help, because the request costs more than the whole of a
-   * limit. With `THROTTLED`: until the address may try again.
+   * suspension if the key is now suspended. With `QUOTA_EXCEEDED`: until the quota is refilled, but at most 60,000 while other
+   * processes hold units that they have not spent. Absent if waiting does not help, because the request costs more than the whole
+   * of a limit or quota, or the quota is never refilled. With `THROTTLED`: until the address may try again.
    */
   retryAfterMs?: number
   /** With `RATE_LIMITED`: the limit of which the least is left. */
   rateLimit?: RateLimit
   /** With `RATE_LIMITED`: all limits. None of them was charged. */
   limits?: LimitState[]
-  /** With `RATE_LIMITED`: the first limit that the request exceeds. */
+  /** With `RATE_LIMITED`: the first limit that the request exceeds. With `QUOTA_EXCEEDED`: the first quota that it exceeds. */
   limitedBy?: { level: LimitLevel; name: string }
 }
 
@@ -871,7 +979,7 @@ export interface KeyRefusedEvent extends EventBase {
   hint?: string
   /** The path of the first of these attempts. */
   path?: string
-  /** With `RATE_LIMITED`: the limit that refused the first of them. */
+  /** With `RATE_LIMITED` and `QUOTA_EXCEEDED`: the limit or quota that refused the first of them. */
   limitedBy?: { level: LimitLevel; name: string }
 }
 
@@ -926,6 +1034,28 @@ export interface ClientChangeEvent extends EventBase {
    */
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * This package granted units of a quota of a key or a client.
+ *
+ * @category Events and audit log
+ */
+export interface QuotaGrantedEvent extends EventBase {
+  type: 'quota.granted'
+  severity: 'info'
+  /** Present if it is a quota of a key. */
+  keyId?: string
+  /** Present if it is a quota of a client. */
+  clientId?: string
+  /** The name of the quota. */
+  quota: string
+  /** The units that were granted. */
+  amount: number
+  /** When the grant ends. `null`: never. */
+  expiresAt: Date | null
+  /** Who made the grant: `actor` of the call's options. */
   actor?: string
 }
 
@@ -1077,6 +1207,7 @@ export type ApiKeyEvent =
   | AdminRefusedEvent
   | AdminChangeEvent
   | ClientChangeEvent
+  | QuotaGrantedEvent
   | KeySuspendedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
@@ -1138,7 +1269,7 @@ export interface AuditPage {
 }
 
 /**
- * The second argument of the functions that change keys, clients and admin tokens.
+ * The second argument of the functions that change keys, clients and admin tokens, and of `grantQuota`.
  *
  * @category Keys
  */
@@ -1369,6 +1500,38 @@ export declare function getApiKey(id: string): Promise<ApiKey | null>
  * @category Clients
  */
 export declare function getClient(clientId: string): Promise<Client | null>
+
+/**
+ * Reads what is used of a quota of a key or client in its current period, and what is left.
+ *
+ * What this process has spent counts at once. What others have spent counts after their next flush.
+ *
+ * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const { used, remaining, resetsAt } = await getQuota({ clientId: 'acme', name: 'requests' })
+ * ```
+ *
+ * @category Quotas
+ */
+export declare function getQuota(input: GetQuotaInput): Promise<QuotaState>
+
+/**
+ * Grants units beyond those of a quota's periods: they outlive periods, and are used after the period's own. Of several
+ * grants the one that ends first is used first. Every process can use a grant within 2 seconds.
+ *
+ * Rejects with `NOT_FOUND`, `CONFLICT` (the quota has 100 grants that are not used up), `INVALID_INPUT`,
+ * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const { granted } = await grantQuota({ clientId: 'acme', name: 'requests', amount: 10_000 }, { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Quotas
+ */
+export declare function grantQuota(input: GrantQuotaInput, options?: ChangeOptions | null): Promise<QuotaState>
 
 /**
  * Reports whether the package works, and what is wrong. Never rejects.

@@ -89,9 +89,9 @@ function keep(serial, template) {
 
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
-  const { name, clientId, scopes, metadata, limits } = template
+  const { name, clientId, scopes, metadata, limits, quotas } = template
   template.client = shared(template.clientSerial, template.client)
-  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, limits])
+  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, limits, quotas])
   keep(serial, freeze(template))
   return template
 }

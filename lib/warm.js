@@ -118,9 +118,13 @@ function refused(outcome, template) {
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
   if (numbers[LIMITED_BY] >= 0) {
     const limits = limitsOf(template.limits)
-    const { level, name } = limits[numbers[LIMITED_BY]]
-    result.rateLimit = tightest(template.limits, limits)
-    result.limits = limits
+    const by = numbers[LIMITED_BY]
+    // Behind the limits are the quotas.
+    const { level, name } = limits[by] ?? template.quotas[by - limits.length]
+    if (limits.length > 0) {
+      result.rateLimit = tightest(template.limits, limits)
+      result.limits = limits
+    }
     result.limitedBy = { level, name }
   }
   return result

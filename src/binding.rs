@@ -13,6 +13,7 @@ mod keys;
 mod operation;
 mod presented;
 mod promise;
+mod quotas;
 mod text;
 mod value;
 mod views;

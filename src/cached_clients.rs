@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::background::Background;
 use crate::cache::{Row, Rows, Sequence};
 use crate::cached_limits::{CachedLimit, LimitOfKey};
+use crate::cached_quotas::{CachedQuota, QuotaOfKey};
 use crate::error::Error;
 use crate::model::{ClientPolicy, Level, LimitOwner};
 use crate::single_flight::SingleFlight;
@@ -29,6 +30,7 @@ struct ClientLevels {
     policies: Box<[ClientPolicy]>,
     /// Those of each of them.
     limits: Box<[Box<[CachedLimit]>]>,
+    quotas: Box<[Box<[CachedQuota]>]>,
     rows: Box<[Arc<ClientRow>]>,
 }
 
@@ -61,6 +63,22 @@ impl CachedClient {
                 level,
                 owner,
                 limit,
+            })
+        })
+    }
+
+    /// The quotas of the client and of those above it, level by level.
+    pub fn quotas(&self) -> impl Iterator<Item = QuotaOfKey<'_>> {
+        let levels = self.levels.iter().flat_map(|levels| {
+            let policies = levels.policies.iter().zip(&levels.quotas);
+            policies.zip(Level::CLIENTS)
+        });
+        levels.flat_map(|((policy, quotas), level)| {
+            let owner = LimitOwner::Client(&policy.client_id);
+            quotas.iter().map(move |quota| QuotaOfKey {
+                level,
+                owner,
+                quota,
             })
         })
     }
@@ -140,10 +158,13 @@ impl CachedClients {
         let rows = ids.chain(above).map(|id| self.rows.get(id));
         let limits = policies.iter();
         let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
+        let quotas = policies.iter();
+        let quotas = quotas.map(|level| CachedQuota::all_of(&level.quotas));
         Arc::new(ClientLevels {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             rows: rows.collect(),
             limits: limits.collect(),
+            quotas: quotas.collect(),
             policies: policies.into(),
         })
     }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::cache;
 use crate::cached_clients::CachedClient;
 use crate::cached_limits::{CachedLimit, LimitOfKey};
+use crate::cached_quotas::{CachedQuota, QuotaOfKey};
 use crate::metrics::ClientUses;
 use crate::model::{KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
 use crate::usage::{Usage, UseCounter};
@@ -26,6 +27,8 @@ pub struct CachedKey {
     client_uses: Option<ClientUses>,
     /// Its own limits. Most keys have one at most.
     limits: SmallVec<[CachedLimit; 1]>,
+    /// Its own quotas.
+    quotas: Box<[CachedQuota]>,
 }
 
 pub type KeyEntry = cache::Entry<CachedKey>;
@@ -54,6 +57,7 @@ impl CachedKey {
     ) -> Self {
         let key = Self {
             limits: CachedLimit::of_key(&policy, window).collect(),
+            quotas: CachedQuota::all_of(&policy.quotas),
             counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id))),
             policy,
             client,
@@ -108,9 +112,30 @@ impl CachedKey {
         own.chain(self.client.limits())
     }
 
+    /// All quotas that it must be within, in the same order.
+    pub fn quotas(&self) -> impl Iterator<Item = QuotaOfKey<'_>> {
+        let owner = LimitOwner::Key(&self.policy.key_id);
+        let own = self.quotas.iter().map(move |quota| QuotaOfKey {
+            level: Level::Key,
+            owner,
+            quota,
+        });
+        own.chain(self.client.quotas())
+    }
+
+    /// The level and name of a limit, or behind those of a quota, by its position.
+    pub fn limit_name(&self, index: usize) -> Option<(Level, &str)> {
+        let limits = self.limits().map(|limit| (limit.level, &*limit.limit.name));
+        let quotas = self.quotas().map(|quota| (quota.level, &*quota.quota.name));
+        limits.chain(quotas).nth(index)
+    }
+
     /// Whether it must be within several limits, or one that it shares with other keys.
     pub fn has_several_limits(&self) -> bool {
-        self.limits.len() > 1 || self.client.limits().next().is_some()
+        self.limits.len() > 1
+            || !self.quotas.is_empty()
+            || self.client.limits().next().is_some()
+            || self.client.quotas().next().is_some()
     }
 }
 

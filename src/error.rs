@@ -62,6 +62,11 @@ impl Error {
     /// The retry hint during an outage, in milliseconds.
     pub const RETRY_AFTER_MS: u64 = 1_000;
 
+    /// The error of work that would take too long.
+    pub const OVERLOADED: Self = Self::Overloaded {
+        retry_after_ms: Self::RETRY_AFTER_MS,
+    };
+
     /// The codes with which a verify can fail, in the order of the metrics.
     pub const VERIFY_CODES: [&'static str; 5] = [
         "INVALID_INPUT",

@@ -2,9 +2,11 @@
 //! an object field by field, with one of the [`rules`] for each.
 
 mod actor;
+mod entries;
 mod fields;
 pub mod limits;
 pub mod page;
+pub mod quotas;
 pub mod rules;
 mod value;
 

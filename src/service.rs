@@ -28,6 +28,7 @@ use crate::metrics::{BackgroundTask, Metrics};
 use crate::model::{Escaped, Moment, Timestamp};
 use crate::panic;
 use crate::preloaded_keys::PreloadedKeys;
+use crate::quota_leases::Leases;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
 use crate::self_check::SelfCheck;
@@ -58,6 +59,7 @@ pub struct Service {
     pub admin_tokens: TokenCache,
     pub flights: SingleFlight<CacheKey, Authentication>,
     pub limiters: Limiters,
+    pub leases: Leases,
     pub throttle: Throttle,
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
@@ -121,6 +123,7 @@ impl Service {
             ),
             flights: SingleFlight::new(background.clone()),
             limiters: Limiters::new(MonotonicClock),
+            leases: Leases::default(),
             throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(random::id(&mut rng)),
             unreadable_keys: UnreadableKeys::default(),
@@ -240,7 +243,10 @@ impl Service {
 
     /// Whether a flush would store nothing.
     pub fn has_nothing_to_store(&self) -> bool {
-        self.usage.is_empty() && self.suspensions.is_empty() && self.audit.is_empty()
+        self.usage.is_empty()
+            && self.suspensions.is_empty()
+            && self.audit.is_empty()
+            && self.leases.is_empty()
     }
 
     /// Reports a row whose stored hash is of no use, once per row.

@@ -6,9 +6,10 @@ mod flush;
 mod legacy_backfill;
 mod listener;
 mod outage;
+mod quota_leases;
 
 pub use change_log::Follower;
-pub use flush::flush;
+pub use flush::{Leases, flush};
 pub use outage::until_it_answers;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
     tasks.spawn(flush::run(Arc::clone(service)));
     tasks.spawn(change_log::run(Arc::clone(service), follower));
     tasks.spawn(outage::run(Arc::clone(service)));
+    tasks.spawn(quota_leases::run(Arc::clone(service)));
     if let Some(listener) = service.store.listener() {
         tasks.spawn(listener::run(Arc::clone(service), listener));
     }

@@ -10,6 +10,7 @@ mod costs;
 mod current;
 mod decide;
 mod fleet;
+mod lease;
 mod memory;
 mod preloaded;
 mod prove;
@@ -24,7 +25,9 @@ pub use context::{Claims, Scopes, VerifyContext};
 pub use costs::Costs;
 pub use fleet::fleet_use;
 pub use suspension::store_suspensions;
-pub use verification::{KeyEntry, LimitOfKey, LimitStates, RefusedKey, Verification, tightest};
+pub use verification::{
+    KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
+};
 pub use warm::{WarmSampler, warm};
 
 /// Length of the longest string that can be a key, in characters.

@@ -54,6 +54,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
         rate_limit,
         rate_limit_window_seconds: None,
         limits: Vec::new(),
+        quotas: Vec::new(),
         reset_generation: 0,
     }
 }

@@ -1,7 +1,7 @@
 //! The input of callers about clients.
 
 use crate::error::Error;
-use crate::input::{Fields, Value, argument, limits, page, rules};
+use crate::input::{Fields, Value, argument, limits, page, quotas, rules};
 use crate::model::{ClientChanges, ClientQuery};
 
 /// The input of `setClient`.
@@ -22,6 +22,7 @@ impl SetClient {
             metadata: fields.clearable("metadata", rules::metadata),
             allowed_ips: fields.emptiable("allowedIps", rules::allowed_ips),
             limits: fields.emptiable("limits", limits::of_client),
+            quotas: fields.emptiable("quotas", quotas::quotas),
             max_keys: fields.clearable("maxKeys", rules::integer(rules::MAX_KEYS)),
             parent_id: fields.clearable("parentId", rules::label(rules::NAME_MAX)),
         };

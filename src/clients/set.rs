@@ -5,6 +5,7 @@ use super::input::SetClient;
 use crate::error::Error;
 use crate::events::Event;
 use crate::model::{Actor, Client, Timestamp};
+use crate::quotas::require_time_zones;
 use crate::service::Service;
 
 pub async fn set(
@@ -14,6 +15,7 @@ pub async fn set(
     now: Timestamp,
 ) -> Result<Client, Error> {
     let SetClient { client_id, changes } = set;
+    require_time_zones(service, &changes.quotas).await?;
     let client = service.store.set_client(&client_id, &changes, now).await;
     // Even after an error, since the change may have been made all the same.
     service.client_changed(&client_id);

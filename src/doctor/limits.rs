@@ -1,4 +1,4 @@
-//! The findings on limits of keys, and on clients.
+//! The findings on limits and quotas of keys, and on clients.
 
 use super::findings::{Findings, examples, many};
 use crate::store::Store;
@@ -14,16 +14,16 @@ async fn keys(findings: &mut Findings, store: &Store) {
         return;
     };
     if found.count == 0 {
-        findings.ok("limits", "The limits of all keys can be read");
+        findings.ok("limits", "The limits and quotas of all keys can be read");
     } else {
         findings.problem(
             "limits",
             format!(
-                "Unreadable limits, with which no verify succeeds, are stored for {}: {}",
+                "Unreadable limits or quotas, with which no verify succeeds, are stored for {}: {}",
                 many(found.count, "key"),
                 examples(&found)
             ),
-            "Set valid limits: npx sophra-api-keys keys update <id> --limits '[]', or --clear limits",
+            "Set valid ones: npx sophra-api-keys keys update <id> --limits '[]', or --clear limits, or --clear quotas",
         );
     }
 }
@@ -36,18 +36,18 @@ async fn clients(findings: &mut Findings, store: &Store) {
     if found.count == 0 {
         findings.ok(
             "clients",
-            "The limits and allow-lists of all clients can be read",
+            "The limits, quotas and allow-lists of all clients can be read",
         );
     } else {
         findings.problem(
             "clients",
             format!(
-                "Unreadable limits, with which no verify succeeds, or an unreadable allow-list, which refuses every \
+                "Unreadable limits or quotas, with which no verify succeeds, or an unreadable allow-list, which refuses every \
                  address, are stored for {}: {}",
                 many(found.count, "client"),
                 examples(&found)
             ),
-            "Set valid ones: npx sophra-api-keys clients set <id> --limits '[]', or --clear allow",
+            "Set valid ones: npx sophra-api-keys clients set <id> --limits '[]', or --clear quotas, or --clear allow",
         );
     }
 }

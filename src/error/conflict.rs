@@ -15,4 +15,9 @@ pub enum Conflict {
     /// Other clients name the client as their parent.
     #[error("The client is the parent of others: give them another parent, or none, first")]
     ClientIsParent,
+    /// A quota has as many grants as it may have.
+    #[error(
+        "The quota has 100 grants that are not used up: wait until one is, or grant more at once"
+    )]
+    ManyGrants,
 }

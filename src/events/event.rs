@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Escaped, Level};
+use crate::model::{Escaped, Level, Timestamp};
 
 /// An event. It never contains a secret; text from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +36,8 @@ pub enum Event {
     ClientChanged(ClientEvent),
     #[serde(rename = "client.deleted")]
     ClientDeleted(ClientEvent),
+    #[serde(rename = "quota.granted")]
+    QuotaGranted(QuotaEvent),
     /// A key exceeded its rate limit: emitted once, by the process that stored the suspension.
     #[serde(rename = "key.suspended", rename_all = "camelCase")]
     KeySuspended {
@@ -128,7 +130,25 @@ pub struct ClientEvent {
     pub actor: Option<Escaped>,
 }
 
-/// A limit as a verify names it.
+/// Units that were added to a quota.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaEvent {
+    /// The key or the client whose quota it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<Escaped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Escaped>,
+    /// Its name.
+    pub quota: String,
+    pub amount: i64,
+    /// Milliseconds since 1970; `None` if the grant never ends.
+    pub expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// A limit or quota as a verify names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LimitName {
     pub level: Level,
@@ -239,6 +259,7 @@ impl Event {
             | Self::AdminRevoked(_)
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)
+            | Self::QuotaGranted(_)
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }

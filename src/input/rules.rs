@@ -32,12 +32,23 @@ pub fn boolean(value: Value) -> Parsed<bool> {
 
 /// A whole number inside the range.
 pub fn integer(range: RangeInclusive<i32>) -> impl FnOnce(Value) -> Parsed<i32> {
+    let (least, most) = (i64::from(*range.start()), i64::from(*range.end()));
+    move |value| {
+        let whole = large_integer(least..=most)(value)?;
+        i32::try_from(whole).map_err(|_| between(&(least..=most)))
+    }
+}
+
+/// The same beyond 32 bits, up to what a JavaScript number holds exactly.
+pub fn large_integer(range: RangeInclusive<i64>) -> impl FnOnce(Value) -> Parsed<i64> {
+    const EXACT: RangeInclusive<f64> = -9_007_199_254_740_991.0..=9_007_199_254_740_991.0;
     move |value| match value {
-        Value::Number(number) if number.fract() == 0.0 => {
-            // The range is inside i32, so a number that saturates here is outside the range.
-            #[expect(clippy::cast_possible_truncation)]
-            let whole = number as i32;
-            if range.contains(&whole) && f64::from(whole).total_cmp(&number).is_eq() {
+        Value::Number(number) if number.fract() == 0.0 && EXACT.contains(&number) => {
+            #[expect(clippy::cast_possible_truncation)] // It is whole, and exact.
+            let whole = number as i64;
+            // -0 is no number that anybody means.
+            let is_zero = whole == 0 && number.is_sign_negative();
+            if range.contains(&whole) && !is_zero {
                 Ok(whole)
             } else {
                 Err(between(&range))
@@ -47,7 +58,7 @@ pub fn integer(range: RangeInclusive<i32>) -> impl FnOnce(Value) -> Parsed<i32> 
     }
 }
 
-fn between(range: &RangeInclusive<i32>) -> Problems {
+fn between(range: &RangeInclusive<i64>) -> Problems {
     format!(
         "must be a whole number from {} to {}",
         range.start(),

@@ -6,6 +6,7 @@ use super::input::{PatchKey, UpdateKey};
 use crate::error::Error;
 use crate::events::Event;
 use crate::model::{Actor, ApiKey, KeyChanges, Plaintext, Timestamp};
+use crate::quotas::require_time_zones;
 use crate::random;
 use crate::service::Service;
 use crate::store::Rotation;
@@ -64,6 +65,7 @@ async fn change(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
+    require_time_zones(service, &changes.quotas).await?;
     let key = service.store.change_key(id, changes, rotation, now).await;
     // Even after an error, since the change may have been made all the same.
     service.row_changed(id);

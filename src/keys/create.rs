@@ -8,6 +8,7 @@ use super::input::NewKey;
 use crate::error::{Conflict, Error};
 use crate::events::Event;
 use crate::model::{Actor, ApiKey, IdempotencyKey, Plaintext, Timestamp};
+use crate::quotas::require_time_zones;
 use crate::random;
 use crate::service::Service;
 use crate::store::{Credential, UsedIdempotencyKey};
@@ -25,6 +26,7 @@ pub async fn create(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<IssuedKey, Error> {
+    require_time_zones(service, &new.settings.quotas).await?;
     let mut rng = random::generator()?;
     let (plaintext, credential) = issue(service, &mut rng).await?;
     let mut key = ApiKey::new(random::id(&mut rng), now);

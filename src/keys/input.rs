@@ -1,7 +1,7 @@
 //! The input of callers about keys: creation, changes, queries.
 
 use crate::error::Error;
-use crate::input::{Fields, Parsed, Value, argument, limits, page, rules};
+use crate::input::{Fields, Parsed, Value, argument, limits, page, quotas, rules};
 use crate::model::{
     Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Timestamp, Ttl,
 };
@@ -29,6 +29,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
         ),
         scopes: fields.emptiable("scopes", rules::scopes),
         limits: fields.emptiable("limits", limits::of_key),
+        quotas: fields.emptiable("quotas", quotas::quotas),
         metadata: fields.clearable("metadata", rules::metadata),
         lift_suspension: false,
         end_grace_period: false,

@@ -18,10 +18,12 @@ pub enum BackgroundTask {
     LegacyBackfill,
     /// Replaces a stored hash with weaker parameters, and stores the cold digest.
     Rehash,
+    /// Leases units of quotas.
+    QuotaLeases,
 }
 
 impl BackgroundTask {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Flush,
         Self::Suspensions,
         Self::UnconfirmedKeys,
@@ -30,6 +32,7 @@ impl BackgroundTask {
         Self::Listener,
         Self::LegacyBackfill,
         Self::Rehash,
+        Self::QuotaLeases,
     ];
 
     #[must_use]
@@ -43,6 +46,7 @@ impl BackgroundTask {
             Self::Listener => "listener",
             Self::LegacyBackfill => "legacy_backfill",
             Self::Rehash => "rehash",
+            Self::QuotaLeases => "quota_leases",
         }
     }
 }

@@ -44,6 +44,10 @@ pub struct Metrics {
     pub clients: Clients,
     /// Verifies that a limit refused, by whose limit it was.
     pub limit_refusals: Counts,
+    /// Verifies that a quota refused, by whose quota it was.
+    pub quota_refusals: Counts,
+    /// Statements that leased, reported or gave back units of quotas.
+    pub quota_statements: Counter,
     pub suspensions: Counter,
     pub flushes: Timed,
     pub flush_failures: Counter,
@@ -73,6 +77,8 @@ impl Default for Metrics {
             cold: Histogram::default(),
             clients: Clients::default(),
             limit_refusals: Counts::of(Level::ALL.map(Level::name)),
+            quota_refusals: Counts::of(Level::ALL.map(Level::name)),
+            quota_statements: Counter::default(),
             suspensions: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

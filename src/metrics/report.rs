@@ -37,6 +37,17 @@ impl Metrics {
             "Verifies that a limit refused, by whose limit it was: that of the key, of its client, or of a client above.",
         )
         .by("level", self.limit_refusals.iter());
+        text.family(
+            MetricKind::Counter,
+            "quota_refusals_total",
+            "Verifies that a quota refused, by whose quota it was: that of the key, of its client, or of a client above.",
+        )
+        .by("level", self.quota_refusals.iter());
+        text.counter(
+            "quota_statements_total",
+            "Statements that leased, reported or gave back units of quotas.",
+            self.quota_statements.get(),
+        );
         text.counter(
             "suspensions_total",
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",
@@ -230,6 +241,11 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         "unwritable_keys",
         "Keys whose usage or suspension the database refuses to store; they are tried again once a minute.",
         gauges.unwritable_keys,
+    );
+    text.gauge(
+        "quota_leases",
+        "Quotas of which this process holds units that it has not spent.",
+        gauges.quota_leases,
     );
 }
 

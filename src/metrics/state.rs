@@ -48,4 +48,6 @@ pub struct Gauges {
     pub changes_tracked: bool,
     pub usage_pending: u64,
     pub unwritable_keys: usize,
+    /// Quotas of which this process holds units.
+    pub quota_leases: usize,
 }

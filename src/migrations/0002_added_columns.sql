@@ -12,6 +12,8 @@ ALTER TABLE "ApiKey"
   ADD COLUMN IF NOT EXISTS "rateLimitWindowSeconds" INTEGER,
   -- Further limits: [{ "name", "limit", "windowSeconds", "suspends" }]. NULL: none.
   ADD COLUMN IF NOT EXISTS "limits" JSONB,
+  -- Quotas: [{ "name", "amount", "period", "timeZone", "anchorDay" }]. NULL: none.
+  ADD COLUMN IF NOT EXISTS "quotas" JSONB,
   ADD COLUMN IF NOT EXISTS "suspendedUntil" TIMESTAMP(3),
   -- Incremented to reset the rate limit of the key in every process.
   ADD COLUMN IF NOT EXISTS "limiterEpoch" INTEGER NOT NULL DEFAULT 0,

@@ -42,6 +42,7 @@ WHEN (
   OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
   OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
   OR OLD."limits" IS DISTINCT FROM NEW."limits"
+  OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
   OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
   OR OLD."limiterEpoch" IS DISTINCT FROM NEW."limiterEpoch"
   OR OLD."previousKey" IS DISTINCT FROM NEW."previousKey"

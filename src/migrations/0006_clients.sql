@@ -10,6 +10,8 @@ CREATE TABLE sophra_api_keys.clients (
   allowed_ips TEXT[] NOT NULL DEFAULT '{}',
   -- Limits that all keys of the client share: [{ "name", "limit", "windowSeconds", "suspends" }].
   limits JSONB NOT NULL DEFAULT '[]',
+  -- Quotas that all keys of the client share: [{ "name", "amount", "period", "timeZone", "anchorDay" }].
+  quotas JSONB NOT NULL DEFAULT '[]',
   -- The most keys that the client may have; NULL: any number.
   max_keys INTEGER,
   -- The client whose settings hold for this one and its keys, too.
@@ -105,6 +107,7 @@ WHEN (
   OR OLD.metadata IS DISTINCT FROM NEW.metadata
   OR OLD.allowed_ips IS DISTINCT FROM NEW.allowed_ips
   OR OLD.limits IS DISTINCT FROM NEW.limits
+  OR OLD.quotas IS DISTINCT FROM NEW.quotas
   OR OLD.parent_id IS DISTINCT FROM NEW.parent_id
 )
 EXECUTE FUNCTION sophra_api_keys.note_client_change();
@@ -144,6 +147,7 @@ BEGIN
         'metadata', metadata::text,
         'allowedIps', ARRAY(SELECT coalesce(address, '') FROM unnest(allowed_ips) AS address),
         'limits', limits::text,
+        'quotas', quotas::text,
         'fleet', sophra_api_keys.fleet_totals('client/' || client_id || '/', nullif(limits, '[]')),
         'changedAgoNs', sophra_api_keys.nanoseconds_since(updated_at)
       )

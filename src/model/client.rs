@@ -6,6 +6,7 @@ use super::key::FieldChange;
 use super::limit::Limits;
 use super::metadata::Metadata;
 use super::page::Cursor;
+use super::quota::Quotas;
 use super::timestamp::Timestamp;
 
 /// The settings of a client, whom keys name in their `clientId`. Most clients have none.
@@ -20,6 +21,9 @@ pub struct Client {
     /// Limits that all keys of the client share.
     #[serde(skip_serializing_if = "Limits::are_unreadable")]
     pub limits: Limits,
+    /// Quotas that all keys of the client share.
+    #[serde(skip_serializing_if = "Quotas::are_unreadable")]
+    pub quotas: Quotas,
     /// The most keys that the client may have; `None` means any number.
     pub max_keys: Option<i32>,
     /// The client whose settings hold for this one, too.
@@ -41,6 +45,7 @@ impl Client {
             metadata: None,
             allowed_ips: Vec::new(),
             limits: Limits::default(),
+            quotas: Quotas::default(),
             max_keys: None,
             parent_id: None,
             key_count: 0,
@@ -58,6 +63,7 @@ pub struct ClientChanges {
     pub metadata: FieldChange<Option<Metadata>>,
     pub allowed_ips: FieldChange<Vec<String>>,
     pub limits: FieldChange<Limits>,
+    pub quotas: FieldChange<Quotas>,
     pub max_keys: FieldChange<Option<i32>>,
     pub parent_id: FieldChange<Option<String>>,
 }
@@ -70,6 +76,7 @@ impl ClientChanges {
         self.metadata.apply(&mut client.metadata);
         self.allowed_ips.apply(&mut client.allowed_ips);
         self.limits.apply(&mut client.limits);
+        self.quotas.apply(&mut client.quotas);
         self.max_keys.apply(&mut client.max_keys);
         self.parent_id.apply(&mut client.parent_id);
         client.updated_at = now;

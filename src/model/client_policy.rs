@@ -3,6 +3,7 @@
 use super::ip::AllowList;
 use super::limit::Limit;
 use super::metadata::Metadata;
+use super::quota::Quota;
 
 /// The part of a client that a verify needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,7 @@ pub struct ClientPolicy {
     pub metadata: Option<Box<Metadata>>,
     pub allow_list: AllowList,
     pub limits: Vec<Limit>,
+    pub quotas: Vec<Quota>,
 }
 
 impl ClientPolicy {
@@ -25,6 +27,7 @@ impl ClientPolicy {
             + self.client_id.len()
             + self.allow_list.bytes()
             + self.limits.iter().map(Limit::bytes).sum::<usize>()
+            + self.quotas.iter().map(Quota::bytes).sum::<usize>()
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::limit::Limits;
 use super::metadata::Metadata;
 use super::page::Cursor;
+use super::quota::Quotas;
 use super::timestamp::Timestamp;
 
 /// An API key as it is stored, without anything secret.
@@ -28,6 +29,8 @@ pub struct ApiKey {
     /// Further limits, beside that of `rate_limit`.
     #[serde(skip_serializing_if = "Limits::are_unreadable")]
     pub limits: Limits,
+    #[serde(skip_serializing_if = "Quotas::are_unreadable")]
+    pub quotas: Quotas,
     pub usage_count: i64,
     /// The displayable beginning of the key; `None` on legacy rows.
     pub start: Option<String>,
@@ -57,6 +60,7 @@ impl ApiKey {
             rate_limit: None,
             rate_limit_window_seconds: None,
             limits: Limits::default(),
+            quotas: Quotas::default(),
             usage_count: 0,
             start: None,
             created_by: None,
@@ -113,6 +117,7 @@ key_settings! {
     rate_limit: Option<i32>,
     rate_limit_window_seconds: Option<i32>,
     limits: Limits,
+    quotas: Quotas,
     scopes: Vec<String>,
     metadata: Option<Metadata>,
 }

@@ -1,9 +1,8 @@
 //! The limits that a key or client names, beside the one that `rateLimit` of a key sets.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::entries::{Entries, Entry};
 use super::limit_id::DEFAULT_LIMIT;
 
 /// One limit: so many units per window.
@@ -19,22 +18,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    pub const NAME_MAX: usize = 64;
     pub const LIMIT_MAX: u32 = 1_000_000;
     pub const WINDOW_SECONDS_MAX: u32 = 86_400;
-
-    /// Whether the text can name a limit.
-    #[must_use]
-    pub fn is_name(text: &str) -> bool {
-        let fits = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
-        (1..=Self::NAME_MAX).contains(&text.len()) && text.bytes().all(fits)
-    }
-
-    fn is_valid(&self) -> bool {
-        Self::is_name(&self.name)
-            && (1..=Self::LIMIT_MAX).contains(&self.limit)
-            && (1..=Self::WINDOW_SECONDS_MAX).contains(&self.window_seconds)
-    }
 
     /// The memory of its name, in bytes.
     #[must_use]
@@ -43,58 +28,30 @@ impl Limit {
     }
 }
 
-/// The limits of one key or client, with names that are all different.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Limits {
-    Readable(Vec<Limit>),
-    /// Another writer may store any JSON. It is not reported, so that nobody sends it back as "none", a change of other fields
-    /// leaves it as it is, and no key is verified by it: what cannot be read never means that there is no limit.
-    Unreadable(Box<str>),
+pub const LIMIT_NAME_MAX: usize = 64;
+
+/// Whether the text can name a limit or a quota.
+#[must_use]
+pub fn is_limit_name(text: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
+    (1..=LIMIT_NAME_MAX).contains(&text.len()) && text.bytes().all(fits)
+}
+
+pub type Limits = Entries<Limit>;
+
+impl Entry for Limit {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_valid(&self) -> bool {
+        is_limit_name(&self.name)
+            && (1..=Self::LIMIT_MAX).contains(&self.limit)
+            && (1..=Self::WINDOW_SECONDS_MAX).contains(&self.window_seconds)
+    }
 }
 
 impl Limits {
-    pub const COUNT_MAX: usize = 8;
-
-    /// Reads a stored JSON document.
-    #[must_use]
-    pub fn stored(text: &str) -> Self {
-        match serde_json::from_str::<Vec<Limit>>(text) {
-            Ok(limits) if Self::are_valid(&limits) => Self::Readable(limits),
-            _ => Self::Unreadable(text.into()),
-        }
-    }
-
-    fn are_valid(limits: &[Limit]) -> bool {
-        let mut names = HashSet::new();
-        limits.len() <= Self::COUNT_MAX
-            && limits
-                .iter()
-                .all(|limit| limit.is_valid() && names.insert(&limit.name))
-    }
-
-    /// The limits, unless they cannot be read.
-    #[must_use]
-    pub fn readable(&self) -> Option<&[Limit]> {
-        match self {
-            Self::Readable(limits) => Some(limits),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    #[must_use]
-    pub fn are_unreadable(&self) -> bool {
-        self.readable().is_none()
-    }
-
-    /// As they are stored.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        match self {
-            Self::Readable(limits) => serde_json::json!(limits).to_string(),
-            Self::Unreadable(text) => text.to_string(),
-        }
-    }
-
     /// The same as the limits of a key: none of them may have the name of the one that `rateLimit` sets.
     #[must_use]
     pub fn of_key(self) -> Self {
@@ -108,19 +65,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self::Readable(Vec::new())
-    }
-}
-
-impl Serialize for Limits {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.readable().serialize(serializer)
-    }
-}
-
-/// Whose limit it is: the key's, its client's, or that of one above.
+/// Whose limit or quota it is: the key's, its client's, or that of one above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Key,

@@ -7,6 +7,7 @@ use super::client_policy::ClientPolicy;
 use super::ip::AllowList;
 use super::limit::Limit;
 use super::metadata::Metadata;
+use super::quota::Quota;
 use super::timestamp::Timestamp;
 
 /// The code of an accepted key or token.
@@ -23,6 +24,8 @@ pub enum Refusal {
     IpNotAllowed,
     InsufficientScope,
     RateLimited,
+    /// A quota of the key, or of a client above it, is used up.
+    QuotaExceeded,
     Suspended,
     /// The address keeps presenting wrong keys, so this key was not looked up.
     Throttled,
@@ -31,7 +34,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::InvalidKey,
         Self::Expired,
         Self::Disabled,
@@ -39,6 +42,7 @@ impl Refusal {
         Self::IpNotAllowed,
         Self::InsufficientScope,
         Self::RateLimited,
+        Self::QuotaExceeded,
         Self::Suspended,
         Self::Throttled,
         Self::MissingKey,
@@ -60,6 +64,7 @@ impl Refusal {
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
             Self::RateLimited => "RATE_LIMITED",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::Suspended => "SUSPENDED",
             Self::Throttled => "THROTTLED",
             Self::MissingKey => "MISSING_KEY",
@@ -76,7 +81,7 @@ impl Refusal {
             | Self::Disabled
             | Self::ClientDisabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
-            Self::RateLimited | Self::Suspended | Self::Throttled => 429,
+            Self::RateLimited | Self::QuotaExceeded | Self::Suspended | Self::Throttled => 429,
         }
     }
 
@@ -90,6 +95,7 @@ impl Refusal {
             Self::IpNotAllowed => "IP address not allowed for this API key",
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
+            Self::QuotaExceeded => "Quota exceeded",
             Self::Suspended => "API key is suspended after exceeding its rate limit",
             Self::MissingKey => "Missing required header: x-api-key",
             Self::Throttled => "Too many invalid API keys from this address",
@@ -117,6 +123,7 @@ pub struct KeyPolicy {
     pub rate_limit_window_seconds: Option<i32>,
     /// Further limits.
     pub limits: Vec<Limit>,
+    pub quotas: Vec<Quota>,
     /// Incremented to reset what was used of the limits.
     pub reset_generation: i32,
 }
@@ -137,6 +144,7 @@ impl KeyPolicy {
                 .sum::<usize>()
             + self.allow_list.bytes()
             + self.limits.iter().map(Limit::bytes).sum::<usize>()
+            + self.quotas.iter().map(Quota::bytes).sum::<usize>()
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 

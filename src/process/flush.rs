@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use super::runtime::runtime;
 use super::state::started;
 use crate::error::Error;
-use crate::{panic, tasks};
+use crate::panic;
+use crate::tasks::{self, Leases};
 
 /// Time limit for a flush at the end of a process.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Stores everything that was counted before the call. Does not start the service.
 pub async fn flush() -> Result<(), Error> {
     match started() {
-        Some(service) => tasks::flush(&service).await,
+        Some(service) => tasks::flush(&service, Leases::Returned).await,
         None => Ok(()),
     }
 }
@@ -30,7 +31,13 @@ pub fn flush_blocking() {
     }
     if let Ok(runtime) = runtime() {
         // At the end of a process there is no one left to report an error to.
-        let flushed = async { timeout(PATIENCE, panic::catch(tasks::flush(&service))).await };
+        let flushed = async {
+            timeout(
+                PATIENCE,
+                panic::catch(tasks::flush(&service, Leases::Returned)),
+            )
+            .await
+        };
         let _ = runtime.block_on(flushed);
     }
 }

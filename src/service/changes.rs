@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Service;
 use crate::model::{DEFAULT_LIMIT, LimitId, Moment};
+use crate::quota_leases::QuotaKey;
 
 impl Service {
     /// This moment by both clocks.
@@ -21,6 +22,7 @@ impl Service {
         // After the cache, where a row that is read meanwhile is now stale.
         self.limiters
             .note_change(&LimitId::of_key(id, DEFAULT_LIMIT));
+        self.leases.note_change(&LimitId::of_key(id, DEFAULT_LIMIT));
         self.rows_changed.notify_one();
     }
 
@@ -29,7 +31,18 @@ impl Service {
         self.clients.changed(client_id);
         self.limiters
             .note_change(&LimitId::of_client(client_id, DEFAULT_LIMIT));
+        self.leases
+            .note_change(&LimitId::of_client(client_id, DEFAULT_LIMIT));
         self.rows_changed.notify_one();
+    }
+
+    /// Marks the row as changed that a quota stands in.
+    pub fn quota_changed(&self, quota: &QuotaKey) {
+        if quota.owner == QuotaKey::OF_KEY {
+            self.row_changed(&quota.owner_id);
+        } else {
+            self.client_changed(&quota.owner_id);
+        }
     }
 
     /// Marks all rows as changed.
@@ -38,6 +51,7 @@ impl Service {
         self.admin_tokens.all_changed();
         self.clients.all_changed();
         self.limiters.note_change_of_all();
+        self.leases.note_change_of_all();
         self.rows_changed.notify_one();
     }
 

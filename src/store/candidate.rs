@@ -9,7 +9,7 @@ use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};
 use crate::error::Error;
 use crate::model::{
     AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, KeyPolicy, LimitId, Limits, Metadata,
-    StoredHash, Timestamp,
+    Quotas, StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -81,6 +81,7 @@ struct CandidateRow {
     cold_digest: Option<Vec<u8>>,
     changed_ago_ns: i64,
     limits: Limits,
+    quotas: Quotas,
     clients: Option<ClientRows>,
     further_fleet: Option<FleetRows>,
     fleet_generation: i32,
@@ -141,6 +142,7 @@ pub(super) async fn find_candidates(
             ELSE "previousColdDigest" END AS "cold_digest",
           sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
           coalesce("limits", '[]') AS "limits!: Limits",
+          coalesce("quotas", '[]') AS "quotas!: Quotas",
           CASE WHEN "limits" IS NOT NULL
             THEN sophra_api_keys.fleet_totals('key/' || "id" || '/', "limits") END
             AS "further_fleet: FleetRows",
@@ -222,6 +224,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
                 limits: readable(row.limits.of_key())?,
+                quotas: readable(row.quotas)?,
                 reset_generation: row.reset_generation,
             },
             stored,

@@ -5,7 +5,7 @@ use super::connection::Share;
 use super::handle::Store;
 use super::pattern::contains_pattern;
 use crate::error::Error;
-use crate::model::{Client, ClientQuery, Cursor, Limits, Metadata, Timestamp};
+use crate::model::{Client, ClientQuery, Cursor, Limits, Metadata, Quotas, Timestamp};
 
 impl Store {
     /// Clients, newest first. One row more than the limit shows that there is a next page.

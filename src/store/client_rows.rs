@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::fleet::{FleetRow, FleetStart, unavailable};
 use crate::error::Error;
-use crate::model::{AllowList, ClientPolicy, Limit, Limits, Metadata};
+use crate::model::{AllowList, ClientPolicy, Entries, Limits, Metadata, Quotas};
 
 /// A client of a key, or one above it.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub(super) struct ClientRow {
     metadata: Option<Box<str>>,
     allowed_ips: Vec<String>,
     limits: Box<str>,
+    quotas: Box<str>,
     fleet: Option<Vec<FleetRow>>,
     changed_ago_ns: i64,
 }
@@ -61,18 +62,19 @@ impl TryFrom<ClientRow> for ClientLevel {
                 metadata: row.metadata.map(|text| Box::new(Metadata::stored(&text))),
                 allow_list: AllowList::parse(&row.allowed_ips),
                 limits: readable(Limits::stored(&row.limits))?,
+                quotas: readable(Quotas::stored(&row.quotas))?,
             },
             fleet: unavailable(row.fleet, row.changed_ago_ns),
         })
     }
 }
 
-/// Fails for what another writer has stored that is no list of limits: it never means that there is none.
-pub(super) fn readable(limits: Limits) -> Result<Vec<Limit>, Error> {
-    match limits {
-        Limits::Readable(limits) => Ok(limits),
-        Limits::Unreadable(_) => Err(Error::internal(
-            "The limits of a key or its client cannot be read",
+/// Fails for what another writer has stored that is no list of limits or quotas: it never means that there is none.
+pub(super) fn readable<T>(entries: Entries<T>) -> Result<Vec<T>, Error> {
+    match entries {
+        Entries::Readable(entries) => Ok(entries),
+        Entries::Unreadable(_) => Err(Error::internal(
+            "The limits or quotas of a key or its client cannot be read",
         )),
     }
 }

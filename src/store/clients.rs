@@ -4,7 +4,7 @@ use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::{Conflict, Error, Issue};
-use crate::model::{Client, ClientChanges, Limits, Metadata, Timestamp};
+use crate::model::{Client, ClientChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns rows of clients: `$head`, the columns of a [`Client`], `$tail`, which calls the table `client`.
 ///
@@ -33,6 +33,7 @@ macro_rules! client_rows_with {
                 client.metadata AS "metadata: Metadata",
                 ARRAY(SELECT coalesce(address, '') FROM unnest(client.allowed_ips) AS address) AS "allowed_ips!",
                 client.limits AS "limits: Limits",
+                client.quotas AS "quotas: Quotas",
                 client.max_keys,
                 client.parent_id,
                 "#
@@ -173,7 +174,8 @@ async fn change_client(
     sqlx::query!(
         r#"
         UPDATE sophra_api_keys.clients
-        SET name = $2, is_active = $3, metadata = $4, allowed_ips = $5, max_keys = $6, parent_id = $7, updated_at = $8, limits = $9
+        SET name = $2, is_active = $3, metadata = $4, allowed_ips = $5, max_keys = $6, parent_id = $7, updated_at = $8, limits = $9,
+          quotas = $10
         WHERE client_id = $1
         "#,
         after.client_id,
@@ -185,6 +187,7 @@ async fn change_client(
         after.parent_id,
         after.updated_at as _,
         &after.limits as _,
+        &after.quotas as _,
     )
     .execute(db)
     .await?;
@@ -204,8 +207,9 @@ async fn create_client(
     let created = sqlx::query_scalar!(
         r#"
         INSERT INTO sophra_api_keys.clients
-          (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at, limits)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+          (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at, limits,
+           quotas)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)
         ON CONFLICT (client_id) DO NOTHING
         RETURNING client_id
         "#,
@@ -218,6 +222,7 @@ async fn create_client(
         after.parent_id,
         after.created_at as _,
         &after.limits as _,
+        &after.quotas as _,
     )
     .fetch_optional(db)
     .await?;

@@ -1,6 +1,6 @@
 //! Conversions between model types and columns.
 
+mod entries;
 mod jsonb;
-mod limits;
 mod metadata;
 mod timestamp;

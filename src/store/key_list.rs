@@ -5,7 +5,7 @@ use super::handle::Store;
 use super::keys::key_rows;
 use super::pattern::contains_pattern;
 use crate::error::Error;
-use crate::model::{ApiKey, Cursor, KeyQuery, Limits, Metadata, Timestamp};
+use crate::model::{ApiKey, Cursor, KeyQuery, Limits, Metadata, Quotas, Timestamp};
 
 impl Store {
     /// Keys, newest first. One row more than the limit shows that there is a next page.

@@ -5,7 +5,7 @@ use super::connection::{Session, Share};
 use super::handle::Store;
 use super::rotation::{Rotation, replace_credential};
 use crate::error::{Conflict, Error};
-use crate::model::{ApiKey, KeyChanges, Limits, Metadata, Timestamp};
+use crate::model::{ApiKey, KeyChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -30,6 +30,7 @@ macro_rules! key_rows {
                 "rateLimit" AS "rate_limit",
                 "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
                 coalesce("limits", '[]') AS "limits!: Limits",
+                coalesce("quotas", '[]') AS "quotas!: Quotas",
                 "usageCount"::bigint AS "usage_count!",
                 "start",
                 "createdBy" AS "created_by",
@@ -46,8 +47,8 @@ macro_rules! key_rows {
 
 pub(super) use key_rows;
 
-/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$13`,
-/// `$tail`. `$1` is the id, and the arguments from `$14` on are the statement's own. The values have types, so that the
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$14`,
+/// `$tail`. `$1` is the id, and the arguments from `$15` on are the statement's own. The values have types, so that the
 /// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
@@ -55,12 +56,13 @@ macro_rules! write_settings {
             $head
             + r#"
                 "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
-                "rateLimitWindowSeconds", "scopes", "metadata", "limits"
+                "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas"
             "#
             + $middle
             + r#"
                 $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
-                $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]')
+                $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]'),
+                nullif($14::jsonb, '[]')
             "#
             + $tail,
             $key.id,
@@ -76,6 +78,7 @@ macro_rules! write_settings {
             &$key.scopes,
             $key.metadata as _,
             &$key.limits as _,
+            &$key.quotas as _,
             $($argument),*
         )
     };
@@ -169,13 +172,13 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
             "previousSigningKey", "previousColdDigest") = ("#,
         r#",
-            $14,
-            "limiterEpoch" + $15::boolean::integer,
-            $16,
-            CASE WHEN $17 THEN NULL ELSE "previousKey" END,
-            CASE WHEN $17 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $17 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $17 THEN NULL ELSE "previousColdDigest" END
+            $15,
+            "limiterEpoch" + $16::boolean::integer,
+            $17,
+            CASE WHEN $18 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $18 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $18 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $18 THEN NULL ELSE "previousColdDigest" END
           )
         WHERE "id" = $1
         "#,

@@ -11,6 +11,7 @@ use crate::audit_log;
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::model::{CostBatch, FleetShare, FleetTotal, LimitCost, LimitId, Timestamp};
+use crate::quotas;
 use crate::rate_limit::Share;
 use crate::service::Service;
 use crate::store::{LockedRows, Parts};
@@ -38,7 +39,10 @@ pub(super) async fn run(service: Arc<Service>) {
         }
         // After an error everything is kept, and the next interval tries again.
         service
-            .run_round(BackgroundTask::Flush, Box::pin(flush(service)))
+            .run_round(
+                BackgroundTask::Flush,
+                Box::pin(flush(service, Leases::Kept)),
+            )
             .await;
         let now = service.now();
         let swept = service.unconfirmed_keys.sweep(&service.store, now);
@@ -61,17 +65,31 @@ async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     if let Err(error) = &usage {
         service.report(error, Some(BackgroundTask::Pruning));
     }
+    let quotas = service.store.prune_quotas().await;
+    if let Err(error) = &quotas {
+        service.report(error, Some(BackgroundTask::Pruning));
+    }
     let idempotency_keys = service.store.prune_idempotency_keys().await;
     audit_log::prune(service, now)
         .await
         .and(usage)
+        .and(quotas)
         .and(idempotency_keys)
 }
 
+/// What a flush does with units of quotas that this process has leased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// It tells what was spent, and gives back what nobody uses.
+    Kept,
+    /// It gives back all that is not spent.
+    Returned,
+}
+
 /// Stores everything that was counted before the call. After an error the counts are kept.
-pub async fn flush(service: &Service) -> Result<(), Error> {
+pub async fn flush(service: &Service, leases: Leases) -> Result<(), Error> {
     let begun = Instant::now();
-    let result = store_all(service).await;
+    let result = store_all(service, leases).await;
     service.metrics.flushes.observe(begun.elapsed());
     service.note_flush(result.is_err());
     if result.is_err() {
@@ -80,24 +98,32 @@ pub async fn flush(service: &Service) -> Result<(), Error> {
     result
 }
 
-async fn store_all(service: &Service) -> Result<(), Error> {
+async fn store_all(service: &Service, leases: Leases) -> Result<(), Error> {
     // Concurrently, so that a wait in one does not delay the others.
     let mut learned = HashSet::new();
-    let (suspended, touched, stored) = tokio::join!(
+    let (suspended, touched, stored, leased) = tokio::join!(
         store_suspensions(service),
         touch_admin_tokens(service),
         store_usage(service, &mut learned),
+        report_leases(service, leases),
     );
     // Whatever became of the usage: limits that others have used up must be known.
     let learned = learn_fleet_totals(service, &learned).await;
     // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
-    let results = [suspended, touched, stored, learned, written];
+    let results = [suspended, touched, stored, leased, learned, written];
     // Each is reported, since only the first error is returned.
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         service.report(error, Some(BackgroundTask::Flush));
     }
     results.into_iter().collect()
+}
+
+async fn report_leases(service: &Service, leases: Leases) -> Result<(), Error> {
+    match leases {
+        Leases::Kept => quotas::report_due(service).await,
+        Leases::Returned => quotas::return_all(service).await,
+    }
 }
 
 /// Stores the last uses of admin tokens. They are times, not counts, so one whose row cannot be written is dropped.

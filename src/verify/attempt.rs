@@ -27,7 +27,7 @@ pub(super) fn note_refusal(
         (None, _) => service.tokens.public_part(key),
     };
     let limit = refused.entry.as_ref().zip(refused.limited_by);
-    let limit = limit.and_then(|(entry, index)| entry.value.limits().nth(index));
+    let limit = limit.and_then(|(entry, index)| entry.value.limit_name(index));
     let attempt = Attempt {
         credential: CredentialKind::Key,
         reason: refused.refusal.code(),
@@ -37,7 +37,7 @@ pub(super) fn note_refusal(
         token_id: None,
         lookup,
         ip,
-        limited_by: limit.map(|limit| (limit.level, &*limit.limit.name)),
+        limited_by: limit,
         hint: (refused.refusal == Refusal::IpNotAllowed && ip.is_none()).then_some(ADDRESS_UNKNOWN),
     };
     service.audit.refuse(&attempt, claims, now);

@@ -1,24 +1,73 @@
-//! Charges the limits of a key and of the clients above it: all of them, or none.
+//! Charges the limits and quotas of a key and of the clients above it: all of them, or none.
 
 use std::num::NonZeroU32;
+
+use smallvec::SmallVec;
 
 use super::context::VerifyContext;
 use super::verification::{LimitStates, LimitedBy};
 use crate::cached_key::CachedKey;
 use crate::cached_limits::LimitOfKey;
-use crate::model::RateLimit;
+use crate::cached_quotas::QuotaOfKey;
+use crate::model::{Moment, RateLimit};
+use crate::quota_leases::{QuotaAnswer, Taken};
 use crate::rate_limit::{Decision, Limiters};
+use crate::service::Service;
 
-/// The limits after a request.
-pub(super) struct Charged {
-    pub(super) states: LimitStates,
-    /// The first limit that the request exceeds. Then none is charged.
-    pub(super) refused: Option<LimitedBy>,
+/// What became of a request.
+pub(super) enum Charged {
+    Allowed(LimitStates),
+    /// By the first limit that it exceeds, or the first quota. Nothing is charged.
+    Refused {
+        states: LimitStates,
+        limited_by: LimitedBy,
+    },
+    /// The process must lease units of a quota first. Nothing is charged.
+    Unknown,
 }
 
-pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyContext<'_>) -> Charged {
+pub(super) fn charge(
+    service: &Service,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+    now: Moment,
+) -> Charged {
+    let limiters = &service.limiters;
     // Nobody else uses the only limit of a key.
     let _together = key.has_several_limits().then(|| limiters.together());
+    let (mut states, limited_by) = charge_limits(limiters, key, context);
+    if let Some(limited_by) = limited_by {
+        give_back(limiters, key, context, &mut states[..limited_by.index]);
+        return Charged::Refused { states, limited_by };
+    }
+    match charge_quotas(service, key, context, now) {
+        QuotasCharged::Allowed => {
+            if !context.peek {
+                share_later(limiters, key, context);
+            }
+            Charged::Allowed(states)
+        }
+        QuotasCharged::Refused(refused) => {
+            give_back(limiters, key, context, &mut states);
+            let limited_by = LimitedBy {
+                index: states.len() + refused.index,
+                ..refused
+            };
+            Charged::Refused { states, limited_by }
+        }
+        QuotasCharged::Unknown => {
+            give_back(limiters, key, context, &mut states);
+            Charged::Unknown
+        }
+    }
+}
+
+/// Charges all limits up to the first one that the request exceeds.
+fn charge_limits(
+    limiters: &Limiters,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+) -> (LimitStates, Option<LimitedBy>) {
     let mut states = LimitStates::new();
     let mut refused: Option<LimitedBy> = None;
     for (index, limit) in key.limits().enumerate() {
@@ -38,13 +87,7 @@ pub(super) fn charge(limiters: &Limiters, key: &CachedKey, context: &VerifyConte
             }
         }
     }
-    if !context.peek {
-        match &refused {
-            None => share_later(limiters, key, context),
-            Some(refused) => give_back(limiters, key, context, &mut states[..refused.index]),
-        }
-    }
-    Charged { states, refused }
+    (states, refused)
 }
 
 fn decide(limiters: &Limiters, limit: &LimitOfKey<'_>, cost: NonZeroU32, peek: bool) -> Decision {
@@ -53,6 +96,57 @@ fn decide(limiters: &Limiters, limit: &LimitOfKey<'_>, cost: NonZeroU32, peek: b
         limiter.peek(rule, cost)
     } else {
         limiter.charge(rule, cost)
+    }
+}
+
+enum QuotasCharged {
+    Allowed,
+    Refused(LimitedBy),
+    Unknown,
+}
+
+/// Charges all quotas, or none.
+fn charge_quotas(
+    service: &Service,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+    now: Moment,
+) -> QuotasCharged {
+    let mut charged: SmallVec<[(QuotaOfKey<'_>, Taken); 1]> = SmallVec::new();
+    let mut refused: Option<LimitedBy> = None;
+    let mut is_unknown = false;
+    for (index, quota) in key.quotas().enumerate() {
+        let cost = context.costs.of(&quota.quota.name);
+        if cost == 0 {
+            continue;
+        }
+        let lease = quota.lease(&service.leases);
+        let answer = if context.peek {
+            lease.peek(cost, now)
+        } else {
+            let (answer, is_low) = lease.charge(cost, now);
+            if is_low {
+                service.leases.request(lease);
+            }
+            answer
+        };
+        match answer {
+            QuotaAnswer::Charged(taken) => charged.push((quota, taken)),
+            QuotaAnswer::Exceeded { retry_after_ms } => {
+                refused = Some(LimitedBy::and(refused, index, retry_after_ms));
+            }
+            QuotaAnswer::Unknown => is_unknown = true,
+        }
+    }
+    if !is_unknown && refused.is_none() {
+        return QuotasCharged::Allowed;
+    }
+    for (quota, taken) in &charged {
+        quota.lease(&service.leases).give_back(taken);
+    }
+    match refused {
+        Some(refused) if !is_unknown => QuotasCharged::Refused(refused),
+        _ => QuotasCharged::Unknown,
     }
 }
 
@@ -65,13 +159,16 @@ fn share_later(limiters: &Limiters, key: &CachedKey, context: &VerifyContext<'_>
     }
 }
 
-/// Gives back what was charged of the first limits, because a later one refuses the request.
+/// Gives back what was charged of the first limits, because the request is refused.
 fn give_back(
     limiters: &Limiters,
     key: &CachedKey,
     context: &VerifyContext<'_>,
     states: &mut [RateLimit],
 ) {
+    if context.peek {
+        return;
+    }
     for (limit, state) in key.limits().zip(states) {
         if let Some(cost) = cost_of(&limit, context) {
             limit.limiter(limiters).give_back(limit.limit.rule, cost);

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::time::timeout;
+
 use super::attempt::note_refusal;
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
 use super::current::find;
-use super::decide::decide;
 use super::fleet::ask_the_others;
+use super::lease::decide_with_leases;
 use super::memory::{MemoryAnswer, answer};
 use super::verification::Verification;
 use crate::cache::CacheLookup;
@@ -26,33 +28,16 @@ pub async fn verify(
         && let CacheLookup::Current(entry) =
             find(service, &service.cache.key(key.expose()), service.moment())
     {
-        ask_the_others(service, &entry.value).await?;
+        ask_the_others(service, &entry.value, context).await?;
     }
-    let verification = match answer(service, key.expose(), context, service.now())? {
-        MemoryAnswer::Answered {
-            verification,
-            in_cache,
-        } => {
-            if in_cache {
-                service.metrics.lookups.count("hit");
+    let verified = timeout(service.config.statement_timeout, async {
+        loop {
+            if let Some(verification) = verified(service, &key, context).await? {
+                return Ok(verification);
             }
-            verification
         }
-        MemoryAnswer::Unknown {
-            key: cache_key,
-            lookup,
-            is_stale,
-        } => {
-            let looked_up = if is_stale { "stale" } else { "miss" };
-            service.metrics.lookups.count(looked_up);
-            let presented = PresentedKey {
-                cache_key,
-                lookup: lookup.to_owned(),
-                key: key.clone(),
-            };
-            cold(service, presented, context).await?
-        }
-    };
+    });
+    let verification = verified.await.map_err(|_| Error::OVERLOADED)??;
     if let Verification::Refused(refused) = &verification
         && !context.peek
     {
@@ -69,27 +54,64 @@ pub async fn verify(
     Ok(verification)
 }
 
+/// The answer; `None` if the key was changed while units of its quotas were leased.
+async fn verified(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    context: &VerifyContext<'_>,
+) -> Result<Option<Verification>, Error> {
+    match answer(service, key.expose(), context, service.now())? {
+        MemoryAnswer::Answered {
+            verification,
+            in_cache,
+        } => {
+            if in_cache {
+                service.metrics.lookups.count("hit");
+            }
+            Ok(Some(verification))
+        }
+        MemoryAnswer::NeedsLease(entry) => {
+            service.metrics.lookups.count("hit");
+            decide_with_leases(service, entry, context).await
+        }
+        MemoryAnswer::Unknown {
+            key: cache_key,
+            lookup,
+            is_stale,
+        } => {
+            let looked_up = if is_stale { "stale" } else { "miss" };
+            service.metrics.lookups.count(looked_up);
+            let presented = PresentedKey {
+                cache_key,
+                lookup: lookup.to_owned(),
+                key: key.clone(),
+            };
+            cold(service, presented, context).await
+        }
+    }
+}
+
 async fn cold(
     service: &Arc<Service>,
     presented: PresentedKey,
     context: &VerifyContext<'_>,
-) -> Result<Verification, Error> {
+) -> Result<Option<Verification>, Error> {
     let began_at = Instant::now();
     let authenticated = authenticate(service, presented).await;
     service.metrics.cold.observe(began_at.elapsed());
-    Ok(match authenticated? {
+    match authenticated? {
         Some(entry) => {
             if context.peek {
-                ask_the_others(service, &entry.value).await?;
+                ask_the_others(service, &entry.value, context).await?;
             }
-            decide(service, entry, context, service.now())?
+            decide_with_leases(service, entry, context).await
         }
         None => {
             if !context.peek {
                 // Counted even if the address has been throttled since, so that concurrent attempts all count.
                 service.throttle.count(context.ip, Instant::now());
             }
-            Verification::invalid_key()
+            Ok(Some(Verification::invalid_key()))
         }
-    })
+    }
 }

@@ -92,14 +92,17 @@ impl<'a> Costs<'a> {
         list.chain(lines.into_iter().flatten())
     }
 
-    /// Fails if a name is that of no limit of the key and the clients above it.
+    /// Fails if a name is that of no limit or quota of the key and the clients above it.
     pub(super) fn require_limits_of(&self, key: &CachedKey) -> Result<(), Error> {
-        let is_unknown = |name: &str| !key.limits().any(|limit| limit.limit.name == name);
+        let is_unknown = |name: &str| {
+            !key.limits().any(|limit| limit.limit.name == name)
+                && !key.quotas().any(|quota| *quota.quota.name == *name)
+        };
         let unknown = self.named().filter(|(name, _)| is_unknown(name));
         let issues: Vec<Issue> = unknown
             .map(|(name, _)| Issue {
                 path: format!("cost.{}", rules::escaped_name(name)),
-                message: "is not the name of a limit of the key or its client".to_owned(),
+                message: "is not the name of a limit or quota of the key or its client".to_owned(),
             })
             .collect();
         if issues.is_empty() {

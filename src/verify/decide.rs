@@ -6,21 +6,24 @@ use std::sync::Arc;
 use super::charge::{Charged, charge};
 use super::context::VerifyContext;
 use super::suspension::suspend;
-use super::verification::{LimitedBy, Verification};
+use super::verification::{LimitStates, LimitedBy, Verification};
 use crate::cached_key::KeyEntry;
 use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
-use crate::model::{Level, Refusal, Timestamp};
+use crate::model::{Level, Moment, Refusal, Timestamp};
 use crate::service::Service;
 
+/// The answer, or `None` if the process must lease units of a quota first.
+///
 /// # Errors
 /// [`Error::InvalidInput`] if the context has a cost of a limit that the key does not have.
 pub(super) fn decide(
     service: &Service,
     entry: Arc<KeyEntry>,
     context: &VerifyContext<'_>,
-    now: Timestamp,
-) -> Result<Verification, Error> {
+    at: Moment,
+) -> Result<Option<Verification>, Error> {
+    let now = at.time;
     let policy = &entry.value.policy;
     let own = &entry.row.shared;
     let suspended_until = policy.suspended_until.max(own.suspended_until());
@@ -30,30 +33,50 @@ pub(super) fn decide(
     if let Err(refusal) = policy.check(now, context.ip, scopes, suspended_until, clients) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
-        return Ok(Verification::refused(refusal, entry, retry_after_ms));
+        let refused = Verification::refused(refusal, entry, retry_after_ms);
+        return Ok(Some(refused));
     }
     if !context.allows_unknown_limits {
         context.costs.require_limits_of(&entry.value)?;
     }
-    let Charged { states, refused } = charge(&service.limiters, &entry.value, context);
-    Ok(match refused {
-        None => {
+    Ok(match charge(service, &entry.value, context, at) {
+        Charged::Allowed(limits) => {
             if !context.peek {
                 entry.value.count_use(&service.usage, now);
             }
-            Verification::Valid {
-                entry,
-                limits: states,
-            }
+            Some(Verification::Valid { entry, limits })
         }
-        Some(limited_by) => {
-            let suspension = (!context.peek)
-                .then(|| note_limited(service, &entry, &limited_by, now))
-                .flatten();
-            let retry_after_ms = suspension.or(limited_by.retry_after_ms);
-            Verification::limited(entry, states, limited_by.index, retry_after_ms)
+        Charged::Refused { states, limited_by } => {
+            Some(limited(service, entry, states, &limited_by, context, now))
         }
+        Charged::Unknown => None,
     })
+}
+
+/// The refusal of a key that is not within one of its limits or quotas.
+fn limited(
+    service: &Service,
+    entry: Arc<KeyEntry>,
+    states: LimitStates,
+    limited_by: &LimitedBy,
+    context: &VerifyContext<'_>,
+    now: Timestamp,
+) -> Verification {
+    let index = limited_by.index;
+    if index >= states.len() {
+        if !context.peek {
+            let quota = entry.value.limit_name(index);
+            let level = quota.map_or("", |(level, _)| level.name());
+            service.metrics.quota_refusals.count(level);
+        }
+        let wait = limited_by.retry_after_ms;
+        return Verification::limited(Refusal::QuotaExceeded, entry, states, index, wait);
+    }
+    let suspension = (!context.peek)
+        .then(|| note_limited(service, &entry, limited_by, now))
+        .flatten();
+    let wait = suspension.or(limited_by.retry_after_ms);
+    Verification::limited(Refusal::RateLimited, entry, states, index, wait)
 }
 
 /// Counts the refusal for the metrics, and suspends the key if that is due: then for how many milliseconds. A cost above the

@@ -1,5 +1,6 @@
 //! Answers a verify from memory alone, where possible: no I/O, no task, no lock held across work.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::context::VerifyContext;
@@ -7,6 +8,7 @@ use super::current::find;
 use super::decide::decide;
 use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
+use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::hash::is_stored_hash;
 use crate::legacy;
@@ -21,6 +23,8 @@ pub(super) enum MemoryAnswer<'a> {
         /// Whether the cache had the answer. Otherwise the key is malformed or forged, or its address is throttled.
         in_cache: bool,
     },
+    /// The process must lease units of a quota of this key first.
+    NeedsLease(Arc<KeyEntry>),
     /// The key must be authenticated, or its row read again.
     Unknown {
         key: CacheKey,
@@ -65,7 +69,12 @@ pub(super) fn answer<'a>(
     };
     let is_stale = match find(service, &key, moment) {
         CacheLookup::Current(entry) => {
-            return Ok(answered(decide(service, entry, context, now)?, true));
+            return Ok(
+                match decide(service, Arc::clone(&entry), context, moment)? {
+                    Some(verification) => answered(verification, true),
+                    None => MemoryAnswer::NeedsLease(entry),
+                },
+            );
         }
         CacheLookup::Refused => return Ok(answered(wrong(service, context, at), true)),
         CacheLookup::Stale(_) => true,

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 pub use crate::cached_key::KeyEntry;
 pub use crate::cached_limits::LimitOfKey;
+pub use crate::cached_quotas::QuotaOfKey;
 use crate::model::{RateLimit, Refusal, VALID};
 
 pub enum Verification {
@@ -21,15 +22,16 @@ pub struct RefusedKey {
     /// Present only if the key itself was correct.
     pub entry: Option<Arc<KeyEntry>>,
     pub retry_after_ms: Option<u64>,
-    /// Present if a limit refuses the key.
+    /// Present if a limit or quota refuses the key.
     pub limits: LimitStates,
+    /// Which one it is, see [`CachedKey::limit_name`](crate::cached_key::CachedKey::limit_name).
     pub limited_by: Option<usize>,
 }
 
 /// The limits of a key and the clients above it, in their order. Most keys have one at most.
 pub type LimitStates = SmallVec<[RateLimit; 1]>;
 
-/// The limit that refuses a request, by its position among those of the key.
+/// The limit or quota that refuses a request, by its position among those of the key.
 pub(super) struct LimitedBy {
     pub(super) index: usize,
     /// Whether the request would be within this limit later.
@@ -120,15 +122,16 @@ impl Verification {
         })
     }
 
-    /// The refusal of a key that is not within one of its limits.
+    /// The refusal of a key that is not within one of its limits or quotas.
     pub(super) fn limited(
+        refusal: Refusal,
         entry: Arc<KeyEntry>,
         limits: LimitStates,
         limited_by: usize,
         retry_after_ms: Option<u64>,
     ) -> Self {
         Self::Refused(RefusedKey {
-            refusal: Refusal::RateLimited,
+            refusal,
             entry: Some(entry),
             retry_after_ms,
             limits,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::model::{
     ClientAddress, ClientPolicy, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
 };
-use crate::verify::{KeyEntry, LimitOfKey, LimitStates, Verification, tightest};
+use crate::verify::{KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, Verification, tightest};
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
@@ -110,6 +110,7 @@ pub(in crate::binding) struct WarmTemplateView {
     #[serde(flatten)]
     template: TemplateView,
     limits: Vec<LimitTemplateView>,
+    quotas: Vec<LimitedByView>,
     /// Templates with the same number have the same client.
     client_serial: u64,
 }
@@ -120,6 +121,7 @@ impl From<&KeyEntry> for WarmTemplateView {
             slot: entry.slot,
             template: TemplateView::from(entry),
             limits: entry.value.limits().map(Into::into).collect(),
+            quotas: entry.value.quotas().map(Into::into).collect(),
             client_serial: entry.value.client.serial(),
         }
     }
@@ -191,7 +193,7 @@ impl LimitView {
     }
 }
 
-/// The limit that refuses a key.
+/// The limit or quota that refuses a key.
 #[derive(Serialize)]
 pub(in crate::binding) struct LimitedByView {
     level: Level,
@@ -200,11 +202,18 @@ pub(in crate::binding) struct LimitedByView {
 
 impl LimitedByView {
     fn of((entry, index): (&KeyEntry, usize)) -> Option<Self> {
-        let limit = entry.value.limits().nth(index)?;
-        Some(Self {
-            level: limit.level,
-            name: limit.limit.name.to_string(),
-        })
+        let (level, name) = entry.value.limit_name(index)?;
+        let name = name.to_owned();
+        Some(Self { level, name })
+    }
+}
+
+impl From<QuotaOfKey<'_>> for LimitedByView {
+    fn from(quota: QuotaOfKey<'_>) -> Self {
+        Self {
+            level: quota.level,
+            name: quota.quota.name.to_string(),
+        }
     }
 }
 

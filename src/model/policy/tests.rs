@@ -18,6 +18,7 @@ fn policy() -> KeyPolicy {
         rate_limit: None,
         rate_limit_window_seconds: None,
         limits: Vec::new(),
+        quotas: Vec::new(),
         reset_generation: 0,
     }
 }
@@ -43,6 +44,7 @@ fn client() -> ClientPolicy {
         metadata: None,
         allow_list: AllowList::Everyone,
         limits: Vec::new(),
+        quotas: Vec::new(),
     }
 }
 

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addon, cheapHashing } from '../support/addon.js'
+import { freshDatabase, type Database } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { startPeer, type Peer } from '../support/peer.js'
+
+const PROCESSES = 8
+const AMOUNT = 10_000
+const ASKED = 40_000
+const RUNS = 20
+
+const { createApiKey, getQuota, setClient } = addon
+
+let database: Database
+let peers: Peer[]
+const startHere = (): Promise<Peer> => startPeer({ databaseUrl: database.url, ...cheapHashing })
+beforeAll(async () => {
+  database = await freshDatabase()
+  addon.configure({ databaseUrl: database.url, ...cheapHashing })
+  await addon.migrate()
+  peers = await Promise.all(Array.from({ length: PROCESSES }, startHere))
+})
+afterAll(async () => {
+  await Promise.all(peers.map((peer) => peer.stop()))
+  await addon.close()
+  await database.drop()
+})
+
+let clients = 0
+/** Keys of one client with a quota. */
+async function keysOf(amount: number, count = 1): Promise<{ clientId: string; keys: string[] }> {
+  const clientId = `client-${(clients += 1)}`
+  const quotas = [{ name: 'calls', amount, period: 'month' as const }]
+  await setClient({ clientId, quotas })
+  const keys: string[] = []
+  while (keys.length < count) keys.push((await createApiKey({ name: 'n', clientId })).key)
+  return { clientId, keys }
+}
+
+/** Asks at once, and tells how many of the answers that came were of each kind. */
+const ask = (peer: Peer, key: string, times: number): Promise<Record<string, number>> =>
+  peer.run(
+    async ({ api }, key, times) => {
+      const codes: Record<string, number> = {}
+      const count = (code: string): void => void (codes[code] = (codes[code] ?? 0) + 1)
+      const asked = Array.from({ length: times }, () =>
+        api.verifyApiKey(key).then(
+          ({ code }) => count(code),
+          (error: { code: string }) => count(error.code),
+        ),
+      )
+      await Promise.all(asked)
+      return codes
+    },
+    key,
+    times,
+  )
+
+const flush = (peer: Peer): Promise<void> => peer.run(({ api }) => api.flush())
+
+const cutConnections = (): Promise<unknown> =>
+  database.sql(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+  )
+
+describe(`a quota of ${AMOUNT} and ${PROCESSES} processes that ask ${ASKED} times at once`, () => {
+  test(`admits as many, in ${RUNS} runs`, async () => {
+    for (let run = 0; run < RUNS; run += 1) {
+      const { clientId, keys } = await keysOf(AMOUNT)
+      const answers = await Promise.all(
+        peers.map((peer) => ask(peer, keys[0]!, ASKED / PROCESSES)),
+      )
+      const sum = (code: string): number =>
+        answers.reduce((sum, codes) => sum + (codes[code] ?? 0), 0)
+      expect([sum('VALID'), sum('QUOTA_EXCEEDED')]).toEqual([AMOUNT, ASKED - AMOUNT])
+      await Promise.all(peers.map(flush))
+      const state = await getQuota({ clientId, name: 'calls' })
+      expect(state).toMatchObject({ used: AMOUNT, remaining: 0, withheld: 0 })
+    }
+  }, 600_000)
+
+  test(`never admits more where processes are killed and connections cut, in ${RUNS} runs`, async () => {
+    for (let run = 0; run < RUNS; run += 1) {
+      const { clientId, keys } = await keysOf(AMOUNT)
+      let admitted = 0
+      const asked = peers.map(async (peer, index) => {
+        // In parts, so that it is known what a process had answered when it was killed.
+        for (let part = 0; part < 50; part += 1) {
+          const codes = await ask(peer, keys[0]!, ASKED / PROCESSES / 50)
+          admitted += codes.VALID ?? 0
+          if (index < 2 && part === 3 + ((run + index) % 5)) peer.signal('SIGKILL')
+          if (index === 2 && part % 10 === 4) await cutConnections()
+        }
+      })
+      const ended = await Promise.allSettled(asked)
+      expect(ended.map(({ status }) => status)).toEqual([
+        'rejected',
+        'rejected',
+        ...Array.from({ length: PROCESSES - 2 }, () => 'fulfilled'),
+      ])
+      await Promise.all(peers.slice(2).map(flush))
+      const { used, withheld, remaining } = await getQuota({ clientId, name: 'calls' })
+      // What the killed ones had is theirs until the period ends, and no more than that is withheld.
+      expect([used + withheld, remaining]).toEqual([AMOUNT, withheld])
+      expect(admitted).toBeLessThanOrEqual(AMOUNT)
+      expect(withheld).toBeLessThanOrEqual((2 * AMOUNT) / 10)
+      expect(admitted).toBeGreaterThanOrEqual(used)
+      peers.splice(0, 2, await startHere(), await startHere())
+    }
+  }, 600_000)
+})
+
+test('a lowered amount ends leases beyond it, and a raised one can be used, everywhere', async () => {
+  const { clientId, keys } = await keysOf(1_000)
+  const [one, next] = peers as [Peer, Peer]
+  for (const peer of [one, next]) expect(await ask(peer, keys[0]!, 100)).toEqual({ VALID: 100 })
+  await setClient({ clientId, quotas: [{ name: 'calls', amount: 250, period: 'month' }] })
+  await eventually(async () => {
+    const { used, withheld } = await getQuota({ clientId, name: 'calls' })
+    expect(used + withheld).toBeLessThanOrEqual(250)
+  }, 20_000)
+  const rest = await Promise.all(peers.map((peer) => ask(peer, keys[0]!, 100)))
+  expect(rest.reduce((sum, { VALID = 0 }) => sum + VALID, 0)).toBe(50)
+  await setClient({ clientId, quotas: [{ name: 'calls', amount: 300, period: 'month' }] })
+  await eventually(async () => {
+    await Promise.all(peers.map((peer) => ask(peer, keys[0]!, 100)))
+    expect(await getQuota({ clientId, name: 'calls' })).toMatchObject({ used: 300, remaining: 0 })
+  }, 20_000)
+})
+
+test('what a closed process had leased is there for others', async () => {
+  const { clientId, keys } = await keysOf(1_000)
+  const peer = await startHere()
+  expect(await ask(peer, keys[0]!, 100)).toEqual({ VALID: 100 })
+  await peer.stop()
+  const state = await getQuota({ clientId, name: 'calls' })
+  expect(state).toMatchObject({ used: 100, remaining: 900, withheld: 0 })
+})
+
+test('a lease that nobody uses is given back', async () => {
+  const { clientId, keys } = await keysOf(1_000)
+  const [peer] = peers as [Peer]
+  for (let part = 0; part < 5; part += 1) await ask(peer, keys[0]!, 20)
+  await eventually(async () => {
+    const state = await getQuota({ clientId, name: 'calls' })
+    expect(state).toMatchObject({ used: 100, withheld: 0 })
+  }, 100_000)
+}, 120_000)

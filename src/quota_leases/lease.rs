@@ -1,0 +1,191 @@
+//! The lease of one quota, shared by everything that charges it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use super::asking::Asking;
+use super::part::Answered;
+use super::state::{ASK_AGAIN, State, Waiter};
+use super::taken::Taken;
+use super::terms::{LeaseAnswer, Purpose, QuotaKey};
+use crate::error::Error;
+use crate::model::Moment;
+
+/// The units of a quota that this process may spend.
+pub struct Lease {
+    pub key: QuotaKey,
+    state: Mutex<State>,
+    /// Notifies when a statement has ended.
+    ended: Notify,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuotaAnswer {
+    Charged(Taken),
+    /// The process must ask the database first.
+    Unknown,
+    /// Neither this process nor the database has as many units.
+    Exceeded {
+        /// Milliseconds until there may be as many again; `None` if the same request will never be within the quota.
+        retry_after_ms: Option<u64>,
+    },
+}
+
+impl Lease {
+    pub(super) fn new(key: QuotaKey) -> Self {
+        Self {
+            key,
+            state: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Charges a request. The second answer says whether more should be leased soon.
+    pub fn charge(&self, cost: u32, now: Moment) -> (QuotaAnswer, bool) {
+        let cost = i64::from(cost);
+        let mut state = self.state.lock();
+        let available = state.available(now);
+        if available < cost {
+            let answer = state.without(cost, available, now, Answered::has_free);
+            return (answer, false);
+        }
+        let taken = state.take(cost, now);
+        let is_low = state.is_low(available - cost, now);
+        (QuotaAnswer::Charged(taken), is_low)
+    }
+
+    /// Decides about the same request without charging it. What other processes have not spent counts, too.
+    pub fn peek(&self, cost: u32, now: Moment) -> QuotaAnswer {
+        let cost = i64::from(cost);
+        let mut state = self.state.lock();
+        let available = state.available(now);
+        let has_others =
+            |answered: &Answered, missing: i64| answered.free + answered.withheld >= missing;
+        if available >= cost {
+            return QuotaAnswer::Charged(Taken::default());
+        }
+        let is_there = state
+            .answered(now)
+            .is_some_and(|answered| has_others(answered, cost - available));
+        if is_there {
+            QuotaAnswer::Charged(Taken::default())
+        } else {
+            state.without(cost, available, now, has_others)
+        }
+    }
+
+    /// Whether the database must be asked before a request can be charged.
+    pub fn needs(&self, cost: u32, now: Moment) -> bool {
+        let cost = i64::from(cost);
+        let mut state = self.state.lock();
+        let available = state.available(now);
+        available < cost
+            && state.without(cost, available, now, Answered::has_free) == QuotaAnswer::Unknown
+    }
+
+    /// Gives back what was charged. A balance that has ended since gets nothing.
+    pub fn give_back(&self, taken: &Taken) {
+        let mut state = self.state.lock();
+        for (balance, units) in taken.iter() {
+            let part = state.parts.iter_mut().find(|part| part.balance == balance);
+            if let Some(part) = part {
+                part.spent = (part.spent - units).max(0);
+            }
+        }
+    }
+
+    /// Notes that the quota may have changed.
+    pub(super) fn note_change(&self) {
+        let mut state = self.state.lock();
+        state.doubt();
+        state.answered = None;
+    }
+
+    /// Waits for an answer of the database to a statement that is yet to begin.
+    pub(super) fn wait(&self, cost: u32) -> oneshot::Receiver<Result<(), Error>> {
+        let (answered, answer) = oneshot::channel();
+        let cost = i64::from(cost);
+        self.state.lock().waiters.push(Waiter { cost, answered });
+        answer
+    }
+
+    /// Notes that the lease is in the queue. Returns whether it was not.
+    pub(super) fn enqueue(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_new = !state.is_queued;
+        state.is_queued = true;
+        is_new
+    }
+
+    /// Begins to ask the database; `None` while a statement is under way.
+    pub fn begin(self: &Arc<Self>, purpose: Purpose, now: Moment) -> Option<Asking> {
+        let mut state = self.state.lock();
+        state.is_queued = false;
+        let request = state.begin(purpose, now)?;
+        Some(Asking::new(Arc::clone(self), request, now, state.doubts))
+    }
+
+    /// The same after the statement that is under way.
+    pub async fn begin_next(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        now: impl Fn() -> Moment,
+    ) -> Asking {
+        loop {
+            let ended = self.ended.notified();
+            if let Some(asking) = self.begin(purpose, now()) {
+                return asking;
+            }
+            ended.await;
+        }
+    }
+
+    /// Takes the answer. Returns whether there is more to ask for.
+    pub(super) fn end(&self, asking: &Asking, answer: Result<LeaseAnswer, Error>) -> bool {
+        let mut state = self.state.lock();
+        let has_more = state.end(asking, answer);
+        drop(state);
+        self.ended.notify_waiters();
+        has_more
+    }
+
+    /// Whether the database should be told something now, and what for.
+    pub(super) fn is_due(&self, idle: Duration, now: Moment) -> Option<Purpose> {
+        let state = self.state.lock();
+        let is_idle = state.used_at.is_none_or(|at| now.since(at) >= idle);
+        if is_idle && state.unspent() > 0 {
+            Some(Purpose::Return)
+        } else if state.is_unreported || (state.is_doubtful && state.unspent() > 0) {
+            Some(Purpose::Report)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it holds nothing, and nothing is on its way.
+    pub(super) fn is_empty(&self, now: Moment) -> bool {
+        let mut state = self.state.lock();
+        state.available(now);
+        let is_used = state.used_at.is_some_and(|at| now.since(at) < ASK_AGAIN);
+        state.unspent() == 0
+            && !state.is_unreported
+            && !state.is_asking
+            && !is_used
+            && state.waiters.is_empty()
+    }
+
+    /// Whether it holds units, or something was spent that the database does not know of.
+    pub(super) fn is_held(&self) -> bool {
+        let state = self.state.lock();
+        state.unspent() > 0 || state.is_unreported || state.is_asking
+    }
+
+    /// The units that are leased and not spent.
+    pub(super) fn unspent(&self) -> i64 {
+        self.state.lock().unspent()
+    }
+}

@@ -1,0 +1,179 @@
+//! The leases of all quotas that this process uses.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, oneshot};
+
+use super::lease::Lease;
+use super::terms::{Purpose, QuotaKey};
+use crate::error::Error;
+use crate::model::{LimitId, LimitOwner, Moment};
+
+/// Quotas that one statement asks for.
+const BATCH_MAX: usize = 64;
+/// Requests that may wait for units.
+const WAITING_MAX: usize = 20_000;
+
+/// The leases of all quotas that this process uses, and the queue of those to ask for.
+#[derive(Default)]
+pub struct Leases {
+    /// Those of one owner are beside each other.
+    leases: RwLock<BTreeMap<LimitId, Arc<Lease>>>,
+    queue: Mutex<VecDeque<Arc<Lease>>>,
+    /// Signals that something is in the queue.
+    pub queued: Notify,
+    revision: AtomicI64,
+    waiting: AtomicUsize,
+}
+
+/// A request that waits for units.
+pub struct Wait<'a> {
+    answer: oneshot::Receiver<Result<(), Error>>,
+    waiting: &'a AtomicUsize,
+}
+
+impl Wait<'_> {
+    /// Waits until the database has answered.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub async fn end(mut self) -> Result<(), Error> {
+        (&mut self.answer)
+            .await
+            .unwrap_or_else(|_| Err(Error::OVERLOADED))
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Leases {
+    /// The lease of a quota. It stays that of the quota for as long as the handle is held.
+    pub fn entry(&self, owner: LimitOwner<'_>, name: &str) -> Arc<Lease> {
+        let id = owner.limit(name);
+        if let Some(lease) = self.leases.read().get(&id) {
+            return Arc::clone(lease);
+        }
+        let mut leases = self.leases.write();
+        let fresh = || Arc::new(Lease::new(QuotaKey::of(owner, name)));
+        Arc::clone(leases.entry(id).or_insert_with(fresh))
+    }
+
+    /// The lease of a quota, if the process uses it.
+    pub fn find(&self, id: &LimitId) -> Option<Arc<Lease>> {
+        self.leases.read().get(id).cloned()
+    }
+
+    /// Notes that the key or client was changed now that owns this quota, and perhaps its quotas. Nothing of them is spent
+    /// before the database has been asked.
+    pub fn note_change(&self, of_owner: &LimitId) {
+        let owner = of_owner.owner();
+        let first = LimitId::from(owner.to_owned());
+        self.leases
+            .read()
+            .range(first..)
+            .take_while(|(id, _)| id.as_str().starts_with(owner))
+            .filter(|(id, _)| id.owner() == owner)
+            .for_each(|(_, lease)| lease.note_change());
+    }
+
+    /// Notes that every key and client may have been changed now.
+    pub fn note_change_of_all(&self) {
+        self.leases
+            .read()
+            .values()
+            .for_each(|lease| lease.note_change());
+    }
+
+    /// Has more units leased soon.
+    pub fn request(&self, lease: &Arc<Lease>) {
+        if lease.enqueue() {
+            self.queue.lock().push_back(Arc::clone(lease));
+            self.queued.notify_one();
+        }
+    }
+
+    /// Has units leased for a request that costs as many.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if too many requests wait already.
+    pub fn wait(&self, lease: &Arc<Lease>, cost: u32) -> Result<Wait<'_>, Error> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::OVERLOADED);
+        }
+        let wait = Wait {
+            answer: lease.wait(cost),
+            waiting: &self.waiting,
+        };
+        self.request(lease);
+        Ok(wait)
+    }
+
+    /// Those to ask for next, with one statement.
+    pub fn next_batch(&self) -> Vec<Arc<Lease>> {
+        let mut queue = self.queue.lock();
+        let count = queue.len().min(BATCH_MAX);
+        queue.drain(..count).collect()
+    }
+
+    /// Those of which the database should be told something, in batches. `idle` is the time after which unused units are
+    /// given back.
+    pub fn due(&self, idle: Duration, now: Moment) -> Vec<(Purpose, Vec<Arc<Lease>>)> {
+        let mut due: BTreeMap<bool, Vec<Arc<Lease>>> = BTreeMap::new();
+        for lease in self.leases.read().values() {
+            if let Some(purpose) = lease.is_due(idle, now) {
+                let group = due.entry(purpose == Purpose::Return).or_default();
+                group.push(Arc::clone(lease));
+            }
+        }
+        let batches = due.into_iter().flat_map(|(is_return, leases)| {
+            let purpose = if is_return {
+                Purpose::Return
+            } else {
+                Purpose::Report
+            };
+            let batches: Vec<_> = leases.chunks(BATCH_MAX).map(<[_]>::to_vec).collect();
+            batches.into_iter().map(move |batch| (purpose, batch))
+        });
+        batches.collect()
+    }
+
+    /// Those that hold something, or of which the database does not know what was spent, in batches.
+    pub fn held_or_unreported(&self) -> Vec<Vec<Arc<Lease>>> {
+        let leases = self.leases.read();
+        let held = leases.values().filter(|lease| lease.is_held());
+        let held: Vec<_> = held.cloned().collect();
+        held.chunks(BATCH_MAX).map(<[_]>::to_vec).collect()
+    }
+
+    /// Whether no unit is held and everything is reported.
+    pub fn is_empty(&self) -> bool {
+        !self.leases.read().values().any(|lease| lease.is_held())
+    }
+
+    /// Drops leases that hold nothing, unless a handle is held and may still charge them.
+    pub fn sweep(&self, now: Moment) {
+        self.leases
+            .write()
+            .retain(|_, lease| Arc::strong_count(lease) > 1 || !lease.is_empty(now));
+    }
+
+    /// The number of the next statement.
+    pub fn next_revision(&self) -> i64 {
+        self.revision.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The number of quotas of which this process holds units.
+    pub fn held(&self) -> usize {
+        let leases = self.leases.read();
+        leases.values().filter(|lease| lease.unspent() > 0).count()
+    }
+}

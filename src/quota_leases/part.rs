@@ -1,0 +1,79 @@
+//! What a process has of one balance of a quota, and what the database last said of the quota.
+
+use std::time::Duration;
+
+use super::terms::SpentPart;
+use crate::model::Moment;
+
+/// The longest time after which another process gives back what it does not use.
+const RETURNED_WITHIN_MS: u64 = 60_000;
+
+/// Units of one balance.
+pub(super) struct Part {
+    pub(super) balance: i64,
+    pub(super) leased: i64,
+    pub(super) spent: i64,
+    pub(super) end: End,
+}
+
+/// When something ends, by both clocks of this process.
+#[derive(Clone, Copy)]
+pub(super) struct End(Option<(Moment, Duration)>);
+
+impl End {
+    pub(super) fn after(from: Moment, time: Option<Duration>) -> Self {
+        Self(time.map(|time| (from, time)))
+    }
+
+    pub(super) fn left(self, now: Moment) -> Option<Duration> {
+        self.0
+            .map(|(from, time)| time.saturating_sub(now.since(from)))
+    }
+
+    pub(super) fn has_passed(self, now: Moment) -> bool {
+        self.left(now).is_some_and(|left| left.is_zero())
+    }
+}
+
+/// What the database last answered.
+pub(super) struct Answered {
+    pub(super) amount: i64,
+    pub(super) free: i64,
+    pub(super) withheld: i64,
+    pub(super) reset: End,
+    /// Until when this is believed.
+    pub(super) expires: End,
+}
+
+impl Part {
+    pub(super) fn available(&self) -> i64 {
+        (self.leased - self.spent).max(0)
+    }
+
+    pub(super) fn spent(&self) -> SpentPart {
+        SpentPart {
+            balance: self.balance,
+            spent: self.spent,
+        }
+    }
+}
+
+impl Answered {
+    pub(super) fn has_free(&self, missing: i64) -> bool {
+        self.free >= missing
+    }
+
+    pub(super) fn retry_after_ms(&self, cost: i64, now: Moment) -> Option<u64> {
+        let reset = self.reset.left(now).map(millis);
+        if self.withheld > 0 {
+            // Another process may give back enough before.
+            return Some(reset.map_or(RETURNED_WITHIN_MS, |reset| reset.min(RETURNED_WITHIN_MS)));
+        }
+        reset.filter(|_| cost <= self.amount)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    whole + u64::from(time.subsec_nanos() % 1_000_000 > 0)
+}

@@ -1,0 +1,211 @@
+//! The state of a lease.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::asking::Asking;
+use super::lease::QuotaAnswer;
+use super::part::{Answered, End, Part};
+use super::taken::Taken;
+use super::terms::{LeaseAnswer, LeaseRequest, Purpose};
+use crate::error::Error;
+use crate::model::Moment;
+
+/// Seconds of the recent use for which a process leases ahead.
+const AHEAD: Duration = Duration::from_secs(10);
+/// How many times more than what was just spent or is waited for a process leases at once.
+const GROWTH: i64 = 8;
+/// How long nothing else may be asked for again of a used-up quota: others may give units back, and an administrator may add
+/// some.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
+const ASK_OTHERS_AGAIN: Duration = Duration::from_secs(1);
+
+/// A request that waits for an answer of the database.
+pub(super) struct Waiter {
+    pub(super) cost: i64,
+    pub(super) answered: oneshot::Sender<Result<(), Error>>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) parts: SmallVec<[Part; 1]>,
+    pub(super) answered: Option<Answered>,
+    /// Whether the units may be gone: given back, or the quota may have changed. Then they are not spent before the database
+    /// has answered.
+    pub(super) is_doubtful: bool,
+    /// Incremented by each change that makes them doubtful.
+    pub(super) doubts: u64,
+    /// Whether a statement is under way.
+    pub(super) is_asking: bool,
+    /// Whether the lease is in the queue of those to ask for.
+    pub(super) is_queued: bool,
+    pub(super) waiters: Vec<Waiter>,
+    /// Those whom the statement under way answers.
+    pub(super) asking: Vec<Waiter>,
+    /// The unspent units after the last answer.
+    pub(super) had: i64,
+    /// What was spent since the process last asked for more, and when that was.
+    pub(super) spent_since: i64,
+    pub(super) asked_at: Option<Moment>,
+    pub(super) used_at: Option<Moment>,
+    /// Whether something was spent that the database does not know of.
+    pub(super) is_unreported: bool,
+}
+
+impl State {
+    pub(super) fn unspent(&self) -> i64 {
+        self.parts.iter().map(Part::available).sum()
+    }
+
+    /// The units that may be spent now.
+    pub(super) fn available(&mut self, now: Moment) -> i64 {
+        self.parts.retain(|part| !part.end.has_passed(now));
+        if self.is_doubtful { 0 } else { self.unspent() }
+    }
+
+    pub(super) fn take(&mut self, cost: i64, now: Moment) -> Taken {
+        let (mut taken, mut left) = (Taken::default(), cost);
+        for part in &mut self.parts {
+            let units = left.min(part.available());
+            if units > 0 {
+                part.spent += units;
+                left -= units;
+                taken.add(part.balance, units);
+            }
+        }
+        self.spent_since = self.spent_since.saturating_add(cost);
+        self.used_at = Some(now);
+        self.is_unreported = true;
+        taken
+    }
+
+    /// Whether more should be leased before the rest is spent.
+    pub(super) fn is_low(&self, available: i64, now: Moment) -> bool {
+        let is_asked = self.is_asking || self.is_queued;
+        let has_more = || self.answered(now).is_none_or(|answered| answered.free > 0);
+        available < self.had / 2 && !is_asked && has_more()
+    }
+
+    pub(super) fn answered(&self, now: Moment) -> Option<&Answered> {
+        let answered = self.answered.as_ref()?;
+        (!self.is_doubtful && !answered.expires.has_passed(now)).then_some(answered)
+    }
+
+    /// The answer to a request that costs more than is available here.
+    pub(super) fn without(
+        &self,
+        cost: i64,
+        available: i64,
+        now: Moment,
+        has: impl Fn(&Answered, i64) -> bool,
+    ) -> QuotaAnswer {
+        match self.answered(now) {
+            Some(answered) if !has(answered, cost - available) => QuotaAnswer::Exceeded {
+                retry_after_ms: answered.retry_after_ms(cost, now),
+            },
+            _ => QuotaAnswer::Unknown,
+        }
+    }
+
+    pub(super) fn doubt(&mut self) {
+        self.is_doubtful = true;
+        self.doubts += 1;
+    }
+
+    /// What this process will probably spend in the next seconds.
+    pub(super) fn expected(&self, waiting: i64, now: Moment) -> i64 {
+        let Some(asked_at) = self.asked_at else {
+            return waiting;
+        };
+        let millis = now.since(asked_at).as_millis().max(1);
+        let spent = self.spent_since;
+        let ahead = i128::from(spent) * i128::try_from(AHEAD.as_millis()).unwrap_or(0);
+        let expected = ahead / i128::try_from(millis).unwrap_or(i128::MAX);
+        let most = GROWTH.saturating_mul(spent.max(waiting));
+        i64::try_from(expected).unwrap_or(i64::MAX).min(most)
+    }
+
+    /// Begins to ask the database; `None` while a statement is under way.
+    pub(super) fn begin(&mut self, purpose: Purpose, now: Moment) -> Option<LeaseRequest> {
+        if self.is_asking {
+            return None;
+        }
+        let (unspent, costs) = (
+            self.unspent(),
+            self.waiters.iter().map(|waiter| waiter.cost),
+        );
+        let (waiting, needed) = (costs.clone().sum(), costs.max().unwrap_or(0));
+        let wanted = match purpose {
+            Purpose::Return if self.waiters.is_empty() => {
+                if unspent > 0 {
+                    // Nobody may spend what is being given back.
+                    self.doubt();
+                }
+                0
+            }
+            Purpose::Report => unspent.max(waiting),
+            Purpose::Lease | Purpose::Return => {
+                unspent.max(waiting).max(self.expected(waiting, now))
+            }
+        };
+        if purpose == Purpose::Lease {
+            self.spent_since = 0;
+            self.asked_at = Some(now);
+        }
+        self.is_asking = true;
+        self.is_unreported = false;
+        self.asking = std::mem::take(&mut self.waiters);
+        Some(LeaseRequest {
+            held: self.parts.iter().map(Part::spent).collect(),
+            wanted,
+            needed,
+        })
+    }
+
+    /// Takes the answer. Returns whether there is more to ask for.
+    pub(super) fn end(&mut self, asking: &Asking, answer: Result<LeaseAnswer, Error>) -> bool {
+        self.is_asking = false;
+        let told = answer.map(|answer| self.apply(asking, answer));
+        self.is_unreported |= told.is_err();
+        for waiter in std::mem::take(&mut self.asking) {
+            // Whoever does not wait any more does not need it.
+            let _ = waiter.answered.send(told.clone());
+        }
+        !self.waiters.is_empty()
+    }
+
+    fn apply(&mut self, asking: &Asking, answer: LeaseAnswer) {
+        let spent_of = |parts: &[Part], balance: i64| {
+            let known = parts.iter().find(|part| part.balance == balance);
+            known.map(|part| part.spent)
+        };
+        let parts = answer.leases.iter().map(|leased| Part {
+            balance: leased.balance,
+            leased: leased.leased,
+            spent: spent_of(&self.parts, leased.balance).unwrap_or(leased.spent),
+            end: End::after(asking.at, leased.ends_in),
+        });
+        self.parts = parts.collect();
+        let believed = if answer.withheld > 0 {
+            ASK_OTHERS_AGAIN
+        } else {
+            ASK_AGAIN
+        };
+        let believed = answer
+            .resets_in
+            .map_or(believed, |reset| believed.min(reset));
+        self.answered = Some(Answered {
+            amount: answer.amount,
+            free: answer.free,
+            withheld: answer.withheld,
+            reset: End::after(asking.at, answer.resets_in),
+            expires: End::after(asking.at, Some(believed)),
+        });
+        if self.doubts == asking.doubts {
+            self.is_doubtful = false;
+        }
+        self.had = self.unspent();
+    }
+}

@@ -1,0 +1,13 @@
+//! Quotas: reads and grants them, and leases units of them for verifies.
+
+mod get;
+mod grant;
+mod input;
+mod lease;
+mod time_zones;
+
+pub use get::get;
+pub use grant::grant;
+pub use input::{GetQuota, GrantQuota};
+pub use lease::{ask, ask_alone, report_due, return_all};
+pub use time_zones::require_time_zones;

@@ -1,0 +1,32 @@
+//! Checks the time zones of quotas: which there are, the database knows, whose calendar holds.
+
+use super::input::unknown_time_zone;
+use crate::error::{Error, Issue};
+use crate::model::{FieldChange, Quotas, UTC};
+use crate::service::Service;
+
+/// Fails for quotas in time zones that the database does not know. Most quotas are in UTC, for which it is not asked.
+pub async fn require_time_zones(
+    service: &Service,
+    quotas: &FieldChange<Quotas>,
+) -> Result<(), Error> {
+    let FieldChange::Set(Quotas::Readable(quotas)) = quotas else {
+        return Ok(());
+    };
+    let zones = quotas.iter().map(|quota| &quota.time_zone);
+    let zones: Vec<String> = zones.filter(|zone| *zone != UTC).cloned().collect();
+    if zones.is_empty() {
+        return Ok(());
+    }
+    let unknown = service.store.unknown_time_zones(&zones).await?;
+    let quotas = quotas.iter().enumerate();
+    let issues: Vec<Issue> = quotas
+        .filter(|(_, quota)| unknown.contains(&quota.time_zone))
+        .map(|(index, _)| unknown_time_zone(index))
+        .collect();
+    if issues.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::InvalidInput(issues))
+    }
+}

@@ -1,0 +1,297 @@
+//! What is used of quotas: leased, reported, granted, read.
+
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use std::time::Duration;
+
+use super::connection::Share;
+use super::connection::error::StoreError;
+use super::handle::Store;
+use crate::error::{Conflict, Error};
+use crate::model::{Period, QuotaGrant, QuotaState, Timestamp};
+use crate::quota_leases::{LeaseAnswer, LeaseRequest, LeasedPart, QuotaKey, SpentPart};
+
+/// What became of a request for a lease.
+#[derive(Debug)]
+pub enum LeaseOutcome {
+    Answered(LeaseAnswer),
+    /// Another session has locked the quota.
+    Locked,
+    /// There is no such quota any more.
+    Gone,
+    /// What is stored is no quota, or a later statement was faster.
+    Failed(Error),
+}
+
+/// A request, as `sophra_api_keys.lease_quota` takes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestRow<'a> {
+    owner: &'static str,
+    owner_id: &'a str,
+    name: &'a str,
+    held: Vec<HeldRow>,
+    wanted: i64,
+    needed: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldRow {
+    balance: i64,
+    spent: i64,
+}
+
+/// Its answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct AnswerRow {
+    is_locked: bool,
+    is_superseded: bool,
+    fault: Option<String>,
+    amount: Option<i64>,
+    free: i64,
+    withheld: i64,
+    resets_in_us: Option<u64>,
+    leases: Vec<LeaseRow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeaseRow {
+    balance: i64,
+    leased: i64,
+    spent: i64,
+    ends_in_us: Option<u64>,
+}
+
+/// The answer of `sophra_api_keys.quota_state`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StateRow {
+    name: String,
+    amount: Option<i64>,
+    period: Option<Period>,
+    used: i64,
+    granted: i64,
+    remaining: Option<i64>,
+    withheld: i64,
+    resets_at: Option<i64>,
+}
+
+impl Store {
+    /// Tells what this process has spent of quotas, and leases or gives back units. With `waits` it waits for a quota that
+    /// another session has locked. A repetition has the same effect as one statement alone.
+    pub async fn lease_quotas(
+        &self,
+        process: &str,
+        revision: i64,
+        requests: &[(&QuotaKey, &LeaseRequest)],
+        waits: bool,
+    ) -> Result<Vec<LeaseOutcome>, Error> {
+        let rows = requests
+            .iter()
+            .map(|(key, request)| RequestRow::of(key, request));
+        let rows: Vec<_> = rows.map(Json).collect();
+        let answers = self
+            .retryable("lease_quotas", || async {
+                let mut db = self.db().await?;
+                let answers = sqlx::query_scalar!(
+                    r#"
+                    SELECT sophra_api_keys.lease_quota($1, $2, listed.request, $4) AS "answer!: Json<AnswerRow>"
+                    FROM unnest($3::jsonb[]) WITH ORDINALITY AS listed (request, place)
+                    ORDER BY listed.place
+                    "#,
+                    process,
+                    revision,
+                    &rows as _,
+                    waits,
+                )
+                .fetch_all(&mut db)
+                .await?;
+                db.commit().await?;
+                Ok(answers)
+            })
+            .await?;
+        if answers.len() != requests.len() {
+            return Err(Error::internal(
+                "The database returned an unexpected response",
+            ));
+        }
+        Ok(answers
+            .into_iter()
+            .map(|Json(answer)| answer.into())
+            .collect())
+    }
+
+    /// What is used of a quota; `None` if there is no such quota.
+    pub async fn quota_state(&self, key: &QuotaKey) -> Result<Option<QuotaState>, Error> {
+        let state = self.retryable_when_admitted(Share::Manage, "quota_state", || async {
+            sqlx::query_scalar!(
+                r#"SELECT sophra_api_keys.quota_state($1, $2, $3) AS "state: Json<StateRow>""#,
+                key.owner,
+                &*key.owner_id,
+                &*key.name,
+            )
+            .fetch_one(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        });
+        let state = state.await?;
+        state.map(|Json(state)| state.try_into()).transpose()
+    }
+
+    /// Adds units to a quota. Returns whether there is such a quota.
+    pub async fn grant_quota(&self, key: &QuotaKey, grant: &QuotaGrant) -> Result<bool, Error> {
+        let grants = self.change("grant_quota", key.id.as_str(), || async {
+            let mut db = self.begin_change().await?;
+            let grants = sqlx::query_scalar!(
+                r#"
+                SELECT sophra_api_keys.grant_quota(
+                  $1, $2, $3, $4, coalesce($5::timestamp AT TIME ZONE 'UTC', 'infinity'), $6
+                )
+                "#,
+                key.owner,
+                &*key.owner_id,
+                &*key.name,
+                grant.amount,
+                grant.expires_at as _,
+                QuotaGrant::COUNT_MAX,
+            )
+            .fetch_one(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(grants)
+        });
+        match grants.await? {
+            Some(grants) if grants > i64::from(QuotaGrant::COUNT_MAX) => {
+                Err(Error::Conflict(Conflict::ManyGrants))
+            }
+            grants => Ok(grants.is_some()),
+        }
+    }
+
+    /// Those of these names that are no time zones to the database.
+    pub async fn unknown_time_zones(&self, names: &[String]) -> Result<Vec<String>, Error> {
+        self.retryable_when_admitted(Share::Manage, "unknown_time_zones", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT name AS "name!" FROM unnest($1::text[]) AS listed (name)
+                WHERE name NOT IN (SELECT known.name FROM pg_timezone_names AS known)
+                "#,
+                names,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
+    /// Deletes what is known of quotas that are used no more: of periods and grants that have ended, of grants that are used
+    /// up, of processes that hold nothing, and of keys and clients that are gone.
+    pub async fn prune_quotas(&self) -> Result<(), Error> {
+        self.retryable("prune_quotas", || async {
+            let mut db = self.db().await?;
+            sqlx::query!(
+                r#"
+                WITH
+                  settled AS (
+                    DELETE FROM sophra_api_keys.quota_leases
+                    WHERE leased = spent AND changed_at < now() - interval '1 day'
+                  )
+                DELETE FROM sophra_api_keys.quota_balances AS balance
+                WHERE changed_at < now() - interval '1 day' AND (
+                  ends_at < now() - interval '1 day'
+                  OR granted <= spent
+                  OR quota_id LIKE 'key/%' AND NOT EXISTS (
+                    SELECT FROM "ApiKey" AS key WHERE key."id" = substring(quota_id FROM '^key/(.*)/[^/]*$')
+                  )
+                  OR quota_id LIKE 'client/%' AND NOT EXISTS (
+                    SELECT FROM sophra_api_keys.clients AS client
+                    WHERE client.client_id = substring(quota_id FROM '^client/(.*)/[^/]*$')
+                  )
+                )
+                "#,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await
+        })
+        .await
+    }
+}
+
+impl<'a> RequestRow<'a> {
+    fn of(key: &'a QuotaKey, request: &LeaseRequest) -> Self {
+        let held = |part: &SpentPart| HeldRow {
+            balance: part.balance,
+            spent: part.spent,
+        };
+        Self {
+            owner: key.owner,
+            owner_id: &key.owner_id,
+            name: &key.name,
+            held: request.held.iter().map(held).collect(),
+            wanted: request.wanted,
+            needed: request.needed,
+        }
+    }
+}
+
+impl From<AnswerRow> for LeaseOutcome {
+    fn from(row: AnswerRow) -> Self {
+        if row.is_locked {
+            return Self::Locked;
+        }
+        if row.fault.is_some() {
+            return Self::Failed(unreadable());
+        }
+        if row.is_superseded {
+            return Self::Failed(Error::unavailable(
+                "A later statement about the quota was faster",
+            ));
+        }
+        let Some(amount) = row.amount else {
+            return Self::Gone;
+        };
+        let lease = |row: LeaseRow| LeasedPart {
+            balance: row.balance,
+            leased: row.leased,
+            spent: row.spent,
+            ends_in: row.ends_in_us.map(Duration::from_micros),
+        };
+        Self::Answered(LeaseAnswer {
+            amount,
+            free: row.free,
+            withheld: row.withheld,
+            resets_in: row.resets_in_us.map(Duration::from_micros),
+            leases: row.leases.into_iter().map(lease).collect(),
+        })
+    }
+}
+
+impl TryFrom<StateRow> for QuotaState {
+    type Error = Error;
+
+    fn try_from(row: StateRow) -> Result<Self, Error> {
+        let (Some(amount), Some(period), Some(remaining)) = (row.amount, row.period, row.remaining)
+        else {
+            return Err(unreadable());
+        };
+        Ok(Self {
+            name: row.name,
+            amount,
+            period,
+            used: row.used,
+            granted: row.granted,
+            remaining,
+            withheld: row.withheld,
+            resets_at: row.resets_at.map(Timestamp::from_millis),
+        })
+    }
+}
+
+fn unreadable() -> Error {
+    Error::internal("The limits or quotas of a key or its client cannot be read")
+}
