@@ -44,6 +44,7 @@ test('only functions that compute a value may be called by everyone', async () =
     { proname: 'note_client_change', allowed: false, definer: true },
     { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'plaintext_digest', allowed: true, definer: false },
+    { proname: 'quota_period_end', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
   ])
 })
