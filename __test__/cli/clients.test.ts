@@ -67,7 +67,7 @@ describe('clients set', () => {
     const { code, stdout, stderr } = await run(['set', 'shown', '--max-keys', '3', '--disable'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^id +shown\n(.*\n)*state +disabled\nallowed from +everywhere\n/)
-    expect(stdout).toMatch(/^limits +none\nkeys +1\nmost keys +3$/m)
+    expect(stdout).toMatch(/^limits +none\nquotas +none\nkeys +1\nmost keys +3$/m)
     const limits = JSON.stringify([{ name: 'tokens', limit: 9, windowSeconds: 60, suspends: true }])
     expect((await run(['set', 'shown', '--limits', limits])).stdout).toMatch(
       /^limits +tokens: 9 per 60 s \(suspends\)$/m,

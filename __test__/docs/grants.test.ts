@@ -69,7 +69,8 @@ test('an owner migrates, and the app works with the rights that are granted', as
   expect(await addon.verifyApiKey(shared.key)).toMatchObject({ valid: true })
   expect(await addon.verifyApiKey(shared.key)).toMatchObject({ code: 'QUOTA_EXCEEDED' })
   const quota = { clientId: 'shared', name: 'tokens' }
-  expect(await addon.grantQuota({ ...quota, amount: 5 })).toMatchObject({ used: 2, remaining: 5 })
+  await addon.grantQuota({ ...quota, amount: 5 })
+  expect(await addon.getQuota(quota)).toMatchObject({ used: 2, remaining: 5 })
   expect((await addon.listClients()).clients).toMatchObject([{ clientId: 'shared', keyCount: 1 }])
   await addon.deleteClient('shared')
   await addon.updateApiKey({ id, regenerateKey: true })

@@ -130,6 +130,7 @@ test('every background task has its counter from the start', () => {
     'legacy_backfill',
     'listener',
     'pruning',
+    'quota_leases',
     'rehash',
     'suspensions',
     'unconfirmed_keys',

@@ -66,7 +66,7 @@ test('there is no column that is not attacked', async () => {
 
 const FAULTS = ['INVALID_INPUT', 'NOT_FOUND']
 /** What cannot be read never means that there is no limit, so the key is of no use. */
-const UNREADABLE = 'The limits of a key or its client cannot be read'
+const UNREADABLE = 'The limits or quotas of a key or its client cannot be read'
 
 /** Calls; a fault may only be one of the caller's, and says nothing that could be acted upon. */
 async function tried(name: string, ...args: unknown[]): Promise<void> {

@@ -106,6 +106,10 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(client_id, limits) VALUES ($1, $2)',
     [id(), JSON.stringify([{ name: text, limit: text, windowSeconds: 1 }])],
   ],
+  'clients.quotas': (text) => [
+    '(client_id, quotas) VALUES ($1, $2)',
+    [id(), JSON.stringify([{ name: text, amount: text, period: text, timeZone: text }])],
+  ],
   'clients.allowed_ips': (text) => ['(client_id, allowed_ips) VALUES ($1, $2)', [id(), [text]]],
   'clients.parent_id': (text) => [
     '(client_id, parent_id) VALUES ($1, NULL), ($2, $1)',
@@ -115,6 +119,15 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
   'spent.limit_id': (text) => [
     '(limit_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
+    [text],
+  ],
+  'quota_balances.quota_id': (text) => [
+    `(quota_id, granted, ends_at) VALUES ($1, 1, 'infinity')`,
+    [text],
+  ],
+  'quota_leases.process': (text) => [
+    `(balance_id, process, revision, leased, spent)
+     SELECT max(id), $1, 1, 1, 1 FROM sophra_api_keys.quota_balances`,
     [text],
   ],
   'usage_batches.process': (text) => ['(process, batch) VALUES ($1, 1)', [text]],
