@@ -585,9 +585,9 @@ export interface RefusedVerification {
    * of a limit or quota, or the quota is never refilled. With `THROTTLED`: until the address may try again.
    */
   retryAfterMs?: number
-  /** With `RATE_LIMITED`: the limit of which the least is left. */
+  /** With `RATE_LIMITED`, and with `QUOTA_EXCEEDED` if there are limits: the limit of which the least is left. */
   rateLimit?: RateLimit
-  /** With `RATE_LIMITED`: all limits. None of them was charged. */
+  /** With `RATE_LIMITED`, and with `QUOTA_EXCEEDED` if there are limits: all limits. None of them was charged. */
   limits?: LimitState[]
   /** With `RATE_LIMITED`: the first limit that the request exceeds. With `QUOTA_EXCEEDED`: the first quota that it exceeds. */
   limitedBy?: { level: LimitLevel; name: string }
