@@ -196,7 +196,11 @@ describe('a quota', () => {
 
 describe('quotas and limits', () => {
   test('are charged all or none', async () => {
-    const key = await create({ rateLimit: 3, rateLimitWindowSeconds: 86_400, quotas: [quota('calls', 5)] })
+    const key = await create({
+      rateLimit: 3,
+      rateLimitWindowSeconds: 86_400,
+      quotas: [quota('calls', 5)],
+    })
     expect(await passed(key, 3)).toBe(3)
     expect(await codeOf(key)).toBe('RATE_LIMITED')
     // What the limit refused has not used the quota.
@@ -223,15 +227,21 @@ describe('quotas and limits', () => {
     const sibling = await create({ clientId: parent })
     const cousin = await create({ clientId: grandparent })
     expect(await passed(key, 9)).toBe(3)
-    expect(await verifyApiKey(key.key)).toMatchObject({ limitedBy: { level: 'key', name: 'calls' } })
+    expect(await verifyApiKey(key.key)).toMatchObject({
+      limitedBy: { level: 'key', name: 'calls' },
+    })
     await patchApiKey({ id: key.id, quotas: [quota('other', 99)] })
     expect(await passed(key, 9)).toBe(1)
-    expect(await verifyApiKey(key.key)).toMatchObject({ limitedBy: { level: 'client', name: 'calls' } })
+    expect(await verifyApiKey(key.key)).toMatchObject({
+      limitedBy: { level: 'client', name: 'calls' },
+    })
     expect(await passed(sibling, 9)).toBe(1)
     expect(await verifyApiKey(sibling.key)).toMatchObject({ limitedBy: { level: 'client' } })
     expect(await passed(cousin, 9)).toBe(1)
     await setClient({ clientId: client, quotas: null })
-    expect(await verifyApiKey(key.key)).toMatchObject({ limitedBy: { level: 'parent', name: 'calls' } })
+    expect(await verifyApiKey(key.key)).toMatchObject({
+      limitedBy: { level: 'parent', name: 'calls' },
+    })
     await setClient({ clientId: parent, quotas: [] })
     expect(await verifyApiKey(key.key)).toMatchObject({ limitedBy: { level: 'grandparent' } })
     // What each of them refused, no other was charged for.
@@ -261,7 +271,10 @@ describe('peeking', () => {
     )
     expect(elsewhere).toBe(true)
     expect(await codeOf(key, { ...peek, cost: 1 })).toBe('VALID')
-    expect(await codeOf(key, { ...peek, cost: 2 })).toBe('QUOTA_EXCEEDED')
+    // Once the other process has told what it spent.
+    await eventually(async () =>
+      expect(await codeOf(key, { ...peek, cost: 2 })).toBe('QUOTA_EXCEEDED'),
+    )
     expect(await passed(key, 5)).toBe(1)
   })
 })
@@ -325,9 +338,9 @@ describe('grants', () => {
     const grant = { keyId: key.id, name: 'calls', amount: 5, expiresAt }
     await grantQuota(grant, { actor: 'ann' })
     await flush()
-    const { entries } = await addon.readAuditLog({ keyId: key.id, type: "quota.granted" })
-    expect(entries).toMatchObject([
-      { event: { type: 'quota.granted', keyId: key.id, quota: 'calls', amount: 5, actor: 'ann' } },
+    const { events } = await addon.listAuditEvents({ keyId: key.id, type: 'quota.granted' })
+    expect(events).toMatchObject([
+      { type: 'quota.granted', keyId: key.id, quota: 'calls', amount: 5, actor: 'ann' },
     ])
   })
 

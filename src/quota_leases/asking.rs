@@ -35,6 +35,12 @@ impl Asking {
         self.is_ended = true;
         self.lease.end(&self, answer)
     }
+
+    /// Leaves it to a later statement. Returns whether somebody waits for it.
+    pub fn postpone(mut self) -> bool {
+        self.is_ended = true;
+        self.lease.postpone()
+    }
 }
 
 impl Drop for Asking {

@@ -153,6 +153,15 @@ impl Lease {
         has_more
     }
 
+    /// Leaves the statement that is under way to a later one. Returns whether somebody waits for it.
+    pub(super) fn postpone(&self) -> bool {
+        let mut state = self.state.lock();
+        let has_waiters = state.postpone();
+        drop(state);
+        self.ended.notify_waiters();
+        has_waiters
+    }
+
     /// Whether the database should be told something now, and what for.
     pub(super) fn is_due(&self, idle: Duration, now: Moment) -> Option<Purpose> {
         let state = self.state.lock();

@@ -15,6 +15,8 @@ use crate::model::Moment;
 
 /// Seconds of the recent use for which a process leases ahead.
 const AHEAD: Duration = Duration::from_secs(10);
+/// The least units of a lease that is renewed ahead: fewer are no sign that more will be needed, and others may need them.
+const AHEAD_FROM: i64 = 4;
 /// How many times more than what was just spent or is waited for a process leases at once.
 const GROWTH: i64 = 8;
 /// How long nothing else may be asked for again of a used-up quota: others may give units back, and an administrator may add
@@ -85,7 +87,7 @@ impl State {
     pub(super) fn is_low(&self, available: i64, now: Moment) -> bool {
         let is_asked = self.is_asking || self.is_queued;
         let has_more = || self.answered(now).is_none_or(|answered| answered.free > 0);
-        available < self.had / 2 && !is_asked && has_more()
+        self.had >= AHEAD_FROM && available < self.had / 2 && !is_asked && has_more()
     }
 
     pub(super) fn answered(&self, now: Moment) -> Option<&Answered> {
@@ -169,10 +171,31 @@ impl State {
         self.is_asking = false;
         let told = answer.map(|answer| self.apply(asking, answer));
         self.is_unreported |= told.is_err();
+        let mut left = if told.is_ok() { self.unspent() } else { 0 };
         for waiter in std::mem::take(&mut self.asking) {
+            if told.is_ok() && waiter.cost > left && self.may_get(waiter.cost) {
+                // The next statement leases more: until then there is nothing to decide.
+                self.waiters.push(waiter);
+                continue;
+            }
+            left -= waiter.cost.min(left);
             // Whoever does not wait any more does not need it.
             let _ = waiter.answered.send(told.clone());
         }
+        !self.waiters.is_empty()
+    }
+
+    /// Whether the next statement may lease enough for such a cost.
+    fn may_get(&self, cost: i64) -> bool {
+        let free = self.answered.as_ref().map_or(0, |answered| answered.free);
+        free > 0 && cost <= self.unspent().saturating_add(free)
+    }
+
+    /// Leaves what is asked for to a later statement. Returns whether somebody waits for it.
+    pub(super) fn postpone(&mut self) -> bool {
+        self.is_asking = false;
+        self.is_unreported = true;
+        self.waiters.append(&mut self.asking);
         !self.waiters.is_empty()
     }
 

@@ -12,35 +12,29 @@ use crate::store::{LeaseOutcome, Parts};
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Asks about a batch with one statement. Those that other sessions have locked are returned, and may be asked about
-/// [alone](ask_alone); all others have their answers.
-///
-/// # Errors
-/// The first error of an answer.
+/// [alone](ask_alone); all others have their answers, of which the first error is returned.
 pub async fn ask(
     service: &Service,
     batch: &[Arc<Lease>],
     purpose: Purpose,
-) -> Result<Vec<Asking>, Error> {
+) -> (Vec<Asking>, Result<(), Error>) {
     let now = service.moment();
     let begun = batch.iter().filter_map(|lease| lease.begin(purpose, now));
     ask_about(service, begun.collect()).await
 }
 
-async fn ask_about(service: &Service, mut asked: Vec<Asking>) -> Result<Vec<Asking>, Error> {
+async fn ask_about(service: &Service, mut asked: Vec<Asking>) -> (Vec<Asking>, Result<(), Error>) {
     // In the same order everywhere, so that no two processes wait for each other.
     asked.sort_by(|one, next| one.lease.key.id.cmp(&next.lease.key.id));
     let outcomes = outcomes(service, &asked).await;
-    let (mut locked, mut failed) = (Vec::new(), None);
+    let (mut locked, mut result) = (Vec::new(), Ok(()));
     for (asking, outcome) in asked.into_iter().zip(outcomes) {
         match outcome {
             Ok(LeaseOutcome::Locked) => locked.push(asking),
-            outcome => {
-                let ended = end(service, asking, outcome);
-                failed = failed.or(ended.err());
-            }
+            outcome => result = result.and(end(service, asking, outcome)),
         }
     }
-    failed.map_or(Ok(locked), Err)
+    (locked, result)
 }
 
 /// Asks about one quota, and waits for it if another session has locked it.
@@ -65,8 +59,14 @@ pub async fn report_due(service: &Service) -> Result<(), Error> {
     let now = service.moment();
     let mut result = Ok(());
     for (purpose, batch) in service.leases.due(IDLE, now) {
-        let asked = ask(service, &batch, purpose).await;
-        result = result.and(asked.map(drop));
+        let (locked, asked) = ask(service, &batch, purpose).await;
+        for asking in locked {
+            let lease = Arc::clone(&asking.lease);
+            if asking.postpone() {
+                service.leases.request(&lease);
+            }
+        }
+        result = result.and(asked);
     }
     service.leases.sweep(now);
     result
@@ -80,19 +80,20 @@ pub async fn return_all(service: &Service) -> Result<(), Error> {
         for lease in &batch {
             asked.push(lease.begin_next(Purpose::Return, || service.moment()).await);
         }
-        let returned = ask_about(service, asked).await;
-        result = result.and(returned.and_then(none_locked));
+        let (locked, returned) = ask_about(service, asked).await;
+        result = result.and(returned);
+        for asking in locked {
+            result = match result {
+                Ok(()) => ask_alone(service, asking).await,
+                // Somebody may have locked all of them: they are not waited for one after the other.
+                failed => {
+                    asking.postpone();
+                    failed
+                }
+            };
+        }
     }
     result
-}
-
-fn none_locked(locked: Vec<Asking>) -> Result<(), Error> {
-    if locked.is_empty() {
-        return Ok(());
-    }
-    Err(Error::unavailable(
-        "Quotas are locked in the database: what is leased of them is given back later",
-    ))
 }
 
 /// What became of each, in the same order. One that the database rejects stops no other.

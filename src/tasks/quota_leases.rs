@@ -13,7 +13,7 @@ use crate::service::Service;
 /// Statements at a time. What waits meanwhile shares the next one.
 const LANES: usize = 2;
 /// Statements at a time that wait for a quota which another session has locked: they hold up no other.
-const WAITING_LANES: usize = 2;
+const WAITING_LANES: usize = 4;
 
 /// Leases until the service is closed.
 pub(super) async fn run(service: Arc<Service>) {
@@ -38,16 +38,23 @@ async fn lease(
     lane: OwnedSemaphorePermit,
     waiting: Arc<Semaphore>,
 ) -> Result<(), Error> {
-    let asked = quotas::ask(&service, &batch, Purpose::Lease).await;
+    // What is alone may be what everybody wants: then it waits for its turn at once.
+    let (to_wait_for, result) = match &batch[..] {
+        [alone] => {
+            let asking = alone.begin(Purpose::Lease, service.moment());
+            (asking.into_iter().collect(), Ok(()))
+        }
+        batch => quotas::ask(&service, batch, Purpose::Lease).await,
+    };
     drop(lane);
-    for locked in asked? {
-        let work = lease_locked(Arc::clone(&service), locked, Arc::clone(&waiting));
+    for asking in to_wait_for {
+        let work = lease_alone(Arc::clone(&service), asking, Arc::clone(&waiting));
         service.spawn(BackgroundTask::QuotaLeases, work);
     }
-    Ok(())
+    result
 }
 
-async fn lease_locked(
+async fn lease_alone(
     service: Arc<Service>,
     asking: Asking,
     waiting: Arc<Semaphore>,
