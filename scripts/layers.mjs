@@ -22,6 +22,7 @@ export const LAYERS = [
       'hash',
       'jwt',
       'metrics',
+      'quota_leases',
       'rate_limit',
       'single_flight',
       'token',
@@ -35,6 +36,7 @@ export const LAYERS = [
     modules: [
       'audit',
       'cached_limits',
+      'cached_quotas',
       'cached_clients',
       'cached_key',
       'cached_token',
@@ -57,6 +59,7 @@ export const LAYERS = [
       'legacy',
       'admin',
       'audit_log',
+      'quotas',
       'clients',
       'doctor',
       'health',

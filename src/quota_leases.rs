@@ -3,6 +3,7 @@
 //! A quota is one number for all processes. Each leases a part of it, spends that in memory, and leases more before it runs
 //! out. What it tells the database, and what that answers, are sums since the lease began: no repetition counts twice.
 
+mod answer;
 mod asking;
 mod lease;
 mod leases;
@@ -11,8 +12,9 @@ mod state;
 mod taken;
 mod terms;
 
+pub use answer::QuotaAnswer;
 pub use asking::Asking;
-pub use lease::{Lease, QuotaAnswer};
+pub use lease::Lease;
 pub use leases::{Leases, Wait};
 pub use taken::Taken;
 pub use terms::{LeaseAnswer, LeaseRequest, LeasedPart, Purpose, QuotaKey, SpentPart};

@@ -12,6 +12,7 @@ mod decide;
 mod fleet;
 mod lease;
 mod memory;
+mod peek;
 mod preloaded;
 mod prove;
 mod rehash;

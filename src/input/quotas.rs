@@ -48,10 +48,9 @@ fn quota(value: Value) -> Parsed<Quota> {
 }
 
 fn period(value: Value) -> Parsed<Period> {
-    let period = value.text().and_then(|text| {
-        let mut periods = Period::ALL.into_iter();
-        periods.find(|period| period.name() == text)
-    });
+    let text = rules::any_text(value)?;
+    let mut periods = Period::ALL.into_iter();
+    let period = periods.find(|period| period.name() == text);
     period.ok_or_else(|| "must be day, week, month or total".into())
 }
 

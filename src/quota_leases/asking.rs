@@ -3,50 +3,66 @@
 use std::sync::Arc;
 
 use super::lease::Lease;
-use super::terms::{LeaseAnswer, LeaseRequest};
+use super::state::Begun;
+use super::terms::{LeaseAnswer, LeaseRequest, Purpose};
 use crate::error::Error;
 use crate::model::Moment;
 use crate::panic;
 
-/// What is asked for, and how the answer is to be taken. One that is dropped before it is answered has failed.
+/// What is asked for. One that is dropped before it is answered has failed.
 pub struct Asking {
     pub lease: Arc<Lease>,
     pub request: LeaseRequest,
-    /// When the statement began: what ends so much later by the answer has ended by then.
-    pub(super) at: Moment,
-    /// The changes that were known then.
-    pub(super) doubts: u64,
-    is_ended: bool,
+    /// `None` once it has ended.
+    begun: Option<Begun>,
 }
 
 impl Asking {
-    pub(super) fn new(lease: Arc<Lease>, request: LeaseRequest, at: Moment, doubts: u64) -> Self {
-        Self {
-            lease,
+    /// Begins to ask the database; `None` while a statement is under way.
+    #[must_use]
+    pub fn begin(lease: &Arc<Lease>, purpose: Purpose, now: Moment) -> Option<Self> {
+        let (request, begun) = lease.begin(purpose, now)?;
+        Some(Self {
+            lease: Arc::clone(lease),
             request,
-            at,
-            doubts,
-            is_ended: false,
+            begun: Some(begun),
+        })
+    }
+
+    /// The same after the statement that is under way.
+    pub async fn begin_next(
+        lease: &Arc<Lease>,
+        purpose: Purpose,
+        now: impl Fn() -> Moment,
+    ) -> Self {
+        loop {
+            // Before the look at whether one is under way, so that its end is not missed.
+            let ended = lease.ended();
+            if let Some(asking) = Self::begin(lease, purpose, now()) {
+                return asking;
+            }
+            ended.await;
         }
     }
 
     /// Takes the answer. Returns whether there is more to ask for.
     pub fn end(mut self, answer: Result<LeaseAnswer, Error>) -> bool {
-        self.is_ended = true;
-        self.lease.end(&self, answer)
+        let begun = self.begun.take();
+        begun.is_some_and(|begun| self.lease.end(begun, answer))
     }
 
     /// Leaves it to a later statement. Returns whether somebody waits for it.
     pub fn postpone(mut self) -> bool {
-        self.is_ended = true;
+        self.begun = None;
         self.lease.postpone()
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        if !self.is_ended {
-            self.lease.end(self, Err(Error::internal(panic::ABANDONED)));
+        if let Some(begun) = self.begun.take() {
+            self.lease
+                .end(begun, Err(Error::internal(panic::ABANDONED)));
         }
     }
 }

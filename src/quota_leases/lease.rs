@@ -1,16 +1,16 @@
 //! The lease of one quota, shared by everything that charges it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
-use super::asking::Asking;
+use super::answer::QuotaAnswer;
 use super::part::Answered;
-use super::state::{ASK_AGAIN, State, Waiter};
+use super::state::{ASK_AGAIN, Begun, State, Waiter};
 use super::taken::Taken;
-use super::terms::{LeaseAnswer, Purpose, QuotaKey};
+use super::terms::{LeaseAnswer, LeaseRequest, Purpose, QuotaKey};
 use crate::error::Error;
 use crate::model::Moment;
 
@@ -20,19 +20,6 @@ pub struct Lease {
     state: Mutex<State>,
     /// Notifies when a statement has ended.
     ended: Notify,
-}
-
-/// The answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QuotaAnswer {
-    Charged(Taken),
-    /// The process must ask the database first.
-    Unknown,
-    /// Neither this process nor the database has as many units.
-    Exceeded {
-        /// Milliseconds until there may be as many again; `None` if the same request will never be within the quota.
-        retry_after_ms: Option<u64>,
-    },
 }
 
 impl Lease {
@@ -122,44 +109,27 @@ impl Lease {
     }
 
     /// Begins to ask the database; `None` while a statement is under way.
-    pub fn begin(self: &Arc<Self>, purpose: Purpose, now: Moment) -> Option<Asking> {
-        let mut state = self.state.lock();
-        state.is_queued = false;
-        let request = state.begin(purpose, now)?;
-        Some(Asking::new(Arc::clone(self), request, now, state.doubts))
+    pub(super) fn begin(&self, purpose: Purpose, now: Moment) -> Option<(LeaseRequest, Begun)> {
+        self.state.lock().begin(purpose, now)
     }
 
-    /// The same after the statement that is under way.
-    pub async fn begin_next(
-        self: &Arc<Self>,
-        purpose: Purpose,
-        now: impl Fn() -> Moment,
-    ) -> Asking {
-        loop {
-            let ended = self.ended.notified();
-            if let Some(asking) = self.begin(purpose, now()) {
-                return asking;
-            }
-            ended.await;
-        }
+    /// Returns once the statement that is under way has ended, if it has not already.
+    pub(super) fn ended(&self) -> Notified<'_> {
+        self.ended.notified()
     }
 
     /// Takes the answer. Returns whether there is more to ask for.
-    pub(super) fn end(&self, asking: &Asking, answer: Result<LeaseAnswer, Error>) -> bool {
-        let mut state = self.state.lock();
-        let has_more = state.end(asking, answer);
-        drop(state);
+    pub(super) fn end(&self, begun: Begun, answer: Result<LeaseAnswer, Error>) -> bool {
+        let has_more = self.state.lock().end(begun, answer);
         self.ended.notify_waiters();
         has_more
     }
 
     /// Leaves the statement that is under way to a later one. Returns whether somebody waits for it.
     pub(super) fn postpone(&self) -> bool {
-        let mut state = self.state.lock();
-        let has_waiters = state.postpone();
-        drop(state);
+        let is_awaited = self.state.lock().postpone();
         self.ended.notify_waiters();
-        has_waiters
+        is_awaited
     }
 
     /// Whether the database should be told something now, and what for.
@@ -182,7 +152,7 @@ impl Lease {
         let is_used = state.used_at.is_some_and(|at| now.since(at) < ASK_AGAIN);
         state.unspent() == 0
             && !state.is_unreported
-            && !state.is_asking
+            && !state.is_asking()
             && !is_used
             && state.waiters.is_empty()
     }
@@ -190,7 +160,7 @@ impl Lease {
     /// Whether it holds units, or something was spent that the database does not know of.
     pub(super) fn is_held(&self) -> bool {
         let state = self.state.lock();
-        state.unspent() > 0 || state.is_unreported || state.is_asking
+        state.unspent() > 0 || state.is_unreported || state.is_asking()
     }
 
     /// The units that are leased and not spent.

@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 20_000;
 #[derive(Default)]
 pub struct Leases {
     /// Those of one owner are beside each other.
-    leases: RwLock<BTreeMap<LimitId, Arc<Lease>>>,
+    by_quota: RwLock<BTreeMap<LimitId, Arc<Lease>>>,
     queue: Mutex<VecDeque<Arc<Lease>>>,
     /// Signals that something is in the queue.
     pub queued: Notify,
@@ -58,17 +58,17 @@ impl Leases {
     /// The lease of a quota. It stays that of the quota for as long as the handle is held.
     pub fn entry(&self, owner: LimitOwner<'_>, name: &str) -> Arc<Lease> {
         let id = owner.limit(name);
-        if let Some(lease) = self.leases.read().get(&id) {
+        if let Some(lease) = self.by_quota.read().get(&id) {
             return Arc::clone(lease);
         }
-        let mut leases = self.leases.write();
+        let mut leases = self.by_quota.write();
         let fresh = || Arc::new(Lease::new(QuotaKey::of(owner, name)));
         Arc::clone(leases.entry(id).or_insert_with(fresh))
     }
 
     /// The lease of a quota, if the process uses it.
     pub fn find(&self, id: &LimitId) -> Option<Arc<Lease>> {
-        self.leases.read().get(id).cloned()
+        self.by_quota.read().get(id).cloned()
     }
 
     /// Notes that the key or client was changed now that owns this quota, and perhaps its quotas. Nothing of them is spent
@@ -76,7 +76,7 @@ impl Leases {
     pub fn note_change(&self, of_owner: &LimitId) {
         let owner = of_owner.owner();
         let first = LimitId::from(owner.to_owned());
-        self.leases
+        self.by_quota
             .read()
             .range(first..)
             .take_while(|(id, _)| id.as_str().starts_with(owner))
@@ -86,7 +86,7 @@ impl Leases {
 
     /// Notes that every key and client may have been changed now.
     pub fn note_change_of_all(&self) {
-        self.leases
+        self.by_quota
             .read()
             .values()
             .for_each(|lease| lease.note_change());
@@ -128,7 +128,7 @@ impl Leases {
     /// given back.
     pub fn due(&self, idle: Duration, now: Moment) -> Vec<(Purpose, Vec<Arc<Lease>>)> {
         let mut due: BTreeMap<bool, Vec<Arc<Lease>>> = BTreeMap::new();
-        for lease in self.leases.read().values() {
+        for lease in self.by_quota.read().values() {
             if let Some(purpose) = lease.is_due(idle, now) {
                 let group = due.entry(purpose == Purpose::Return).or_default();
                 group.push(Arc::clone(lease));
@@ -148,7 +148,7 @@ impl Leases {
 
     /// Those that hold something, or of which the database does not know what was spent, in batches.
     pub fn held_or_unreported(&self) -> Vec<Vec<Arc<Lease>>> {
-        let leases = self.leases.read();
+        let leases = self.by_quota.read();
         let held = leases.values().filter(|lease| lease.is_held());
         let held: Vec<_> = held.cloned().collect();
         held.chunks(BATCH_MAX).map(<[_]>::to_vec).collect()
@@ -156,12 +156,12 @@ impl Leases {
 
     /// Whether no unit is held and everything is reported.
     pub fn is_empty(&self) -> bool {
-        !self.leases.read().values().any(|lease| lease.is_held())
+        !self.by_quota.read().values().any(|lease| lease.is_held())
     }
 
     /// Drops leases that hold nothing, unless a handle is held and may still charge them.
     pub fn sweep(&self, now: Moment) {
-        self.leases
+        self.by_quota
             .write()
             .retain(|_, lease| Arc::strong_count(lease) > 1 || !lease.is_empty(now));
     }
@@ -173,7 +173,7 @@ impl Leases {
 
     /// The number of quotas of which this process holds units.
     pub fn held(&self) -> usize {
-        let leases = self.leases.read();
+        let leases = self.by_quota.read();
         leases.values().filter(|lease| lease.unspent() > 0).count()
     }
 }

@@ -75,5 +75,5 @@ impl Answered {
 
 fn millis(time: Duration) -> u64 {
     let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    whole + u64::from(time.subsec_nanos() % 1_000_000 > 0)
+    whole.saturating_add(u64::from(!time.subsec_nanos().is_multiple_of(1_000_000)))
 }

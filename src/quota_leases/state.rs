@@ -5,8 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::asking::Asking;
-use super::lease::QuotaAnswer;
+use super::answer::QuotaAnswer;
 use super::part::{Answered, End, Part};
 use super::taken::Taken;
 use super::terms::{LeaseAnswer, LeaseRequest, Purpose};
@@ -39,13 +38,11 @@ pub(super) struct State {
     pub(super) is_doubtful: bool,
     /// Incremented by each change that makes them doubtful.
     pub(super) doubts: u64,
-    /// Whether a statement is under way.
-    pub(super) is_asking: bool,
     /// Whether the lease is in the queue of those to ask for.
     pub(super) is_queued: bool,
     pub(super) waiters: Vec<Waiter>,
-    /// Those whom the statement under way answers.
-    pub(super) asking: Vec<Waiter>,
+    /// Those whom the statement under way answers; `None` while none is.
+    asking: Option<Vec<Waiter>>,
     /// The unspent units after the last answer.
     pub(super) had: i64,
     /// What was spent since the process last asked for more, and when that was.
@@ -56,7 +53,19 @@ pub(super) struct State {
     pub(super) is_unreported: bool,
 }
 
+/// What the process knew when a statement began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    /// What ends so much later by the answer has ended by then.
+    at: Moment,
+    doubts: u64,
+}
+
 impl State {
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
     pub(super) fn unspent(&self) -> i64 {
         self.parts.iter().map(Part::available).sum()
     }
@@ -85,7 +94,7 @@ impl State {
 
     /// Whether more should be leased before the rest is spent.
     pub(super) fn is_low(&self, available: i64, now: Moment) -> bool {
-        let is_asked = self.is_asking || self.is_queued;
+        let is_asked = self.is_asking() || self.is_queued;
         let has_more = || self.answered(now).is_none_or(|answered| answered.free > 0);
         self.had >= AHEAD_FROM && available < self.had / 2 && !is_asked && has_more()
     }
@@ -130,8 +139,9 @@ impl State {
     }
 
     /// Begins to ask the database; `None` while a statement is under way.
-    pub(super) fn begin(&mut self, purpose: Purpose, now: Moment) -> Option<LeaseRequest> {
-        if self.is_asking {
+    pub(super) fn begin(&mut self, purpose: Purpose, now: Moment) -> Option<(LeaseRequest, Begun)> {
+        self.is_queued = false;
+        if self.is_asking() {
             return None;
         }
         let (unspent, costs) = (
@@ -156,23 +166,24 @@ impl State {
             self.spent_since = 0;
             self.asked_at = Some(now);
         }
-        self.is_asking = true;
         self.is_unreported = false;
-        self.asking = std::mem::take(&mut self.waiters);
-        Some(LeaseRequest {
+        self.asking = Some(std::mem::take(&mut self.waiters));
+        let request = LeaseRequest {
             held: self.parts.iter().map(Part::spent).collect(),
             wanted,
             needed,
-        })
+        };
+        let doubts = self.doubts;
+        Some((request, Begun { at: now, doubts }))
     }
 
     /// Takes the answer. Returns whether there is more to ask for.
-    pub(super) fn end(&mut self, asking: &Asking, answer: Result<LeaseAnswer, Error>) -> bool {
-        self.is_asking = false;
-        let told = answer.map(|answer| self.apply(asking, answer));
+    pub(super) fn end(&mut self, begun: Begun, answer: Result<LeaseAnswer, Error>) -> bool {
+        let asking = self.asking.take().unwrap_or_default();
+        let told = answer.map(|answer| self.apply(begun, answer));
         self.is_unreported |= told.is_err();
         let mut left = if told.is_ok() { self.unspent() } else { 0 };
-        for waiter in std::mem::take(&mut self.asking) {
+        for waiter in asking {
             if told.is_ok() && waiter.cost > left && self.may_get(waiter.cost) {
                 // The next statement leases more: until then there is nothing to decide.
                 self.waiters.push(waiter);
@@ -193,22 +204,21 @@ impl State {
 
     /// Leaves what is asked for to a later statement. Returns whether somebody waits for it.
     pub(super) fn postpone(&mut self) -> bool {
-        self.is_asking = false;
         self.is_unreported = true;
-        self.waiters.append(&mut self.asking);
+        self.waiters.extend(self.asking.take().unwrap_or_default());
         !self.waiters.is_empty()
     }
 
-    fn apply(&mut self, asking: &Asking, answer: LeaseAnswer) {
+    fn apply(&mut self, begun: Begun, answer: LeaseAnswer) {
         let spent_of = |parts: &[Part], balance: i64| {
             let known = parts.iter().find(|part| part.balance == balance);
             known.map(|part| part.spent)
         };
-        let parts = answer.leases.iter().map(|leased| Part {
+        let parts = answer.leases.into_iter().map(|leased| Part {
             balance: leased.balance,
             leased: leased.leased,
             spent: spent_of(&self.parts, leased.balance).unwrap_or(leased.spent),
-            end: End::after(asking.at, leased.ends_in),
+            end: End::after(begun.at, leased.ends_in),
         });
         self.parts = parts.collect();
         let believed = if answer.withheld > 0 {
@@ -223,10 +233,10 @@ impl State {
             amount: answer.amount,
             free: answer.free,
             withheld: answer.withheld,
-            reset: End::after(asking.at, answer.resets_in),
-            expires: End::after(asking.at, Some(believed)),
+            reset: End::after(begun.at, answer.resets_in),
+            expires: End::after(begun.at, Some(believed)),
         });
-        if self.doubts == asking.doubts {
+        if self.doubts == begun.doubts {
             self.is_doubtful = false;
         }
         self.had = self.unspent();

@@ -19,7 +19,9 @@ pub async fn ask(
     purpose: Purpose,
 ) -> (Vec<Asking>, Result<(), Error>) {
     let now = service.moment();
-    let begun = batch.iter().filter_map(|lease| lease.begin(purpose, now));
+    let begun = batch
+        .iter()
+        .filter_map(|lease| Asking::begin(lease, purpose, now));
     ask_about(service, begun.collect()).await
 }
 
@@ -49,7 +51,7 @@ pub async fn ask_alone(service: &Service, asking: Asking) -> Result<(), Error> {
 
 /// Tells the database what this process has spent of a quota.
 pub(super) async fn report(service: &Service, lease: &Arc<Lease>) -> Result<(), Error> {
-    let asking = lease.begin_next(Purpose::Report, || service.moment()).await;
+    let asking = Asking::begin_next(lease, Purpose::Report, || service.moment()).await;
     ask_alone(service, asking).await
 }
 
@@ -78,7 +80,7 @@ pub async fn return_all(service: &Service) -> Result<(), Error> {
     for batch in service.leases.held_or_unreported() {
         let mut asked = Vec::new();
         for lease in &batch {
-            asked.push(lease.begin_next(Purpose::Return, || service.moment()).await);
+            asked.push(Asking::begin_next(lease, Purpose::Return, || service.moment()).await);
         }
         let (locked, returned) = ask_about(service, asked).await;
         result = result.and(returned);

@@ -101,7 +101,7 @@ pub async fn flush(service: &Service, leases: Leases) -> Result<(), Error> {
 async fn store_all(service: &Service, leases: Leases) -> Result<(), Error> {
     // Concurrently, so that a wait in one does not delay the others.
     let mut learned = HashSet::new();
-    let (suspended, touched, stored, leased) = tokio::join!(
+    let (suspended, touched, stored, reported) = tokio::join!(
         store_suspensions(service),
         touch_admin_tokens(service),
         store_usage(service, &mut learned),
@@ -111,7 +111,7 @@ async fn store_all(service: &Service, leases: Leases) -> Result<(), Error> {
     let learned = learn_fleet_totals(service, &learned).await;
     // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
-    let results = [suspended, touched, stored, leased, learned, written];
+    let results = [suspended, touched, stored, reported, learned, written];
     // Each is reported, since only the first error is returned.
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         service.report(error, Some(BackgroundTask::Flush));

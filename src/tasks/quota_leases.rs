@@ -41,7 +41,7 @@ async fn lease(
     // What is alone may be what everybody wants: then it waits for its turn at once.
     let (to_wait_for, result) = match &batch[..] {
         [alone] => {
-            let asking = alone.begin(Purpose::Lease, service.moment());
+            let asking = Asking::begin(alone, Purpose::Lease, service.moment());
             (asking.into_iter().collect(), Ok(()))
         }
         batch => quotas::ask(&service, batch, Purpose::Lease).await,

@@ -47,19 +47,3 @@ async fn lease_units(
     }
     try_join_all(waits).await.map(drop)
 }
-
-/// Asks what is left of the quotas of a key, before somebody peeks at them.
-pub(super) async fn ask_for_quotas(
-    service: &Service,
-    key: &CachedKey,
-    context: &VerifyContext<'_>,
-) -> Result<(), Error> {
-    let mut waits = Vec::new();
-    for quota in key.quotas() {
-        if context.costs.of(&quota.quota.name) > 0 {
-            let lease = quota.lease(&service.leases);
-            waits.push(service.leases.wait(lease, 0)?.end());
-        }
-    }
-    try_join_all(waits).await.map(drop)
-}
