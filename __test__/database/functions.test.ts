@@ -25,7 +25,7 @@ afterEach(async () => {
   await database.drop()
 })
 
-test('only functions that compute a value may be called by everyone', async () => {
+test('only functions with the rights of the caller may be called by everyone, and no trigger', async () => {
   const { rows } = await client.query(
     `SELECT proname, has_function_privilege(oid, 'EXECUTE') AS allowed, prosecdef AS definer
      FROM pg_proc WHERE pronamespace = 'sophra_api_keys'::regnamespace ORDER BY 1`,
@@ -37,21 +37,31 @@ test('only functions that compute a value may be called by everyone', async () =
     { proname: 'client_levels', allowed: true, definer: false },
     { proname: 'fleet_totals', allowed: true, definer: false },
     { proname: 'folded', allowed: true, definer: false },
+    { proname: 'grant_quota', allowed: true, definer: false },
     { proname: 'instant_in', allowed: true, definer: false },
+    { proname: 'lease_quota', allowed: true, definer: false },
+    { proname: 'lock_quota', allowed: true, definer: false },
+    { proname: 'microseconds_until', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },
     { proname: 'nanoseconds_until', allowed: true, definer: false },
     { proname: 'note_change', allowed: false, definer: true },
     { proname: 'note_client_change', allowed: false, definer: true },
+    { proname: 'note_grant', allowed: false, definer: true },
     { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'plaintext_digest', allowed: true, definer: false },
+    { proname: 'quota_parts', allowed: true, definer: false },
     { proname: 'quota_period_end', allowed: true, definer: false },
+    { proname: 'quota_state', allowed: true, definer: false },
+    { proname: 'quota_terms', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
+    { proname: 'write_lease', allowed: true, definer: false },
   ])
 })
 
 test.each([
   'note_change()',
   'note_client_change()',
+  'note_grant()',
   'note_signing_key()',
   'check_parent()',
   `clear_columns('name')`,
