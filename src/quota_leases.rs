@@ -18,3 +18,6 @@ pub use lease::Lease;
 pub use leases::{Leases, Wait};
 pub use taken::Taken;
 pub use terms::{LeaseAnswer, LeaseRequest, LeasedPart, Purpose, QuotaKey, SpentPart};
+
+#[cfg(test)]
+mod tests;
