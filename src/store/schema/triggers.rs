@@ -23,7 +23,8 @@ impl TriggerFault {
     /// Whether changes of keys or tokens may go unnoticed because of it.
     #[must_use]
     pub fn hides_changes(&self) -> bool {
-        !self.trigger.calls("note_signing_key") && !self.trigger.calls("check_parent")
+        let others = ["note_signing_key", "check_parent", "note_grant"];
+        !others.iter().any(|function| self.trigger.calls(function))
     }
 
     /// What may come of it.
@@ -33,6 +34,8 @@ impl TriggerFault {
             "a signing key that was stored in the database may be used for cold digests"
         } else if self.trigger.calls("check_parent") {
             "a client may get more clients above it than a verify looks at, or be above itself"
+        } else if self.trigger.calls("note_grant") {
+            "a grant may not be used before a process asks for the quota again, half a minute later at most"
         } else {
             "a key that another program disables or deletes may still be accepted"
         }
