@@ -486,6 +486,13 @@ export interface GrantQuotaInput extends GetQuotaInput {
    * @default null (never)
    */
   expiresAt?: Date | string | null
+  /**
+   * Text of 1 to 255 visible ASCII characters that is new for each grant, such as the id of a payment. A grant that is repeated
+   * with the same one is not made again; with another input it rejects with `IDEMPOTENCY_KEY_REUSED`. It is known for at least
+   * a day, and as long as the grant is not used up.
+   * @default null (each call grants)
+   */
+  idempotencyKey?: string | null
 }
 
 /**
@@ -1519,10 +1526,11 @@ export declare function getQuota(input: GetQuotaInput): Promise<QuotaState>
 
 /**
  * Grants units beyond those of a quota's periods: they outlive periods, and are used after the period's own. Of several
- * grants the one that ends first is used first. Every process can use a grant within 2 seconds.
+ * grants the one that ends first is used first. Every process can use a grant within 2 seconds. With an `idempotencyKey`, a call
+ * can be repeated, and grants once.
  *
- * Rejects with `NOT_FOUND`, `CONFLICT` (the quota has 100 grants that are not used up), `INVALID_INPUT`,
- * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `NOT_FOUND`, `CONFLICT` (the quota has 100 grants that are not used up), `IDEMPOTENCY_KEY_REUSED`,
+ * `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts

@@ -51,7 +51,7 @@ pub use moment::Moment;
 pub use page::{Cursor, Page};
 pub use policy::{KeyPolicy, Refusal, VALID};
 pub use quota::{Period, Quota, Quotas, UTC};
-pub use quota_state::{QuotaGrant, QuotaState};
+pub use quota_state::{Granted, QuotaGrant, QuotaState};
 pub use rate_limit::RateLimit;
 pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;

@@ -344,6 +344,29 @@ describe('grants', () => {
     ])
   })
 
+  test('are made once with the same idempotency key', async () => {
+    const [key, other] = [await withQuota(1), await withQuota(1)]
+    const grant = { keyId: key.id, name: 'calls', amount: 5, idempotencyKey: 'payment-1' }
+    const granted = await Promise.all(Array.from({ length: 5 }, () => grantQuota(grant)))
+    expect(granted.map(({ granted }) => granted)).toEqual([5, 5, 5, 5, 5])
+    expect(await passed(key, 9)).toBe(6)
+    expect(await grantQuota(grant)).toMatchObject({ granted: 0 })
+    await expect(grantQuota({ ...grant, amount: 6 })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+      status: 422,
+    })
+    expect(await grantQuota({ ...grant, idempotencyKey: 'payment-2' })).toMatchObject({
+      granted: 5,
+    })
+    expect(await grantQuota({ ...grant, keyId: other.id })).toMatchObject({ granted: 5 })
+    await flush()
+    const { events } = await addon.listAuditEvents({ keyId: key.id, type: 'quota.granted' })
+    expect(events).toHaveLength(2)
+    expect(await invalidFields(() => grantQuota({ ...grant, idempotencyKey: 'a b' }))).toEqual([
+      'idempotencyKey',
+    ])
+  })
+
   test('are refused for what is no quota', async () => {
     const key = await withQuota(1)
     const missing = { code: 'NOT_FOUND', message: 'Quota not found' }

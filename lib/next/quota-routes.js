@@ -4,7 +4,7 @@
 
 const { getQuota, grantQuota } = require('../../index.js')
 const { checkOptions } = require('./options.js')
-const { by, guardedBy, queryOf, withBody } = require('./requests.js')
+const { by, guardedBy, idempotencyKeyOf, queryOf, withBody } = require('./requests.js')
 const { json } = require('./responses.js')
 
 /** The handlers of `/api/quotas`. */
@@ -19,4 +19,6 @@ exports.quotaRoutes = (options = {}) => {
 
 const read = async (request) => json(await getQuota({ ...queryOf(request) }))
 
-const grant = async (body, _request, { admin }) => json(await grantQuota(body, by(admin)))
+async function grant(body, request, { admin }) {
+  return json(await grantQuota({ ...body, ...idempotencyKeyOf(request) }, by(admin)))
+}

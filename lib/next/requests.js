@@ -34,3 +34,12 @@ exports.by = (admin) => ({
 
 /** Whether an object has a field of its own that is not empty. */
 exports.has = (object, name) => Object.hasOwn(object, name) && Boolean(object[name])
+
+/**
+ * The header `Idempotency-Key` as a field of the input, if it was sent: a quoted string by the IETF draft, and plain text by most
+ * clients.
+ */
+exports.idempotencyKeyOf = ({ headers }) => {
+  const sent = headers.get('idempotency-key')
+  return sent === null ? {} : { idempotencyKey: sent.match(/^"(.+)"$/)?.[1] ?? sent }
+}

@@ -5,7 +5,16 @@
 const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../../index.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
 const { checkOptions } = require('./options.js')
-const { by, except, guardedBy, has, pick, queryOf, withBody } = require('./requests.js')
+const {
+  by,
+  except,
+  guardedBy,
+  has,
+  idempotencyKeyOf,
+  pick,
+  queryOf,
+  withBody,
+} = require('./requests.js')
 const { invalidInput, json, jsonStream } = require('./responses.js')
 
 /**
@@ -51,16 +60,9 @@ async function list(request) {
 
 function createFrom(accepts) {
   return withBody(async (body, request, { admin }) => {
-    const idempotencyKey = idempotencyKeyOf(request)
-    const header = idempotencyKey === null ? {} : { idempotencyKey }
-    return json(await createApiKey({ ...pick(body, accepts), ...header }, by(admin)), 201)
+    const input = { ...pick(body, accepts), ...idempotencyKeyOf(request) }
+    return json(await createApiKey(input, by(admin)), 201)
   })
-}
-
-/** The header `Idempotency-Key`: a quoted string by the IETF draft, and plain text by most clients. */
-function idempotencyKeyOf({ headers }) {
-  const sent = headers.get('idempotency-key')
-  return sent?.match(/^"(.+)"$/)?.[1] ?? sent
 }
 
 function changeBy(change, accepts) {

@@ -486,6 +486,13 @@ export interface GrantQuotaInput extends GetQuotaInput {
    * @default null (never)
    */
   expiresAt?: Date | string | null
+  /**
+   * Text of 1 to 255 visible ASCII characters that is new for each grant, such as the id of a payment. A grant that is repeated
+   * with the same one is not made again; with another input it rejects with `IDEMPOTENCY_KEY_REUSED`. It is known for at least
+   * a day, and as long as the grant is not used up.
+   * @default null (each call grants)
+   */
+  idempotencyKey?: string | null
 }
 
 /**

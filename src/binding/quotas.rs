@@ -34,10 +34,11 @@ pub(crate) fn get_quota<'e>(env: &'e Env, input: Unknown<'_>) -> Result<Object<'
 }
 
 /// Grants units beyond those of a quota's periods: they outlive periods, and are used after the period's own. Of several
-/// grants the one that ends first is used first. Every process can use a grant within 2 seconds.
+/// grants the one that ends first is used first. Every process can use a grant within 2 seconds. With an `idempotencyKey`, a call
+/// can be repeated, and grants once.
 ///
-/// Rejects with `NOT_FOUND`, `CONFLICT` (the quota has 100 grants that are not used up), `INVALID_INPUT`,
-/// `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `NOT_FOUND`, `CONFLICT` (the quota has 100 grants that are not used up), `IDEMPOTENCY_KEY_REUSED`,
+/// `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

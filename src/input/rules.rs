@@ -78,15 +78,14 @@ pub fn label(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
     }
 }
 
-/// 1 to `max` characters that any HTTP header may have: ASCII without spaces and control characters.
-pub fn visible_ascii(max: usize) -> impl FnOnce(Value) -> Parsed<String> {
-    move |value| {
-        let text = label(max)(value)?;
-        if text.chars().all(|c| c.is_ascii_graphic()) {
-            Ok(text)
-        } else {
-            Err("must have visible ASCII characters only".into())
-        }
+/// An idempotency key: 1 to 255 characters that any HTTP header may have, which is ASCII without spaces and control characters.
+pub fn idempotency_key(value: Value) -> Parsed<String> {
+    const LENGTH_MAX: usize = 255;
+    let text = label(LENGTH_MAX)(value)?;
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(text)
+    } else {
+        Err("must have visible ASCII characters only".into())
     }
 }
 

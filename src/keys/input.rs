@@ -8,8 +8,6 @@ use crate::model::{
 
 /// Seconds that a replaced key may stay valid, at most a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
-/// Characters of an idempotency key.
-const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
@@ -58,7 +56,7 @@ impl NewKey {
         // Optional fields may be `null` as well.
         fields.treat_null_as_absent_except(&REQUIRED);
         fields.require(&REQUIRED);
-        let text = fields.optional("idempotencyKey", rules::visible_ascii(IDEMPOTENCY_KEY_MAX));
+        let text = fields.optional("idempotencyKey", rules::idempotency_key);
         let mut settings = settings(&mut fields);
         let idempotency = text.map(|text| Idempotency {
             text,

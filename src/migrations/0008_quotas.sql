@@ -15,11 +15,15 @@ CREATE TABLE sophra_api_keys.quota_balances (
   spent_of_grants BIGINT NOT NULL DEFAULT 0,
   -- When the period or the grant ends; 'infinity': never.
   ends_at TIMESTAMPTZ NOT NULL,
+  -- The digest of the idempotency key of a grant: one that is repeated with the same is not granted twice.
+  idempotency_key BYTEA,
   changed_at TIMESTAMPTZ NOT NULL DEFAULT now()
 -- Free space for the next version of each row, and no index on the columns that change often: updates are HOT.
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX quota_balances_period_idx ON sophra_api_keys.quota_balances (quota_id) WHERE granted IS NULL;
-CREATE INDEX quota_balances_grants_idx ON sophra_api_keys.quota_balances (quota_id, id) WHERE granted IS NOT NULL;
+CREATE INDEX quota_balances_quota_idx ON sophra_api_keys.quota_balances (quota_id);
+CREATE UNIQUE INDEX quota_balances_idempotency_key_idx ON sophra_api_keys.quota_balances (quota_id, idempotency_key)
+WHERE idempotency_key IS NOT NULL;
 CREATE INDEX quota_balances_ends_idx ON sophra_api_keys.quota_balances (ends_at);
 
 -- What each process has leased of a balance, and spent of that. Both are sums that the process tells again and again, so
@@ -133,41 +137,6 @@ BEGIN
 END
 $$;
 
--- The balances of a quota that units can be taken from, in the order of their use, and what a process has of them.
-CREATE FUNCTION sophra_api_keys.quota_parts(of_quota TEXT, of_process TEXT, amount BIGINT, at TIMESTAMPTZ)
-RETURNS TABLE (
-  id BIGINT, is_grant BOOLEAN, capacity BIGINT, leased BIGINT, spent BIGINT, ends_at TIMESTAMPTZ, own BIGINT, own_spent BIGINT, place BIGINT
-)
-LANGUAGE sql STABLE
-AS $$
-  SELECT balance.id, balance.granted IS NOT NULL, coalesce(balance.granted, amount), balance.leased, balance.spent, balance.ends_at,
-    coalesce(lease.leased, 0), coalesce(lease.spent, 0),
-    row_number() OVER (ORDER BY balance.granted IS NOT NULL, balance.ends_at, balance.id)
-  FROM sophra_api_keys.quota_balances AS balance
-  LEFT JOIN sophra_api_keys.quota_leases AS lease ON lease.balance_id = balance.id AND lease.process = of_process
-  WHERE balance.quota_id = of_quota AND balance.ends_at > at
-$$;
-
--- Writes what a process has leased and spent of a balance.
-CREATE FUNCTION sophra_api_keys.write_lease(
-  of_balance BIGINT, of_process TEXT, of_revision BIGINT, more_leased BIGINT, more_spent BIGINT
-) RETURNS VOID
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  UPDATE sophra_api_keys.quota_balances
-  SET leased = leased + more_leased, spent = spent + more_spent, changed_at = now()
-  WHERE id = of_balance;
-  INSERT INTO sophra_api_keys.quota_leases AS known (balance_id, process, revision, leased, spent)
-  VALUES (of_balance, of_process, of_revision, more_leased, more_spent)
-  ON CONFLICT (balance_id, process) DO UPDATE SET
-    revision = excluded.revision,
-    leased = known.leased + excluded.leased,
-    spent = known.spent + excluded.spent,
-    changed_at = now();
-END
-$$;
-
 -- Takes over what a process says that it has spent of a quota, and leases it units or takes back those that it does not need:
 -- so that it has `wanted` unspent units afterwards, if there are as many. `needed` of them are for one request that waits.
 --
@@ -175,20 +144,36 @@ $$;
 -- fewer it gets at once, so that the last ones are not all with one process.
 CREATE FUNCTION sophra_api_keys.lease_quota(of_process TEXT, of_revision BIGINT, request JSONB, waits BOOLEAN) RETURNS JSONB
 LANGUAGE plpgsql
+-- Its statements find single rows by their keys: planning them takes longer than running them.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   wanted CONSTANT BIGINT := request ->> 'wanted';
   needed CONSTANT BIGINT := request ->> 'needed';
   of_quota CONSTANT TEXT := concat_ws('/', request ->> 'owner', request ->> 'ownerId', request ->> 'name');
   quota RECORD;
-  held RECORD;
   part RECORD;
   at TIMESTAMPTZ;
-  unspent BIGINT;
-  free BIGINT;
-  total BIGINT;
-  missing BIGINT;
+  -- For each balance, in the order of its use: what all processes and this one have of it, and have spent.
+  ids BIGINT[] := '{}';
+  capacities BIGINT[] := '{}';
+  leased BIGINT[] := '{}';
+  spent BIGINT[] := '{}';
+  own BIGINT[] := '{}';
+  own_spent BIGINT[] := '{}';
+  ends_in BIGINT[] := '{}';
+  is_changed BOOLEAN[] := '{}';
+  spent_of_grants BIGINT := 0;
+  more_spent BIGINT;
   change BIGINT;
+  unspent BIGINT := 0;
+  free BIGINT := 0;
+  total BIGINT := 0;
+  missing BIGINT;
+  last INTEGER := 0;
+  place INTEGER;
+  leases JSONB := '[]';
+  withheld BIGINT := 0;
 BEGIN
   SELECT * INTO quota
   FROM sophra_api_keys.lock_quota(request ->> 'owner', request ->> 'ownerId', request ->> 'name', waits);
@@ -197,36 +182,45 @@ BEGIN
   END IF;
   at := clock_timestamp();
 
-  FOR held IN
-    SELECT parts.id, parts.is_grant, greatest(said.spent - parts.own, 0) AS more_leased, said.spent - parts.own_spent AS more_spent,
-      lease.revision
-    FROM jsonb_to_recordset(request -> 'held') AS said (balance BIGINT, spent BIGINT)
-    JOIN sophra_api_keys.quota_parts(of_quota, of_process, quota.amount, at) AS parts ON parts.id = said.balance
-    LEFT JOIN sophra_api_keys.quota_leases AS lease ON lease.balance_id = parts.id AND lease.process = of_process
+  FOR part IN
+    SELECT balance.id, balance.granted IS NOT NULL AS is_grant, coalesce(balance.granted, quota.amount) AS capacity,
+      balance.leased, balance.spent, balance.ends_at,
+      coalesce(lease.leased, 0) AS own, coalesce(lease.spent, 0) AS own_spent, lease.revision, said.spent AS said
+    FROM sophra_api_keys.quota_balances AS balance
+    LEFT JOIN sophra_api_keys.quota_leases AS lease ON lease.balance_id = balance.id AND lease.process = of_process
+    LEFT JOIN jsonb_to_recordset(request -> 'held') AS said (balance BIGINT, spent BIGINT) ON said.balance = balance.id
+    WHERE balance.quota_id = of_quota AND balance.ends_at > at
+    ORDER BY balance.granted IS NOT NULL, balance.ends_at, balance.id
   LOOP
     -- A statement that nobody waits for any more comes after later ones.
-    IF held.revision > of_revision THEN
+    IF part.revision > of_revision THEN
       RETURN jsonb_build_object('isSuperseded', true);
     END IF;
-    -- After a failover the database may not know of the lease, and units that were spent are spent.
-    PERFORM sophra_api_keys.write_lease(held.id, of_process, of_revision, held.more_leased, held.more_spent);
-    IF held.is_grant THEN
-      UPDATE sophra_api_keys.quota_balances
-      SET spent_of_grants = greatest(spent_of_grants + held.more_spent, 0)
-      WHERE id = quota.balance_id;
+    last := last + 1;
+    more_spent := coalesce(part.said - part.own_spent, 0);
+    IF part.is_grant THEN
+      spent_of_grants := spent_of_grants + more_spent;
     END IF;
+    -- After a failover the database may not know of the lease, and units that were spent are spent.
+    change := greatest(part.own_spent + more_spent - part.own, 0);
+    -- The units of an amount that was lowered are gone, whoever has leased them.
+    change := change - greatest(least(
+      part.own + change - part.own_spent - more_spent,
+      part.leased + change - part.capacity
+    ), 0);
+    ids[last] := part.id;
+    capacities[last] := part.capacity;
+    leased[last] := part.leased + change;
+    spent[last] := part.spent + more_spent;
+    own[last] := part.own + change;
+    own_spent[last] := part.own_spent + more_spent;
+    ends_in[last] := sophra_api_keys.microseconds_until(part.ends_at, at);
+    is_changed[last] := change <> 0 OR more_spent <> 0;
+    unspent := unspent + own[last] - own_spent[last];
+    free := free + greatest(part.capacity - leased[last], 0);
+    total := total + part.capacity;
   END LOOP;
 
-  -- The units of an amount that was lowered are gone, whoever has leased them.
-  SELECT least(own - own_spent, leased - capacity) INTO change
-  FROM sophra_api_keys.quota_parts(of_quota, of_process, quota.amount, at)
-  WHERE NOT is_grant;
-  IF change > 0 THEN
-    PERFORM sophra_api_keys.write_lease(quota.balance_id, of_process, of_revision, -change, 0);
-  END IF;
-
-  SELECT sum(own - own_spent), sum(greatest(capacity - leased, 0)), sum(capacity) INTO unspent, free, total
-  FROM sophra_api_keys.quota_parts(of_quota, of_process, quota.amount, at);
   missing := least(wanted, greatest(total / 10, needed, 1)) - unspent;
   IF missing > 0 THEN
     missing := least(missing, greatest(free / 8, 1));
@@ -234,38 +228,51 @@ BEGIN
       missing := needed - unspent;
     END IF;
   END IF;
-  -- Taken in the order of their use, and given back the other way round.
-  FOR part IN
-    SELECT * FROM sophra_api_keys.quota_parts(of_quota, of_process, quota.amount, at)
-    ORDER BY CASE WHEN missing > 0 THEN place ELSE -place END
-  LOOP
+  FOR step IN 1..last LOOP
+    -- Taken in the order of their use, and given back the other way round.
+    place := CASE WHEN missing > 0 THEN step ELSE last + 1 - step END;
     change := CASE
-      WHEN missing > 0 THEN least(missing, greatest(part.capacity - part.leased, 0))
-      ELSE -least(-missing, part.own - part.own_spent)
+      WHEN missing > 0 THEN least(missing, greatest(capacities[place] - leased[place], 0))
+      WHEN missing < 0 THEN -least(-missing, own[place] - own_spent[place])
+      ELSE 0
     END;
-    IF change <> 0 THEN
-      PERFORM sophra_api_keys.write_lease(part.id, of_process, of_revision, change, 0);
-    END IF;
     missing := missing - change;
+    leased[place] := leased[place] + change;
+    own[place] := own[place] + change;
+    is_changed[place] := is_changed[place] OR change <> 0;
   END LOOP;
 
-  RETURN (
-    SELECT jsonb_build_object(
-      'amount', quota.amount,
-      'resetsInUs', sophra_api_keys.microseconds_until(quota.ends_at, at),
-      'free', sum(greatest(capacity - leased, 0)),
-      'withheld', sum(leased - spent - (own - own_spent)),
-      'leases', coalesce(jsonb_agg(
-        jsonb_build_object(
-          'balance', id,
-          'leased', own,
-          'spent', own_spent,
-          'endsInUs', sophra_api_keys.microseconds_until(ends_at, at)
-        )
-        ORDER BY place
-      ) FILTER (WHERE own > 0), '[]')
-    )
-    FROM sophra_api_keys.quota_parts(of_quota, of_process, quota.amount, at)
+  free := 0;
+  FOR place IN 1..last LOOP
+    IF is_changed[place] THEN
+      UPDATE sophra_api_keys.quota_balances AS balance
+      SET leased = lease_quota.leased[place], spent = lease_quota.spent[place], changed_at = now()
+      WHERE balance.id = ids[place];
+      INSERT INTO sophra_api_keys.quota_leases AS known (balance_id, process, revision, leased, spent)
+      VALUES (ids[place], of_process, of_revision, own[place], own_spent[place])
+      ON CONFLICT (balance_id, process) DO UPDATE SET
+        revision = excluded.revision, leased = excluded.leased, spent = excluded.spent, changed_at = now();
+    END IF;
+    free := free + greatest(capacities[place] - leased[place], 0);
+    withheld := withheld + leased[place] - spent[place] - (own[place] - own_spent[place]);
+    IF own[place] > 0 THEN
+      leases := leases || jsonb_build_object(
+        'balance', ids[place], 'leased', own[place], 'spent', own_spent[place], 'endsInUs', ends_in[place]
+      );
+    END IF;
+  END LOOP;
+  IF spent_of_grants <> 0 THEN
+    UPDATE sophra_api_keys.quota_balances AS balance
+    SET spent_of_grants = greatest(balance.spent_of_grants + lease_quota.spent_of_grants, 0)
+    WHERE balance.id = quota.balance_id;
+  END IF;
+
+  RETURN jsonb_build_object(
+    'amount', quota.amount,
+    'resetsInUs', sophra_api_keys.microseconds_until(quota.ends_at, at),
+    'free', free,
+    'withheld', withheld,
+    'leases', leases
   );
 END
 $$;
@@ -302,17 +309,18 @@ BEGIN
 END
 $$;
 
--- Adds a grant. Answers how many grants of the quota are not used up, with this one; if they were as many before as there may
--- be, none is added. NULL: there is no such quota.
+-- Adds a grant, unless it was added with the same idempotency key before, and answers what became of it: granted, repeated,
+-- reused (the key came with another grant) or full (there are as many grants that are not used up as there may be). NULL: there is no such
+-- quota.
 CREATE FUNCTION sophra_api_keys.grant_quota(
-  owner TEXT, owner_id TEXT, quota_name TEXT, units BIGINT, until TIMESTAMPTZ, most INTEGER
-) RETURNS BIGINT
+  owner TEXT, owner_id TEXT, quota_name TEXT, units BIGINT, until TIMESTAMPTZ, of_key BYTEA, most INTEGER
+) RETURNS TEXT
 LANGUAGE plpgsql
 AS $$
 DECLARE
   of_quota CONSTANT TEXT := concat_ws('/', owner, owner_id, quota_name);
   quota RECORD;
-  grants BIGINT;
+  before RECORD;
 BEGIN
   SELECT * INTO quota FROM sophra_api_keys.lock_quota(owner, owner_id, quota_name, true);
   IF quota.fault IS NOT NULL THEN
@@ -321,12 +329,19 @@ BEGIN
   IF quota.balance_id IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT count(*) + 1 INTO grants FROM sophra_api_keys.quota_balances
-  WHERE quota_id = of_quota AND granted > spent AND ends_at > clock_timestamp();
-  IF grants <= most THEN
-    INSERT INTO sophra_api_keys.quota_balances (quota_id, granted, ends_at) VALUES (of_quota, units, until);
+  SELECT granted, ends_at INTO before FROM sophra_api_keys.quota_balances WHERE quota_id = of_quota AND idempotency_key = of_key;
+  IF FOUND THEN
+    RETURN CASE WHEN before.granted = units AND before.ends_at = until THEN 'repeated' ELSE 'reused' END;
   END IF;
-  RETURN grants;
+  IF (
+    SELECT count(*) FROM sophra_api_keys.quota_balances
+    WHERE quota_id = of_quota AND granted > spent AND ends_at > clock_timestamp()
+  ) >= most THEN
+    RETURN 'full';
+  END IF;
+  INSERT INTO sophra_api_keys.quota_balances (quota_id, granted, ends_at, idempotency_key)
+  VALUES (of_quota, units, until, of_key);
+  RETURN 'granted';
 END
 $$;
 

@@ -30,6 +30,18 @@ pub struct QuotaGrant {
     pub amount: i64,
     /// `None`: it never ends.
     pub expires_at: Option<Timestamp>,
+    /// The digest of the idempotency key: the same grant is not made twice with it.
+    pub idempotency_key: Option<[u8; 32]>,
+}
+
+/// What became of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    Now,
+    /// By an earlier call with the same idempotency key.
+    Before,
+    /// There is no such quota.
+    Nothing,
 }
 
 impl QuotaGrant {

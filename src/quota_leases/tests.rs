@@ -185,26 +185,16 @@ fn a_statement_that_is_postponed_leaves_those_who_wait_to_the_next() {
 #[test]
 fn more_is_leased_by_recent_use_and_kept_for_no_longer_than_it_is_used() {
     let (clock, leases, lease) = setting();
-    let mut leased = 10;
-    ask(&lease, Purpose::Lease, clock.at(0), answer(leased, 0, 90));
+    let mut had = 10;
+    ask(&lease, Purpose::Lease, clock.at(0), answer(had, 0, 90));
     for millis in 0..6 {
         assert!(is_charged(&lease, 1, clock.at(millis)));
     }
     // A second's use times ten, but eight times as much at most.
-    let request = ask(
-        &lease,
-        Purpose::Lease,
-        clock.at(1_000),
-        answer(leased, 6, 90),
-    );
+    let request = ask(&lease, Purpose::Lease, clock.at(1_000), answer(had, 6, 90));
     assert_eq!(request.wanted, 48);
-    leased += 48;
-    ask(
-        &lease,
-        Purpose::Lease,
-        clock.at(1_000),
-        answer(leased, 6, 90),
-    );
+    had += 48;
+    ask(&lease, Purpose::Lease, clock.at(1_000), answer(had, 6, 90));
     let idle = Duration::from_secs(5);
     assert!(leases.due(idle, clock.at(1_000)).is_empty());
     let due = leases.due(idle, clock.at(6_000));

@@ -4,7 +4,7 @@ use super::get::get;
 use super::input::{GetQuota, GrantQuota};
 use crate::error::Error;
 use crate::events::{Event, QuotaEvent};
-use crate::model::{Actor, Escaped, QuotaState, Timestamp};
+use crate::model::{Actor, Escaped, Granted, QuotaGrant, QuotaState, Timestamp};
 use crate::quota_leases::QuotaKey;
 use crate::service::Service;
 
@@ -18,22 +18,27 @@ pub async fn grant(
     let granted = service.store.grant_quota(&quota, &grant).await;
     // Even after an error, since the grant may have been made all the same.
     service.quota_changed(&quota);
-    if !granted? {
-        return Err(Error::NotFound("Quota"));
+    match granted? {
+        Granted::Now => service.record(
+            Event::QuotaGranted(event(&quota, &grant, actor.as_ref())),
+            now,
+        ),
+        Granted::Before => {}
+        Granted::Nothing => return Err(Error::NotFound("Quota")),
     }
-    let (key_id, client_id) = owner(&quota);
-    service.record(
-        Event::QuotaGranted(QuotaEvent {
-            key_id,
-            client_id,
-            quota: quota.name.to_string(),
-            amount: grant.amount,
-            expires_at: grant.expires_at,
-            actor: actor.as_ref().map(Actor::escaped),
-        }),
-        now,
-    );
     get(service, GetQuota(quota)).await
+}
+
+fn event(quota: &QuotaKey, grant: &QuotaGrant, actor: Option<&Actor>) -> QuotaEvent {
+    let (key_id, client_id) = owner(quota);
+    QuotaEvent {
+        key_id,
+        client_id,
+        quota: quota.name.to_string(),
+        amount: grant.amount,
+        expires_at: grant.expires_at,
+        actor: actor.map(Actor::escaped),
+    }
 }
 
 fn owner(quota: &QuotaKey) -> (Option<Escaped>, Option<Escaped>) {

@@ -1,5 +1,7 @@
 //! The input of callers about quotas.
 
+use sha2::{Digest, Sha256};
+
 use crate::error::{Error, Issue};
 use crate::input::{Fields, Value, quotas, rules};
 use crate::model::{LimitOwner, Quota, QuotaGrant, Timestamp};
@@ -35,7 +37,12 @@ impl GrantQuota {
         if expires_at.is_some_and(|at| at <= now) {
             fields.fail("expiresAt", "must be in the future");
         }
-        let grant = amount.map(|amount| QuotaGrant { amount, expires_at });
+        let text = fields.optional("idempotencyKey", rules::idempotency_key);
+        let grant = amount.map(|amount| QuotaGrant {
+            amount,
+            expires_at,
+            idempotency_key: text.map(|text| Sha256::digest(text).into()),
+        });
         let read = quota.zip(grant);
         fields.finish(read.map(|(quota, grant)| Self { quota, grant }))
     }

@@ -58,6 +58,10 @@ pub(super) async fn report(service: &Service, lease: &Arc<Lease>) -> Result<(), 
 /// Tells the database what was spent since the last flush, and gives back what was not used for long. What is locked comes with
 /// a later flush.
 pub async fn report_due(service: &Service) -> Result<(), Error> {
+    if service.store.circuit().is_open() {
+        // During an outage it keeps what it has: units that are being given back could not be spent.
+        return Ok(());
+    }
     let now = service.moment();
     let mut result = Ok(());
     for (purpose, batch) in service.leases.due(IDLE, now) {
@@ -76,6 +80,9 @@ pub async fn report_due(service: &Service) -> Result<(), Error> {
 
 /// Gives back everything that is not spent.
 pub async fn return_all(service: &Service) -> Result<(), Error> {
+    if service.leases.is_empty() {
+        return Ok(());
+    }
     let mut result = Ok(());
     for batch in service.leases.held_or_unreported() {
         let mut asked = Vec::new();

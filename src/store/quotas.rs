@@ -8,7 +8,7 @@ use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::{Conflict, Error};
-use crate::model::{Period, QuotaGrant, QuotaState, Timestamp};
+use crate::model::{Granted, Period, QuotaGrant, QuotaState, Timestamp};
 use crate::quota_leases::{LeaseAnswer, LeaseRequest, LeasedPart, QuotaKey, SpentPart};
 
 /// What became of a request for a lease.
@@ -141,14 +141,14 @@ impl Store {
         state.map(|Json(state)| state.try_into()).transpose()
     }
 
-    /// Adds units to a quota. Returns whether there is such a quota.
-    pub async fn grant_quota(&self, key: &QuotaKey, grant: &QuotaGrant) -> Result<bool, Error> {
-        let grants = self.change("grant_quota", key.id.as_str(), || async {
+    /// Adds units to a quota.
+    pub async fn grant_quota(&self, key: &QuotaKey, grant: &QuotaGrant) -> Result<Granted, Error> {
+        let outcome = self.change("grant_quota", key.id.as_str(), || async {
             let mut db = self.begin_change().await?;
-            let grants = sqlx::query_scalar!(
+            let outcome = sqlx::query_scalar!(
                 r#"
                 SELECT sophra_api_keys.grant_quota(
-                  $1, $2, $3, $4, coalesce($5::timestamp AT TIME ZONE 'UTC', 'infinity'), $6
+                  $1, $2, $3, $4, coalesce($5::timestamp AT TIME ZONE 'UTC', 'infinity'), $6, $7
                 )
                 "#,
                 key.owner,
@@ -156,18 +156,20 @@ impl Store {
                 &*key.name,
                 grant.amount,
                 grant.expires_at as _,
+                grant.idempotency_key.as_ref().map(|digest| &digest[..]),
                 QuotaGrant::COUNT_MAX,
             )
             .fetch_one(&mut db)
             .await?;
             db.commit().await?;
-            Ok(grants)
+            Ok(outcome)
         });
-        match grants.await? {
-            Some(grants) if grants > i64::from(QuotaGrant::COUNT_MAX) => {
-                Err(Error::Conflict(Conflict::ManyGrants))
-            }
-            grants => Ok(grants.is_some()),
+        match outcome.await?.as_deref() {
+            Some("granted") => Ok(Granted::Now),
+            Some("repeated") => Ok(Granted::Before),
+            Some("reused") => Err(Error::IdempotencyKeyReused),
+            Some(_) => Err(Error::Conflict(Conflict::ManyGrants)),
+            None => Ok(Granted::Nothing),
         }
     }
 

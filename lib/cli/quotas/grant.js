@@ -1,7 +1,7 @@
 'use strict'
 
 const { Exit } = require('../errors.js')
-const { date, number } = require('../values.js')
+const { date, number, text } = require('../values.js')
 const { flags, options, quotaOf, record } = require('./quota.js')
 
 module.exports = {
@@ -15,6 +15,10 @@ that ends first is used first.`,
     expires: {
       ...date,
       help: 'The instant at which the rest ends: 30d from now; never by default',
+    },
+    'idempotency-key': {
+      ...text,
+      help: 'Grants once, however often the command is repeated with the same text',
     },
   },
   examples: [
@@ -30,7 +34,9 @@ that ends first is used first.`,
   async run({ options: given }, output, addon) {
     const { amount, expires } = given
     const quota = await quotaOf(addon, given, 'quotas grant')
-    const state = await addon.grantQuota({ ...quota, amount, expiresAt: expires })
+    const idempotencyKey = given['idempotency-key']
+    const grant = { amount, expiresAt: expires, idempotencyKey }
+    const state = await addon.grantQuota({ ...quota, ...grant })
     if (output.json) output.value(state)
     else output.record(record(state))
     return Exit.ok
