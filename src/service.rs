@@ -246,7 +246,7 @@ impl Service {
         self.usage.is_empty()
             && self.suspensions.is_empty()
             && self.audit.is_empty()
-            && self.leases.is_empty()
+            && self.leases.is_empty(self.moment())
     }
 
     /// Reports a row whose stored hash is of no use, once per row.

@@ -55,7 +55,7 @@ pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
 pub use parts::Parts;
 pub use plaintext::{LostKey, PlaintextRows};
-pub use quotas::LeaseOutcome;
+pub use quotas::{LeaseOutcome, unreadable_quota};
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migration_script};
 pub use start_state::{KnownSigningKeys, StartState};

@@ -187,7 +187,7 @@ BEGIN
     RETURN NULL;
   END IF;
   RETURN (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT jsonb_agg(pg_catalog.jsonb_build_object(
       'limitId', limit_id,
       'generation', epoch,
       'total', spent,

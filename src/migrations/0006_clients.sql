@@ -140,7 +140,7 @@ BEGIN
       WHERE depth < 3
     )
     SELECT jsonb_agg(
-      jsonb_build_object(
+      pg_catalog.jsonb_build_object(
         'clientId', client_id,
         'isActive', is_active,
         'parentId', parent_id,

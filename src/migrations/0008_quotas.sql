@@ -39,9 +39,9 @@ CREATE TABLE sophra_api_keys.quota_leases (
   PRIMARY KEY (balance_id, process)
 ) WITH (fillfactor = 50);
 
--- The amount of a quota and when its period ends, as of now. No row: there is no such quota. A fault: what is stored is no
--- quota.
-CREATE FUNCTION sophra_api_keys.quota_terms(owner TEXT, owner_id TEXT, quota_name TEXT)
+-- The amount of a quota and when its period ends that contains an instant. No row: there is no such quota. A fault: what is
+-- stored is no quota.
+CREATE FUNCTION sophra_api_keys.quota_terms(owner TEXT, owner_id TEXT, quota_name TEXT, at TIMESTAMPTZ)
 RETURNS TABLE (amount BIGINT, period TEXT, ends_at TIMESTAMPTZ, fault TEXT)
 LANGUAGE plpgsql STABLE
 AS $$
@@ -59,18 +59,32 @@ BEGIN
     RETURN;
   END IF;
   amount := (quota ->> 'amount')::bigint;
-  IF amount NOT BETWEEN 0 AND 1000000000000 THEN
+  IF jsonb_typeof(quota -> 'amount') <> 'number' OR amount NOT BETWEEN 0 AND 1000000000000 THEN
     RAISE numeric_value_out_of_range;
   END IF;
   period := quota ->> 'period';
   ends_at := sophra_api_keys.quota_period_end(
-    period, coalesce(quota ->> 'timeZone', 'UTC'), coalesce((quota ->> 'anchorDay')::integer, 1), clock_timestamp()
+    period, coalesce(quota ->> 'timeZone', 'UTC'), coalesce((quota ->> 'anchorDay')::integer, 1), at
   );
   RETURN NEXT;
 -- Another writer may store any JSON. One quota that cannot be read must not stop others in the same statement.
 EXCEPTION WHEN OTHERS THEN
+  amount := NULL;
+  ends_at := NULL;
   fault := SQLSTATE;
   RETURN NEXT;
+END
+$$;
+
+-- Whether the calendar of the database has the time zone.
+CREATE FUNCTION sophra_api_keys.is_time_zone(zone TEXT) RETURNS BOOLEAN
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  PERFORM sophra_api_keys.quota_period_end('day', zone, 1, now());
+  RETURN EXISTS (SELECT FROM pg_catalog.pg_timezone_names WHERE name = zone);
+EXCEPTION WHEN invalid_parameter_value THEN
+  RETURN false;
 END
 $$;
 
@@ -82,88 +96,96 @@ AS $$
 $$;
 
 -- Locks a quota, so that processes take turns: the balance of its current period stands for the whole of it. Answers that balance
--- and the terms by which it was found. Without a balance there is no such quota, or a fault, or `waits` is false and another
--- session has locked it.
+-- and the terms by which it was found. Without terms there is no such quota any more, or a fault. Fails if another session has
+-- locked the quota for longer than `patience`, in milliseconds; NULL is a part of the time for the statement, and 0 waits for
+-- no lock of a quota at all.
 CREATE FUNCTION sophra_api_keys.lock_quota(
-  owner TEXT, owner_id TEXT, quota_name TEXT, waits BOOLEAN,
+  owner TEXT, owner_id TEXT, quota_name TEXT, patience INTEGER,
   OUT balance_id BIGINT, OUT amount BIGINT, OUT ends_at TIMESTAMPTZ, OUT fault TEXT
 )
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  of_quota CONSTANT TEXT := concat_ws('/', owner, owner_id, quota_name);
+  of_quota CONSTANT TEXT := owner || '/' || owner_id || '/' || quota_name;
+  at TIMESTAMPTZ;
   terms RECORD;
   balance sophra_api_keys.quota_balances;
 BEGIN
-  IF waits THEN
-    -- A part of the time for the statement: a row that somebody has locked must not look like a server that does not answer.
-    PERFORM set_config(
-      'lock_timeout',
-      (extract(epoch FROM current_setting('statement_timeout')::interval) * 250)::integer::text,
-      true
-    );
-  END IF;
+  -- A row that somebody has locked must not look like a server that does not answer.
+  PERFORM set_config('lock_timeout', CASE
+    WHEN patience IS NULL THEN (extract(epoch FROM current_setting('statement_timeout')::interval) * 250)::integer
+    ELSE greatest(patience, 20)
+  END::text, true);
   LOOP
-    IF waits THEN
-      SELECT * INTO balance FROM sophra_api_keys.quota_balances
-      WHERE quota_id = of_quota AND granted IS NULL FOR NO KEY UPDATE;
-    ELSE
+    IF patience = 0 THEN
       SELECT * INTO balance FROM sophra_api_keys.quota_balances
       WHERE quota_id = of_quota AND granted IS NULL FOR NO KEY UPDATE SKIP LOCKED;
+    ELSE
+      SELECT * INTO balance FROM sophra_api_keys.quota_balances
+      WHERE quota_id = of_quota AND granted IS NULL FOR NO KEY UPDATE;
     END IF;
     -- As they are while the balance is locked.
-    SELECT * INTO terms FROM sophra_api_keys.quota_terms(owner, owner_id, quota_name);
+    at := clock_timestamp();
+    SELECT * INTO terms FROM sophra_api_keys.quota_terms(owner, owner_id, quota_name, at);
     amount := terms.amount;
     ends_at := terms.ends_at;
     fault := terms.fault;
     IF ends_at IS NULL THEN
+      balance_id := balance.id;
       RETURN;
     END IF;
-    IF balance.ends_at > clock_timestamp() THEN
+    IF balance.ends_at > at AND balance.ends_at <> ends_at THEN
+      -- The period was changed. What was used stays used, unless that was before the new period began.
+      SELECT * INTO terms FROM sophra_api_keys.quota_terms(owner, owner_id, quota_name, balance.changed_at);
+      balance.ends_at := CASE WHEN terms.ends_at > at THEN ends_at ELSE at END;
+      UPDATE sophra_api_keys.quota_balances AS known SET ends_at = balance.ends_at WHERE known.id = balance.id;
+    END IF;
+    IF balance.ends_at > at THEN
       balance_id := balance.id;
-      -- What was used stays used if the period was changed.
-      IF balance.ends_at <> terms.ends_at THEN
-        UPDATE sophra_api_keys.quota_balances AS known SET ends_at = terms.ends_at WHERE known.id = balance.id;
-      END IF;
       RETURN;
     END IF;
     DELETE FROM sophra_api_keys.quota_balances AS known WHERE known.id = balance.id;
-    INSERT INTO sophra_api_keys.quota_balances (quota_id, ends_at) VALUES (of_quota, terms.ends_at)
+    INSERT INTO sophra_api_keys.quota_balances (quota_id, ends_at) VALUES (of_quota, ends_at)
     ON CONFLICT (quota_id) WHERE granted IS NULL DO NOTHING;
-    IF NOT FOUND AND NOT waits THEN
-      RETURN;
+    IF NOT FOUND AND patience = 0 THEN
+      RAISE lock_not_available;
     END IF;
   END LOOP;
 END
 $$;
 
--- Takes over what a process says that it has spent of a quota, and leases it units or takes back those that it does not need:
--- so that it has `wanted` unspent units afterwards, if there are as many. `needed` of them are for one request that waits.
+-- Takes over what a process says that it has spent of a quota, and leases it units: so that it has `wanted` unspent units
+-- afterwards, if there are as many. `needed` of them are for one request that waits. Units are taken back only if the process
+-- says that it spends none meanwhile (`isStill`): those beyond `wanted`, and those of an amount that was lowered.
 --
 -- A process has a tenth of the quota at most, but at least one unit, and what one request needs. The fewer units are left the
 -- fewer it gets at once, so that the last ones are not all with one process.
-CREATE FUNCTION sophra_api_keys.lease_quota(of_process TEXT, of_revision BIGINT, request JSONB, waits BOOLEAN) RETURNS JSONB
+CREATE FUNCTION sophra_api_keys.lease_quota_unless_locked(
+  of_process TEXT, of_revision BIGINT, request JSONB, patience INTEGER
+) RETURNS JSONB
 LANGUAGE plpgsql
--- Its statements find single rows by their keys: planning them takes longer than running them.
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  wanted CONSTANT BIGINT := request ->> 'wanted';
   needed CONSTANT BIGINT := request ->> 'needed';
-  of_quota CONSTANT TEXT := concat_ws('/', request ->> 'owner', request ->> 'ownerId', request ->> 'name');
+  is_still CONSTANT BOOLEAN := request ->> 'isStill';
+  owner CONSTANT TEXT := request ->> 'owner';
+  owner_id CONSTANT TEXT := request ->> 'ownerId';
+  quota_name CONSTANT TEXT := request ->> 'name';
+  wanted BIGINT := request ->> 'wanted';
   quota RECORD;
   part RECORD;
   at TIMESTAMPTZ;
   -- For each balance, in the order of its use: what all processes and this one have of it, and have spent.
   ids BIGINT[] := '{}';
   capacities BIGINT[] := '{}';
-  leased BIGINT[] := '{}';
-  spent BIGINT[] := '{}';
+  taken BIGINT[] := '{}';
+  used BIGINT[] := '{}';
   own BIGINT[] := '{}';
   own_spent BIGINT[] := '{}';
   ends_in BIGINT[] := '{}';
+  is_over BOOLEAN[] := '{}';
   is_changed BOOLEAN[] := '{}';
-  spent_of_grants BIGINT := 0;
+  used_of_grants BIGINT := 0;
   more_spent BIGINT;
   change BIGINT;
   unspent BIGINT := 0;
@@ -175,50 +197,57 @@ DECLARE
   leases JSONB := '[]';
   withheld BIGINT := 0;
 BEGIN
-  SELECT * INTO quota
-  FROM sophra_api_keys.lock_quota(request ->> 'owner', request ->> 'ownerId', request ->> 'name', waits);
-  IF quota.balance_id IS NULL THEN
-    RETURN jsonb_build_object('isLocked', quota.ends_at IS NOT NULL, 'fault', quota.fault);
-  END IF;
+  SELECT * INTO quota FROM sophra_api_keys.lock_quota(owner, owner_id, quota_name, patience);
   at := clock_timestamp();
+  IF quota.ends_at IS NULL THEN
+    -- What was spent of a quota that is gone, or cannot be read, counts if it comes back.
+    wanted := 0;
+  END IF;
 
   FOR part IN
-    SELECT balance.id, balance.granted IS NOT NULL AS is_grant, coalesce(balance.granted, quota.amount) AS capacity,
+    SELECT balance.id, balance.granted IS NOT NULL AS is_grant, coalesce(balance.granted, quota.amount, 0) AS capacity,
       balance.leased, balance.spent, balance.ends_at,
       coalesce(lease.leased, 0) AS own, coalesce(lease.spent, 0) AS own_spent, lease.revision, said.spent AS said
     FROM sophra_api_keys.quota_balances AS balance
     LEFT JOIN sophra_api_keys.quota_leases AS lease ON lease.balance_id = balance.id AND lease.process = of_process
     LEFT JOIN jsonb_to_recordset(request -> 'held') AS said (balance BIGINT, spent BIGINT) ON said.balance = balance.id
-    WHERE balance.quota_id = of_quota AND balance.ends_at > at
+    WHERE balance.quota_id = owner || '/' || owner_id || '/' || quota_name
+      -- What was spent of a grant that has ended since is told, too.
+      AND (balance.ends_at > at OR said.balance IS NOT NULL)
     ORDER BY balance.granted IS NOT NULL, balance.ends_at, balance.id
   LOOP
     -- A statement that nobody waits for any more comes after later ones.
     IF part.revision > of_revision THEN
-      RETURN jsonb_build_object('isSuperseded', true);
+      RETURN pg_catalog.jsonb_build_object('isSuperseded', true);
     END IF;
     last := last + 1;
     more_spent := coalesce(part.said - part.own_spent, 0);
     IF part.is_grant THEN
-      spent_of_grants := spent_of_grants + more_spent;
+      used_of_grants := used_of_grants + more_spent;
     END IF;
     -- After a failover the database may not know of the lease, and units that were spent are spent.
     change := greatest(part.own_spent + more_spent - part.own, 0);
-    -- The units of an amount that was lowered are gone, whoever has leased them.
-    change := change - greatest(least(
-      part.own + change - part.own_spent - more_spent,
-      part.leased + change - part.capacity
-    ), 0);
+    IF is_still THEN
+      change := change - greatest(least(
+        part.own + change - part.own_spent - more_spent,
+        part.leased + change - part.capacity
+      ), 0);
+    END IF;
     ids[last] := part.id;
     capacities[last] := part.capacity;
-    leased[last] := part.leased + change;
-    spent[last] := part.spent + more_spent;
+    taken[last] := part.leased + change;
+    used[last] := part.spent + more_spent;
     own[last] := part.own + change;
     own_spent[last] := part.own_spent + more_spent;
     ends_in[last] := sophra_api_keys.microseconds_until(part.ends_at, at);
-    is_changed[last] := change <> 0 OR more_spent <> 0;
-    unspent := unspent + own[last] - own_spent[last];
-    free := free + greatest(part.capacity - leased[last], 0);
-    total := total + part.capacity;
+    is_over[last] := part.ends_at <= at;
+    -- Also the number of the statement, for as long as the process has something.
+    is_changed[last] := change <> 0 OR more_spent <> 0 OR part.own > part.own_spent;
+    IF NOT is_over[last] THEN
+      unspent := unspent + own[last] - own_spent[last];
+      free := free + greatest(part.capacity - taken[last], 0);
+      total := total + part.capacity;
+    END IF;
   END LOOP;
 
   missing := least(wanted, greatest(total / 10, needed, 1)) - unspent;
@@ -227,17 +256,19 @@ BEGIN
     IF needed > unspent + missing AND needed <= unspent + free THEN
       missing := needed - unspent;
     END IF;
+  ELSIF NOT is_still THEN
+    missing := 0;
   END IF;
   FOR step IN 1..last LOOP
     -- Taken in the order of their use, and given back the other way round.
     place := CASE WHEN missing > 0 THEN step ELSE last + 1 - step END;
     change := CASE
-      WHEN missing > 0 THEN least(missing, greatest(capacities[place] - leased[place], 0))
-      WHEN missing < 0 THEN -least(-missing, own[place] - own_spent[place])
-      ELSE 0
+      WHEN is_over[place] THEN 0
+      WHEN missing > 0 THEN least(missing, greatest(capacities[place] - taken[place], 0))
+      ELSE -least(-missing, own[place] - own_spent[place])
     END;
     missing := missing - change;
-    leased[place] := leased[place] + change;
+    taken[place] := taken[place] + change;
     own[place] := own[place] + change;
     is_changed[place] := is_changed[place] OR change <> 0;
   END LOOP;
@@ -246,34 +277,50 @@ BEGIN
   FOR place IN 1..last LOOP
     IF is_changed[place] THEN
       UPDATE sophra_api_keys.quota_balances AS balance
-      SET leased = lease_quota.leased[place], spent = lease_quota.spent[place], changed_at = now()
+      SET leased = taken[place], spent = used[place], changed_at = now()
       WHERE balance.id = ids[place];
       INSERT INTO sophra_api_keys.quota_leases AS known (balance_id, process, revision, leased, spent)
       VALUES (ids[place], of_process, of_revision, own[place], own_spent[place])
       ON CONFLICT (balance_id, process) DO UPDATE SET
         revision = excluded.revision, leased = excluded.leased, spent = excluded.spent, changed_at = now();
     END IF;
-    free := free + greatest(capacities[place] - leased[place], 0);
-    withheld := withheld + leased[place] - spent[place] - (own[place] - own_spent[place]);
+    CONTINUE WHEN is_over[place];
+    free := free + greatest(capacities[place] - taken[place], 0);
+    withheld := withheld + taken[place] - used[place] - (own[place] - own_spent[place]);
     IF own[place] > 0 THEN
-      leases := leases || jsonb_build_object(
+      leases := leases || pg_catalog.jsonb_build_object(
         'balance', ids[place], 'leased', own[place], 'spent', own_spent[place], 'endsInUs', ends_in[place]
       );
     END IF;
   END LOOP;
-  IF spent_of_grants <> 0 THEN
+  IF used_of_grants <> 0 THEN
     UPDATE sophra_api_keys.quota_balances AS balance
-    SET spent_of_grants = greatest(balance.spent_of_grants + lease_quota.spent_of_grants, 0)
+    SET spent_of_grants = greatest(balance.spent_of_grants + used_of_grants, 0)
     WHERE balance.id = quota.balance_id;
   END IF;
 
-  RETURN jsonb_build_object(
-    'amount', quota.amount,
+  RETURN pg_catalog.jsonb_build_object(
+    'isGone', quota.ends_at IS NULL AND quota.fault IS NULL,
+    'fault', quota.fault,
+    'amount', coalesce(quota.amount, 0),
     'resetsInUs', sophra_api_keys.microseconds_until(quota.ends_at, at),
-    'free', free,
+    'free', CASE WHEN quota.ends_at IS NULL THEN 0 ELSE free END,
     'withheld', withheld,
     'leases', leases
   );
+END
+$$;
+
+-- The same, or that the quota is locked. One that is must not stop others in the same statement.
+CREATE FUNCTION sophra_api_keys.lease_quota(of_process TEXT, of_revision BIGINT, request JSONB, patience INTEGER) RETURNS JSONB
+LANGUAGE plpgsql
+-- Its statements find single rows by their keys: planning them takes longer than running them.
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+  RETURN sophra_api_keys.lease_quota_unless_locked(of_process, of_revision, request, patience);
+EXCEPTION WHEN lock_not_available THEN
+  RETURN pg_catalog.jsonb_build_object('isLocked', true);
 END
 $$;
 
@@ -283,15 +330,15 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
   at CONSTANT TIMESTAMPTZ := clock_timestamp();
-  of_quota CONSTANT TEXT := concat_ws('/', owner, owner_id, quota_name);
+  of_quota CONSTANT TEXT := owner || '/' || owner_id || '/' || quota_name;
   terms RECORD;
 BEGIN
-  SELECT * INTO terms FROM sophra_api_keys.quota_terms(owner, owner_id, quota_name);
+  SELECT * INTO terms FROM sophra_api_keys.quota_terms(owner, owner_id, quota_name, at);
   IF terms IS NULL THEN
     RETURN NULL;
   END IF;
   RETURN (
-    SELECT jsonb_build_object(
+    SELECT pg_catalog.jsonb_build_object(
       'name', quota_name,
       'amount', terms.amount,
       'period', terms.period,
@@ -299,7 +346,11 @@ BEGIN
       'granted', coalesce(sum(granted - spent), 0),
       'remaining',
         greatest(terms.amount - coalesce(sum(spent) FILTER (WHERE granted IS NULL), 0), 0) + coalesce(sum(granted - spent), 0),
-      'withheld', coalesce(sum(leased - spent), 0),
+      -- Not what a lowered amount has taken away.
+      'withheld', least(
+        coalesce(sum(leased - spent), 0),
+        greatest(terms.amount - coalesce(sum(spent) FILTER (WHERE granted IS NULL), 0), 0) + coalesce(sum(granted - spent), 0)
+      ),
       'resetsAt', CASE WHEN isfinite(terms.ends_at) THEN (extract(epoch FROM terms.ends_at) * 1000)::bigint END,
       'fault', terms.fault
     )
@@ -318,15 +369,15 @@ CREATE FUNCTION sophra_api_keys.grant_quota(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  of_quota CONSTANT TEXT := concat_ws('/', owner, owner_id, quota_name);
+  of_quota CONSTANT TEXT := owner || '/' || owner_id || '/' || quota_name;
   quota RECORD;
   before RECORD;
 BEGIN
-  SELECT * INTO quota FROM sophra_api_keys.lock_quota(owner, owner_id, quota_name, true);
+  SELECT * INTO quota FROM sophra_api_keys.lock_quota(owner, owner_id, quota_name, NULL);
   IF quota.fault IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = quota.fault, MESSAGE = 'What is stored is no quota';
   END IF;
-  IF quota.balance_id IS NULL THEN
+  IF quota.ends_at IS NULL THEN
     RETURN NULL;
   END IF;
   SELECT granted, ends_at INTO before FROM sophra_api_keys.quota_balances WHERE quota_id = of_quota AND idempotency_key = of_key;

@@ -45,10 +45,15 @@ impl Asking {
         }
     }
 
-    /// Takes the answer. Returns whether there is more to ask for.
-    pub fn end(mut self, answer: Result<LeaseAnswer, Error>) -> bool {
+    /// Takes the answer, and the fault that those who wait are told instead. Returns whether there is more to ask for.
+    pub fn end(
+        mut self,
+        answer: Result<LeaseAnswer, Error>,
+        fault: Option<Error>,
+        now: Moment,
+    ) -> bool {
         let begun = self.begun.take();
-        begun.is_some_and(|begun| self.lease.end(begun, answer))
+        begun.is_some_and(|begun| self.lease.end(begun, answer, fault, now))
     }
 
     /// Leaves it to a later statement. Returns whether somebody waits for it.
@@ -61,8 +66,8 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         if let Some(begun) = self.begun.take() {
-            self.lease
-                .end(begun, Err(Error::internal(panic::ABANDONED)));
+            let abandoned = Err(Error::internal(panic::ABANDONED));
+            self.lease.end(begun, abandoned, None, begun.at);
         }
     }
 }

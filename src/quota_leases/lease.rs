@@ -8,11 +8,14 @@ use tokio::sync::{Notify, oneshot};
 
 use super::answer::QuotaAnswer;
 use super::part::Answered;
-use super::state::{ASK_AGAIN, Begun, State, Waiter};
+use super::state::{Begun, State, Waiter};
 use super::taken::Taken;
 use super::terms::{LeaseAnswer, LeaseRequest, Purpose, QuotaKey};
 use crate::error::Error;
 use crate::model::Moment;
+
+/// The time without use after which what was spent is forgotten. The database keeps it in mind for a day.
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
 
 /// The units of a quota that this process may spend.
 pub struct Lease {
@@ -48,7 +51,7 @@ impl Lease {
     /// Decides about the same request without charging it. What other processes have not spent counts, too.
     pub fn peek(&self, cost: u32, now: Moment) -> QuotaAnswer {
         let cost = i64::from(cost);
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let available = state.available(now);
         let has_others =
             |answered: &Answered, missing: i64| answered.free + answered.withheld >= missing;
@@ -68,7 +71,7 @@ impl Lease {
     /// Whether the database must be asked before a request can be charged.
     pub fn needs(&self, cost: u32, now: Moment) -> bool {
         let cost = i64::from(cost);
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let available = state.available(now);
         available < cost
             && state.without(cost, available, now, Answered::has_free) == QuotaAnswer::Unknown
@@ -118,9 +121,15 @@ impl Lease {
         self.ended.notified()
     }
 
-    /// Takes the answer. Returns whether there is more to ask for.
-    pub(super) fn end(&self, begun: Begun, answer: Result<LeaseAnswer, Error>) -> bool {
-        let has_more = self.state.lock().end(begun, answer);
+    /// Takes the answer, and the fault that those who wait are told instead. Returns whether there is more to ask for.
+    pub(super) fn end(
+        &self,
+        begun: Begun,
+        answer: Result<LeaseAnswer, Error>,
+        fault: Option<Error>,
+        now: Moment,
+    ) -> bool {
+        let has_more = self.state.lock().end(begun, answer, fault, now);
         self.ended.notify_waiters();
         has_more
     }
@@ -135,36 +144,44 @@ impl Lease {
     /// Whether the database should be told something now, and what for.
     pub(super) fn is_due(&self, idle: Duration, now: Moment) -> Option<Purpose> {
         let state = self.state.lock();
+        if state.is_asking() {
+            return None;
+        }
+        let has_unspent = state.unspent(now) > 0;
         let is_idle = state.used_at.is_none_or(|at| now.since(at) >= idle);
-        if is_idle && state.unspent() > 0 {
+        if is_idle && has_unspent {
             Some(Purpose::Return)
-        } else if state.is_unreported || (state.is_doubtful && state.unspent() > 0) {
+        } else if state.is_unreported || state.is_doubtful && has_unspent {
             Some(Purpose::Report)
         } else {
-            None
+            // Those who wait for a statement that was given up.
+            (!state.waiters.is_empty()).then_some(Purpose::Lease)
         }
     }
 
-    /// Whether it holds nothing, and nothing is on its way.
-    pub(super) fn is_empty(&self, now: Moment) -> bool {
+    /// Forgets what was spent, once the database knows of it and nothing was for long.
+    pub(super) fn forget_if_unused(&self, now: Moment) {
         let mut state = self.state.lock();
-        state.available(now);
-        let is_used = state.used_at.is_some_and(|at| now.since(at) < ASK_AGAIN);
-        state.unspent() == 0
-            && !state.is_unreported
-            && !state.is_asking()
-            && !is_used
-            && state.waiters.is_empty()
+        let is_old = state.used_at.is_none_or(|at| now.since(at) >= FORGOTTEN);
+        if is_old && state.has_nothing(now) {
+            state.parts.clear();
+        }
+    }
+
+    /// Whether it has nothing that the database would have to be told of.
+    pub(super) fn is_empty(&self, now: Moment) -> bool {
+        let state = self.state.lock();
+        state.parts.is_empty() && state.has_nothing(now)
     }
 
     /// Whether it holds units, or something was spent that the database does not know of.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self, now: Moment) -> bool {
         let state = self.state.lock();
-        state.unspent() > 0 || state.is_unreported || state.is_asking()
+        state.unspent(now) > 0 || state.is_unreported || state.is_asking()
     }
 
     /// The units that are leased and not spent.
-    pub(super) fn unspent(&self) -> i64 {
-        self.state.lock().unspent()
+    pub(super) fn unspent(&self, now: Moment) -> i64 {
+        self.state.lock().unspent(now)
     }
 }

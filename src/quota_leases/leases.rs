@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::model::{LimitId, LimitOwner, Moment};
 
 /// Quotas that one statement asks for.
-const BATCH_MAX: usize = 64;
+const BATCH_MAX: usize = 32;
 /// Requests that may wait for units.
 const WAITING_MAX: usize = 20_000;
 
@@ -127,40 +127,46 @@ impl Leases {
     /// Those of which the database should be told something, in batches. `idle` is the time after which unused units are
     /// given back.
     pub fn due(&self, idle: Duration, now: Moment) -> Vec<(Purpose, Vec<Arc<Lease>>)> {
-        let mut due: BTreeMap<bool, Vec<Arc<Lease>>> = BTreeMap::new();
+        let (mut returns, mut reports) = (Vec::new(), Vec::new());
         for lease in self.by_quota.read().values() {
-            if let Some(purpose) = lease.is_due(idle, now) {
-                let group = due.entry(purpose == Purpose::Return).or_default();
-                group.push(Arc::clone(lease));
+            match lease.is_due(idle, now) {
+                Some(Purpose::Return) => returns.push(Arc::clone(lease)),
+                Some(Purpose::Report) => reports.push(Arc::clone(lease)),
+                Some(Purpose::Lease) => self.request(lease),
+                None => {}
             }
         }
-        let batches = due.into_iter().flat_map(|(is_return, leases)| {
-            let purpose = if is_return {
-                Purpose::Return
-            } else {
-                Purpose::Report
-            };
-            let batches: Vec<_> = leases.chunks(BATCH_MAX).map(<[_]>::to_vec).collect();
-            batches.into_iter().map(move |batch| (purpose, batch))
-        });
-        batches.collect()
+        let of = |purpose, leases: &[Arc<Lease>]| {
+            let batches = leases.chunks(BATCH_MAX);
+            batches
+                .map(|batch| (purpose, batch.to_vec()))
+                .collect::<Vec<_>>()
+        };
+        [of(Purpose::Return, &returns), of(Purpose::Report, &reports)].concat()
     }
 
     /// Those that hold something, or of which the database does not know what was spent, in batches.
-    pub fn held_or_unreported(&self) -> Vec<Vec<Arc<Lease>>> {
+    pub fn held_or_unreported(&self, now: Moment) -> Vec<Vec<Arc<Lease>>> {
         let leases = self.by_quota.read();
-        let held = leases.values().filter(|lease| lease.is_held());
+        let held = leases.values().filter(|lease| lease.is_held(now));
         let held: Vec<_> = held.cloned().collect();
         held.chunks(BATCH_MAX).map(<[_]>::to_vec).collect()
     }
 
     /// Whether no unit is held and everything is reported.
-    pub fn is_empty(&self) -> bool {
-        !self.by_quota.read().values().any(|lease| lease.is_held())
+    pub fn is_empty(&self, now: Moment) -> bool {
+        !self
+            .by_quota
+            .read()
+            .values()
+            .any(|lease| lease.is_held(now))
     }
 
     /// Drops leases that hold nothing, unless a handle is held and may still charge them.
     pub fn sweep(&self, now: Moment) {
+        for lease in self.by_quota.read().values() {
+            lease.forget_if_unused(now);
+        }
         self.by_quota
             .write()
             .retain(|_, lease| Arc::strong_count(lease) > 1 || !lease.is_empty(now));
@@ -172,8 +178,11 @@ impl Leases {
     }
 
     /// The number of quotas of which this process holds units.
-    pub fn held(&self) -> usize {
+    pub fn held(&self, now: Moment) -> usize {
         let leases = self.by_quota.read();
-        leases.values().filter(|lease| lease.unspent() > 0).count()
+        leases
+            .values()
+            .filter(|lease| lease.unspent(now) > 0)
+            .count()
     }
 }

@@ -46,8 +46,14 @@ pub(super) struct Answered {
 }
 
 impl Part {
-    pub(super) fn available(&self) -> i64 {
-        (self.leased - self.spent).max(0)
+    /// The units that may be spent now. Those of a balance that has ended are kept in mind until the database has been told
+    /// what was spent of it.
+    pub(super) fn available(&self, now: Moment) -> i64 {
+        if self.end.has_passed(now) {
+            0
+        } else {
+            (self.leased - self.spent).max(0)
+        }
     }
 
     pub(super) fn spent(&self) -> SpentPart {

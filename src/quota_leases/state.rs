@@ -20,7 +20,7 @@ const AHEAD_FROM: i64 = 4;
 const GROWTH: i64 = 8;
 /// How long nothing else may be asked for again of a used-up quota: others may give units back, and an administrator may add
 /// some.
-pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_OTHERS_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request that waits for an answer of the database.
@@ -57,7 +57,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Begun {
     /// What ends so much later by the answer has ended by then.
-    at: Moment,
+    pub(super) at: Moment,
     doubts: u64,
 }
 
@@ -66,20 +66,23 @@ impl State {
         self.asking.is_some()
     }
 
-    pub(super) fn unspent(&self) -> i64 {
-        self.parts.iter().map(Part::available).sum()
+    pub(super) fn unspent(&self, now: Moment) -> i64 {
+        self.parts.iter().map(|part| part.available(now)).sum()
     }
 
     /// The units that may be spent now.
-    pub(super) fn available(&mut self, now: Moment) -> i64 {
-        self.parts.retain(|part| !part.end.has_passed(now));
-        if self.is_doubtful { 0 } else { self.unspent() }
+    pub(super) fn available(&self, now: Moment) -> i64 {
+        if self.is_doubtful {
+            0
+        } else {
+            self.unspent(now)
+        }
     }
 
     pub(super) fn take(&mut self, cost: i64, now: Moment) -> Taken {
         let (mut taken, mut left) = (Taken::default(), cost);
         for part in &mut self.parts {
-            let units = left.min(part.available());
+            let units = left.min(part.available(now));
             if units > 0 {
                 part.spent += units;
                 left -= units;
@@ -90,6 +93,14 @@ impl State {
         self.used_at = Some(now);
         self.is_unreported = true;
         taken
+    }
+
+    /// Whether nothing is held and everything is told.
+    pub(super) fn has_nothing(&self, now: Moment) -> bool {
+        self.unspent(now) == 0
+            && !self.is_unreported
+            && !self.is_asking()
+            && self.waiters.is_empty()
     }
 
     /// Whether more should be leased before the rest is spent.
@@ -145,7 +156,7 @@ impl State {
             return None;
         }
         let (unspent, costs) = (
-            self.unspent(),
+            self.unspent(now),
             self.waiters.iter().map(|waiter| waiter.cost),
         );
         let (waiting, needed) = (costs.clone().sum(), costs.max().unwrap_or(0));
@@ -172,19 +183,32 @@ impl State {
             held: self.parts.iter().map(Part::spent).collect(),
             wanted,
             needed,
+            is_still: self.is_doubtful,
         };
         let doubts = self.doubts;
         Some((request, Begun { at: now, doubts }))
     }
 
-    /// Takes the answer. Returns whether there is more to ask for.
-    pub(super) fn end(&mut self, begun: Begun, answer: Result<LeaseAnswer, Error>) -> bool {
+    /// Takes the answer, and tells those who wait, if it is good for them. Returns whether there is more to ask for.
+    pub(super) fn end(
+        &mut self,
+        begun: Begun,
+        answer: Result<LeaseAnswer, Error>,
+        fault: Option<Error>,
+        now: Moment,
+    ) -> bool {
         let asking = self.asking.take().unwrap_or_default();
-        let told = answer.map(|answer| self.apply(begun, answer));
-        self.is_unreported |= told.is_err();
-        let mut left = if told.is_ok() { self.unspent() } else { 0 };
+        let told = match (answer.map(|answer| self.apply(begun, answer, now)), fault) {
+            (Ok(()), Some(fault)) => Err(fault),
+            (Err(error), _) => {
+                self.is_unreported = true;
+                Err(error)
+            }
+            (Ok(()), None) => Ok(()),
+        };
+        let mut left = if told.is_ok() { self.unspent(now) } else { 0 };
         for waiter in asking {
-            if told.is_ok() && waiter.cost > left && self.may_get(waiter.cost) {
+            if told.is_ok() && waiter.cost > left && self.may_get(waiter.cost, now) {
                 // The next statement leases more: until then there is nothing to decide.
                 self.waiters.push(waiter);
                 continue;
@@ -197,9 +221,9 @@ impl State {
     }
 
     /// Whether the next statement may lease enough for such a cost.
-    fn may_get(&self, cost: i64) -> bool {
+    fn may_get(&self, cost: i64, now: Moment) -> bool {
         let free = self.answered.as_ref().map_or(0, |answered| answered.free);
-        free > 0 && cost <= self.unspent().saturating_add(free)
+        free > 0 && cost <= self.unspent(now).saturating_add(free)
     }
 
     /// Leaves what is asked for to a later statement. Returns whether somebody waits for it.
@@ -209,7 +233,7 @@ impl State {
         !self.waiters.is_empty()
     }
 
-    fn apply(&mut self, begun: Begun, answer: LeaseAnswer) {
+    fn apply(&mut self, begun: Begun, answer: LeaseAnswer, now: Moment) {
         let spent_of = |parts: &[Part], balance: i64| {
             let known = parts.iter().find(|part| part.balance == balance);
             known.map(|part| part.spent)
@@ -239,6 +263,6 @@ impl State {
         if self.doubts == begun.doubts {
             self.is_doubtful = false;
         }
-        self.had = self.unspent();
+        self.had = self.unspent(now);
     }
 }

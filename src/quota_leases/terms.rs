@@ -52,6 +52,8 @@ pub struct LeaseRequest {
     pub wanted: i64,
     /// Those that the most expensive request needs that waits.
     pub needed: i64,
+    /// Whether it spends none before the answer: only then units can be taken back.
+    pub is_still: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,20 +74,6 @@ pub struct LeaseAnswer {
     pub resets_in: Option<Duration>,
     /// What this process has leased, in the order of its use.
     pub leases: Vec<LeasedPart>,
-}
-
-impl LeaseAnswer {
-    /// That there is no such quota.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self {
-            amount: 0,
-            free: 0,
-            withheld: 0,
-            resets_in: None,
-            leases: Vec::new(),
-        }
-    }
 }
 
 /// What a process has leased of a balance since it was there.

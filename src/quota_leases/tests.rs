@@ -44,7 +44,7 @@ fn answer(leased: i64, spent: i64, free: i64) -> LeaseAnswer {
 fn ask(lease: &Arc<Lease>, purpose: Purpose, now: Moment, answer: LeaseAnswer) -> LeaseRequest {
     let asking = Asking::begin(lease, purpose, now).unwrap();
     let request = asking.request.clone();
-    asking.end(Ok(answer));
+    asking.end(Ok(answer), None, now);
     request
 }
 
@@ -83,9 +83,10 @@ fn what_was_spent_during_a_statement_is_not_there_again_after_it() {
     let now = clock.at(0);
     ask(&lease, Purpose::Lease, now, answer(10, 0, 90));
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
+    assert!(!asking.request.is_still);
     assert!(is_charged(&lease, 7, now));
-    asking.end(Ok(answer(15, 0, 85)));
-    assert_eq!(lease.unspent(), 8);
+    asking.end(Ok(answer(15, 0, 85)), None, now);
+    assert_eq!(lease.unspent(now), 8);
 }
 
 #[test]
@@ -94,9 +95,9 @@ fn nothing_is_spent_while_it_is_given_back_nor_if_the_outcome_is_unknown() {
     let now = clock.at(0);
     ask(&lease, Purpose::Lease, now, answer(10, 0, 90));
     let asking = Asking::begin(&lease, Purpose::Return, now).unwrap();
-    assert_eq!(asking.request.wanted, 0);
+    assert_eq!((asking.request.wanted, asking.request.is_still), (0, true));
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
-    asking.end(Err(Error::unavailable("away")));
+    asking.end(Err(Error::unavailable("away")), None, now);
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
     ask(&lease, Purpose::Report, now, answer(10, 0, 90));
     assert!(is_charged(&lease, 1, now));
@@ -108,7 +109,7 @@ fn a_change_during_a_statement_makes_its_answer_doubtful() {
     let now = clock.at(0);
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
     leases.note_change(&lease.key.id);
-    asking.end(Ok(answer(10, 0, 90)));
+    asking.end(Ok(answer(10, 0, 90)), None, now);
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
     ask(&lease, Purpose::Lease, now, answer(10, 0, 90));
     assert!(is_charged(&lease, 1, now));
@@ -125,7 +126,11 @@ fn a_lease_ends_with_its_period_by_either_clock() {
         time: clock.at(10_000).time,
     };
     assert_eq!(charge(&lease, 1, asleep), QuotaAnswer::Unknown);
-    assert_eq!(lease.unspent(), 0);
+    assert_eq!(lease.unspent(asleep), 0);
+    // What was spent of it is told, and not there again where the database says that it has not ended yet.
+    let request = ask(&lease, Purpose::Lease, asleep, answer(10, 0, 90));
+    assert_eq!(request.held.len(), 1);
+    assert_eq!(lease.unspent(asleep), 9);
 }
 
 #[test]
@@ -137,7 +142,7 @@ fn what_is_given_back_after_the_end_of_its_balance_is_gone() {
         panic!("not charged");
     };
     lease.give_back(&taken);
-    assert_eq!(lease.unspent(), 10);
+    assert_eq!(lease.unspent(now), 10);
     assert!(is_charged(&lease, 10, now));
     let next = LeaseAnswer {
         leases: vec![LeasedPart {
@@ -150,7 +155,7 @@ fn what_is_given_back_after_the_end_of_its_balance_is_gone() {
     };
     ask(&lease, Purpose::Lease, clock.at(10_001), next);
     lease.give_back(&taken);
-    assert_eq!(lease.unspent(), 1);
+    assert_eq!(lease.unspent(clock.at(10_001)), 1);
 }
 
 #[test]
@@ -160,12 +165,12 @@ fn those_who_wait_are_answered_in_their_turn_and_refused_only_when_nothing_is_le
     let mut waits: Vec<_> = (0..4).map(|_| lease.wait(2)).collect();
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
     assert_eq!((asking.request.wanted, asking.request.needed), (8, 2));
-    assert!(asking.end(Ok(answer(4, 0, 3))));
+    assert!(asking.end(Ok(answer(4, 0, 3)), None, now));
     let mut answered = |index: usize| waits[index].try_recv().is_ok();
     assert_eq!([0, 1, 2, 3].map(&mut answered), [true, true, false, false]);
     assert!(is_charged(&lease, 4, now));
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
-    assert!(!asking.end(Ok(answer(7, 4, 0))));
+    assert!(!asking.end(Ok(answer(7, 4, 0)), None, now));
     assert_eq!([2, 3].map(&mut answered), [true, true]);
     leases.sweep(now);
 }

@@ -74,6 +74,8 @@ fn quota(fields: &mut Fields) -> Option<QuotaKey> {
 pub(super) fn unknown_time_zone(index: usize) -> Issue {
     Issue {
         path: format!("quotas[{index}].timeZone"),
-        message: "is no time zone that the database knows".to_owned(),
+        message:
+            "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin"
+                .to_owned(),
     }
 }

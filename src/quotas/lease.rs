@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::quota_leases::{Asking, Lease, LeaseAnswer, Purpose};
+use crate::metrics::BackgroundTask;
+use crate::quota_leases::{Asking, Lease, Purpose};
 use crate::service::Service;
-use crate::store::{LeaseOutcome, Parts};
+use crate::store::{LeaseOutcome, Parts, unreadable_quota};
 
 /// Half of the time in which a process gives back what it does not use: the other half is for flushes that come late.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long a statement about a single quota waits for its turn, in milliseconds.
+const PATIENCE_MS: i32 = 50;
 
-/// Asks about a batch with one statement. Those that other sessions have locked are returned, and may be asked about
-/// [alone](ask_alone); all others have their answers, of which the first error is returned.
+/// Asks about a batch with one statement. Those that other sessions have locked are returned; all others have their answers, of
+/// which the first error is returned.
 pub async fn ask(
     service: &Service,
     batch: &[Arc<Lease>],
@@ -39,20 +42,12 @@ async fn ask_about(service: &Service, mut asked: Vec<Asking>) -> (Vec<Asking>, R
     (locked, result)
 }
 
-/// Asks about one quota, and waits for it if another session has locked it.
-///
-/// # Errors
-/// That of the answer.
-pub async fn ask_alone(service: &Service, asking: Asking) -> Result<(), Error> {
-    let outcome = statement(service, &[&asking], true).await;
-    let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or_else(unexpected));
-    end(service, asking, outcome)
-}
-
-/// Tells the database what this process has spent of a quota.
+/// Tells the database what this process has spent of a quota. Waits for a quota that another session has locked.
 pub(super) async fn report(service: &Service, lease: &Arc<Lease>) -> Result<(), Error> {
     let asking = Asking::begin_next(lease, Purpose::Report, || service.moment()).await;
-    ask_alone(service, asking).await
+    let outcome = statement(service, &[&asking], None).await;
+    let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or_else(unexpected));
+    end(service, asking, outcome)
 }
 
 /// Tells the database what was spent since the last flush, and gives back what was not used for long. What is locked comes with
@@ -67,10 +62,7 @@ pub async fn report_due(service: &Service) -> Result<(), Error> {
     for (purpose, batch) in service.leases.due(IDLE, now) {
         let (locked, asked) = ask(service, &batch, purpose).await;
         for asking in locked {
-            let lease = Arc::clone(&asking.lease);
-            if asking.postpone() {
-                service.leases.request(&lease);
-            }
+            postpone(service, asking);
         }
         result = result.and(asked);
     }
@@ -80,29 +72,55 @@ pub async fn report_due(service: &Service) -> Result<(), Error> {
 
 /// Gives back everything that is not spent.
 pub async fn return_all(service: &Service) -> Result<(), Error> {
-    if service.leases.is_empty() {
-        return Ok(());
-    }
     let mut result = Ok(());
-    for batch in service.leases.held_or_unreported() {
-        let mut asked = Vec::new();
-        for lease in &batch {
-            asked.push(Asking::begin_next(lease, Purpose::Return, || service.moment()).await);
-        }
-        let (locked, returned) = ask_about(service, asked).await;
-        result = result.and(returned);
-        for asking in locked {
-            result = match result {
-                Ok(()) => ask_alone(service, asking).await,
-                // Somebody may have locked all of them: they are not waited for one after the other.
-                failed => {
-                    asking.postpone();
-                    failed
-                }
-            };
-        }
+    for batch in service.leases.held_or_unreported(service.moment()) {
+        result = result.and(return_batch(service, &batch).await);
     }
     result
+}
+
+async fn return_batch(service: &Service, batch: &[Arc<Lease>]) -> Result<(), Error> {
+    service.store.circuit().check()?;
+    let (mut asked, mut busy) = (Vec::new(), Vec::new());
+    for lease in batch {
+        match Asking::begin(lease, Purpose::Return, service.moment()) {
+            Some(asking) => asked.push(asking),
+            None => busy.push(lease),
+        }
+    }
+    let (mut locked, mut result) = ask_about(service, asked).await;
+    // Those about which a statement is under way come one by one, so that none of the others waits for them.
+    for lease in busy {
+        let asking = Asking::begin_next(lease, Purpose::Return, || service.moment()).await;
+        let (again, returned) = ask_about(service, vec![asking]).await;
+        locked.extend(again);
+        result = result.and(returned);
+    }
+    for asking in locked {
+        result = match result {
+            Ok(()) => {
+                let outcome = statement(service, &[&asking], None).await;
+                let outcome = outcome.and_then(|mut all| all.pop().ok_or_else(unexpected));
+                end(service, asking, outcome)
+            }
+            // Somebody may have locked all of them: they are not waited for one after the other.
+            failed => {
+                postpone(service, asking);
+                failed
+            }
+        };
+    }
+    result
+}
+
+/// Leaves it to a later statement, which follows soon if somebody waits for it.
+pub fn postpone(service: &Service, asking: Asking) -> bool {
+    let lease = Arc::clone(&asking.lease);
+    let is_awaited = asking.postpone();
+    if is_awaited {
+        service.leases.request(&lease);
+    }
+    is_awaited
 }
 
 /// What became of each, in the same order. One that the database rejects stops no other.
@@ -113,7 +131,9 @@ async fn outcomes(service: &Service, asked: &[Asking]) -> Vec<Result<LeaseOutcom
     let mut parts = Parts::of(&places);
     while let Some(part) = parts.next_part() {
         let some: Vec<&Asking> = part.iter().map(|place| &asked[*place]).collect();
-        match statement(service, &some, false).await {
+        // One that is alone may be what every process wants at this moment: then it is worth a short wait.
+        let patience = if asked.len() == 1 { PATIENCE_MS } else { 0 };
+        match statement(service, &some, Some(patience)).await {
             Ok(answers) => {
                 parts.stored();
                 for (place, answer) in part.iter().zip(answers) {
@@ -150,7 +170,7 @@ fn filled(
 async fn statement(
     service: &Service,
     asked: &[&Asking],
-    waits: bool,
+    patience: Option<i32>,
 ) -> Result<Vec<LeaseOutcome>, Error> {
     if asked.is_empty() {
         return Ok(Vec::new());
@@ -164,7 +184,7 @@ async fn statement(
     let process = &service.usage.process;
     service
         .store
-        .lease_quotas(process, revision, &requests, waits)
+        .lease_quotas(process, revision, &requests, patience)
         .await
 }
 
@@ -174,14 +194,22 @@ fn end(
     outcome: Result<LeaseOutcome, Error>,
 ) -> Result<(), Error> {
     let lease = Arc::clone(&asking.lease);
-    let is_gone = matches!(outcome, Ok(LeaseOutcome::Gone));
-    let (answer, result) = match outcome {
-        Ok(LeaseOutcome::Answered(answer)) => (Ok(answer), Ok(())),
-        Ok(LeaseOutcome::Gone) => (Ok(LeaseAnswer::nothing()), Ok(())),
-        Ok(LeaseOutcome::Locked) => (Err(locked()), Err(locked())),
-        Ok(LeaseOutcome::Failed(error)) | Err(error) => (Err(error.clone()), Err(error)),
+    let is_gone = matches!(outcome, Ok(LeaseOutcome::Gone(_)));
+    let (answer, fault, result) = match outcome {
+        Ok(LeaseOutcome::Answered(answer) | LeaseOutcome::Gone(answer)) => {
+            (Ok(answer), None, Ok(()))
+        }
+        Ok(LeaseOutcome::Unreadable(answer)) => {
+            // Of no concern to others: everything is stored.
+            let fault = unreadable_quota();
+            service.report(&fault, Some(BackgroundTask::QuotaLeases));
+            (Ok(answer), Some(fault), Ok(()))
+        }
+        Ok(LeaseOutcome::Locked) => (Err(locked()), None, Err(locked())),
+        Ok(LeaseOutcome::Superseded) => (Err(superseded()), None, Ok(())),
+        Err(error) => (Err(error.clone()), None, Err(error)),
     };
-    if asking.end(answer) {
+    if asking.end(answer, fault, service.moment()) {
         service.leases.request(&lease);
     }
     if is_gone {
@@ -189,6 +217,10 @@ fn end(
         service.quota_changed(&lease.key);
     }
     result
+}
+
+fn superseded() -> Error {
+    Error::unavailable("A later statement about the quota was faster")
 }
 
 fn locked() -> Error {

@@ -32,7 +32,7 @@ impl Service {
             changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
             unwritable_keys: self.unwritable_keys.len(),
-            quota_leases: self.leases.held(),
+            quota_leases: self.leases.held(self.moment()),
         }
     }
 }

@@ -17,10 +17,12 @@ pub enum LeaseOutcome {
     Answered(LeaseAnswer),
     /// Another session has locked the quota.
     Locked,
-    /// There is no such quota any more.
-    Gone,
-    /// What is stored is no quota, or a later statement was faster.
-    Failed(Error),
+    /// There is no such quota any more. What was spent was taken over.
+    Gone(LeaseAnswer),
+    /// What is stored is no quota. What was spent was taken over.
+    Unreadable(LeaseAnswer),
+    /// A later statement was faster.
+    Superseded,
 }
 
 /// A request, as `sophra_api_keys.lease_quota` takes it.
@@ -33,6 +35,7 @@ struct RequestRow<'a> {
     held: Vec<HeldRow>,
     wanted: i64,
     needed: i64,
+    is_still: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,8 +51,9 @@ struct HeldRow {
 struct AnswerRow {
     is_locked: bool,
     is_superseded: bool,
+    is_gone: bool,
     fault: Option<String>,
-    amount: Option<i64>,
+    amount: i64,
     free: i64,
     withheld: i64,
     resets_in_us: Option<u64>,
@@ -80,14 +84,15 @@ struct StateRow {
 }
 
 impl Store {
-    /// Tells what this process has spent of quotas, and leases or gives back units. With `waits` it waits for a quota that
-    /// another session has locked. A repetition has the same effect as one statement alone.
+    /// Tells what this process has spent of quotas, and leases or gives back units. `patience` is the time in milliseconds for
+    /// which it waits for a quota that another session has locked; `None` is a part of the time for the statement. A
+    /// repetition has the same effect as one statement alone.
     pub async fn lease_quotas(
         &self,
         process: &str,
         revision: i64,
         requests: &[(&QuotaKey, &LeaseRequest)],
-        waits: bool,
+        patience: Option<i32>,
     ) -> Result<Vec<LeaseOutcome>, Error> {
         let rows = requests
             .iter()
@@ -105,7 +110,7 @@ impl Store {
                     process,
                     revision,
                     &rows as _,
-                    waits,
+                    patience,
                 )
                 .fetch_all(&mut db)
                 .await?;
@@ -178,8 +183,7 @@ impl Store {
         self.retryable_when_admitted(Share::Manage, "unknown_time_zones", || async {
             sqlx::query_scalar!(
                 r#"
-                SELECT name AS "name!" FROM unnest($1::text[]) AS listed (name)
-                WHERE name NOT IN (SELECT known.name FROM pg_timezone_names AS known)
+                SELECT name AS "name!" FROM unnest($1::text[]) AS listed (name) WHERE NOT sophra_api_keys.is_time_zone(name)
                 "#,
                 names,
             )
@@ -198,21 +202,35 @@ impl Store {
             sqlx::query!(
                 r#"
                 WITH
-                  settled AS (
-                    DELETE FROM sophra_api_keys.quota_leases
-                    WHERE leased = spent AND changed_at < now() - interval '1 day'
+                  forgotten AS (
+                    DELETE FROM sophra_api_keys.quota_leases AS lease
+                    USING (
+                      SELECT balance_id, process FROM sophra_api_keys.quota_leases
+                      WHERE leased = spent AND changed_at < now() - interval '1 day'
+                      ORDER BY balance_id, process
+                      LIMIT 10000
+                      FOR UPDATE SKIP LOCKED
+                    ) AS old
+                    WHERE lease.balance_id = old.balance_id AND lease.process = old.process
                   )
-                DELETE FROM sophra_api_keys.quota_balances AS balance
-                WHERE changed_at < now() - interval '1 day' AND (
-                  ends_at < now() - interval '1 day'
-                  OR granted <= spent
-                  OR quota_id LIKE 'key/%' AND NOT EXISTS (
-                    SELECT FROM "ApiKey" AS key WHERE key."id" = substring(quota_id FROM '^key/(.*)/[^/]*$')
+                DELETE FROM sophra_api_keys.quota_balances
+                WHERE id IN (
+                  SELECT id FROM sophra_api_keys.quota_balances
+                  WHERE changed_at < now() - interval '1 day' AND (
+                    ends_at < now() - interval '1 day'
+                    OR granted <= spent
+                    OR quota_id LIKE 'key/%' AND NOT EXISTS (
+                      SELECT FROM "ApiKey" AS key WHERE key."id" = substring(quota_id FROM '^key/(.*)/[^/]*$')
+                    )
+                    OR quota_id LIKE 'client/%' AND NOT EXISTS (
+                      SELECT FROM sophra_api_keys.clients AS client
+                      WHERE client.client_id = substring(quota_id FROM '^client/(.*)/[^/]*$')
+                    )
                   )
-                  OR quota_id LIKE 'client/%' AND NOT EXISTS (
-                    SELECT FROM sophra_api_keys.clients AS client
-                    WHERE client.client_id = substring(quota_id FROM '^client/(.*)/[^/]*$')
-                  )
+                  -- As leases do, so that neither waits for the other.
+                  ORDER BY quota_id
+                  LIMIT 10000
+                  FOR UPDATE SKIP LOCKED
                 )
                 "#,
             )
@@ -237,6 +255,7 @@ impl<'a> RequestRow<'a> {
             held: request.held.iter().map(held).collect(),
             wanted: request.wanted,
             needed: request.needed,
+            is_still: request.is_still,
         }
     }
 }
@@ -246,30 +265,27 @@ impl From<AnswerRow> for LeaseOutcome {
         if row.is_locked {
             return Self::Locked;
         }
-        if row.fault.is_some() {
-            return Self::Failed(unreadable());
-        }
         if row.is_superseded {
-            return Self::Failed(Error::unavailable(
-                "A later statement about the quota was faster",
-            ));
+            return Self::Superseded;
         }
-        let Some(amount) = row.amount else {
-            return Self::Gone;
-        };
         let lease = |row: LeaseRow| LeasedPart {
             balance: row.balance,
             leased: row.leased,
             spent: row.spent,
             ends_in: row.ends_in_us.map(Duration::from_micros),
         };
-        Self::Answered(LeaseAnswer {
-            amount,
+        let answer = LeaseAnswer {
+            amount: row.amount,
             free: row.free,
             withheld: row.withheld,
             resets_in: row.resets_in_us.map(Duration::from_micros),
             leases: row.leases.into_iter().map(lease).collect(),
-        })
+        };
+        match (row.fault, row.is_gone) {
+            (Some(_), _) => Self::Unreadable(answer),
+            (None, true) => Self::Gone(answer),
+            (None, false) => Self::Answered(answer),
+        }
     }
 }
 
@@ -279,7 +295,7 @@ impl TryFrom<StateRow> for QuotaState {
     fn try_from(row: StateRow) -> Result<Self, Error> {
         let (Some(amount), Some(period), Some(remaining)) = (row.amount, row.period, row.remaining)
         else {
-            return Err(unreadable());
+            return Err(unreadable_quota());
         };
         Ok(Self {
             name: row.name,
@@ -294,6 +310,8 @@ impl TryFrom<StateRow> for QuotaState {
     }
 }
 
-fn unreadable() -> Error {
+/// The error of a verify under a quota that another writer has spoilt.
+#[must_use]
+pub fn unreadable_quota() -> Error {
     Error::internal("The limits or quotas of a key or its client cannot be read")
 }

@@ -1,8 +1,11 @@
 //! Leases units of quotas, for verifies that wait for them and before others run out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use rand::RngExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
@@ -12,13 +15,12 @@ use crate::service::Service;
 
 /// Statements at a time. What waits meanwhile shares the next one.
 const LANES: usize = 2;
-/// Statements at a time that wait for a quota which another session has locked: they hold up no other.
-const WAITING_LANES: usize = 4;
+/// How long a quota that another session has locked is left alone, in milliseconds: about as long as a statement takes.
+const PAUSE_MS: std::ops::Range<u64> = 5..25;
 
 /// Leases until the service is closed.
 pub(super) async fn run(service: Arc<Service>) {
     let lanes = Arc::new(Semaphore::new(LANES));
-    let waiting = Arc::new(Semaphore::new(WAITING_LANES));
     loop {
         service.leases.queued.notified().await;
         while let Ok(lane) = Arc::clone(&lanes).acquire_owned().await {
@@ -26,7 +28,7 @@ pub(super) async fn run(service: Arc<Service>) {
             if batch.is_empty() {
                 break;
             }
-            let work = lease(Arc::clone(&service), batch, lane, Arc::clone(&waiting));
+            let work = lease(Arc::clone(&service), batch, lane);
             service.spawn(BackgroundTask::QuotaLeases, work);
         }
     }
@@ -36,29 +38,22 @@ async fn lease(
     service: Arc<Service>,
     batch: Vec<Arc<Lease>>,
     lane: OwnedSemaphorePermit,
-    waiting: Arc<Semaphore>,
 ) -> Result<(), Error> {
-    // What is alone may be what everybody wants: then it waits for its turn at once.
-    let (to_wait_for, result) = match &batch[..] {
-        [alone] => {
-            let asking = Asking::begin(alone, Purpose::Lease, service.moment());
-            (asking.into_iter().collect(), Ok(()))
-        }
-        batch => quotas::ask(&service, batch, Purpose::Lease).await,
-    };
+    let (locked, result) = quotas::ask(&service, &batch, Purpose::Lease).await;
     drop(lane);
-    for asking in to_wait_for {
-        let work = lease_alone(Arc::clone(&service), asking, Arc::clone(&waiting));
+    if !locked.is_empty() {
+        let work = lease_later(Arc::clone(&service), locked);
         service.spawn(BackgroundTask::QuotaLeases, work);
     }
     result
 }
 
-async fn lease_alone(
-    service: Arc<Service>,
-    asking: Asking,
-    waiting: Arc<Semaphore>,
-) -> Result<(), Error> {
-    let _lane = waiting.acquire_owned().await;
-    quotas::ask_alone(&service, asking).await
+/// Tries those again that are locked. No other waits for them.
+async fn lease_later(service: Arc<Service>, locked: Vec<Asking>) -> Result<(), Error> {
+    let pause = rand::rng().random_range(PAUSE_MS);
+    sleep(Duration::from_millis(pause)).await;
+    for asking in locked {
+        quotas::postpone(&service, asking);
+    }
+    Ok(())
 }

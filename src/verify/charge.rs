@@ -113,6 +113,7 @@ fn charge_quotas(
     now: Moment,
 ) -> QuotasCharged {
     let mut charged: SmallVec<[(QuotaOfKey<'_>, Taken); 1]> = SmallVec::new();
+    let mut low: SmallVec<[QuotaOfKey<'_>; 1]> = SmallVec::new();
     let mut refused: Option<LimitedBy> = None;
     let mut is_unknown = false;
     for (index, quota) in key.quotas().enumerate() {
@@ -126,7 +127,7 @@ fn charge_quotas(
         } else {
             let (answer, is_low) = lease.charge(cost, now);
             if is_low {
-                service.leases.request(lease);
+                low.push(quota);
             }
             answer
         };
@@ -139,6 +140,10 @@ fn charge_quotas(
         }
     }
     if !is_unknown && refused.is_none() {
+        // Not before: what is given back was not used.
+        for quota in low {
+            service.leases.request(quota.lease(&service.leases));
+        }
         return QuotasCharged::Allowed;
     }
     for (quota, taken) in &charged {

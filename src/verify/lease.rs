@@ -36,6 +36,8 @@ async fn lease_units(
     key: &CachedKey,
     context: &VerifyContext<'_>,
 ) -> Result<(), Error> {
+    // During an outage nobody waits, and nothing is asked.
+    service.store.circuit().check()?;
     let mut waits = Vec::new();
     for quota in key.quotas() {
         let cost = context.costs.of(&quota.quota.name);

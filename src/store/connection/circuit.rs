@@ -28,6 +28,14 @@ impl Circuit {
         Ok(self.answers())
     }
 
+    /// Fails while the circuit is open.
+    ///
+    /// # Errors
+    /// That of every statement meanwhile.
+    pub fn check(&self) -> Result<(), Error> {
+        self.enter().map(drop)
+    }
+
     pub(in crate::store) fn answers(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
