@@ -16,22 +16,31 @@ pub(super) struct Part {
     pub(super) end: End,
 }
 
-/// When something ends, by both clocks of this process.
+/// When something ends, by both clocks of this process; `None` if it never does.
 #[derive(Clone, Copy)]
-pub(super) struct End(Option<(Moment, Duration)>);
+pub(super) struct End(Option<Moment>);
 
 impl End {
     pub(super) fn after(from: Moment, time: Option<Duration>) -> Self {
-        Self(time.map(|time| (from, time)))
+        let end = |time| {
+            Some(Moment {
+                instant: from.instant.checked_add(time)?,
+                time: from.time.plus(time),
+            })
+        };
+        Self(time.and_then(end))
     }
 
+    /// The time until then, by the clock that says less.
     pub(super) fn left(self, now: Moment) -> Option<Duration> {
-        self.0
-            .map(|(from, time)| time.saturating_sub(now.since(from)))
+        let end = self.0?;
+        let here = end.instant.saturating_duration_since(now.instant);
+        Some(here.min(Duration::from_millis(end.time.millis_after(now.time))))
     }
 
     pub(super) fn has_passed(self, now: Moment) -> bool {
-        self.left(now).is_some_and(|left| left.is_zero())
+        self.0
+            .is_some_and(|end| end.instant <= now.instant || end.time <= now.time)
     }
 }
 
