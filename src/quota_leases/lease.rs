@@ -80,6 +80,8 @@ impl Lease {
     /// Gives back what was charged. A balance that has ended since gets nothing.
     pub fn give_back(&self, taken: &Taken) {
         let mut state = self.state.lock();
+        // A statement that began meanwhile has told more than was spent.
+        state.is_unreported = true;
         for (balance, units) in taken.iter() {
             let part = state.parts.iter_mut().find(|part| part.balance == balance);
             if let Some(part) = part {

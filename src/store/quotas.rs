@@ -1,73 +1,14 @@
-//! What is used of quotas: leased, reported, granted, read.
+//! What is used of quotas and what is left, and what is granted.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::types::Json;
-use std::time::Duration;
 
 use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::{Conflict, Error};
 use crate::model::{Granted, Period, QuotaGrant, QuotaState, Timestamp};
-use crate::quota_leases::{LeaseAnswer, LeaseRequest, LeasedPart, QuotaKey, SpentPart};
-
-/// What became of a request for a lease.
-#[derive(Debug)]
-pub enum LeaseOutcome {
-    Answered(LeaseAnswer),
-    /// Another session has locked the quota.
-    Locked,
-    /// There is no such quota any more. What was spent was taken over.
-    Gone(LeaseAnswer),
-    /// What is stored is no quota. What was spent was taken over.
-    Unreadable(LeaseAnswer),
-    /// A later statement was faster.
-    Superseded,
-}
-
-/// A request, as `sophra_api_keys.lease_quota` takes it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestRow<'a> {
-    owner: &'static str,
-    owner_id: &'a str,
-    name: &'a str,
-    held: Vec<HeldRow>,
-    wanted: i64,
-    needed: i64,
-    is_still: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct HeldRow {
-    balance: i64,
-    spent: i64,
-}
-
-/// Its answer.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct AnswerRow {
-    is_locked: bool,
-    is_superseded: bool,
-    is_gone: bool,
-    fault: Option<String>,
-    amount: i64,
-    free: i64,
-    withheld: i64,
-    resets_in_us: Option<u64>,
-    leases: Vec<LeaseRow>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LeaseRow {
-    balance: i64,
-    leased: i64,
-    spent: i64,
-    ends_in_us: Option<u64>,
-}
+use crate::quota_leases::QuotaKey;
 
 /// The answer of `sophra_api_keys.quota_state`.
 #[derive(Debug, Deserialize)]
@@ -84,51 +25,6 @@ struct StateRow {
 }
 
 impl Store {
-    /// Tells what this process has spent of quotas, and leases or gives back units. `patience` is the time in milliseconds for
-    /// which it waits for a quota that another session has locked; `None` is a part of the time for the statement. A
-    /// repetition has the same effect as one statement alone.
-    pub async fn lease_quotas(
-        &self,
-        process: &str,
-        revision: i64,
-        requests: &[(&QuotaKey, &LeaseRequest)],
-        patience: Option<i32>,
-    ) -> Result<Vec<LeaseOutcome>, Error> {
-        let rows = requests
-            .iter()
-            .map(|(key, request)| RequestRow::of(key, request));
-        let rows: Vec<_> = rows.map(Json).collect();
-        let answers = self
-            .retryable("lease_quotas", || async {
-                let mut db = self.db().await?;
-                let answers = sqlx::query_scalar!(
-                    r#"
-                    SELECT sophra_api_keys.lease_quota($1, $2, listed.request, $4) AS "answer!: Json<AnswerRow>"
-                    FROM unnest($3::jsonb[]) WITH ORDINALITY AS listed (request, place)
-                    ORDER BY listed.place
-                    "#,
-                    process,
-                    revision,
-                    &rows as _,
-                    patience,
-                )
-                .fetch_all(&mut db)
-                .await?;
-                db.commit().await?;
-                Ok(answers)
-            })
-            .await?;
-        if answers.len() != requests.len() {
-            return Err(Error::internal(
-                "The database returned an unexpected response",
-            ));
-        }
-        Ok(answers
-            .into_iter()
-            .map(|Json(answer)| answer.into())
-            .collect())
-    }
-
     /// What is used of a quota; `None` if there is no such quota.
     pub async fn quota_state(&self, key: &QuotaKey) -> Result<Option<QuotaState>, Error> {
         let state = self.retryable_when_admitted(Share::Manage, "quota_state", || async {
@@ -192,100 +88,6 @@ impl Store {
             .map_err(StoreError::from)
         })
         .await
-    }
-
-    /// Deletes what is known of quotas that are used no more: of periods and grants that have ended, of grants that are used
-    /// up, of processes that hold nothing, and of keys and clients that are gone.
-    pub async fn prune_quotas(&self) -> Result<(), Error> {
-        self.retryable("prune_quotas", || async {
-            let mut db = self.db().await?;
-            sqlx::query!(
-                r#"
-                WITH
-                  forgotten AS (
-                    DELETE FROM sophra_api_keys.quota_leases AS lease
-                    USING (
-                      SELECT balance_id, process FROM sophra_api_keys.quota_leases
-                      WHERE leased = spent AND changed_at < now() - interval '1 day'
-                      ORDER BY balance_id, process
-                      LIMIT 10000
-                      FOR UPDATE SKIP LOCKED
-                    ) AS old
-                    WHERE lease.balance_id = old.balance_id AND lease.process = old.process
-                  )
-                DELETE FROM sophra_api_keys.quota_balances
-                WHERE id IN (
-                  SELECT id FROM sophra_api_keys.quota_balances
-                  WHERE changed_at < now() - interval '1 day' AND (
-                    ends_at < now() - interval '1 day'
-                    OR granted <= spent
-                    OR quota_id LIKE 'key/%' AND NOT EXISTS (
-                      SELECT FROM "ApiKey" AS key WHERE key."id" = substring(quota_id FROM '^key/(.*)/[^/]*$')
-                    )
-                    OR quota_id LIKE 'client/%' AND NOT EXISTS (
-                      SELECT FROM sophra_api_keys.clients AS client
-                      WHERE client.client_id = substring(quota_id FROM '^client/(.*)/[^/]*$')
-                    )
-                  )
-                  -- As leases do, so that neither waits for the other.
-                  ORDER BY quota_id
-                  LIMIT 10000
-                  FOR UPDATE SKIP LOCKED
-                )
-                "#,
-            )
-            .execute(&mut db)
-            .await?;
-            db.commit().await
-        })
-        .await
-    }
-}
-
-impl<'a> RequestRow<'a> {
-    fn of(key: &'a QuotaKey, request: &LeaseRequest) -> Self {
-        let held = |part: &SpentPart| HeldRow {
-            balance: part.balance,
-            spent: part.spent,
-        };
-        Self {
-            owner: key.owner,
-            owner_id: &key.owner_id,
-            name: &key.name,
-            held: request.held.iter().map(held).collect(),
-            wanted: request.wanted,
-            needed: request.needed,
-            is_still: request.is_still,
-        }
-    }
-}
-
-impl From<AnswerRow> for LeaseOutcome {
-    fn from(row: AnswerRow) -> Self {
-        if row.is_locked {
-            return Self::Locked;
-        }
-        if row.is_superseded {
-            return Self::Superseded;
-        }
-        let lease = |row: LeaseRow| LeasedPart {
-            balance: row.balance,
-            leased: row.leased,
-            spent: row.spent,
-            ends_in: row.ends_in_us.map(Duration::from_micros),
-        };
-        let answer = LeaseAnswer {
-            amount: row.amount,
-            free: row.free,
-            withheld: row.withheld,
-            resets_in: row.resets_in_us.map(Duration::from_micros),
-            leases: row.leases.into_iter().map(lease).collect(),
-        };
-        match (row.fault, row.is_gone) {
-            (Some(_), _) => Self::Unreadable(answer),
-            (None, true) => Self::Gone(answer),
-            (None, false) => Self::Answered(answer),
-        }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::time::timeout;
-
 use super::attempt::note_refusal;
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
@@ -30,14 +28,7 @@ pub async fn verify(
     {
         ask_the_others(service, &entry.value, context).await?;
     }
-    let verified = timeout(service.config.statement_timeout, async {
-        loop {
-            if let Some(verification) = verified(service, &key, context).await? {
-                return Ok(verification);
-            }
-        }
-    });
-    let verification = verified.await.map_err(|_| Error::OVERLOADED)??;
+    let verification = verified(service, &key, context).await?;
     if let Verification::Refused(refused) = &verification
         && !context.peek
     {
@@ -54,8 +45,24 @@ pub async fn verify(
     Ok(verification)
 }
 
-/// The answer; `None` if the key was changed while units of its quotas were leased.
+/// How often a key may be changed while units of its quotas are leased.
+const TRIES: usize = 5;
+
 async fn verified(
+    service: &Arc<Service>,
+    key: &Plaintext,
+    context: &VerifyContext<'_>,
+) -> Result<Verification, Error> {
+    for _ in 0..TRIES {
+        if let Some(verification) = verified_unless_changed(service, key, context).await? {
+            return Ok(verification);
+        }
+    }
+    Err(Error::OVERLOADED)
+}
+
+/// The answer; `None` if the key was changed while units of its quotas were leased.
+async fn verified_unless_changed(
     service: &Arc<Service>,
     key: &Plaintext,
     context: &VerifyContext<'_>,

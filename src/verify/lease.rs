@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use tokio::time::timeout;
 
 use super::context::VerifyContext;
 use super::current::is_current;
@@ -12,22 +13,28 @@ use crate::cached_key::{CachedKey, KeyEntry};
 use crate::error::Error;
 use crate::service::Service;
 
-/// The decision, with as many leases as it takes; `None` if the key was changed meanwhile.
+/// The decision, with as many leases as it takes in the time for a statement; `None` if the key was changed meanwhile.
 pub(super) async fn decide_with_leases(
     service: &Service,
     entry: Arc<KeyEntry>,
     context: &VerifyContext<'_>,
 ) -> Result<Option<Verification>, Error> {
-    loop {
-        let decided = decide(service, Arc::clone(&entry), context, service.moment())?;
-        if decided.is_some() {
-            return Ok(decided);
-        }
-        lease_units(service, &entry.value, context).await?;
-        if !is_current(service, &entry) {
-            return Ok(None);
-        }
+    let decide_now = || decide(service, Arc::clone(&entry), context, service.moment());
+    if let Some(decided) = decide_now()? {
+        return Ok(Some(decided));
     }
+    let leased = timeout(service.config.statement_timeout, async {
+        loop {
+            lease_units(service, &entry.value, context).await?;
+            if !is_current(service, &entry) {
+                return Ok(None);
+            }
+            if let Some(decided) = decide_now()? {
+                return Ok(Some(decided));
+            }
+        }
+    });
+    leased.await.unwrap_or(Err(Error::OVERLOADED))
 }
 
 /// Leases the units that a request needs. Others may spend them before it does.
