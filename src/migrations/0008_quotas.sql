@@ -361,7 +361,7 @@ END
 $$;
 
 -- Adds a grant, unless it was added with the same idempotency key before, and answers what became of it: granted, repeated,
--- reused (the key came with another grant) or full (there are as many grants that are not used up as there may be). NULL: there is no such
+-- reused (the key came with another amount) or full (there are as many grants that are not used up as there may be). NULL: there is no such
 -- quota.
 CREATE FUNCTION sophra_api_keys.grant_quota(
   owner TEXT, owner_id TEXT, quota_name TEXT, units BIGINT, until TIMESTAMPTZ, of_key BYTEA, most INTEGER
@@ -380,9 +380,10 @@ BEGIN
   IF quota.ends_at IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT granted, ends_at INTO before FROM sophra_api_keys.quota_balances WHERE quota_id = of_quota AND idempotency_key = of_key;
+  SELECT granted INTO before FROM sophra_api_keys.quota_balances WHERE quota_id = of_quota AND idempotency_key = of_key;
   IF FOUND THEN
-    RETURN CASE WHEN before.granted = units AND before.ends_at = until THEN 'repeated' ELSE 'reused' END;
+    -- An expiry may be reckoned from the time of each call.
+    RETURN CASE WHEN before.granted = units THEN 'repeated' ELSE 'reused' END;
   END IF;
   IF (
     SELECT count(*) FROM sophra_api_keys.quota_balances

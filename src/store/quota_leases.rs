@@ -136,8 +136,9 @@ impl Store {
                 WHERE id IN (
                   SELECT id FROM sophra_api_keys.quota_balances
                   WHERE changed_at < now() - interval '1 day' AND (
-                    ends_at < now() - interval '1 day'
-                    OR granted <= spent
+                    (ends_at < now() - interval '1 day' OR granted <= spent)
+                      -- So that a grant that is repeated is known.
+                      AND (idempotency_key IS NULL OR changed_at < now() - interval '30 days')
                     OR quota_id LIKE 'key/%' AND NOT EXISTS (
                       SELECT FROM "ApiKey" AS key WHERE key."id" = substring(quota_id FROM '^key/(.*)/[^/]*$')
                     )

@@ -6,15 +6,15 @@ const { flags, options, quotaOf, record } = require('./quota.js')
 
 module.exports = {
   summary: 'Adds units to a quota of a client or a key.',
-  details: `What is granted is used once the amount of the period is used up, and outlives the period. Of several grants, the one
-that ends first is used first.`,
+  details: `What is granted is used once the amount of the period is used up, and carries over to the next period. Of several
+grants, the one that expires first is used first.`,
   flags,
   options: {
     ...options,
     amount: { ...number, required: true, help: 'How many units to add' },
     expires: {
       ...date,
-      help: 'The instant at which the rest ends: 30d from now; never by default',
+      help: 'The instant at which what is left expires: 30d from now; never by default',
     },
     'idempotency-key': {
       ...text,
