@@ -488,8 +488,8 @@ export interface GrantQuotaInput extends GetQuotaInput {
   expiresAt?: Date | string | null
   /**
    * Text of 1 to 255 visible ASCII characters that is new for each grant, such as the id of a payment. A grant that is repeated
-   * with the same one is not made again; with another input it rejects with `IDEMPOTENCY_KEY_REUSED`. It is known for at least
-   * a day, and as long as the grant is not used up.
+   * with the same one is not made again; with another `amount` it rejects with `IDEMPOTENCY_KEY_REUSED`. It belongs to the
+   * quota, and is known for at least 30 days.
    * @default null (each call grants)
    */
   idempotencyKey?: string | null
