@@ -39,7 +39,9 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'folded', allowed: true, definer: false },
     { proname: 'grant_quota', allowed: true, definer: false },
     { proname: 'instant_in', allowed: true, definer: false },
+    { proname: 'is_time_zone', allowed: true, definer: false },
     { proname: 'lease_quota', allowed: true, definer: false },
+    { proname: 'lease_quota_unless_locked', allowed: true, definer: false },
     { proname: 'lock_quota', allowed: true, definer: false },
     { proname: 'microseconds_until', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },
@@ -49,12 +51,10 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'note_grant', allowed: false, definer: true },
     { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'plaintext_digest', allowed: true, definer: false },
-    { proname: 'quota_parts', allowed: true, definer: false },
     { proname: 'quota_period_end', allowed: true, definer: false },
     { proname: 'quota_state', allowed: true, definer: false },
     { proname: 'quota_terms', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
-    { proname: 'write_lease', allowed: true, definer: false },
   ])
 })
 
