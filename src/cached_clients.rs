@@ -53,33 +53,36 @@ impl CachedClient {
 
     /// The limits of the client and of those above it, level by level.
     pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
-        let levels = self.levels.iter().flat_map(|levels| {
-            let policies = levels.policies.iter().zip(&levels.limits);
-            policies.zip(Level::CLIENTS)
-        });
-        levels.flat_map(|((policy, limits), level)| {
-            let owner = LimitOwner::Client(&policy.client_id);
-            limits.iter().map(move |limit| LimitOfKey {
-                level,
-                owner,
-                limit,
-            })
+        let limits = self.of_levels(|levels| &levels.limits);
+        limits.map(|(level, owner, limit)| LimitOfKey {
+            level,
+            owner,
+            limit,
         })
     }
 
     /// The quotas of the client and of those above it, level by level.
     pub fn quotas(&self) -> impl Iterator<Item = QuotaOfKey<'_>> {
-        let levels = self.levels.iter().flat_map(|levels| {
-            let policies = levels.policies.iter().zip(&levels.quotas);
+        let quotas = self.of_levels(|levels| &levels.quotas);
+        quotas.map(|(level, owner, quota)| QuotaOfKey {
+            level,
+            owner,
+            quota,
+        })
+    }
+
+    /// The entries of a list of each level, with whose they are.
+    fn of_levels<'a, T: 'a>(
+        &'a self,
+        lists: impl Fn(&'a ClientLevels) -> &'a [Box<[T]>],
+    ) -> impl Iterator<Item = (Level, LimitOwner<'a>, &'a T)> {
+        let levels = self.levels.iter().flat_map(move |levels| {
+            let policies = levels.policies.iter().zip(lists(levels));
             policies.zip(Level::CLIENTS)
         });
-        levels.flat_map(|((policy, quotas), level)| {
+        levels.flat_map(|((policy, entries), level)| {
             let owner = LimitOwner::Client(&policy.client_id);
-            quotas.iter().map(move |quota| QuotaOfKey {
-                level,
-                owner,
-                quota,
-            })
+            entries.iter().map(move |entry| (level, owner, entry))
         })
     }
 

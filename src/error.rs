@@ -76,6 +76,15 @@ impl Error {
         "INTERNAL",
     ];
 
+    /// Fails if there is an issue.
+    pub fn of_issues(issues: Vec<Issue>) -> Result<(), Self> {
+        if issues.is_empty() {
+            Ok(())
+        } else {
+            Err(Self::InvalidInput(issues))
+        }
+    }
+
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::DatabaseUnavailable {

@@ -45,7 +45,7 @@ pub use ip::{AllowList, parse_network};
 pub use key::{ApiKey, FieldChange, KeyChanges, KeyQuery};
 pub use legacy_permissions::legacy_permissions;
 pub use limit::{LIMIT_NAME_MAX, Level, Limit, Limits, is_limit_name};
-pub use limit_id::{DEFAULT_LIMIT, LimitId, LimitOwner};
+pub use limit_id::{DEFAULT_LIMIT, LimitId, LimitOwner, of_same_owner};
 pub use metadata::Metadata;
 pub use moment::Moment;
 pub use page::{Cursor, Page};

@@ -24,7 +24,6 @@ CREATE UNIQUE INDEX quota_balances_period_idx ON sophra_api_keys.quota_balances 
 CREATE INDEX quota_balances_quota_idx ON sophra_api_keys.quota_balances (quota_id);
 CREATE UNIQUE INDEX quota_balances_idempotency_key_idx ON sophra_api_keys.quota_balances (quota_id, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
-CREATE INDEX quota_balances_ends_idx ON sophra_api_keys.quota_balances (ends_at);
 
 -- What each process has leased of a balance, and spent of that. Both are sums that the process tells again and again, so
 -- that no repetition of a statement counts twice.
@@ -338,24 +337,30 @@ BEGIN
     RETURN NULL;
   END IF;
   RETURN (
+    WITH sums AS (
+      SELECT
+        coalesce(sum(spent) FILTER (WHERE granted IS NULL), 0) AS spent,
+        coalesce(sum(spent_of_grants), 0) AS spent_of_grants,
+        coalesce(sum(granted - spent), 0) AS granted,
+        coalesce(sum(leased - spent), 0) AS withheld
+      FROM sophra_api_keys.quota_balances
+      WHERE quota_id = of_quota AND ends_at > at
+    ), left_over AS (
+      SELECT *, greatest(terms.amount - spent, 0) + granted AS remaining FROM sums
+    )
     SELECT pg_catalog.jsonb_build_object(
       'name', quota_name,
       'amount', terms.amount,
       'period', terms.period,
-      'used', coalesce(sum(spent + spent_of_grants) FILTER (WHERE granted IS NULL), 0),
-      'granted', coalesce(sum(granted - spent), 0),
-      'remaining',
-        greatest(terms.amount - coalesce(sum(spent) FILTER (WHERE granted IS NULL), 0), 0) + coalesce(sum(granted - spent), 0),
+      'used', spent + spent_of_grants,
+      'granted', granted,
+      'remaining', remaining,
       -- Not what a lowered amount has taken away.
-      'withheld', least(
-        coalesce(sum(leased - spent), 0),
-        greatest(terms.amount - coalesce(sum(spent) FILTER (WHERE granted IS NULL), 0), 0) + coalesce(sum(granted - spent), 0)
-      ),
+      'withheld', least(withheld, remaining),
       'resetsAt', CASE WHEN isfinite(terms.ends_at) THEN (extract(epoch FROM terms.ends_at) * 1000)::bigint END,
       'fault', terms.fault
     )
-    FROM sophra_api_keys.quota_balances
-    WHERE quota_id = of_quota AND ends_at > at
+    FROM left_over
   );
 END
 $$;

@@ -1,5 +1,6 @@
 //! Which limit it is, among those of all keys and clients.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -50,6 +51,18 @@ impl LimitId {
         let end = self.0.rfind('/').map_or(0, |slash| slash + 1);
         &self.0[..end]
     }
+}
+
+/// What belongs to the limits of the same owner as this one. They are beside each other.
+pub fn of_same_owner<'a, T>(
+    all: &'a BTreeMap<LimitId, T>,
+    limit_id: &'a LimitId,
+) -> impl Iterator<Item = &'a T> {
+    let owner = limit_id.owner();
+    all.range(LimitId::from(owner.to_owned())..)
+        .take_while(move |(id, _)| id.as_str().starts_with(owner))
+        .filter(move |(id, _)| id.owner() == owner)
+        .map(|(_, of_limit)| of_limit)
 }
 
 impl From<String> for LimitId {

@@ -53,19 +53,11 @@ impl Lease {
         let cost = i64::from(cost);
         let state = self.state.lock();
         let available = state.available(now);
-        let has_others =
-            |answered: &Answered, missing: i64| answered.free + answered.withheld >= missing;
-        if available >= cost {
+        let is_there = |answered: &Answered| answered.has_anywhere(cost - available);
+        if available >= cost || state.answered(now).is_some_and(is_there) {
             return QuotaAnswer::Charged(Taken::default());
         }
-        let is_there = state
-            .answered(now)
-            .is_some_and(|answered| has_others(answered, cost - available));
-        if is_there {
-            QuotaAnswer::Charged(Taken::default())
-        } else {
-            state.without(cost, available, now, has_others)
-        }
+        state.without(cost, available, now, Answered::has_anywhere)
     }
 
     /// Whether the database must be asked before a request can be charged.
@@ -165,7 +157,7 @@ impl Lease {
     pub(super) fn forget_if_unused(&self, now: Moment) {
         let mut state = self.state.lock();
         let is_old = state.used_at.is_none_or(|at| now.since(at) >= FORGOTTEN);
-        if is_old && state.has_nothing(now) {
+        if is_old && state.is_idle(now) {
             state.parts.clear();
         }
     }
@@ -173,13 +165,12 @@ impl Lease {
     /// Whether it has nothing that the database would have to be told of.
     pub(super) fn is_empty(&self, now: Moment) -> bool {
         let state = self.state.lock();
-        state.parts.is_empty() && state.has_nothing(now)
+        state.parts.is_empty() && state.is_idle(now)
     }
 
     /// Whether it holds units, or something was spent that the database does not know of.
     pub(super) fn is_held(&self, now: Moment) -> bool {
-        let state = self.state.lock();
-        state.unspent(now) > 0 || state.is_unreported || state.is_asking()
+        self.state.lock().is_held(now)
     }
 
     /// The units that are leased and not spent.

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use super::lease::Lease;
 use super::terms::{Purpose, QuotaKey};
 use crate::error::Error;
-use crate::model::{LimitId, LimitOwner, Moment};
+use crate::model::{LimitId, LimitOwner, Moment, of_same_owner};
 
 /// Quotas that one statement asks for.
 const BATCH_MAX: usize = 32;
@@ -74,14 +74,8 @@ impl Leases {
     /// Notes that the key or client was changed now that owns this quota, and perhaps its quotas. Nothing of them is spent
     /// before the database has been asked.
     pub fn note_change(&self, of_owner: &LimitId) {
-        let owner = of_owner.owner();
-        let first = LimitId::from(owner.to_owned());
-        self.by_quota
-            .read()
-            .range(first..)
-            .take_while(|(id, _)| id.as_str().starts_with(owner))
-            .filter(|(id, _)| id.owner() == owner)
-            .for_each(|(_, lease)| lease.note_change());
+        let leases = self.by_quota.read();
+        of_same_owner(&leases, of_owner).for_each(|lease| lease.note_change());
     }
 
     /// Notes that every key and client may have been changed now.
@@ -164,12 +158,10 @@ impl Leases {
 
     /// Drops leases that hold nothing, unless a handle is held and may still charge them.
     pub fn sweep(&self, now: Moment) {
-        for lease in self.by_quota.read().values() {
+        self.by_quota.write().retain(|_, lease| {
             lease.forget_if_unused(now);
-        }
-        self.by_quota
-            .write()
-            .retain(|_, lease| Arc::strong_count(lease) > 1 || !lease.is_empty(now));
+            Arc::strong_count(lease) > 1 || !lease.is_empty(now)
+        });
     }
 
     /// The number of the next statement.

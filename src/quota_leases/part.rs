@@ -78,6 +78,11 @@ impl Answered {
         self.free >= missing
     }
 
+    /// The same with what other processes hold.
+    pub(super) fn has_anywhere(&self, missing: i64) -> bool {
+        self.free + self.withheld >= missing
+    }
+
     pub(super) fn retry_after_ms(&self, cost: i64, now: Moment) -> Option<u64> {
         let reset = self.reset.left(now).map(millis);
         if self.withheld > 0 {

@@ -37,17 +37,17 @@ pub(super) struct State {
     /// has answered.
     pub(super) is_doubtful: bool,
     /// Incremented by each change that makes them doubtful.
-    pub(super) doubts: u64,
+    doubts: u64,
     /// Whether the lease is in the queue of those to ask for.
     pub(super) is_queued: bool,
     pub(super) waiters: Vec<Waiter>,
     /// Those whom the statement under way answers; `None` while none is.
     asking: Option<Vec<Waiter>>,
     /// The unspent units after the last answer.
-    pub(super) had: i64,
+    had: i64,
     /// What was spent since the process last asked for more, and when that was.
-    pub(super) spent_since: i64,
-    pub(super) asked_at: Option<Moment>,
+    spent_since: i64,
+    asked_at: Option<Moment>,
     pub(super) used_at: Option<Moment>,
     /// Whether something was spent that the database does not know of.
     pub(super) is_unreported: bool,
@@ -95,12 +95,14 @@ impl State {
         taken
     }
 
-    /// Whether nothing is held and everything is told.
-    pub(super) fn has_nothing(&self, now: Moment) -> bool {
-        self.unspent(now) == 0
-            && !self.is_unreported
-            && !self.is_asking()
-            && self.waiters.is_empty()
+    /// Whether it holds units, or something was spent that the database does not know of.
+    pub(super) fn is_held(&self, now: Moment) -> bool {
+        self.unspent(now) > 0 || self.is_unreported || self.is_asking()
+    }
+
+    /// Whether nothing is held and nobody waits.
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
+        !self.is_held(now) && self.waiters.is_empty()
     }
 
     /// Whether more should be leased before the rest is spent.
@@ -137,7 +139,7 @@ impl State {
     }
 
     /// What this process will probably spend in the next seconds.
-    pub(super) fn expected(&self, waiting: i64, now: Moment) -> i64 {
+    fn expected(&self, waiting: i64, now: Moment) -> i64 {
         let Some(asked_at) = self.asked_at else {
             return waiting;
         };

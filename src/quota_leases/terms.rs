@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::model::{LimitId, LimitOwner};
 
 /// Which quota it is.
@@ -56,7 +58,7 @@ pub struct LeaseRequest {
     pub is_still: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SpentPart {
     pub balance: i64,
     pub spent: i64,

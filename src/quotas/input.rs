@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Issue};
+use crate::error::Error;
 use crate::input::{Fields, Value, quotas, rules};
 use crate::model::{LimitOwner, Quota, QuotaGrant, Timestamp};
 use crate::quota_leases::QuotaKey;
@@ -68,14 +68,4 @@ fn quota(fields: &mut Fields) -> Option<QuotaKey> {
     owner
         .zip(name)
         .map(|(owner, name)| QuotaKey::of(owner, &name))
-}
-
-/// A problem with the time zone of a quota, by its place in the list.
-pub(super) fn unknown_time_zone(index: usize) -> Issue {
-    Issue {
-        path: format!("quotas[{index}].timeZone"),
-        message:
-            "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin"
-                .to_owned(),
-    }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::quota_leases::{Asking, Lease, Purpose};
 use crate::service::Service;
-use crate::store::{LeaseOutcome, Parts, unreadable_quota};
+use crate::store::{LeaseOutcome, Parts, unreadable_limits};
 
 /// Half of the time in which a process gives back what it does not use: the other half is for flushes that come late.
 const IDLE: Duration = Duration::from_secs(30);
@@ -28,10 +28,20 @@ pub async fn ask(
     ask_about(service, begun.collect()).await
 }
 
-async fn ask_about(service: &Service, mut asked: Vec<Asking>) -> (Vec<Asking>, Result<(), Error>) {
+async fn ask_about(service: &Service, asked: Vec<Asking>) -> (Vec<Asking>, Result<(), Error>) {
+    // One that is alone may be what every process wants at this moment: then it is worth a short wait.
+    let patience = if asked.len() == 1 { PATIENCE_MS } else { 0 };
+    ask_with(service, asked, Some(patience)).await
+}
+
+async fn ask_with(
+    service: &Service,
+    mut asked: Vec<Asking>,
+    patience: Option<i32>,
+) -> (Vec<Asking>, Result<(), Error>) {
     // In the same order everywhere, so that no two processes wait for each other.
     asked.sort_by(|one, next| one.lease.key.id.cmp(&next.lease.key.id));
-    let outcomes = outcomes(service, &asked).await;
+    let outcomes = outcomes(service, &asked, patience).await;
     let (mut locked, mut result) = (Vec::new(), Ok(()));
     for (asking, outcome) in asked.into_iter().zip(outcomes) {
         match outcome {
@@ -45,9 +55,15 @@ async fn ask_about(service: &Service, mut asked: Vec<Asking>) -> (Vec<Asking>, R
 /// Tells the database what this process has spent of a quota. Waits for a quota that another session has locked.
 pub(super) async fn report(service: &Service, lease: &Arc<Lease>) -> Result<(), Error> {
     let asking = Asking::begin_next(lease, Purpose::Report, || service.moment()).await;
-    let outcome = statement(service, &[&asking], None).await;
-    let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or_else(unexpected));
-    end(service, asking, outcome)
+    ask_alone(service, asking).await
+}
+
+/// Asks about one quota, and waits for it if another session has locked it.
+async fn ask_alone(service: &Service, asking: Asking) -> Result<(), Error> {
+    let (locked, result) = ask_with(service, vec![asking], None).await;
+    let mut locked = locked.into_iter();
+    locked.try_for_each(|asking| end(service, asking, Ok(LeaseOutcome::Locked)))?;
+    result
 }
 
 /// Tells the database what was spent since the last flush, and gives back what was not used for long. What is locked comes with
@@ -98,11 +114,7 @@ async fn return_batch(service: &Service, batch: &[Arc<Lease>]) -> Result<(), Err
     }
     for asking in locked {
         result = match result {
-            Ok(()) => {
-                let outcome = statement(service, &[&asking], None).await;
-                let outcome = outcome.and_then(|mut all| all.pop().ok_or_else(unexpected));
-                end(service, asking, outcome)
-            }
+            Ok(()) => ask_alone(service, asking).await,
             // Somebody may have locked all of them: they are not waited for one after the other.
             failed => {
                 postpone(service, asking);
@@ -114,26 +126,26 @@ async fn return_batch(service: &Service, batch: &[Arc<Lease>]) -> Result<(), Err
 }
 
 /// Leaves it to a later statement, which follows soon if somebody waits for it.
-pub fn postpone(service: &Service, asking: Asking) -> bool {
+pub fn postpone(service: &Service, asking: Asking) {
     let lease = Arc::clone(&asking.lease);
-    let is_awaited = asking.postpone();
-    if is_awaited {
+    if asking.postpone() {
         service.leases.request(&lease);
     }
-    is_awaited
 }
 
 /// What became of each, in the same order. One that the database rejects stops no other.
-async fn outcomes(service: &Service, asked: &[Asking]) -> Vec<Result<LeaseOutcome, Error>> {
+async fn outcomes(
+    service: &Service,
+    asked: &[Asking],
+    patience: Option<i32>,
+) -> Vec<Result<LeaseOutcome, Error>> {
     let places: Vec<usize> = (0..asked.len()).collect();
     let mut outcomes: Vec<Option<Result<LeaseOutcome, Error>>> =
         asked.iter().map(|_| None).collect();
     let mut parts = Parts::of(&places);
     while let Some(part) = parts.next_part() {
         let some: Vec<&Asking> = part.iter().map(|place| &asked[*place]).collect();
-        // One that is alone may be what every process wants at this moment: then it is worth a short wait.
-        let patience = if asked.len() == 1 { PATIENCE_MS } else { 0 };
-        match statement(service, &some, Some(patience)).await {
+        match statement(service, &some, patience).await {
             Ok(answers) => {
                 parts.stored();
                 for (place, answer) in part.iter().zip(answers) {
@@ -152,7 +164,8 @@ async fn outcomes(service: &Service, asked: &[Asking]) -> Vec<Result<LeaseOutcom
             for (place, error) in rejected {
                 outcomes[*place] = Some(Err(error));
             }
-            filled(outcomes, &unexpected())
+            // None is left over.
+            filled(outcomes, &Error::OVERLOADED)
         }
         Err(error) => filled(outcomes, &error),
     }
@@ -201,7 +214,7 @@ fn end(
         }
         Ok(LeaseOutcome::Unreadable(answer)) => {
             // Of no concern to others: everything is stored.
-            let fault = unreadable_quota();
+            let fault = unreadable_limits();
             service.report(&fault, Some(BackgroundTask::QuotaLeases));
             (Ok(answer), Some(fault), Ok(()))
         }
@@ -225,8 +238,4 @@ fn superseded() -> Error {
 
 fn locked() -> Error {
     Error::unavailable("The quota is locked in the database")
-}
-
-fn unexpected() -> Error {
-    Error::internal("The database returned an unexpected response")
 }

@@ -1,9 +1,11 @@
 //! Checks the time zones of quotas: which there are, the database knows, whose calendar holds.
 
-use super::input::unknown_time_zone;
 use crate::error::{Error, Issue};
 use crate::model::{FieldChange, Quotas, UTC};
 use crate::service::Service;
+
+const UNKNOWN: &str =
+    "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin";
 
 /// Fails for quotas in time zones that the database does not know. Most quotas are in UTC, for which it is not asked.
 pub async fn require_time_zones(
@@ -22,11 +24,10 @@ pub async fn require_time_zones(
     let quotas = quotas.iter().enumerate();
     let issues: Vec<Issue> = quotas
         .filter(|(_, quota)| unknown.contains(&quota.time_zone))
-        .map(|(index, _)| unknown_time_zone(index))
+        .map(|(index, _)| Issue {
+            path: format!("quotas[{index}].timeZone"),
+            message: UNKNOWN.to_owned(),
+        })
         .collect();
-    if issues.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::InvalidInput(issues))
-    }
+    Error::of_issues(issues)
 }

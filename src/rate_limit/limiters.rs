@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::limiter::{Limiter, Timeline};
 use super::rule::Rule;
-use crate::model::{LimitCost, LimitId};
+use crate::model::{LimitCost, LimitId, of_same_owner};
 
 /// Parts of the map with a lock each: a sweep holds up only one at a time.
 const SHARDS: usize = 64;
@@ -58,14 +58,8 @@ impl<C: Clock> Limiters<C> {
 
     /// Notes that the key or client was changed now that owns this limit, and perhaps its limits.
     pub fn note_change(&self, of_owner: &LimitId) {
-        let owner = of_owner.owner();
-        let first = LimitId::from(owner.to_owned());
-        let shard = self.shard(owner).read();
-        shard
-            .range(first..)
-            .take_while(|(id, _)| id.as_str().starts_with(owner))
-            .filter(|(id, _)| id.owner() == owner)
-            .for_each(|(_, limiter)| limiter.note_change());
+        let shard = self.shard(of_owner.owner()).read();
+        of_same_owner(&shard, of_owner).for_each(|limiter| limiter.note_change());
     }
 
     /// Notes that the row of the owner was read, and not changed since.

@@ -20,19 +20,19 @@ impl Service {
         self.cache.changed(id);
         self.admin_tokens.changed(id);
         // After the cache, where a row that is read meanwhile is now stale.
-        self.limiters
-            .note_change(&LimitId::of_key(id, DEFAULT_LIMIT));
-        self.leases.note_change(&LimitId::of_key(id, DEFAULT_LIMIT));
-        self.rows_changed.notify_one();
+        self.limits_changed(&LimitId::of_key(id, DEFAULT_LIMIT));
     }
 
     /// Marks the row of a client as changed.
     pub fn client_changed(&self, client_id: &str) {
         self.clients.changed(client_id);
-        self.limiters
-            .note_change(&LimitId::of_client(client_id, DEFAULT_LIMIT));
-        self.leases
-            .note_change(&LimitId::of_client(client_id, DEFAULT_LIMIT));
+        self.limits_changed(&LimitId::of_client(client_id, DEFAULT_LIMIT));
+    }
+
+    /// Marks the limits and quotas as changed that belong to the same owner as this limit.
+    fn limits_changed(&self, of_owner: &LimitId) {
+        self.limiters.note_change(of_owner);
+        self.leases.note_change(of_owner);
         self.rows_changed.notify_one();
     }
 

@@ -73,8 +73,13 @@ impl TryFrom<ClientRow> for ClientLevel {
 pub(super) fn readable<T>(entries: Entries<T>) -> Result<Vec<T>, Error> {
     match entries {
         Entries::Readable(entries) => Ok(entries),
-        Entries::Unreadable(_) => Err(Error::internal(
-            "The limits or quotas of a key or its client cannot be read",
-        )),
+        Entries::Unreadable(_) => Err(unreadable_limits()),
     }
+}
+
+/// The error of a verify under limits or quotas that another writer has spoilt.
+#[track_caller]
+#[must_use]
+pub fn unreadable_limits() -> Error {
+    Error::internal("The limits or quotas of a key or its client cannot be read")
 }

@@ -30,22 +30,15 @@ struct RequestRow<'a> {
     owner: &'static str,
     owner_id: &'a str,
     name: &'a str,
-    held: Vec<HeldRow>,
+    held: &'a [SpentPart],
     wanted: i64,
     needed: i64,
     is_still: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct HeldRow {
-    balance: i64,
-    spent: i64,
-}
-
 /// Its answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
 struct AnswerRow {
     is_locked: bool,
     is_superseded: bool,
@@ -163,16 +156,12 @@ impl Store {
 }
 
 impl<'a> RequestRow<'a> {
-    fn of(key: &'a QuotaKey, request: &LeaseRequest) -> Self {
-        let held = |part: &SpentPart| HeldRow {
-            balance: part.balance,
-            spent: part.spent,
-        };
+    fn of(key: &'a QuotaKey, request: &'a LeaseRequest) -> Self {
         Self {
             owner: key.owner,
             owner_id: &key.owner_id,
             name: &key.name,
-            held: request.held.iter().map(held).collect(),
+            held: &request.held,
             wanted: request.wanted,
             needed: request.needed,
             is_still: request.is_still,

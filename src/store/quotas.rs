@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use sqlx::types::Json;
 
+use super::client_rows::unreadable_limits;
 use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
@@ -97,7 +98,7 @@ impl TryFrom<StateRow> for QuotaState {
     fn try_from(row: StateRow) -> Result<Self, Error> {
         let (Some(amount), Some(period), Some(remaining)) = (row.amount, row.period, row.remaining)
         else {
-            return Err(unreadable_quota());
+            return Err(unreadable_limits());
         };
         Ok(Self {
             name: row.name,
@@ -110,10 +111,4 @@ impl TryFrom<StateRow> for QuotaState {
             resets_at: row.resets_at.map(Timestamp::from_millis),
         })
     }
-}
-
-/// The error of a verify under a quota that another writer has spoilt.
-#[must_use]
-pub fn unreadable_quota() -> Error {
-    Error::internal("The limits or quotas of a key or its client cannot be read")
 }

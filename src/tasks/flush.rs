@@ -62,11 +62,11 @@ pub(super) async fn run(service: Arc<Service>) {
 /// Deletes what is beyond its retention. A failure of one does not prevent the others.
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage().await;
-    if let Err(error) = &usage {
-        service.report(error, Some(BackgroundTask::Pruning));
-    }
     let quotas = service.store.prune_quotas().await;
-    if let Err(error) = &quotas {
+    for error in [&usage, &quotas]
+        .into_iter()
+        .filter_map(|done| done.as_ref().err())
+    {
         service.report(error, Some(BackgroundTask::Pruning));
     }
     let idempotency_keys = service.store.prune_idempotency_keys().await;

@@ -7,7 +7,7 @@ use super::attempt::note_refusal;
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
 use super::current::find;
-use super::lease::decide_with_leases;
+use super::lease::{decide_with_leases, lease_and_decide};
 use super::memory::{MemoryAnswer, answer};
 use super::peek::ask_the_others;
 use super::verification::Verification;
@@ -79,7 +79,7 @@ async fn verified_unless_changed(
         }
         MemoryAnswer::NeedsLease(entry) => {
             service.metrics.lookups.count("hit");
-            decide_with_leases(service, entry, context).await
+            lease_and_decide(service, entry, context).await
         }
         MemoryAnswer::Unknown {
             key: cache_key,

@@ -105,11 +105,7 @@ impl<'a> Costs<'a> {
                 message: "is not the name of a limit or quota of the key or its client".to_owned(),
             })
             .collect();
-        if issues.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::InvalidInput(issues))
-        }
+        Error::of_issues(issues)
     }
 }
 

@@ -13,8 +13,13 @@ use crate::error::Error;
 use crate::model::{Level, Moment, Refusal, Timestamp};
 use crate::service::Service;
 
-/// The answer, or `None` if the process must lease units of a quota first.
-///
+/// What is decided about a key.
+pub(super) enum Decided {
+    Answer(Verification),
+    /// The process must lease units of a quota first.
+    NeedsLease(Arc<KeyEntry>),
+}
+
 /// # Errors
 /// [`Error::InvalidInput`] if the context has a cost of a limit that the key does not have.
 pub(super) fn decide(
@@ -22,7 +27,7 @@ pub(super) fn decide(
     entry: Arc<KeyEntry>,
     context: &VerifyContext<'_>,
     at: Moment,
-) -> Result<Option<Verification>, Error> {
+) -> Result<Decided, Error> {
     let now = at.time;
     let policy = &entry.value.policy;
     let own = &entry.row.shared;
@@ -34,23 +39,24 @@ pub(super) fn decide(
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
         let refused = Verification::refused(refusal, entry, retry_after_ms);
-        return Ok(Some(refused));
+        return Ok(Decided::Answer(refused));
     }
     if !context.allows_unknown_limits {
         context.costs.require_limits_of(&entry.value)?;
     }
-    Ok(match charge(service, &entry.value, context, at) {
+    let answer = match charge(service, &entry.value, context, at) {
         Charged::Allowed(limits) => {
             if !context.peek {
                 entry.value.count_use(&service.usage, now);
             }
-            Some(Verification::Valid { entry, limits })
+            Verification::Valid { entry, limits }
         }
         Charged::Refused { states, limited_by } => {
-            Some(limited(service, entry, states, &limited_by, context, now))
+            limited(service, entry, states, &limited_by, context, now)
         }
-        Charged::Unknown => None,
-    })
+        Charged::Unknown => return Ok(Decided::NeedsLease(entry)),
+    };
+    Ok(Decided::Answer(answer))
 }
 
 /// The refusal of a key that is not within one of its limits or quotas.

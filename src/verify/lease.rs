@@ -7,31 +7,41 @@ use tokio::time::timeout;
 
 use super::context::VerifyContext;
 use super::current::is_current;
-use super::decide::decide;
+use super::decide::{Decided, decide};
 use super::verification::Verification;
 use crate::cached_key::{CachedKey, KeyEntry};
 use crate::error::Error;
+use crate::quota_leases::Lease;
 use crate::service::Service;
 
-/// The decision, with as many leases as it takes in the time for a statement; `None` if the key was changed meanwhile.
+/// The decision, once units are leased if that is necessary; `None` if the key was changed meanwhile.
 pub(super) async fn decide_with_leases(
     service: &Service,
     entry: Arc<KeyEntry>,
     context: &VerifyContext<'_>,
 ) -> Result<Option<Verification>, Error> {
-    let decide_now = || decide(service, Arc::clone(&entry), context, service.moment());
-    if let Some(decided) = decide_now()? {
-        return Ok(Some(decided));
+    match decide(service, entry, context, service.moment())? {
+        Decided::Answer(verification) => Ok(Some(verification)),
+        Decided::NeedsLease(entry) => lease_and_decide(service, entry, context).await,
     }
+}
+
+/// The decision, after as many leases as it takes in the time for a statement; `None` if the key was changed meanwhile.
+pub(super) async fn lease_and_decide(
+    service: &Service,
+    mut entry: Arc<KeyEntry>,
+    context: &VerifyContext<'_>,
+) -> Result<Option<Verification>, Error> {
     let leased = timeout(service.config.statement_timeout, async {
         loop {
             lease_units(service, &entry.value, context).await?;
             if !is_current(service, &entry) {
                 return Ok(None);
             }
-            if let Some(decided) = decide_now()? {
-                return Ok(Some(decided));
-            }
+            entry = match decide(service, entry, context, service.moment())? {
+                Decided::Answer(verification) => return Ok(Some(verification)),
+                Decided::NeedsLease(entry) => entry,
+            };
         }
     });
     leased.await.unwrap_or(Err(Error::OVERLOADED))
@@ -45,11 +55,23 @@ async fn lease_units(
 ) -> Result<(), Error> {
     // During an outage nobody waits, and nothing is asked.
     service.store.circuit().check()?;
+    let needs = |lease: &Lease, cost| lease.needs(cost, service.moment());
+    wait_for_answers(service, key, context, needs).await
+}
+
+/// Has the database asked about the quotas that a request costs something of, as far as that is due. A request that only peeks
+/// needs no units.
+pub(super) async fn wait_for_answers(
+    service: &Service,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+    is_due: impl Fn(&Lease, u32) -> bool,
+) -> Result<(), Error> {
     let mut waits = Vec::new();
     for quota in key.quotas() {
         let cost = context.costs.of(&quota.quota.name);
         let lease = quota.lease(&service.leases);
-        if cost > 0 && lease.needs(cost, service.moment()) {
+        if cost > 0 && is_due(lease, cost) {
             let needed = if context.peek { 0 } else { cost };
             waits.push(service.leases.wait(lease, needed)?.end());
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::context::VerifyContext;
 use super::current::find;
-use super::decide::decide;
+use super::decide::{Decided, decide};
 use super::verification::Verification;
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::KeyEntry;
@@ -69,12 +69,10 @@ pub(super) fn answer<'a>(
     };
     let is_stale = match find(service, &key, moment) {
         CacheLookup::Current(entry) => {
-            return Ok(
-                match decide(service, Arc::clone(&entry), context, moment)? {
-                    Some(verification) => answered(verification, true),
-                    None => MemoryAnswer::NeedsLease(entry),
-                },
-            );
+            return Ok(match decide(service, entry, context, moment)? {
+                Decided::Answer(verification) => answered(verification, true),
+                Decided::NeedsLease(entry) => MemoryAnswer::NeedsLease(entry),
+            });
         }
         CacheLookup::Refused => return Ok(answered(wrong(service, context, at), true)),
         CacheLookup::Stale(_) => true,

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-
 use super::context::VerifyContext;
 use super::fleet::fleet_use;
+use super::lease::wait_for_answers;
 use crate::cached_key::CachedKey;
 use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
@@ -20,7 +19,7 @@ pub(super) async fn ask_the_others(
 ) -> Result<(), Error> {
     let (limits, quotas) = tokio::join!(
         ask_for_limits(service, key),
-        ask_for_quotas(service, key, context)
+        wait_for_answers(service, key, context, |_, _| true)
     );
     unless_away(limits).and(unless_away(quotas))
 }
@@ -50,19 +49,4 @@ async fn ask_for_limits(service: &Service, key: &CachedKey) -> Result<(), Error>
         }
     }
     Ok(())
-}
-
-async fn ask_for_quotas(
-    service: &Service,
-    key: &CachedKey,
-    context: &VerifyContext<'_>,
-) -> Result<(), Error> {
-    let mut waits = Vec::new();
-    for quota in key.quotas() {
-        if context.costs.of(&quota.quota.name) > 0 {
-            let lease = quota.lease(&service.leases);
-            waits.push(service.leases.wait(lease, 0)?.end());
-        }
-    }
-    try_join_all(waits).await.map(drop)
 }
