@@ -53,7 +53,10 @@ export async function startPeer(options: Parameters<Api['configure']>[0]): Promi
     run: async (body, ...args) => {
       const id = ++calls
       const answer = new Promise<Answer>((resolve) => waiting.set(id, resolve))
-      child.send({ id, source: String(body), args })
+      child.send({ id, source: String(body), args }, (error) => {
+        // Killed a moment ago: its exit has yet to be told.
+        if (error) waiting.get(id)?.({ id, fault: { message: error.message } })
+      })
       const { fault, value } = await answer
       if (fault) throw Object.assign(new Error(fault.message), fault)
       return value as never
