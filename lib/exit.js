@@ -1,6 +1,6 @@
 'use strict'
 
-// However the process ends, the usage counted so far is stored first, within a second at most.
+// However the process ends, the usage counted so far is stored first, within a second, or a few if there is much.
 
 const { constants } = require('node:os')
 const { isMainThread } = require('node:worker_threads')

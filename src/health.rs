@@ -1,6 +1,7 @@
 //! The health of the addon, for operators.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::config::Adopt;
 use crate::error::Error;
@@ -16,6 +17,8 @@ pub struct Health {
     pub problems: Vec<String>,
     pub stale_for_ms: u64,
     pub usage_pending: u64,
+    /// The interval in which uses are stored; 0 if no service is running.
+    pub usage_interval_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub async fn check(service: &Service) -> Health {
     let count_plaintext = service.config.adopt == Adopt::Hash;
     let condition = service.store.condition(count_plaintext).await;
     let stale_for = service.cache.stale_for(service.moment());
-    let stale_for_ms = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
+    let stale_for_ms = millis(stale_for);
     let mut problems = match &condition {
         Ok(condition) => problems_of(condition),
         Err(error) => {
@@ -65,7 +68,12 @@ pub async fn check(service: &Service) -> Health {
         problems,
         stale_for_ms,
         usage_pending: service.usage.pending(),
+        usage_interval_ms: millis(service.usage.tempo().interval()),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn problems_of_flush(service: &Service) -> impl Iterator<Item = String> {
@@ -88,6 +96,7 @@ pub fn down(error: &Error) -> Health {
         problems: vec![error.to_string()],
         stale_for_ms: 0,
         usage_pending: 0,
+        usage_interval_ms: 0,
     }
 }
 

@@ -39,7 +39,7 @@ use crate::token::{KeyFormat, Keyring, Peppers, Tokens};
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::unwritable_keys::{Unstored, UnwritableKeys};
-use crate::usage::Usage;
+use crate::usage::{Tempo, Usage};
 
 /// Legacy keys that may wait to be hashed after their first use; the backfill hashes all others.
 const FIRST_USES: usize = 64;
@@ -125,7 +125,10 @@ impl Service {
             limiters: Limiters::new(MonotonicClock),
             leases: Leases::default(),
             throttle: Throttle::new(config.throttle, now),
-            usage: Usage::new(random::id(&mut rng)),
+            usage: Usage::new(
+                random::id(&mut rng),
+                Tempo::new(config.flush_interval, config.usage_interval_max),
+            ),
             unreadable_keys: UnreadableKeys::default(),
             unwritable_keys: UnwritableKeys::default(),
             failed_flushes: AtomicU32::new(0),
@@ -244,6 +247,7 @@ impl Service {
     /// Whether a flush would store nothing.
     pub fn has_nothing_to_store(&self) -> bool {
         self.usage.is_empty()
+            && !self.limiters.has_unshared()
             && self.suspensions.is_empty()
             && self.audit.is_empty()
             && self.leases.is_empty(self.moment())

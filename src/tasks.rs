@@ -9,7 +9,7 @@ mod outage;
 mod quota_leases;
 
 pub use change_log::Follower;
-pub use flush::{Leases, flush};
+pub use flush::{Extent, flush};
 pub use outage::until_it_answers;
 
 use std::sync::Arc;

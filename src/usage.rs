@@ -3,13 +3,15 @@
 mod costs;
 mod counter;
 mod in_flight;
+mod tempo;
 
 pub use counter::UseCounter;
+pub use tempo::Tempo;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::costs::CostsInFlight;
 use self::counter::uses;
@@ -27,6 +29,9 @@ pub struct Usage {
     in_flight: Mutex<InFlight>,
     /// What limits have been used, as far as it is being stored.
     costs: Mutex<CostsInFlight>,
+    tempo: Mutex<Tempo>,
+    /// Entries about limits that others have begun to use, which were read and are yet to be deleted.
+    pub entries_read: Mutex<Vec<i64>>,
     /// Held during a flush, so that one batch is in flight at a time.
     turn: tokio::sync::Mutex<()>,
     admin_tokens: Mutex<HashMap<String, Timestamp>>,
@@ -36,12 +41,14 @@ pub struct Usage {
 
 impl Usage {
     #[must_use]
-    pub fn new(process: String) -> Self {
+    pub fn new(process: String, tempo: Tempo) -> Self {
         Self {
             process,
             counting: Mutex::default(),
             in_flight: Mutex::default(),
             costs: Mutex::default(),
+            tempo: Mutex::new(tempo),
+            entries_read: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             admin_tokens: Mutex::default(),
             admin_turn: tokio::sync::Mutex::default(),
@@ -81,73 +88,79 @@ impl Usage {
         u64::try_from(waiting + in_flight.uses()).unwrap_or(0)
     }
 
-    /// Begins to flush everything counted before the call. Later uses are left to the next flush, so that this one
-    /// ends. `take_costs` takes what was used of limits. Of the keys that were set aside, those that are due are tried again.
-    pub async fn begin_flush(
-        &self,
-        take_costs: impl FnOnce() -> Vec<(LimitId, LimitCost)>,
-        is_due: impl Fn(&str) -> bool,
-    ) -> FlushTurn<'_> {
-        let turn = self.turn.lock().await;
-        self.costs.lock().add(take_costs());
-        let mut in_flight = self.in_flight.lock();
-        in_flight.add(std::mem::take(&mut *self.counting.lock()));
-        in_flight.try_again(is_due);
+    /// How often uses are stored.
+    pub fn tempo(&self) -> MutexGuard<'_, Tempo> {
+        self.tempo.lock()
+    }
+
+    /// Waits for the turn to store what was counted.
+    pub async fn begin_flush(&self) -> FlushTurn<'_> {
         FlushTurn {
-            in_flight: &self.in_flight,
-            costs: &self.costs,
-            _turn: turn,
+            _turn: self.turn.lock().await,
+            usage: self,
         }
     }
 }
 
 /// The exclusive right to flush.
 pub struct FlushTurn<'a> {
-    in_flight: &'a Mutex<InFlight>,
-    costs: &'a Mutex<CostsInFlight>,
+    usage: &'a Usage,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl FlushTurn<'_> {
+    /// Adds what was used of limits to the costs that are stored.
+    pub fn add_costs(&self, costs: Vec<(LimitId, LimitCost)>) {
+        self.usage.costs.lock().add(costs);
+    }
+
+    /// Begins to store all uses counted before the call. Later ones are left to the next flush, so that this one ends. Of the
+    /// keys that were set aside, those that are due are tried again.
+    pub fn begin_uses(&self, is_due: impl Fn(&str) -> bool) {
+        let mut in_flight = self.usage.in_flight.lock();
+        in_flight.add(std::mem::take(&mut *self.usage.counting.lock()));
+        in_flight.try_again(is_due);
+    }
+
     /// The next batch of costs to store; `None` once all are stored.
     pub fn next_costs(&self) -> Option<Arc<CostBatch>> {
-        self.costs.lock().next_batch()
+        self.usage.costs.lock().next_batch()
     }
 
     /// The next batch of uses to store; `None` once all are stored.
     pub fn next_uses(&self) -> Option<Arc<UsageBatch>> {
-        self.in_flight.lock().next_batch()
+        self.usage.in_flight.lock().next_batch()
     }
 
     /// Whether uses of the key are set aside.
     pub fn is_set_aside(&self, key_id: &str) -> bool {
-        self.in_flight.lock().is_set_aside(key_id)
+        self.usage.in_flight.lock().is_set_aside(key_id)
     }
 
     /// Marks the costs of the batch as stored.
     pub fn costs_stored(&self) {
-        self.costs.lock().stored();
+        self.usage.costs.lock().stored();
     }
 
     /// Takes back the costs that the database rejected. They are stored in halves, until the limit that cannot be stored is
     /// alone: its cost is dropped.
     pub fn costs_rejected(&self) -> Option<LimitId> {
-        self.costs.lock().rejected()
+        self.usage.costs.lock().rejected()
     }
 
     /// Marks the uses of the batch as stored. The skipped keys are counted again.
     pub fn uses_stored(&self, skipped: &HashSet<String>) {
-        self.in_flight.lock().uses_stored(skipped);
+        self.usage.in_flight.lock().uses_stored(skipped);
     }
 
     /// Takes back the uses that the database rejected. They are stored in halves, until the key whose row cannot be
     /// written is alone: that key is set aside and returned. Keys that were set aside before are tried one by one.
     pub fn uses_rejected(&self) -> Option<String> {
-        self.in_flight.lock().uses_rejected()
+        self.usage.in_flight.lock().uses_rejected()
     }
 
     /// Whether everything is stored but what was set aside.
     pub fn is_trying_again(&self) -> bool {
-        self.in_flight.lock().is_trying_again()
+        self.usage.in_flight.lock().is_trying_again()
     }
 }

@@ -457,6 +457,7 @@ test('health() reports that all is well', async () => {
     problems: [],
     staleForMs: expect.any(Number),
     usagePending: 0,
+    usageIntervalMs: 600_000,
   })
   const { key } = await create()
   await verifyApiKey(key)

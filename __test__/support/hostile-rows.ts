@@ -121,6 +121,16 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(limit_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
     [text],
   ],
+  'spent.process': (text) => [
+    '(limit_id, epoch, spent, full_at, interval_ns, longest_ns, process) VALUES ($1, 0, 1, now(), 1, 1, $2)',
+    [id(), text],
+  ],
+  'spent.displaced': (text) => [
+    '(limit_id, epoch, spent, full_at, interval_ns, longest_ns, displaced) VALUES ($1, 0, 1, now(), 1, 1, $2)',
+    [id(), text],
+  ],
+  'shared_limits.process': (text) => ['(process, limit_id) VALUES ($1, $2)', [text, id()]],
+  'shared_limits.limit_id': (text) => ['(process, limit_id) VALUES ($1, $2)', [id(), text]],
   'quota_balances.quota_id': (text) => [
     `(quota_id, granted, ends_at) VALUES ($1, 1, 'infinity')`,
     [text],

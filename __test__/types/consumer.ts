@@ -55,6 +55,7 @@ export function start(): void {
     rateLimitWindowSeconds: 60,
     suspensionSeconds: 0,
     flushIntervalMs: 1_000,
+    usageIntervalMaxMs: 30_000,
     defaultTtlDays: 30,
     maxTtlDays: 365,
     poolMax: 10,
@@ -274,9 +275,16 @@ export async function operate(): Promise<void> {
   const { allPermissions } = await migrate({ adopt: true, limit: 10 })
   const names: string[] | undefined = allPermissions?.map(({ name }) => name)
   void names
-  const { status, problems, staleForMs, usagePending } = await health()
+  const { status, problems, staleForMs, usagePending, usageIntervalMs } = await health()
   const state: 'ok' | 'degraded' | 'down' = status
-  void [applied.length + adopted + remaining, state, problems.join(), staleForMs, usagePending]
+  void [
+    applied.length + adopted + remaining,
+    state,
+    problems.join(),
+    staleForMs,
+    usagePending,
+    usageIntervalMs,
+  ]
   await flush()
   await close()
 }

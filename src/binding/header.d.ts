@@ -24,7 +24,7 @@ export interface ApiKey {
   expiresAt: Date | null
   createdAt: Date
   updatedAt: Date
-  /** The last accepted verify, at most one flush interval old. */
+  /** The last accepted verify, as old as `usageCount`. */
   lastUsedAt: Date | null
   /** IP addresses and CIDR networks (IPv4, IPv6) from which the key is accepted. Empty: all. */
   allowedIps: string[]
@@ -36,7 +36,7 @@ export interface ApiKey {
   limits: Limit[]
   /** Absent if another writer has stored something that is no list of quotas. */
   quotas: Quota[]
-  /** Accepted verifies, at most one flush interval behind. */
+  /** Accepted verifies, one flush interval behind, or up to `usageIntervalMaxMs` if there is much to store. */
   usageCount: number
   /** The beginning of the key, for display. It contains no secret. `null` on hashed legacy keys. */
   start: string | null
@@ -778,6 +778,8 @@ export interface Health {
   staleForMs: number
   /** Accepted verifies that are counted but not stored yet. */
   usagePending: number
+  /** In how many milliseconds they are stored: `flushIntervalMs`, or more if storing takes long. */
+  usageIntervalMs: number
 }
 
 /**
@@ -877,10 +879,16 @@ export interface Options {
    */
   throttle?: number | null
   /**
-   * How often usage counts are stored, in milliseconds, 10 to 3,600,000.
+   * How often usage counts are stored and the use of rate limits is exchanged, in milliseconds, 10 to 3,600,000.
    * @default 1000
    */
   flushIntervalMs?: number | null
+  /**
+   * How far the interval in which usage counts are stored may stretch by itself if there are many, in milliseconds, 10 to
+   * 300,000. It is never shorter than `flushIntervalMs`.
+   * @default 30000
+   */
+  usageIntervalMaxMs?: number | null
   /**
    * The lifetime of a key that is created without `expiresAt`, in days, 1 to 36,500.
    * @default never expires

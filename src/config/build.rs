@@ -49,6 +49,8 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let suspension = reader.number("suspensionSeconds", 0..=2_592_000);
     let throttle = reader.number("throttle", 0..=1_000_000);
     let flush_interval = reader.number("flushIntervalMs", 10..=3_600_000);
+    // Longer, and processes that are counted by their flushes would look dead.
+    let usage_interval_max = reader.number("usageIntervalMaxMs", 10..=300_000);
     let ttl = ttl(&mut reader);
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
@@ -80,6 +82,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         suspension: seconds(suspension.unwrap_or(defaults::SUSPENSION_SECONDS)),
         throttle: throttle.unwrap_or(defaults::THROTTLE),
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
+        usage_interval_max: millis(usage_interval_max.unwrap_or(defaults::USAGE_INTERVAL_MAX_MS)),
         ttl,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
         metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,

@@ -27,6 +27,7 @@ pub mod defaults {
     pub const SUSPENSION_SECONDS: u32 = 60;
     pub const THROTTLE: u32 = 60;
     pub const FLUSH_INTERVAL_MS: u32 = 1_000;
+    pub const USAGE_INTERVAL_MAX_MS: u32 = 30_000;
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
     pub const AUDIT_RETENTION_DAYS: u32 = 90;
@@ -60,6 +61,8 @@ pub struct Config {
     /// Wrong keys per minute and address; 0 turns throttling off.
     pub throttle: u32,
     pub flush_interval: Duration,
+    /// How far the interval stretches in which uses of keys are stored.
+    pub usage_interval_max: Duration,
     pub ttl: Ttl,
     pub pool_max: u32,
     pub statement_timeout: Duration,

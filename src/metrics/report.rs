@@ -238,6 +238,11 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         gauges.usage_pending,
     );
     text.gauge(
+        "usage_interval_seconds",
+        "Seconds from one time that verifications are stored to the next: more than the flush interval if that takes long.",
+        gauges.usage_interval_seconds,
+    );
+    text.gauge(
         "unwritable_keys",
         "Keys whose usage or suspension the database refuses to store; they are tried again once a minute.",
         gauges.unwritable_keys,

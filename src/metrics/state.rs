@@ -47,6 +47,7 @@ pub struct Gauges {
     /// Whether changes by others reach this process, as far as the last check knows.
     pub changes_tracked: bool,
     pub usage_pending: u64,
+    pub usage_interval_seconds: f64,
     pub unwritable_keys: usize,
     /// Quotas of which this process holds units.
     pub quota_leases: usize,

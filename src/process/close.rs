@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::panic;
 use crate::service::Service;
-use crate::tasks::{Leases, flush};
+use crate::tasks::{Extent, flush};
 
 /// One close at a time.
 static CLOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -86,7 +86,7 @@ async fn stop(service: &Service) -> Result<(), Error> {
         .unconfirmed_keys
         .sweep(&service.store, service.now());
     let (flushed, _) = tokio::join!(
-        timeout(PATIENCE, panic::catch(flush(service, Leases::Returned))),
+        timeout(PATIENCE, panic::catch(flush(service, Extent::All))),
         timeout(
             PATIENCE,
             service.run_round(BackgroundTask::UnconfirmedKeys, swept)

@@ -1,5 +1,7 @@
 //! The limiter of one limit, shared by everything that charges it.
 
+mod sharing;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::cell::GcraCell;
 use super::rule::{Decision, FleetUse, Rule, Share, saturating};
-use crate::model::{LimitCost, RateLimit};
+use crate::model::RateLimit;
 
 /// Nanoseconds since the start, by a monotonic clock.
 pub(super) struct Timeline<C: Clock> {
@@ -42,6 +44,8 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
     /// cell.
     unshared: AtomicI64,
+    /// When this process last told its use as the only one that uses the limit; 0 if others may use it.
+    alone_at: AtomicU64,
     /// When the key was last changed since the rule was; 0 if it was not.
     changed_at: AtomicU64,
     timeline: Arc<Timeline<C>>,
@@ -67,6 +71,7 @@ impl<C: Clock> Limiter<C> {
             followed: Mutex::default(),
             refusal_streak: Mutex::default(),
             unshared: AtomicI64::new(0),
+            alone_at: AtomicU64::new(0),
             changed_at: AtomicU64::new(0),
             timeline,
         }
@@ -130,24 +135,6 @@ impl<C: Clock> Limiter<C> {
             self.unshared.store(0, Ordering::Relaxed);
         }
         cell.change_rule(rule, at);
-    }
-
-    /// Takes what was charged and is not yet on its way to the other processes; `None` if that is nothing.
-    pub(super) fn take_unshared(&self) -> Option<LimitCost> {
-        let cell = self.cell.read();
-        let cost = self.unshared.load(Ordering::Relaxed);
-        if cost <= 0 {
-            return None;
-        }
-        self.unshared.fetch_sub(cost, Ordering::Relaxed);
-        Some(LimitCost {
-            cost,
-            generation: cell.rule().generation,
-        })
-    }
-
-    pub(super) fn has_unshared(&self) -> bool {
-        self.unshared.load(Ordering::Relaxed) > 0
     }
 
     /// Notes that the key or client was changed now: a change of its rule counts from here, however much later the next check

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use governor::clock::{Clock, MonotonicClock};
 
@@ -24,6 +25,10 @@ pub struct Limiters<C: Clock = MonotonicClock> {
     hasher: RandomState,
     /// Held while several limits are charged, all or none.
     together: Mutex<()>,
+    /// Whether this process has been told of any limit that it is alone with it.
+    some_alone: AtomicBool,
+    /// Until when it knows which of them it is alone with.
+    known_until: AtomicU64,
     timeline: Arc<Timeline<C>>,
 }
 
@@ -35,6 +40,8 @@ impl<C: Clock> Limiters<C> {
             shards: std::array::from_fn(|_| RwLock::default()),
             hasher: RandomState::new(),
             together: Mutex::default(),
+            some_alone: AtomicBool::new(false),
+            known_until: AtomicU64::new(0),
             timeline: Arc::new(Timeline::new(clock)),
         }
     }
@@ -71,11 +78,13 @@ impl<C: Clock> Limiters<C> {
 
     /// Notes that every key and client may have been changed now.
     pub fn note_change_of_all(&self) {
+        self.for_each(Limiter::note_change);
+        self.end_alone_all();
+    }
+
+    fn for_each(&self, note: impl Fn(&Limiter<C>)) {
         for shard in &self.shards {
-            shard
-                .read()
-                .values()
-                .for_each(|limiter| limiter.note_change());
+            shard.read().values().for_each(|limiter| note(limiter));
         }
     }
 
@@ -91,13 +100,13 @@ impl<C: Clock> Limiters<C> {
         self.len() == 0
     }
 
-    /// Takes what was charged and is not yet on its way to the other processes.
-    pub fn take_unshared(&self) -> Vec<(LimitId, LimitCost)> {
+    /// Takes what was charged and is to be told to the other processes now. With `all` nothing is held back.
+    pub fn take_unshared(&self, all: bool) -> Vec<(LimitId, LimitCost)> {
         let mut costs = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
             let charged = shard.iter().filter_map(|(id, limiter)| {
-                let cost = limiter.take_unshared()?;
+                let cost = limiter.take_unshared(all)?;
                 Some((id.clone(), cost))
             });
             costs.extend(charged);
@@ -105,7 +114,50 @@ impl<C: Clock> Limiters<C> {
         costs
     }
 
-    /// Returns the limits of which a part is used. Drops limiters that are full again, like new ones, unless a handle is
+    /// Whether something was charged that the other processes have yet to be told.
+    pub fn has_unshared(&self) -> bool {
+        let mut shards = self.shards.iter();
+        shards.any(|shard| shard.read().values().any(|limiter| limiter.has_unshared()))
+    }
+
+    /// Notes of limits whether this process was alone with them when it told its use.
+    pub fn note_told(&self, limiter: &Limiter<C>, is_alone: bool) {
+        limiter.note_told(is_alone);
+        if is_alone {
+            self.some_alone.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this process may be alone with limits, so that it must ask whether it still is. Returns the time of the question.
+    pub fn ask_whether_alone(&self) -> Option<u64> {
+        let some_alone = self.some_alone.load(Ordering::Relaxed);
+        some_alone.then(|| self.timeline.now())
+    }
+
+    /// Notes that others use these limits too.
+    pub fn end_alone(&self, limits: &[LimitId]) {
+        let known_until = self.known_until.load(Ordering::Relaxed);
+        for id in limits {
+            if let Some(limiter) = self.find(id) {
+                limiter.end_alone(known_until);
+            }
+        }
+    }
+
+    /// Notes that others use no other limits that this process was alone with at that time.
+    pub fn known_alone(&self, asked_at: u64) {
+        self.known_until.fetch_max(asked_at, Ordering::Relaxed);
+    }
+
+    /// Notes that others may use any limit: it cannot be known for which this process is alone.
+    pub fn end_alone_all(&self) {
+        if self.some_alone.swap(false, Ordering::Relaxed) {
+            let known_until = self.known_until.load(Ordering::Relaxed);
+            self.for_each(|limiter| limiter.end_alone(known_until));
+        }
+    }
+
+    /// Returns the limits of which a part is used, and perhaps by others too. Drops limiters that are full again, like new ones, unless a handle is
     /// held and may still charge them.
     pub fn sweep(&self) -> Vec<LimitId> {
         let mut used = Vec::new();
@@ -116,7 +168,7 @@ impl<C: Clock> Limiters<C> {
                 // held.
                 let is_unshared = Arc::get_mut(limiter).is_some();
                 let is_used = limiter.unfollow_if_unused();
-                if is_used {
+                if is_used && !limiter.is_alone() {
                     used.push(id.clone());
                 }
                 is_used || !is_unshared || limiter.has_unshared()

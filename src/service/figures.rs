@@ -31,6 +31,7 @@ impl Service {
             changes_read_ago_seconds: self.cache.stale_for(self.moment()).as_secs_f64(),
             changes_tracked: !self.self_check.is_untracked(),
             usage_pending: self.usage.pending(),
+            usage_interval_seconds: self.usage.tempo().interval().as_secs_f64(),
             unwritable_keys: self.unwritable_keys.len(),
             quota_leases: self.leases.held(self.moment()),
         }

@@ -52,6 +52,7 @@ pub(in crate::binding) struct HealthView {
     problems: Vec<String>,
     stale_for_ms: u64,
     usage_pending: u64,
+    usage_interval_ms: u64,
 }
 
 impl From<Health> for HealthView {
@@ -65,6 +66,7 @@ impl From<Health> for HealthView {
             problems: health.problems,
             stale_for_ms: health.stale_for_ms,
             usage_pending: health.usage_pending,
+            usage_interval_ms: health.usage_interval_ms,
         }
     }
 }

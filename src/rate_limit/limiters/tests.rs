@@ -2,6 +2,7 @@ mod changes;
 mod concurrent;
 mod model;
 mod processes;
+mod sharing;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -39,7 +40,7 @@ fn with_generation(rule: Rule, generation: i32) -> Rule {
 
 /// What a flush does with the limiters of a process: it tells the others of all costs, and then sweeps.
 fn flush(limits: &Limiters<impl Clock>) -> Vec<LimitId> {
-    limits.take_unshared();
+    limits.take_unshared(true);
     limits.sweep()
 }
 
@@ -311,8 +312,8 @@ fn a_sweep_keeps_what_the_others_do_not_know() {
         cost: 2,
         generation: 0,
     };
-    assert_eq!(limits.take_unshared(), [(id("key"), two_units)]);
-    assert_eq!(limits.take_unshared(), []);
+    assert_eq!(limits.take_unshared(true), [(id("key"), two_units)]);
+    assert_eq!(limits.take_unshared(true), []);
     limits.sweep();
     assert!(limits.is_empty());
 }
@@ -327,7 +328,7 @@ fn a_reset_forgets_what_the_others_do_not_know() {
         cost: 1,
         generation: 1,
     };
-    assert_eq!(limits.take_unshared(), [(id("key"), one_unit)]);
+    assert_eq!(limits.take_unshared(true), [(id("key"), one_unit)]);
 }
 
 #[test]

@@ -185,6 +185,7 @@ impl Store {
                         ('sophra_api_keys.migrations', 'INSERT'),
                         ('sophra_api_keys.migrations', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'DELETE'),
+                        ('sophra_api_keys.shared_limits', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'DELETE')
                       )
