@@ -9,5 +9,5 @@ mod time_zones;
 pub use get::get;
 pub use grant::grant;
 pub use input::{GetQuota, GrantQuota};
-pub use lease::{ask, postpone, report_due, return_all};
+pub use lease::{ask, report_due, return_all};
 pub use time_zones::require_time_zones;

@@ -46,7 +46,7 @@ pub use candidate::{Candidate, StoredKey};
 pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};
 pub use client_rows::{ClientLevel, unreadable_limits};
 pub use clients::ChangedClient;
-pub use connection::{Circuit, NotificationListener, Share};
+pub use connection::{Circuit, Notice, NotificationListener, Share};
 pub use doctor::{Access, Server, Tables, UnreadableRows, connect};
 pub use fleet::FleetStart;
 pub use handle::Store;

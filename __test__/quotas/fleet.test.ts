@@ -136,8 +136,10 @@ test('a lowered amount ends leases beyond it, and a raised one can be used, ever
   for (const peer of [one, next]) expect(await ask(peer, keys[0]!, 100)).toEqual({ VALID: 100 })
   await setClient({ clientId, quotas: [{ name: 'calls', amount: 250, period: 'month' }] })
   await eventually(async () => {
-    const { used, withheld } = await getQuota({ clientId, name: 'calls' })
-    expect(used + withheld).toBeLessThanOrEqual(250)
+    const [balance] = await database.sql(
+      `SELECT leased::int FROM sophra_api_keys.quota_balances WHERE quota_id = 'client/${clientId}/calls'`,
+    )
+    expect(balance!.leased).toBeLessThanOrEqual(250)
   }, 20_000)
   const rest = await Promise.all(peers.map((peer) => ask(peer, keys[0]!, 100)))
   expect(rest.reduce((sum, { VALID = 0 }) => sum + VALID, 0)).toBe(50)
@@ -155,6 +157,51 @@ test('what a closed process had leased is there for others', async () => {
   await peer.stop()
   const state = await getQuota({ clientId, name: 'calls' })
   expect(state).toMatchObject({ used: 100, remaining: 900, withheld: 0 })
+})
+
+test('units that a process holds and does not spend are there for another one that needs them', async () => {
+  const { clientId, keys } = await keysOf(1_000)
+  const [one, next] = peers as [Peer, Peer]
+  for (let part = 0; part < 5; part += 1)
+    expect(await ask(one, keys[0]!, 20)).toEqual({ VALID: 20 })
+  await flush(next)
+  const { withheld } = await getQuota({ clientId, name: 'calls' })
+  expect(withheld).toBeGreaterThan(0)
+  expect(await ask(next, keys[0]!, 1_000)).toEqual({ VALID: 900, QUOTA_EXCEEDED: 100 })
+  await flush(next)
+  const state = await getQuota({ clientId, name: 'calls' })
+  expect(state).toMatchObject({ used: 1_000, remaining: 0 })
+})
+
+test('units of several processes come together for one request', async () => {
+  const { keys } = await keysOf(40)
+  for (const peer of peers.slice(0, 4)) expect(await ask(peer, keys[0]!, 5)).toEqual({ VALID: 5 })
+  const code = await peers[4]!.run(
+    async ({ api }, key) => (await api.verifyApiKey(key, { cost: 20 })).code,
+    keys[0]!,
+  )
+  expect(code).toBe('VALID')
+})
+
+test('units of a process that is gone are waited for once', async () => {
+  const { clientId, keys } = await keysOf(1_000)
+  const dead = await startHere()
+  for (let part = 0; part < 5; part += 1) await ask(dead, keys[0]!, 20)
+  dead.signal('SIGKILL')
+  const [peer] = peers as [Peer]
+  const { VALID, ...rest } = await ask(peer, keys[0]!, 1_000)
+  const { used, withheld } = await getQuota({ clientId, name: 'calls' })
+  expect(withheld).toBeGreaterThan(0)
+  expect(used + withheld).toBe(1_000)
+  expect(rest).toEqual({ QUOTA_EXCEEDED: 1_000 - VALID! })
+  const statements = (): Promise<number> =>
+    peer.run(async ({ api }) => {
+      const [, count] = /sophra_api_key_quota_statements_total (\d+)/.exec(await api.metrics())!
+      return Number(count)
+    })
+  const before = await statements()
+  expect(await ask(peer, keys[0]!, 100)).toEqual({ QUOTA_EXCEEDED: 100 })
+  expect((await statements()) - before).toBeLessThanOrEqual(5)
 })
 
 test('a lease that nobody uses is given back', async () => {

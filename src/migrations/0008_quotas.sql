@@ -158,7 +158,8 @@ $$;
 -- says that it spends none meanwhile (`isStill`): those beyond `wanted`, and those of an amount that was lowered.
 --
 -- A process has a tenth of the quota at most, but at least one unit, and what one request needs. The fewer units are left the
--- fewer it gets at once, so that the last ones are not all with one process.
+-- fewer it gets at once, so that the last ones are not all with one process. If what one request needs is with others, and more
+-- than `unreturned` is, these are notified: they give back what they do not spend.
 CREATE FUNCTION sophra_api_keys.lease_quota_unless_locked(
   of_process TEXT, of_revision BIGINT, request JSONB, patience INTEGER
 ) RETURNS JSONB
@@ -170,7 +171,9 @@ DECLARE
   owner CONSTANT TEXT := request ->> 'owner';
   owner_id CONSTANT TEXT := request ->> 'ownerId';
   quota_name CONSTANT TEXT := request ->> 'name';
+  unreturned CONSTANT BIGINT := request ->> 'unreturned';
   wanted BIGINT := request ->> 'wanted';
+  short BIGINT;
   quota RECORD;
   part RECORD;
   at TIMESTAMPTZ;
@@ -249,6 +252,7 @@ BEGIN
     END IF;
   END LOOP;
 
+  short := needed - unspent - free;
   missing := least(wanted, greatest(total / 10, needed, 1)) - unspent;
   IF missing > 0 THEN
     missing := least(missing, greatest(free / 8, 1));
@@ -296,6 +300,9 @@ BEGIN
     UPDATE sophra_api_keys.quota_balances AS balance
     SET spent_of_grants = greatest(balance.spent_of_grants + used_of_grants, 0)
     WHERE balance.id = quota.balance_id;
+  END IF;
+  IF short > 0 AND short <= withheld - unreturned THEN
+    PERFORM pg_notify('sophra_api_keys', owner || '/' || owner_id || '/' || quota_name);
   END IF;
 
   RETURN pg_catalog.jsonb_build_object(

@@ -1,6 +1,7 @@
 //! A statement about one quota that is under way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lease::Lease;
 use super::state::Begun;
@@ -45,15 +46,17 @@ impl Asking {
         }
     }
 
-    /// Takes the answer, and the fault that those who wait are told instead. Returns whether there is more to ask for.
+    /// Takes the answer, and the fault that those who wait are told instead. Those for whom others must give units back wait
+    /// for as long as `patience`. Returns the time until more is to be asked for; `None` if there is nothing.
     pub fn end(
         mut self,
         answer: Result<LeaseAnswer, Error>,
         fault: Option<Error>,
+        patience: Duration,
         now: Moment,
-    ) -> bool {
-        let begun = self.begun.take();
-        begun.is_some_and(|begun| self.lease.end(begun, answer, fault, now))
+    ) -> Option<Duration> {
+        let begun = self.begun.take()?;
+        self.lease.end(begun, answer, fault, patience, now)
     }
 
     /// Leaves it to a later statement. Returns whether somebody waits for it.
@@ -67,7 +70,8 @@ impl Drop for Asking {
     fn drop(&mut self) {
         if let Some(begun) = self.begun.take() {
             let abandoned = Err(Error::internal(panic::ABANDONED));
-            self.lease.end(begun, abandoned, None, begun.at);
+            self.lease
+                .end(begun, abandoned, None, Duration::ZERO, begun.at);
         }
     }
 }

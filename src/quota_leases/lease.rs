@@ -8,9 +8,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::answer::QuotaAnswer;
 use super::part::Answered;
-use super::state::{Begun, State, Waiter};
+use super::state::{Begun, State};
 use super::taken::Taken;
 use super::terms::{LeaseAnswer, LeaseRequest, Purpose, QuotaKey};
+use super::waiter::Waiter;
 use crate::error::Error;
 use crate::model::Moment;
 
@@ -40,8 +41,7 @@ impl Lease {
         let mut state = self.state.lock();
         let available = state.available(now);
         if available < cost {
-            let answer = state.without(cost, available, now, Answered::has_free);
-            return (answer, false);
+            return (state.charged_without(cost, available, now), false);
         }
         let taken = state.take(cost, now);
         let is_low = state.is_low(available - cost, now);
@@ -65,8 +65,7 @@ impl Lease {
         let cost = i64::from(cost);
         let state = self.state.lock();
         let available = state.available(now);
-        available < cost
-            && state.without(cost, available, now, Answered::has_free) == QuotaAnswer::Unknown
+        available < cost && state.charged_without(cost, available, now) == QuotaAnswer::Unknown
     }
 
     /// Gives back what was charged. A balance that has ended since gets nothing.
@@ -115,17 +114,26 @@ impl Lease {
         self.ended.notified()
     }
 
-    /// Takes the answer, and the fault that those who wait are told instead. Returns whether there is more to ask for.
+    /// Takes the answer, and the fault that those who wait are told instead. Those for whom others must give units back wait
+    /// for as long as `patience`. Returns the time until more is to be asked for; `None` if there is nothing.
     pub(super) fn end(
         &self,
         begun: Begun,
         answer: Result<LeaseAnswer, Error>,
         fault: Option<Error>,
+        patience: Duration,
         now: Moment,
-    ) -> bool {
-        let has_more = self.state.lock().end(begun, answer, fault, now);
+    ) -> Option<Duration> {
+        let next = self.state.lock().end(begun, answer, fault, patience, now);
         self.ended.notify_waiters();
-        has_more
+        next
+    }
+
+    /// Notes that another process needs units. Returns whether this one has some to give back, or something to tell.
+    pub(super) fn recall(&self, now: Moment) -> bool {
+        let mut state = self.state.lock();
+        state.is_recalled = state.unspent(now) > 0 || state.is_unreported;
+        state.is_recalled
     }
 
     /// Leaves the statement that is under way to a later one. Returns whether somebody waits for it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
@@ -23,11 +23,19 @@ const WAITING_MAX: usize = 20_000;
 pub struct Leases {
     /// Those of one owner are beside each other.
     by_quota: RwLock<BTreeMap<LimitId, Arc<Lease>>>,
-    queue: Mutex<VecDeque<Arc<Lease>>>,
+    queue: Mutex<Queue>,
     /// Signals that something is in the queue.
     pub queued: Notify,
     revision: AtomicI64,
     waiting: AtomicUsize,
+}
+
+/// Those to ask for.
+#[derive(Default)]
+struct Queue {
+    now: VecDeque<Arc<Lease>>,
+    /// Those that are left alone until then. The number tells two of the same instant apart.
+    later: BTreeMap<(Instant, i64), Arc<Lease>>,
 }
 
 /// A request that waits for units.
@@ -88,9 +96,32 @@ impl Leases {
 
     /// Has more units leased soon.
     pub fn request(&self, lease: &Arc<Lease>) {
-        if lease.enqueue() {
-            self.queue.lock().push_back(Arc::clone(lease));
-            self.queued.notify_one();
+        self.request_in(lease, Duration::ZERO);
+    }
+
+    /// Has more units leased after a pause. Who asks for the same lease meanwhile waits, too.
+    pub fn request_in(&self, lease: &Arc<Lease>, pause: Duration) {
+        if !lease.enqueue() {
+            return;
+        }
+        let lease = Arc::clone(lease);
+        let mut queue = self.queue.lock();
+        if pause.is_zero() {
+            queue.now.push_back(lease);
+        } else {
+            let at = (Instant::now() + pause, self.next_revision());
+            queue.later.insert(at, lease);
+        }
+        drop(queue);
+        self.queued.notify_one();
+    }
+
+    /// Has the units of a quota given back that this process does not spend: another one needs them.
+    pub fn recall(&self, id: &LimitId, now: Moment) {
+        if let Some(lease) = self.find(id)
+            && lease.recall(now)
+        {
+            self.request(&lease);
         }
     }
 
@@ -114,8 +145,21 @@ impl Leases {
     /// Those to ask for next, with one statement.
     pub fn next_batch(&self) -> Vec<Arc<Lease>> {
         let mut queue = self.queue.lock();
-        let count = queue.len().min(BATCH_MAX);
-        queue.drain(..count).collect()
+        let at = Instant::now();
+        while let Some(first) = queue.later.first_entry()
+            && first.key().0 <= at
+        {
+            let lease = first.remove();
+            queue.now.push_back(lease);
+        }
+        let count = queue.now.len().min(BATCH_MAX);
+        queue.now.drain(..count).collect()
+    }
+
+    /// When the pause of the first one ends that is left alone.
+    pub fn next_later(&self) -> Option<Instant> {
+        let queue = self.queue.lock();
+        queue.later.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Those of which the database should be told something, in batches. `idle` is the time after which unused units are

@@ -74,11 +74,7 @@ impl Part {
 }
 
 impl Answered {
-    pub(super) fn has_free(&self, missing: i64) -> bool {
-        self.free >= missing
-    }
-
-    /// The same with what other processes hold.
+    /// Whether there are as many, with what other processes hold.
     pub(super) fn has_anywhere(&self, missing: i64) -> bool {
         self.free + self.withheld >= missing
     }

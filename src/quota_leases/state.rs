@@ -3,31 +3,21 @@
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tokio::sync::oneshot;
 
+use super::ahead;
 use super::answer::QuotaAnswer;
 use super::part::{Answered, End, Part};
+use super::recall::Recall;
 use super::taken::Taken;
 use super::terms::{LeaseAnswer, LeaseRequest, Purpose};
+use super::waiter::Waiter;
 use crate::error::Error;
 use crate::model::Moment;
 
-/// Seconds of the recent use for which a process leases ahead.
-const AHEAD: Duration = Duration::from_secs(10);
-/// The least units of a lease that is renewed ahead: fewer are no sign that more will be needed, and others may need them.
-const AHEAD_FROM: i64 = 4;
-/// How many times more than what was just spent or is waited for a process leases at once.
-const GROWTH: i64 = 8;
 /// How long nothing else may be asked for again of a used-up quota: others may give units back, and an administrator may add
 /// some.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_OTHERS_AGAIN: Duration = Duration::from_secs(1);
-
-/// A request that waits for an answer of the database.
-pub(super) struct Waiter {
-    pub(super) cost: i64,
-    pub(super) answered: oneshot::Sender<Result<(), Error>>,
-}
 
 #[derive(Default)]
 pub(super) struct State {
@@ -51,6 +41,9 @@ pub(super) struct State {
     pub(super) used_at: Option<Moment>,
     /// Whether something was spent that the database does not know of.
     pub(super) is_unreported: bool,
+    recall: Recall,
+    /// Whether another process needs what this one does not spend.
+    pub(super) is_recalled: bool,
 }
 
 /// What the process knew when a statement began.
@@ -109,12 +102,20 @@ impl State {
     pub(super) fn is_low(&self, available: i64, now: Moment) -> bool {
         let is_asked = self.is_asking() || self.is_queued;
         let has_more = || self.answered(now).is_none_or(|answered| answered.free > 0);
-        self.had >= AHEAD_FROM && available < self.had / 2 && !is_asked && has_more()
+        ahead::is_low(self.had, available) && !is_asked && has_more()
     }
 
     pub(super) fn answered(&self, now: Moment) -> Option<&Answered> {
         let answered = self.answered.as_ref()?;
         (!self.is_doubtful && !answered.expires.has_passed(now)).then_some(answered)
+    }
+
+    /// Whether a request that costs more than is available here must wait for an answer of the database, or what it is told.
+    pub(super) fn charged_without(&self, cost: i64, available: i64, now: Moment) -> QuotaAnswer {
+        let may_come = |answered: &Answered, missing| {
+            answered.free >= missing || self.recall.may_bring(missing, answered.withheld)
+        };
+        self.without(cost, available, now, may_come)
     }
 
     /// The answer to a request that costs more than is available here.
@@ -140,15 +141,9 @@ impl State {
 
     /// What this process will probably spend in the next seconds.
     fn expected(&self, waiting: i64, now: Moment) -> i64 {
-        let Some(asked_at) = self.asked_at else {
-            return waiting;
-        };
-        let millis = now.since(asked_at).as_millis().max(1);
-        let spent = self.spent_since;
-        let ahead = i128::from(spent) * i128::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let expected = ahead / i128::try_from(millis).unwrap_or(i128::MAX);
-        let most = GROWTH.saturating_mul(spent.max(waiting));
-        i64::try_from(expected).unwrap_or(i64::MAX).min(most)
+        self.asked_at.map_or(waiting, |asked_at| {
+            ahead::expected(self.spent_since, now.since(asked_at), waiting)
+        })
     }
 
     /// Begins to ask the database; `None` while a statement is under way.
@@ -162,6 +157,12 @@ impl State {
             self.waiters.iter().map(|waiter| waiter.cost),
         );
         let (waiting, needed) = (costs.clone().sum(), costs.max().unwrap_or(0));
+        let is_recalled = std::mem::take(&mut self.is_recalled);
+        let purpose = if is_recalled {
+            Purpose::Return
+        } else {
+            purpose
+        };
         let wanted = match purpose {
             Purpose::Return if self.waiters.is_empty() => {
                 if unspent > 0 {
@@ -185,21 +186,25 @@ impl State {
             held: self.parts.iter().map(Part::spent).collect(),
             wanted,
             needed,
+            unreturned: self.recall.unreturned,
             is_still: self.is_doubtful,
         };
         let doubts = self.doubts;
         Some((request, Begun { at: now, doubts }))
     }
 
-    /// Takes the answer, and tells those who wait, if it is good for them. Returns whether there is more to ask for.
+    /// Takes the answer, and tells those who wait, if it is good for them. Returns the time until more is to be asked for;
+    /// `None` if there is nothing.
     pub(super) fn end(
         &mut self,
         begun: Begun,
         answer: Result<LeaseAnswer, Error>,
         fault: Option<Error>,
+        patience: Duration,
         now: Moment,
-    ) -> bool {
+    ) -> Option<Duration> {
         let asking = self.asking.take().unwrap_or_default();
+        let answer = answer.inspect(|answer| self.recall.note(answer.withheld, patience, now));
         let told = match (answer.map(|answer| self.apply(begun, answer, now)), fault) {
             (Ok(()), Some(fault)) => Err(fault),
             (Err(error), _) => {
@@ -219,13 +224,37 @@ impl State {
             // Whoever does not wait any more does not need it.
             let _ = waiter.answered.send(told.clone());
         }
-        !self.waiters.is_empty()
+        self.next(now)
     }
 
     /// Whether the next statement may lease enough for such a cost.
     fn may_get(&self, cost: i64, now: Moment) -> bool {
-        let free = self.answered.as_ref().map_or(0, |answered| answered.free);
-        free > 0 && cost <= self.unspent(now).saturating_add(free)
+        let Some(answered) = &self.answered else {
+            return false;
+        };
+        let is_enough = cost <= self.unspent(now).saturating_add(answered.free);
+        is_enough && answered.free > 0 || self.waits_for_others(cost, now)
+    }
+
+    /// Whether such a cost can only be charged once others have given units back, and they may.
+    fn waits_for_others(&self, cost: i64, now: Moment) -> bool {
+        self.answered.as_ref().is_some_and(|answered| {
+            let missing = cost - self.unspent(now) - answered.free;
+            missing > 0 && self.recall.may_bring(missing, answered.withheld)
+        })
+    }
+
+    /// The time until more is to be asked for. Others need some to give units back.
+    fn next(&mut self, now: Moment) -> Option<Duration> {
+        let waits_for_others = |waiter: &&Waiter| self.waits_for_others(waiter.cost, now);
+        let waiting_for_others = self.waiters.iter().filter(waits_for_others).count();
+        if waiting_for_others == 0 {
+            self.recall.end();
+            return (self.is_recalled || !self.waiters.is_empty()).then_some(Duration::ZERO);
+        }
+        let pause = self.recall.pause(now);
+        let all_wait = waiting_for_others == self.waiters.len();
+        Some(if all_wait { pause } else { Duration::ZERO })
     }
 
     /// Leaves what is asked for to a later statement. Returns whether somebody waits for it.

@@ -54,6 +54,8 @@ pub struct LeaseRequest {
     pub wanted: i64,
     /// Those that the most expensive request needs that waits.
     pub needed: i64,
+    /// Those that others are known not to give back.
+    pub unreturned: i64,
     /// Whether it spends none before the answer: only then units can be taken back.
     pub is_still: bool,
 }

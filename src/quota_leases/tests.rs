@@ -7,6 +7,8 @@ use super::*;
 use crate::error::Error;
 use crate::model::{LimitOwner, Moment, Timestamp};
 
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// A moment so many milliseconds after the first.
 struct Clock(Instant);
 
@@ -44,7 +46,7 @@ fn answer(leased: i64, spent: i64, free: i64) -> LeaseAnswer {
 fn ask(lease: &Arc<Lease>, purpose: Purpose, now: Moment, answer: LeaseAnswer) -> LeaseRequest {
     let asking = Asking::begin(lease, purpose, now).unwrap();
     let request = asking.request.clone();
-    asking.end(Ok(answer), None, now);
+    asking.end(Ok(answer), None, PATIENCE, now);
     request
 }
 
@@ -85,7 +87,7 @@ fn what_was_spent_during_a_statement_is_not_there_again_after_it() {
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
     assert!(!asking.request.is_still);
     assert!(is_charged(&lease, 7, now));
-    asking.end(Ok(answer(15, 0, 85)), None, now);
+    asking.end(Ok(answer(15, 0, 85)), None, PATIENCE, now);
     assert_eq!(lease.unspent(now), 8);
 }
 
@@ -97,7 +99,7 @@ fn nothing_is_spent_while_it_is_given_back_nor_if_the_outcome_is_unknown() {
     let asking = Asking::begin(&lease, Purpose::Return, now).unwrap();
     assert_eq!((asking.request.wanted, asking.request.is_still), (0, true));
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
-    asking.end(Err(Error::unavailable("away")), None, now);
+    asking.end(Err(Error::unavailable("away")), None, PATIENCE, now);
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
     ask(&lease, Purpose::Report, now, answer(10, 0, 90));
     assert!(is_charged(&lease, 1, now));
@@ -109,7 +111,7 @@ fn a_change_during_a_statement_makes_its_answer_doubtful() {
     let now = clock.at(0);
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
     leases.note_change(&lease.key.id);
-    asking.end(Ok(answer(10, 0, 90)), None, now);
+    asking.end(Ok(answer(10, 0, 90)), None, PATIENCE, now);
     assert_eq!(charge(&lease, 1, now), QuotaAnswer::Unknown);
     ask(&lease, Purpose::Lease, now, answer(10, 0, 90));
     assert!(is_charged(&lease, 1, now));
@@ -165,12 +167,13 @@ fn those_who_wait_are_answered_in_their_turn_and_refused_only_when_nothing_is_le
     let mut waits: Vec<_> = (0..4).map(|_| lease.wait(2)).collect();
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
     assert_eq!((asking.request.wanted, asking.request.needed), (8, 2));
-    assert!(asking.end(Ok(answer(4, 0, 3)), None, now));
+    let next = asking.end(Ok(answer(4, 0, 3)), None, PATIENCE, now);
+    assert_eq!(next, Some(Duration::ZERO));
     let mut answered = |index: usize| waits[index].try_recv().is_ok();
     assert_eq!([0, 1, 2, 3].map(&mut answered), [true, true, false, false]);
     assert!(is_charged(&lease, 4, now));
     let asking = Asking::begin(&lease, Purpose::Lease, now).unwrap();
-    assert!(!asking.end(Ok(answer(7, 4, 0)), None, now));
+    assert_eq!(asking.end(Ok(answer(7, 4, 0)), None, PATIENCE, now), None);
     assert_eq!([2, 3].map(&mut answered), [true, true]);
     leases.sweep(now);
 }
@@ -204,4 +207,50 @@ fn more_is_leased_by_recent_use_and_kept_for_no_longer_than_it_is_used() {
     assert!(leases.due(idle, clock.at(1_000)).is_empty());
     let due = leases.due(idle, clock.at(6_000));
     assert!(matches!(&due[..], [(Purpose::Return, batch)] if batch.len() == 1));
+}
+
+#[test]
+fn units_of_others_are_waited_for_as_long_as_they_may_come() {
+    let (clock, leases, lease) = setting();
+    let held_by_others = |withheld| LeaseAnswer {
+        withheld,
+        ..answer(1, 1, 0)
+    };
+    let mut wait = lease.wait(3);
+    let mut millis = 0;
+    let mut ask_again = |millis: u64, withheld| {
+        let asking = Asking::begin(&lease, Purpose::Lease, clock.at(millis)).unwrap();
+        let unreturned = asking.request.unreturned;
+        let answer = Ok(held_by_others(withheld));
+        let next = asking.end(answer, None, PATIENCE, clock.at(millis));
+        (unreturned, next)
+    };
+    while let (0, Some(pause)) = ask_again(millis, 5) {
+        assert!(wait.try_recv().is_err());
+        millis += u64::try_from(pause.as_millis()).unwrap();
+    }
+    assert!((500..600).contains(&millis), "{millis}");
+    assert!(wait.try_recv().is_ok());
+    let refused = |charged| matches!(charged, QuotaAnswer::Exceeded { .. });
+    assert!(refused(charge(&lease, 3, clock.at(millis))));
+    // Those are of a process that is gone. Nobody waits for them again, but for what others have leased since.
+    let mut wait = lease.wait(3);
+    assert_eq!(ask_again(2_000, 7), (5, None));
+    assert!(wait.try_recv().is_ok());
+    let _wait = lease.wait(3);
+    assert!(ask_again(2_000, 8).1.is_some());
+    leases.sweep(clock.at(2_000));
+}
+
+#[test]
+fn what_another_process_needs_is_given_back() {
+    let (clock, leases, lease) = setting();
+    let now = clock.at(0);
+    leases.recall(&lease.key.id, now);
+    assert!(leases.next_batch().is_empty());
+    ask(&lease, Purpose::Lease, now, answer(10, 0, 0));
+    leases.recall(&lease.key.id, now);
+    assert_eq!(leases.next_batch().len(), 1);
+    let request = ask(&lease, Purpose::Lease, now, answer(0, 0, 10));
+    assert_eq!((request.wanted, request.is_still), (0, true));
 }

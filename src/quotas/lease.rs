@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt;
+
 use crate::error::Error;
 use crate::metrics::BackgroundTask;
 use crate::quota_leases::{Asking, Lease, Purpose};
@@ -14,20 +16,26 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long a statement about a single quota waits for its turn, in milliseconds.
 const PATIENCE_MS: i32 = 50;
 
-/// Asks about a batch with one statement. Those that other sessions have locked are returned; all others have their answers, of
-/// which the first error is returned.
-pub async fn ask(
-    service: &Service,
-    batch: &[Arc<Lease>],
-    purpose: Purpose,
-) -> (Vec<Asking>, Result<(), Error>) {
+/// The longest wait for units that others must give back. It is half of the time for a statement, if that is less.
+const RECALL_MAX: Duration = Duration::from_secs(1);
+/// How long a quota that another session has locked is left alone, in milliseconds: about as long as a statement takes.
+const PAUSE_MS: std::ops::Range<u64> = 5..25;
+
+/// Asks about a batch with one statement. Those that other sessions have locked are left to a later one.
+pub async fn ask(service: &Service, batch: &[Arc<Lease>], purpose: Purpose) -> Result<(), Error> {
     let now = service.moment();
     let begun = batch
         .iter()
         .filter_map(|lease| Asking::begin(lease, purpose, now));
-    ask_about(service, begun.collect()).await
+    let (locked, result) = ask_about(service, begun.collect()).await;
+    for asking in locked {
+        postpone(service, asking);
+    }
+    result
 }
 
+/// The same about what has begun. Those that other sessions have locked are returned; all others have their answers, of which
+/// the first error is returned.
 async fn ask_about(service: &Service, asked: Vec<Asking>) -> (Vec<Asking>, Result<(), Error>) {
     // One that is alone may be what every process wants at this moment: then it is worth a short wait.
     let patience = if asked.len() == 1 { PATIENCE_MS } else { 0 };
@@ -76,11 +84,7 @@ pub async fn report_due(service: &Service) -> Result<(), Error> {
     let now = service.moment();
     let mut result = Ok(());
     for (purpose, batch) in service.leases.due(IDLE, now) {
-        let (locked, asked) = ask(service, &batch, purpose).await;
-        for asking in locked {
-            postpone(service, asking);
-        }
-        result = result.and(asked);
+        result = result.and(ask(service, &batch, purpose).await);
     }
     service.leases.sweep(now);
     result
@@ -126,10 +130,12 @@ async fn return_batch(service: &Service, batch: &[Arc<Lease>]) -> Result<(), Err
 }
 
 /// Leaves it to a later statement, which follows soon if somebody waits for it.
-pub fn postpone(service: &Service, asking: Asking) {
+fn postpone(service: &Service, asking: Asking) {
     let lease = Arc::clone(&asking.lease);
     if asking.postpone() {
-        service.leases.request(&lease);
+        let pause = rand::rng().random_range(PAUSE_MS);
+        let pause = Duration::from_millis(pause);
+        service.leases.request_in(&lease, pause);
     }
 }
 
@@ -222,8 +228,9 @@ fn end(
         Ok(LeaseOutcome::Superseded) => (Err(superseded()), None, Ok(())),
         Err(error) => (Err(error.clone()), None, Err(error)),
     };
-    if asking.end(answer, fault, service.moment()) {
-        service.leases.request(&lease);
+    let patience = RECALL_MAX.min(service.config.statement_timeout / 2);
+    if let Some(pause) = asking.end(answer, fault, patience, service.moment()) {
+        service.leases.request_in(&lease, pause);
     }
     if is_gone {
         // Whoever still knows of it reads the row of its owner again.

@@ -13,7 +13,7 @@ mod trouble;
 
 pub use circuit::Circuit;
 pub(super) use listener::CHANNEL;
-pub use listener::NotificationListener;
+pub use listener::{Notice, NotificationListener};
 
 pub use admission::Share;
 pub(super) use admission::{Shares, in_vain};

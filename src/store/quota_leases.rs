@@ -33,6 +33,7 @@ struct RequestRow<'a> {
     held: &'a [SpentPart],
     wanted: i64,
     needed: i64,
+    unreturned: i64,
     is_still: bool,
 }
 
@@ -164,6 +165,7 @@ impl<'a> RequestRow<'a> {
             held: &request.held,
             wanted: request.wanted,
             needed: request.needed,
+            unreturned: request.unreturned,
             is_still: request.is_still,
         }
     }

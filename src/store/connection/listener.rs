@@ -19,13 +19,31 @@ const LISTEN: &str = "LISTEN sophra_api_keys";
 /// The connection is checked after this much silence: firewalls drop silent connections without closing them.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Listens for notifications of changes. What has changed is read from the log.
+/// What a notification is about.
+pub enum Notice<'a> {
+    /// The change log has entries.
+    Changes,
+    /// Another process needs units of the quota with this id.
+    Recall(&'a str),
+}
+
+/// Listens for notifications. What has changed is read from the log.
 #[derive(Clone)]
 pub struct NotificationListener {
     connector: Connector,
     deadline: Duration,
     /// Notified when the store replaces its connections, since this one cannot be trusted then either.
     given_up: Arc<Notify>,
+}
+
+impl<'a> Notice<'a> {
+    fn of(payload: &'a str) -> Self {
+        if payload.is_empty() {
+            Self::Changes
+        } else {
+            Self::Recall(payload)
+        }
+    }
 }
 
 impl NotificationListener {
@@ -47,7 +65,7 @@ impl NotificationListener {
 
     /// Calls `notified` once when listening begins, and then for each notification. Returns when the connection is
     /// lost.
-    pub async fn listen(&self, notified: impl Fn()) -> Result<(), Error> {
+    pub async fn listen(&self, notified: impl Fn(Notice<'_>)) -> Result<(), Error> {
         let statement = Statement::named("listen");
         tokio::select! {
             result = self.follow(notified) => {
@@ -57,10 +75,10 @@ impl NotificationListener {
         }
     }
 
-    async fn follow(&self, notified: impl Fn()) -> Result<(), StoreError> {
+    async fn follow(&self, notified: impl Fn(Notice<'_>)) -> Result<(), StoreError> {
         let mut listener = self.connect().await?;
         listener.execute(LISTEN).await?;
-        notified();
+        notified(Notice::Changes);
         loop {
             let Ok(notification) = timeout(SILENCE, listener.try_recv()).await else {
                 if self.answers(&mut listener).await {
@@ -68,12 +86,15 @@ impl NotificationListener {
                 }
                 return Ok(());
             };
-            // A lost connection wakes the reader too: whatever was missed is in the log.
-            notified();
-            if notification?.is_none() {
-                return Ok(());
+            let Ok(Some(notification)) = notification else {
+                // A lost connection wakes the reader too: whatever was missed is in the log.
+                notified(Notice::Changes);
+                return Ok(notification.map(drop)?);
+            };
+            notified(Notice::of(notification.payload()));
+            while let Some(notification) = listener.next_buffered() {
+                notified(Notice::of(notification.payload()));
             }
-            while listener.next_buffered().is_some() {}
         }
     }
 
