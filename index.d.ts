@@ -551,6 +551,11 @@ export interface ValidVerification {
    * none was charged.
    */
   limits: LimitState[]
+  /**
+   * A handle of what was charged, for `settle`. `null`: there is nothing to settle, since the key has neither limits nor quotas, or
+   * the caller has only peeked.
+   */
+  charge: string | null
 }
 
 /**
@@ -1710,6 +1715,31 @@ export declare function revokeAdminToken(id: string, options?: ChangeOptions | n
  * @category Clients
  */
 export declare function setClient(input: SetClientInput, options?: ChangeOptions | null): Promise<Client>
+
+/**
+ * Settles what a request was charged at what it has really cost, once that is known. `charge` is that of a valid verification by
+ * this process, within the last 15 minutes. Without a call, what was charged stays.
+ *
+ * The difference is charged to the limits and quotas of the key and of the clients above it, or given back: no limit is ever more
+ * than full, and nothing is charged beyond what is left. A name that `actualCost` leaves out stays as it was charged, and so does
+ * a period of a quota that has ended.
+ *
+ * Resolves with `true` if the charge is settled, and with `false` if it was before, is too old, or the key is not in memory any
+ * more or has other limits or quotas now.
+ *
+ * Rejects with `INVALID_INPUT` (the charge is none of this process, or the cost is wrong), `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION`. Then nothing was settled, and the call can be repeated.
+ *
+ * @example
+ * ```ts
+ * const result = await verifyApiKey(key, { cost: { tokens: 4_000 } })
+ * // …
+ * if (result.valid && result.charge) await settle(result.charge, { tokens: 1_234 })
+ * ```
+ *
+ * @category Verifying
+ */
+export declare function settle(charge: string, actualCost: number | Record<string, number>): Promise<boolean>
 
 /**
  * Changes the given fields of a key and keeps the others; `null` clears a field.

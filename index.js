@@ -56,6 +56,7 @@ exports.getQuota = exported(native.getQuota, withQuotaDates)
 exports.grantQuota = exported(native.grantQuota, withQuotaDates)
 exports.verifyApiKey = async (key, context) =>
   verifyWarm(key, context) ?? (await verifyCold(key, context)).result
+exports.settle = exported(native.settle)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)

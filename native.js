@@ -799,6 +799,7 @@ module.exports.migrate = nativeBinding.migrate
 module.exports.patchApiKey = nativeBinding.patchApiKey
 module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.setClient = nativeBinding.setClient
+module.exports.settle = nativeBinding.settle
 module.exports.updateApiKey = nativeBinding.updateApiKey
 module.exports.verifyAdminToken = nativeBinding.verifyAdminToken
 module.exports.verifyApiKey = nativeBinding.verifyApiKey

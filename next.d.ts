@@ -23,7 +23,16 @@ export type RouteHandler<Req extends Request = Request> = (
 /** The property that `withApiKey` adds to the context of a handler. */
 export interface ApiKeyRouteContext {
   /** The verification of the request's key: `clientId`, `name`, `scopes`, `metadata` and more. */
-  apiKey: ValidVerification
+  apiKey: GuardedApiKey
+}
+
+/** The verification of a request's key. */
+export interface GuardedApiKey extends ValidVerification {
+  /**
+   * Settles what the request was charged at what it has really cost, as `settle` does: once, within 15 minutes. Resolves with
+   * `false` if it was settled before or is too old, or if the key has neither limits nor quotas.
+   */
+  settle(actualCost: number | Record<string, number>): Promise<boolean>
 }
 
 /**
@@ -40,10 +49,25 @@ export interface ApiKeyOptions {
    * What a request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
    * name. One that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits and quotas of a
    * key do not have, even a misspelt one, costs nothing.
+   *
+   * A function says it of each request. It runs before the key is verified, for requests without a valid key too: it should do
+   * little, and read the body only of a copy (`request.clone()`). What it throws goes on to the framework.
    * @default 1
    */
-  cost?: NonNullable<VerifyContext['cost']>
+  cost?: Cost | ((request: Request) => Cost | Promise<Cost>)
+  /**
+   * Whether the request is given back all that it was charged, by the response of the handler. If the handler throws, the response
+   * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about.
+   *
+   * Whoever finds a request that is given back can repeat it without end: give back what is the fault of the server, such as a 503,
+   * never what a client can cause.
+   * @default never
+   */
+  refundOn?: (response: Response) => boolean | Promise<boolean>
 }
+
+/** What a request costs, see {@link ApiKeyOptions.cost}. */
+export type Cost = NonNullable<VerifyContext['cost']>
 
 /**
  * Guards a route handler: the handler runs only for a valid API key, sent in `x-api-key` or as `Authorization: Bearer`. The

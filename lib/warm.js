@@ -9,9 +9,13 @@ const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer into `numbers` before it returns; a negative one stands for an absent value. */
 const { numbers, verifyWarm, verifyWarmRequest } = native.warmPath()
-const [RETRY_AFTER_MS, LIMITED_BY] = ['retryAfterMs', 'limitedBy'].map((name) =>
-  warm.numbers.indexOf(name),
-)
+const [RETRY_AFTER_MS, LIMITED_BY, CHARGE_LENGTH] = [
+  'retryAfterMs',
+  'limitedBy',
+  'chargeLength',
+].map((name) => warm.numbers.indexOf(name))
+/** In the same memory, behind the numbers: the characters of the charge. */
+const characters = Buffer.from(numbers.buffer, numbers.byteLength)
 /** Behind those: what remains of each limit, and the milliseconds until it is full again. */
 const LIMITS = warm.numbers.length
 
@@ -108,7 +112,13 @@ function accepted(template) {
     client,
     rateLimit: tightest(template.limits, limits),
     limits,
+    charge: chargeOf(),
   }
+}
+
+function chargeOf() {
+  const length = numbers[CHARGE_LENGTH]
+  return length > 0 ? characters.latin1Slice(0, length) : null
 }
 
 function refused(outcome, template) {

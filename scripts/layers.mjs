@@ -40,6 +40,7 @@ export const LAYERS = [
       'cached_clients',
       'cached_key',
       'cached_token',
+      'charges',
       'cold_digests',
       'legacy_keys',
       'issued_plaintexts',

@@ -29,6 +29,8 @@ pub struct CachedKey {
     limits: SmallVec<[CachedLimit; 1]>,
     /// Its own quotas.
     quotas: Box<[CachedQuota]>,
+    /// See [`shape`](Self::shape).
+    shape: OnceLock<u32>,
 }
 
 pub type KeyEntry = cache::Entry<CachedKey>;
@@ -63,6 +65,7 @@ impl CachedKey {
             client,
             client_uses,
             authenticated_by: OnceLock::new(),
+            shape: OnceLock::new(),
         };
         if let Some(hash) = hash {
             key.set_hash(hash);
@@ -75,6 +78,7 @@ impl CachedKey {
     pub fn with_client(&self, client: CachedClient) -> Self {
         Self {
             client,
+            shape: OnceLock::new(),
             ..self.clone()
         }
     }
@@ -128,6 +132,29 @@ impl CachedKey {
         let limits = self.limits().map(|limit| (limit.level, &*limit.limit.name));
         let quotas = self.quotas().map(|quota| (quota.level, &*quota.quota.name));
         limits.chain(quotas).nth(index)
+    }
+
+    /// A number that stands for which limits and quotas these are, in their order, and not for how much they permit. Usually it
+    /// is another one once they are others, or were reset.
+    pub fn shape(&self) -> u32 {
+        *self.shape.get_or_init(|| {
+            let mut hasher = Sha256::new();
+            let limits = self
+                .limits()
+                .map(|limit| limit.owner.limit(&limit.limit.name));
+            let quotas = self
+                .quotas()
+                .map(|quota| quota.owner.limit(&quota.quota.name));
+            for (kind, id) in limits.map(|id| (0, id)).chain(quotas.map(|id| (1, id))) {
+                hasher.update([kind]);
+                hasher.update(id.as_str());
+                hasher.update([0]);
+            }
+            hasher.update(self.policy.reset_generation.to_le_bytes());
+            let digest: [u8; 32] = hasher.finalize().into();
+            let [a, b, c, d, ..] = digest;
+            u32::from_le_bytes([a, b, c, d])
+        })
     }
 
     /// Whether it must be within several limits, or one that it shares with other keys.

@@ -50,6 +50,7 @@ pub mod cached_key;
 pub mod cached_limits;
 pub mod cached_quotas;
 pub mod cached_token;
+pub mod charges;
 pub mod cold_digests;
 pub mod issued_plaintexts;
 pub mod legacy_keys;

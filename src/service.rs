@@ -17,6 +17,7 @@ use crate::cache::CacheKey;
 use crate::cached_clients::CachedClients;
 use crate::cached_key::{Authentication, KeyCache};
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
+use crate::charges::Charges;
 use crate::cold_digests::ColdDigests;
 use crate::config::Config;
 use crate::error::{Error, Origin};
@@ -60,6 +61,7 @@ pub struct Service {
     pub flights: SingleFlight<CacheKey, Authentication>,
     pub limiters: Limiters,
     pub leases: Leases,
+    pub charges: Charges,
     pub throttle: Throttle,
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
@@ -124,6 +126,7 @@ impl Service {
             flights: SingleFlight::new(background.clone()),
             limiters: Limiters::new(MonotonicClock),
             leases: Leases::default(),
+            charges: Charges::new(random::bytes(&mut rng), now),
             throttle: Throttle::new(config.throttle, now),
             usage: Usage::new(
                 random::id(&mut rng),

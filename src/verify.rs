@@ -17,6 +17,7 @@ mod preloaded;
 mod prove;
 mod rehash;
 mod row;
+mod settle;
 mod suspension;
 mod verification;
 mod warm;
@@ -25,9 +26,11 @@ pub use cold::verify;
 pub use context::{Claims, Scopes, VerifyContext};
 pub use costs::Costs;
 pub use fleet::fleet_use;
+pub use settle::{Settlement, settle};
 pub use suspension::store_suspensions;
 pub use verification::{
-    KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
+    HANDLE_MAX, Handle, KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification,
+    tightest,
 };
 pub use warm::{WarmSampler, warm};
 

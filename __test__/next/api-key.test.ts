@@ -47,6 +47,7 @@ describe('a valid key', () => {
         client: null,
         rateLimit: null,
         limits: [],
+        charge: null,
       })
     }
   })

@@ -43,6 +43,7 @@ test('the package exports exactly what is documented', async () => {
       "patchApiKey",
       "revokeAdminToken",
       "setClient",
+      "settle",
       "updateApiKey",
       "verifyAdminToken",
       "verifyApiKey",

@@ -17,6 +17,11 @@ afterAll(() => stop())
 const key = (fields: object = {}): Promise<{ id: string; key: string }> =>
   addon.createApiKey({ name: 'n', clientId: 'c', ...fields })
 const client = (): Promise<{ clientId: string }> => addon.setClient({ clientId: randomUUID() })
+/** What a verify has charged. */
+const charge = async (): Promise<string | null> => {
+  const result = await addon.verifyApiKey((await key({ rateLimit: 1 })).key)
+  return result.valid ? result.charge : null
+}
 /** A client with a quota. */
 const quota = async (): Promise<{ clientId: string; name: string }> => {
   const clientId = randomUUID()
@@ -35,6 +40,7 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   patchApiKey: async () => [{ id: (await key()).id }, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
+  settle: async () => [await charge(), 1],
   setClient: () => [{ clientId: 'c' }, {}],
   getClient: () => ['nobody'],
   listClients: () => [{ limit: 1 }],

@@ -35,6 +35,7 @@ describe('an accepted key', () => {
       client: null,
       rateLimit: null,
       limits: [],
+      charge: null,
     })
   })
 

@@ -49,7 +49,7 @@ describe.each(kinds)('%s', (_what, fields, context, code) => {
     const cold = await verifyApiKey(issued!.key, context)
     const warm = await verifyApiKey(issued!.key, context)
     expect(cold.code).toBe(code)
-    expect(warm).toEqual(withRateLimitOf(warm, cold))
+    expect(warm).toEqual(withChargeOf(warm, cold))
     expect(Object.keys(warm)).toEqual(Object.keys(cold))
     if (warm.valid && cold.valid) {
       expect(JSON.stringify(warm.metadata)).toBe(JSON.stringify(cold.metadata))
@@ -114,17 +114,19 @@ test('a new start forgets what was warm, and whose it was', async () => {
 
 type Answer = Awaited<ReturnType<typeof verifyApiKey>>
 
-/** The rest of a limit differs from one verify to the next, and is tested elsewhere. */
-function withRateLimitOf(warm: Answer, cold: Answer): Answer {
+/** The rest of a limit and the charge differ from one verify to the next, and are tested elsewhere. */
+function withChargeOf(warm: Answer, cold: Answer): Answer {
   const { rateLimit, limits } = warm
-  return rateLimit === undefined ? cold : ({ ...cold, rateLimit, limits } as Answer)
+  if (rateLimit === undefined) return cold
+  const charge = warm.valid && cold.valid ? { charge: cold.charge && warm.charge } : {}
+  return { ...cold, rateLimit, limits, ...charge } as Answer
 }
 
 /** A copy that later changes do not reach. */
 function snapshot(answer: Answer): unknown {
-  const { rateLimit, limits, ...others } = answer
+  const { rateLimit, limits, charge, ...others } = { charge: null, ...answer }
   const named = limits?.map(({ level, name, limit }) => ({ level, name, limit }))
-  return { ...structuredClone(others), limit: rateLimit?.limit, named }
+  return { ...structuredClone(others), limit: rateLimit?.limit, named, charge: typeof charge }
 }
 
 /** Changes everything that can be changed, in place, all the way down. */

@@ -14,17 +14,47 @@ const POLICY = '"api-key"'
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const requirements = checkKeyOptions('withApiKey', options)
+  const { scopes, cost, refundOn } = requirements
   return responses.routeHandler(async (request, context) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
     if (!key) return missing(request)
-    const verified = warm(key, request, requirements) ?? (await any(key, request, requirements))
+    const required =
+      typeof cost === 'function' ? { scopes, cost: await cost(request) } : requirements
+    const verified = warm(key, request, required) ?? (await any(key, request, required))
     const { result: apiKey, windows } = verified
     // Which key it was is for the app only.
     if (!apiKey.valid) return refused(apiKey, windows)
-    const response = await handler(request, { ...context, apiKey })
+    apiKey.settle = settleOf(apiKey)
+    const handle = () => handler(request, { ...context, apiKey })
+    const response = await (refundOn ? refunding(handle, apiKey, refundOn) : handle())
     if (!response?.headers) return response
     return responses.withHeaders(response, rateLimitOf(apiKey, windows))
   })
+}
+
+const settleOf =
+  ({ charge }) =>
+  async (actualCost) =>
+    charge !== null && require('../../index.js').settle(charge, actualCost)
+
+/**
+ * The response of a handler. What the request was charged is given back if the app says so of the response. What cannot be given
+ * back stays charged: the response is the same.
+ */
+async function refunding(handle, apiKey, refundOn) {
+  const refundFor = async (response) => {
+    if (await refundOn(response)) await apiKey.settle(0).catch(() => false)
+  }
+  let response
+  try {
+    response = await handle()
+  } catch (error) {
+    // Next.js throws signals of its own, such as that of `redirect()`. They carry a digest.
+    if (typeof error?.digest !== 'string') await refundFor(responses.ofError(error))
+    throw error
+  }
+  if (response?.headers) await refundFor(response)
+  return response
 }
 
 /** The verification of a key that is in memory, by one native call; `undefined` if that is not enough. */

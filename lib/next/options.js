@@ -9,6 +9,7 @@ const { isApiKeyError, unwrap } = require('../errors.js')
 const checks = {
   authorize: (value) => typeof value === 'function',
   compat: (value) => value === 'prisma',
+  refundOn: (value) => typeof value === 'function',
 }
 
 exports.checkHandler = (name, handler) => {
@@ -46,8 +47,11 @@ const wrongValue = (name, path, message) =>
 exports.checkOptions = checkOptions
 
 exports.checkKeyOptions = (name, options) => {
-  const checked = checkOptions(name, options, ['scopes', 'cost'])
-  checkRequirements(name, checked, native.checkKeyGuard)
+  const checked = checkOptions(name, options, ['scopes', 'cost', 'refundOn'])
+  const { scopes, cost } = checked
+  // What a function returns is checked when it has.
+  const fixed = typeof cost === 'function' ? { scopes } : { scopes, cost }
+  checkRequirements(name, fixed, native.checkKeyGuard)
   if (checked.scopes?.length === 0) throw wrongValue(name, 'scopes', 'must not be empty')
   // What was checked stays as it is, whatever becomes of the caller's object.
   if (typeof checked.cost === 'object') checked.cost = Object.freeze({ ...checked.cost })

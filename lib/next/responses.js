@@ -78,6 +78,12 @@ function failed(error) {
   return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }
 
+/** Stands for the response that a server makes of what a handler has thrown. */
+function ofError(error) {
+  const isStatus = Number.isInteger(error?.status) && error.status >= 400 && error.status <= 599
+  return new Response(null, { status: isStatus ? error.status : 500 })
+}
+
 /** Where the database is, and why it cannot be reached, is for the operator only: the event says it. */
 function withoutPlace(error) {
   return error.message.startsWith(UNAVAILABLE) ? { ...error, message: UNAVAILABLE } : error
@@ -115,6 +121,7 @@ module.exports = {
   invalidInput,
   json,
   jsonStream,
+  ofError,
   routeHandler,
   unauthorized,
   withHeaders,

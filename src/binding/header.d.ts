@@ -551,6 +551,11 @@ export interface ValidVerification {
    * none was charged.
    */
   limits: LimitState[]
+  /**
+   * A handle of what was charged, for `settle`. `null`: there is nothing to settle, since the key has neither limits nor quotas, or
+   * the caller has only peeked.
+   */
+  charge: string | null
 }
 
 /**

@@ -240,6 +240,43 @@ pub(crate) fn verify_api_key<'e>(
     counted_call(env, verify, count)
 }
 
+/// Settles what a request was charged at what it has really cost, once that is known. `charge` is that of a valid verification by
+/// this process, within the last 15 minutes. Without a call, what was charged stays.
+///
+/// The difference is charged to the limits and quotas of the key and of the clients above it, or given back: no limit is ever more
+/// than full, and nothing is charged beyond what is left. A name that `actualCost` leaves out stays as it was charged, and so does
+/// a period of a quota that has ended.
+///
+/// Resolves with `true` if the charge is settled, and with `false` if it was before, is too old, or the key is not in memory any
+/// more or has other limits or quotas now.
+///
+/// Rejects with `INVALID_INPUT` (the charge is none of this process, or the cost is wrong), `DATABASE_UNAVAILABLE`,
+/// `OVERLOADED`, `CONFIGURATION`. Then nothing was settled, and the call can be repeated.
+///
+/// @example
+/// ```ts
+/// const result = await verifyApiKey(key, { cost: { tokens: 4_000 } })
+/// // …
+/// if (result.valid && result.charge) await settle(result.charge, { tokens: 1_234 })
+/// ```
+///
+/// @category Verifying
+#[napi(
+    catch_unwind,
+    ts_args_type = "charge: string, actualCost: number | Record<string, number>",
+    ts_return_type = "Promise<boolean>"
+)]
+pub(crate) fn settle<'e>(
+    env: &'e Env,
+    charge: Unknown<'_>,
+    actual_cost: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (charge, actual) = (read(charge), read(actual_cost));
+    call(env, move |service| async move {
+        verify::settle(&service, &verify::Settlement::read(charge, actual)?).await
+    })
+}
+
 type Verified = std::result::Result<VerificationView, Error>;
 
 fn ignore(_: &Verified) {}

@@ -109,12 +109,21 @@ fn answer_with(
     let verification = verify::warm(service, key, &context, process::now(), claims)?;
     let outcome = verification.number();
     let entry = match verification {
-        Verification::Valid { entry, limits } => {
-            environment.write(&limits, None, None);
+        Verification::Valid {
+            entry,
+            limits,
+            charge,
+        } => {
+            environment.write(&limits, None, None, charge.as_deref().unwrap_or_default());
             Some(entry)
         }
         Verification::Refused(refused) => {
-            environment.write(&refused.limits, refused.limited_by, refused.retry_after_ms);
+            environment.write(
+                &refused.limits,
+                refused.limited_by,
+                refused.retry_after_ms,
+                &[],
+            );
             refused.entry
         }
     };

@@ -111,6 +111,11 @@ impl<V> Cache<V> {
         }
     }
 
+    /// The entry of a presented key, whether or not it is current.
+    pub fn known(&self, key: CacheKey) -> Option<Arc<Entry<V>>> {
+        self.entries.get(&key)
+    }
+
     /// Whether the row has not changed since the entry was read.
     pub fn is_current(&self, entry: &Entry<V>) -> bool {
         self.is_unchanged(&entry.row, entry.read_at)
@@ -188,7 +193,7 @@ impl<V> Cache<V> {
             row,
             read_at,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            slot: key.slot(),
+            key,
             weight: self.place.weight(bytes),
         });
         self.entries.insert(key, Arc::clone(&entry));

@@ -16,7 +16,7 @@ pub struct Entry<V> {
     /// Unique within the process, across all services started in it.
     pub serial: u64,
     /// The same for all entries of one presented key, each of which replaces the one before.
-    pub slot: u64,
+    pub key: CacheKey,
     /// The number of places that it takes up.
     pub(super) weight: u64,
 }

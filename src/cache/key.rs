@@ -10,8 +10,19 @@ use sha2::{Digest as _, Sha256};
 pub struct CacheKey(u128);
 
 impl CacheKey {
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
     /// A number that stands for the presented key outside of the cache. JavaScript can represent it exactly.
-    pub(super) fn slot(self) -> u64 {
+    #[must_use]
+    pub fn slot(self) -> u64 {
         const DOUBLE_BITS: u32 = 53;
         #[expect(clippy::cast_possible_truncation)] // The lower half.
         let low = self.0 as u64;

@@ -18,6 +18,9 @@ const OUTCOMES: usize = Refusal::ALL.len() + 1;
 /// One of this many verifies from memory is timed: reading the clock twice would cost more than all the counting here.
 pub const TIMED_EVERY: u32 = 64;
 
+/// What may become of a charge that is to be settled.
+const SETTLEMENTS: [&str; 3] = ["settled", "repeated", "too_late"];
+
 /// A verify as it is counted.
 #[derive(Debug, Clone, Copy)]
 pub enum VerifyCount<'a> {
@@ -48,6 +51,8 @@ pub struct Metrics {
     pub quota_refusals: Counts,
     /// Statements that leased, reported or gave back units of quotas.
     pub quota_statements: Counter,
+    /// Charges that were to be settled, by what became of that.
+    pub settlements: Counts,
     pub suspensions: Counter,
     pub flushes: Timed,
     pub flush_failures: Counter,
@@ -79,6 +84,7 @@ impl Default for Metrics {
             limit_refusals: Counts::of(Level::ALL.map(Level::name)),
             quota_refusals: Counts::of(Level::ALL.map(Level::name)),
             quota_statements: Counter::default(),
+            settlements: Counts::of(SETTLEMENTS),
             suspensions: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

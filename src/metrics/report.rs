@@ -48,6 +48,12 @@ impl Metrics {
             "Statements that leased, reported or gave back units of quotas.",
             self.quota_statements.get(),
         );
+        text.family(
+            MetricKind::Counter,
+            "settlements_total",
+            "Charges that were to be settled, by what became of that: settled, repeated or too_late.",
+        )
+        .by("result", self.settlements.iter());
         text.counter(
             "suspensions_total",
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",

@@ -70,6 +70,9 @@ impl Lease {
 
     /// Gives back what was charged. A balance that has ended since gets nothing.
     pub fn give_back(&self, taken: &Taken) {
+        if taken.units() == 0 {
+            return;
+        }
         let mut state = self.state.lock();
         // A statement that began meanwhile has told more than was spent.
         state.is_unreported = true;
@@ -78,6 +81,50 @@ impl Lease {
             if let Some(part) = part {
                 part.spent = (part.spent - units).max(0);
             }
+        }
+    }
+
+    /// Charges as many units as this process has, for a request that was answered already.
+    pub fn charge_up_to(&self, units: i64, now: Moment) -> Taken {
+        let mut state = self.state.lock();
+        let units = units.min(state.available(now));
+        state.take(units, now)
+    }
+
+    /// Gives back some of the units that were charged a while ago, the last ones first. A balance that has ended since gets
+    /// nothing.
+    pub fn refund(&self, taken: &Taken, units: i64, now: Moment) {
+        let (mut back, mut left) = (Taken::default(), units);
+        let state = self.state.lock();
+        for (balance, units) in taken.iter().rev() {
+            let units = units.min(left);
+            if state.has_balance(balance, now) {
+                back.add(balance, units);
+            }
+            left -= units;
+        }
+        drop(state);
+        self.give_back(&back);
+    }
+
+    /// Whether one of the balances that were charged has not ended.
+    pub fn is_running(&self, taken: &Taken, now: Moment) -> bool {
+        let state = self.state.lock();
+        taken
+            .iter()
+            .any(|(balance, _)| state.has_balance(balance, now))
+    }
+
+    /// How many of these units the database may have for this process, as far as is known.
+    pub fn obtainable(&self, units: i64, now: Moment) -> i64 {
+        let state = self.state.lock();
+        let available = state.available(now);
+        match state.charged_without(units, available, now) {
+            QuotaAnswer::Exceeded { .. } => {
+                let free = state.answered(now).map_or(0, |answered| answered.free);
+                units.min(available.saturating_add(free))
+            }
+            _ => units,
         }
     }
 

@@ -88,6 +88,13 @@ impl State {
         taken
     }
 
+    /// Whether the process has units of a balance that has not ended, or had some.
+    pub(super) fn has_balance(&self, balance: i64, now: Moment) -> bool {
+        self.parts
+            .iter()
+            .any(|part| part.balance == balance && !part.end.has_passed(now))
+    }
+
     /// Whether it holds units, or something was spent that the database does not know of.
     pub(super) fn is_held(&self, now: Moment) -> bool {
         self.unspent(now) > 0 || self.is_unreported || self.is_asking()

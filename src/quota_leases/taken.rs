@@ -7,11 +7,17 @@ use smallvec::SmallVec;
 pub struct Taken(SmallVec<[(i64, i64); 1]>);
 
 impl Taken {
-    pub(super) fn add(&mut self, balance: i64, units: i64) {
+    pub fn add(&mut self, balance: i64, units: i64) {
         self.0.push((balance, units));
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> {
         self.0.iter().copied()
+    }
+
+    /// The units of all balances.
+    #[must_use]
+    pub fn units(&self) -> i64 {
+        self.iter().map(|(_, units)| units).sum()
     }
 }

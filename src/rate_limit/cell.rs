@@ -100,6 +100,29 @@ impl GcraCell {
         let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
     }
 
+    /// Gives back units that are available again in `left` nanoseconds anyway. Returns how many these are.
+    pub(super) fn refund(&self, units: u32, left: u64) -> i64 {
+        let debt = u64::from(units).saturating_mul(self.interval_ns).min(left);
+        let earlier = |arrival_time: u64| Some(arrival_time.saturating_sub(debt));
+        let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
+        i64::try_from(debt / self.interval_ns).unwrap_or(0)
+    }
+
+    /// Charges units, but no more than are left. Returns how many.
+    pub(super) fn charge_up_to(&self, units: u32, now: u64) -> i64 {
+        let debt = u64::from(units).saturating_mul(self.interval_ns);
+        let longest = now.saturating_add(self.rule.window_ns());
+        let charged = |before: u64| {
+            let from = before.max(now);
+            from.saturating_add(debt).min(longest).max(from)
+        };
+        let update = |before| Some(charged(before));
+        let before = self.arrival_time.fetch_update(AcqRel, Acquire, update);
+        let before = before.unwrap_or(now);
+        let debt = charged(before) - before.max(now);
+        i64::try_from(debt.div_ceil(self.interval_ns)).unwrap_or(i64::MAX)
+    }
+
     /// Carries the use over to `rule`, up to its whole limit, unless a later generation resets it. A reset is never
     /// undone: an earlier generation in `rule` is ignored.
     pub(super) fn change_rule(&mut self, rule: Rule, now: u64) {

@@ -118,6 +118,29 @@ impl<C: Clock> Limiter<C> {
         self.by_rule(rule, |cell| cell.give_back(cost));
     }
 
+    /// Gives back units that were charged a while ago, as far as they have not become available again: that is so in `left`.
+    /// What was charged before a reset is not given back.
+    pub fn refund(&self, generation: i32, units: u32, left: Duration) {
+        let cell = self.cell.read();
+        if cell.rule().generation == generation {
+            let refunded = cell.refund(units, saturating(left.as_nanos()));
+            let less = |unshared: i64| Some(unshared.saturating_sub(refunded).max(0));
+            // What other processes know already, they keep in mind.
+            let _ = self
+                .unshared
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+
+    /// Charges units of a request that has been answered already: as many as are left.
+    pub fn charge_up_to(&self, generation: i32, units: u32) {
+        let cell = self.cell.read();
+        if cell.rule().generation == generation {
+            let charged = cell.charge_up_to(units, self.timeline.now());
+            self.unshared.fetch_add(charged, Ordering::Relaxed);
+        }
+    }
+
     fn by_rule<T>(&self, rule: Rule, decide: impl Fn(&GcraCell) -> T) -> T {
         let cell = self.cell.read();
         if cell.rule() == rule {

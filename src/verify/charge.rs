@@ -16,7 +16,10 @@ use crate::service::Service;
 
 /// What became of a request.
 pub(super) enum Charged {
-    Allowed(LimitStates),
+    Allowed {
+        states: LimitStates,
+        taken: Takings,
+    },
     /// By the first limit that it exceeds, or the first quota. Nothing is charged.
     Refused {
         states: LimitStates,
@@ -25,6 +28,9 @@ pub(super) enum Charged {
     /// The process must lease units of a quota first. Nothing is charged.
     Unknown,
 }
+
+/// What a request has taken of each quota, in their order.
+pub(super) type Takings = SmallVec<[Taken; 1]>;
 
 pub(super) fn charge(
     service: &Service,
@@ -41,11 +47,11 @@ pub(super) fn charge(
         return Charged::Refused { states, limited_by };
     }
     match charge_quotas(service, key, context, now) {
-        QuotasCharged::Allowed => {
+        QuotasCharged::Allowed(taken) => {
             if !context.peek {
                 share_later(limiters, key, context);
             }
-            Charged::Allowed(states)
+            Charged::Allowed { states, taken }
         }
         QuotasCharged::Refused(refused) => {
             give_back(limiters, key, context, &mut states);
@@ -100,7 +106,7 @@ fn decide(limiters: &Limiters, limit: &LimitOfKey<'_>, cost: NonZeroU32, peek: b
 }
 
 enum QuotasCharged {
-    Allowed,
+    Allowed(Takings),
     Refused(LimitedBy),
     Unknown,
 }
@@ -112,13 +118,14 @@ fn charge_quotas(
     context: &VerifyContext<'_>,
     now: Moment,
 ) -> QuotasCharged {
-    let mut charged: SmallVec<[(QuotaOfKey<'_>, Taken); 1]> = SmallVec::new();
+    let mut charged = Takings::new();
     let mut low: SmallVec<[QuotaOfKey<'_>; 1]> = SmallVec::new();
     let mut refused: Option<LimitedBy> = None;
     let mut is_unknown = false;
     for (index, quota) in key.quotas().enumerate() {
         let cost = context.costs.of(&quota.quota.name);
         if cost == 0 {
+            charged.push(Taken::default());
             continue;
         }
         let lease = quota.lease(&service.leases);
@@ -131,22 +138,27 @@ fn charge_quotas(
             }
             answer
         };
-        match answer {
-            QuotaAnswer::Charged(taken) => charged.push((quota, taken)),
+        let taken = match answer {
+            QuotaAnswer::Charged(taken) => taken,
             QuotaAnswer::Exceeded { retry_after_ms } => {
                 refused = Some(LimitedBy::and(refused, index, retry_after_ms));
+                Taken::default()
             }
-            QuotaAnswer::Unknown => is_unknown = true,
-        }
+            QuotaAnswer::Unknown => {
+                is_unknown = true;
+                Taken::default()
+            }
+        };
+        charged.push(taken);
     }
     if !is_unknown && refused.is_none() {
         // Not before: what is given back was not used.
         for quota in low {
             service.leases.request(quota.lease(&service.leases));
         }
-        return QuotasCharged::Allowed;
+        return QuotasCharged::Allowed(charged);
     }
-    for (quota, taken) in &charged {
+    for (quota, taken) in key.quotas().zip(&charged) {
         quota.lease(&service.leases).give_back(taken);
     }
     match refused {

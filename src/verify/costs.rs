@@ -74,12 +74,19 @@ impl<'a> Costs<'a> {
     /// The cost of the limit with this name.
     #[must_use]
     pub fn of(&self, name: &str) -> u32 {
+        self.said_of(name).unwrap_or(1)
+    }
+
+    /// The cost that is said of the limit with this name; `None` if none is.
+    #[must_use]
+    pub fn said_of(&self, name: &str) -> Option<u32> {
         if let Self::Each(cost) = self {
-            return *cost;
+            return Some(*cost);
         }
-        self.named()
+        let mut named = self.named();
+        named
             .find(|(named, _)| *named == name)
-            .map_or(1, |(_, cost)| cost)
+            .map(|(_, cost)| cost)
     }
 
     fn named(&self) -> impl Iterator<Item = (&str, u32)> {

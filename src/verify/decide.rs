@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::charge::{Charged, charge};
 use super::context::VerifyContext;
+use super::settle::handle;
 use super::suspension::suspend;
 use super::verification::{LimitStates, LimitedBy, Verification};
 use crate::cached_key::KeyEntry;
@@ -45,11 +46,18 @@ pub(super) fn decide(
         context.costs.require_limits_of(&entry.value)?;
     }
     let answer = match charge(service, &entry.value, context, at) {
-        Charged::Allowed(limits) => {
-            if !context.peek {
+        Charged::Allowed { states, taken } => {
+            let charge = if context.peek {
+                None
+            } else {
                 entry.value.count_use(&service.usage, now);
+                handle(service, &entry, context, at, &states, &taken)
+            };
+            Verification::Valid {
+                entry,
+                limits: states,
+                charge,
             }
-            Verification::Valid { entry, limits }
         }
         Charged::Refused { states, limited_by } => {
             limited(service, entry, states, &limited_by, context, now)

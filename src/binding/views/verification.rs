@@ -19,6 +19,7 @@ pub(in crate::binding) enum VerificationView {
         template: TemplateView,
         rate_limit: Option<RateLimitView>,
         limits: Vec<LimitView>,
+        charge: Option<String>,
     },
     Refused {
         valid: bool,
@@ -118,7 +119,7 @@ pub(in crate::binding) struct WarmTemplateView {
 impl From<&KeyEntry> for WarmTemplateView {
     fn from(entry: &KeyEntry) -> Self {
         Self {
-            slot: entry.slot,
+            slot: entry.key.slot(),
             template: TemplateView::from(entry),
             limits: entry.value.limits().map(Into::into).collect(),
             quotas: entry.value.quotas().map(Into::into).collect(),
@@ -241,12 +242,17 @@ impl From<LimitOfKey<'_>> for LimitTemplateView {
 impl From<Verification> for VerificationView {
     fn from(verification: Verification) -> Self {
         match verification {
-            Verification::Valid { entry, limits } => Self::Valid {
+            Verification::Valid {
+                entry,
+                limits,
+                charge,
+            } => Self::Valid {
                 valid: true,
                 code: VALID,
                 template: TemplateView::from(&*entry),
                 rate_limit: tightest(&limits).map(RateLimitView::from),
                 limits: LimitView::list(&entry, &limits),
+                charge: charge.map(|charge| String::from_utf8_lossy(&charge).into_owned()),
             },
             Verification::Refused(refused) => {
                 let entry = refused.entry.as_deref();

