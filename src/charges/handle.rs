@@ -91,8 +91,6 @@ impl Written {
         Some(handle)
     }
 }
-
-#[expect(clippy::cast_possible_truncation)] // Seven bits.
 fn low_bits(number: u64) -> u8 {
     (number & 0x7f) as u8
 }

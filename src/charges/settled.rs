@@ -6,7 +6,6 @@ use std::time::Instant;
 /// Numbers per block.
 const BLOCK: u64 = 4_096;
 const WORD: u64 = 64;
-#[expect(clippy::cast_possible_truncation)] // It is 64.
 const WORDS: usize = (BLOCK / WORD) as usize;
 /// The most blocks: those of the last 32 million charges, if some of each block are settled. They take up 4 MB.
 const BLOCKS_MAX: usize = 8_192;
@@ -95,7 +94,6 @@ impl Settled {
 
 /// The word of a block that the number's bit is in, and that bit.
 fn place(number: u64) -> (usize, u64) {
-    #[expect(clippy::cast_possible_truncation)] // It is below 64.
     let word = (number % BLOCK / WORD) as usize;
     (word, 1 << (number % WORD))
 }

@@ -179,8 +179,8 @@ impl Lease {
     /// Notes that another process needs units. Returns whether this one has some to give back, or something to tell.
     pub(super) fn recall(&self, now: Moment) -> bool {
         let mut state = self.state.lock();
-        state.is_recalled = state.unspent(now) > 0 || state.is_unreported;
-        state.is_recalled
+        state.recall.is_asked = state.unspent(now) > 0 || state.is_unreported;
+        state.recall.is_asked
     }
 
     /// Leaves the statement that is under way to a later one. Returns whether somebody waits for it.

@@ -14,6 +14,8 @@ pub(super) struct Recall {
     since: Option<Moment>,
     /// Those that nobody gave back when they were last waited for: a process that is gone had leased them.
     pub(super) unreturned: i64,
+    /// Whether another process needs what this one does not spend.
+    pub(super) is_asked: bool,
 }
 
 impl Recall {

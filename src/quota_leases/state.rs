@@ -41,9 +41,7 @@ pub(super) struct State {
     pub(super) used_at: Option<Moment>,
     /// Whether something was spent that the database does not know of.
     pub(super) is_unreported: bool,
-    recall: Recall,
-    /// Whether another process needs what this one does not spend.
-    pub(super) is_recalled: bool,
+    pub(super) recall: Recall,
 }
 
 /// What the process knew when a statement began.
@@ -164,7 +162,7 @@ impl State {
             self.waiters.iter().map(|waiter| waiter.cost),
         );
         let (waiting, needed) = (costs.clone().sum(), costs.max().unwrap_or(0));
-        let is_recalled = std::mem::take(&mut self.is_recalled);
+        let is_recalled = std::mem::take(&mut self.recall.is_asked);
         let purpose = if is_recalled {
             Purpose::Return
         } else {
@@ -257,7 +255,7 @@ impl State {
         let waiting_for_others = self.waiters.iter().filter(waits_for_others).count();
         if waiting_for_others == 0 {
             self.recall.end();
-            return (self.is_recalled || !self.waiters.is_empty()).then_some(Duration::ZERO);
+            return (self.recall.is_asked || !self.waiters.is_empty()).then_some(Duration::ZERO);
         }
         let pause = self.recall.pause(now);
         let all_wait = waiting_for_others == self.waiters.len();

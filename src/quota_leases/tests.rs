@@ -218,7 +218,7 @@ fn units_of_others_are_waited_for_as_long_as_they_may_come() {
     };
     let mut wait = lease.wait(3);
     let mut millis = 0;
-    let mut ask_again = |millis: u64, withheld| {
+    let ask_again = |millis: u64, withheld| {
         let asking = Asking::begin(&lease, Purpose::Lease, clock.at(millis)).unwrap();
         let unreturned = asking.request.unreturned;
         let answer = Ok(held_by_others(withheld));
