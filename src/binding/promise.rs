@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, sys};
@@ -98,8 +99,9 @@ impl Answer {
     }
 }
 
+/// Not generic over the writer, so that this is compiled once for each type.
 fn write<T: Serialize, R: Serialize>(
-    to: &mut impl io::Write,
+    to: &mut dyn io::Write,
     outcome: &Outcome<T>,
     rows: &[R],
 ) -> serde_json::Result<()> {
@@ -155,22 +157,32 @@ where
     T: 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    let done = move |result: Result<T, Error>| {
+        count(&result);
+        answer(result.inspect_err(process::report_fault))
+    };
+    let work = async move { done(work.await) };
+    begin(env, Box::pin(work), Box::new(move |error| done(Err(error))))
+}
+
+type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Boxed, so that the runtime's code for tasks is not compiled for each function. `failed` makes the answer of work that panics or
+/// cannot begin.
+#[track_caller]
+fn begin(
+    env: &Env,
+    work: Work,
+    failed: Box<dyn FnOnce(Error) -> Answer + Send>,
+) -> napi::Result<Object<'_>> {
     let (deferred, promise) = env.create_deferred()?;
     let resolve = move |answer: Answer| deferred.resolve(move |_| Ok(answer));
     match process::runtime() {
         Ok(runtime) => {
             let work = panic::catch(work);
-            runtime.spawn(async move {
-                let result = work.await.and_then(|result| result);
-                count(&result);
-                resolve(answer(result.inspect_err(process::report_fault)));
-            });
+            runtime.spawn(async move { resolve(work.await.unwrap_or_else(failed)) });
         }
-        Err(error) => {
-            let result = Err(error);
-            count(&result);
-            resolve(answer(result.inspect_err(process::report_fault)));
-        }
+        Err(error) => resolve(failed(error)),
     }
     Ok(promise)
 }
