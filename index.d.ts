@@ -553,7 +553,7 @@ export interface ValidVerification {
   limits: LimitState[]
   /**
    * A handle of what was charged, for `settle`. `null`: there is nothing to settle, since the key has neither limits nor quotas, or
-   * the caller has only peeked.
+   * the caller has only peeked; or the request took units of hundreds of grants.
    */
   charge: string | null
 }
@@ -1721,14 +1721,15 @@ export declare function setClient(input: SetClientInput, options?: ChangeOptions
  * this process, within the last 15 minutes. Without a call, what was charged stays.
  *
  * The difference is charged to the limits and quotas of the key and of the clients above it, or given back: no limit is ever more
- * than full, and nothing is charged beyond what is left. A name that `actualCost` leaves out stays as it was charged, and so does
- * a period of a quota that has ended.
+ * than full, and nothing is charged beyond what is left. A name that `actualCost` leaves out stays as it was charged, and so do
+ * a period of a quota that has ended and a limit that was changed. Other processes do not learn that a limit was given units
+ * back; quotas are settled for all of them.
  *
  * Resolves with `true` if the charge is settled, and with `false` if it was before, is too old, or the key is not in memory any
  * more or has other limits or quotas now.
  *
  * Rejects with `INVALID_INPUT` (the charge is none of this process, or the cost is wrong), `DATABASE_UNAVAILABLE`,
- * `OVERLOADED`, `CONFIGURATION`. Then nothing was settled, and the call can be repeated.
+ * `OVERLOADED` (also while another call settles it), `CONFIGURATION`. Then nothing was settled, and the call can be repeated.
  *
  * @example
  * ```ts

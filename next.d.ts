@@ -57,7 +57,8 @@ export interface ApiKeyOptions {
   cost?: Cost | ((request: Request) => Cost | Promise<Cost>)
   /**
    * Whether the request is given back all that it was charged, by the response of the handler. If the handler throws, the response
-   * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about.
+   * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about. A body must be read of a
+   * copy (`response.clone()`).
    *
    * Whoever finds a request that is given back can repeat it without end: give back what is the fault of the server, such as a 503,
    * never what a client can cause.

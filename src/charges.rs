@@ -58,24 +58,26 @@ impl Charges {
         Charge::read(handle, self.keyed.clone())
     }
 
-    /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit.
-    pub fn age(&self, charge: &Charge, now: Instant) -> Duration {
+    /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit. And
+    /// the number of the next charge.
+    pub fn age(&self, charge: &Charge, now: Instant) -> (Duration, u64) {
         let age = self.micros(now).saturating_sub(charge.at_us);
-        Duration::from_micros(age.saturating_sub(1))
+        let age = Duration::from_micros(age.saturating_sub(1));
+        (age, self.next.load(Ordering::Relaxed))
     }
 
     /// Notes that a charge is settled.
     pub fn begin(&self, charge: &Charge, now: Instant) -> Attempt {
-        if self.age(charge, now) > SETTLED_WITHIN {
+        if self.age(charge, now).0 > SETTLED_WITHIN {
             return Attempt::TooLate;
         }
         let recent = now.checked_sub(SETTLED_WITHIN);
         self.settled.lock().add(charge.number, now, recent)
     }
 
-    /// Takes that back: nothing was settled after all.
-    pub fn undo(&self, charge: &Charge) {
-        self.settled.lock().remove(charge.number);
+    /// Ends the first attempt. Without success, nothing was settled after all.
+    pub fn end(&self, charge: &Charge, is_settled: bool) {
+        self.settled.lock().end(charge.number, is_settled);
     }
 
     fn micros(&self, at: Instant) -> u64 {

@@ -14,6 +14,7 @@ mod state;
 mod taken;
 mod terms;
 mod waiter;
+mod waits;
 
 pub use answer::QuotaAnswer;
 pub use asking::Asking;

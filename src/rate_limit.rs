@@ -6,10 +6,13 @@
 mod cell;
 mod limiter;
 mod limiters;
+mod refunds;
 mod rule;
+mod settle;
 mod throttle;
 
 pub use limiter::Limiter;
 pub use limiters::Limiters;
+pub use refunds::PastCharge;
 pub use rule::{Decision, FleetUse, Rule, Share};
 pub use throttle::Throttle;

@@ -183,6 +183,21 @@ test('units of several processes come together for one request', async () => {
   expect(code).toBe('VALID')
 })
 
+test('of two processes that need what the other one holds, one gets it', async () => {
+  const pair = peers.slice(4, 6)
+  const askFor = (peer: Peer, key: string, cost: number): Promise<string> =>
+    peer.run(async ({ api }, key, cost) => (await api.verifyApiKey(key, { cost })).code, key, cost)
+  for (let round = 0; round < 5; round += 1) {
+    const { keys } = await keysOf(30)
+    const key = keys[0]!
+    await knownBy(pair, key)
+    // Each holds more than it has spent.
+    for (const peer of pair) for (let asked = 0; asked < 5; asked += 1) await askFor(peer, key, 1)
+    const codes = await Promise.all(pair.map((peer) => askFor(peer, key, 14)))
+    expect(codes.sort()).toEqual(['QUOTA_EXCEEDED', 'VALID'])
+  }
+})
+
 test('units of a process that is gone are waited for once', async () => {
   const { clientId, keys } = await keysOf(1_000)
   const dead = await startHere()

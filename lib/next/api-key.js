@@ -24,7 +24,8 @@ exports.withApiKey = (handler, options = {}) => {
     const { result: apiKey, windows } = verified
     // Which key it was is for the app only.
     if (!apiKey.valid) return refused(apiKey, windows)
-    apiKey.settle = settleOf(apiKey)
+    // Not enumerable: a copy of the verification is plain data.
+    Object.defineProperty(apiKey, 'settle', { value: settleOf(apiKey) })
     const handle = () => handler(request, { ...context, apiKey })
     const response = await (refundOn ? refunding(handle, apiKey, refundOn) : handle())
     if (!response?.headers) return response
@@ -50,7 +51,8 @@ async function refunding(handle, apiKey, refundOn) {
     response = await handle()
   } catch (error) {
     // Next.js throws signals of its own, such as that of `redirect()`. They carry a digest.
-    if (typeof error?.digest !== 'string') await refundFor(responses.ofError(error))
+    if (typeof error?.digest !== 'string')
+      await refundFor(responses.ofError(error)).catch(console.error)
     throw error
   }
   if (response?.headers) await refundFor(response)

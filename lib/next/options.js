@@ -7,6 +7,7 @@ const { isApiKeyError, unwrap } = require('../errors.js')
 
 /** What the addon does not check. */
 const checks = {
+  __proto__: null,
   authorize: (value) => typeof value === 'function',
   compat: (value) => value === 'prisma',
   refundOn: (value) => typeof value === 'function',

@@ -80,8 +80,9 @@ function failed(error) {
 
 /** Stands for the response that a server makes of what a handler has thrown. */
 function ofError(error) {
-  const isStatus = Number.isInteger(error?.status) && error.status >= 400 && error.status <= 599
-  return new Response(null, { status: isStatus ? error.status : 500 })
+  const status = Number(error?.status ?? error?.statusCode)
+  const isStatus = Number.isInteger(status) && status >= 400 && status <= 599
+  return new Response(null, { status: isStatus ? status : 500 })
 }
 
 /** Where the database is, and why it cannot be reached, is for the operator only: the event says it. */

@@ -553,7 +553,7 @@ export interface ValidVerification {
   limits: LimitState[]
   /**
    * A handle of what was charged, for `settle`. `null`: there is nothing to settle, since the key has neither limits nor quotas, or
-   * the caller has only peeked.
+   * the caller has only peeked; or the request took units of hundreds of grants.
    */
   charge: string | null
 }

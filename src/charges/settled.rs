@@ -1,6 +1,6 @@
 //! Which charges were settled, by their numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 /// Numbers per block.
@@ -15,6 +15,8 @@ const BLOCKS_MAX: usize = 8_192;
 pub enum Attempt {
     /// It is the first one.
     First,
+    /// Another one has not ended.
+    UnderWay,
     /// The charge was settled before.
     Repeated,
     /// The charge is too old, or too many others were settled since.
@@ -26,7 +28,7 @@ impl Attempt {
     pub fn name(self) -> &'static str {
         match self {
             Self::First => "settled",
-            Self::Repeated => "repeated",
+            Self::UnderWay | Self::Repeated => "repeated",
             Self::TooLate => "too_late",
         }
     }
@@ -38,6 +40,8 @@ pub(super) struct Settled {
     blocks: BTreeMap<u64, Block>,
     /// Of the blocks before this one it is not known any more.
     first: u64,
+    /// Those whose first attempt has not ended.
+    under_way: HashSet<u64>,
 }
 
 #[derive(Debug)]
@@ -66,15 +70,21 @@ impl Settled {
         let block = self.blocks.entry(id).or_insert_with(fresh);
         let (word, bit) = place(number);
         if block.bits[word] & bit != 0 {
-            return Attempt::Repeated;
+            return if self.under_way.contains(&number) {
+                Attempt::UnderWay
+            } else {
+                Attempt::Repeated
+            };
         }
         block.bits[word] |= bit;
         block.changed_at = now;
+        self.under_way.insert(number);
         Attempt::First
     }
 
-    pub(super) fn remove(&mut self, number: u64) {
-        if let Some(block) = self.blocks.get_mut(&(number / BLOCK)) {
+    pub(super) fn end(&mut self, number: u64, is_settled: bool) {
+        self.under_way.remove(&number);
+        if !is_settled && let Some(block) = self.blocks.get_mut(&(number / BLOCK)) {
             let (word, bit) = place(number);
             block.bits[word] &= !bit;
         }

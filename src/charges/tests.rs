@@ -29,7 +29,7 @@ fn a_handle_says_what_was_charged() {
     let mut charge = charges.read(text(&handle)).unwrap();
     assert_eq!((charge.key, charge.shape), (key(), u32::MAX));
     let age = charges.age(&charge, now + Duration::from_secs(2));
-    assert_eq!(age, Duration::from_micros(765_999));
+    assert_eq!(age, (Duration::from_micros(765_999), 1));
     let limits = [charge.next_limit(), charge.next_limit()];
     let limits = limits.map(|limit| limit.map(|limit| (limit.cost, limit.reset_ms)));
     assert_eq!(limits, [Some((1_000_000, u64::MAX)), Some((0, 0))]);
@@ -69,6 +69,8 @@ fn a_charge_is_settled_once_and_in_time() {
     let read = |index: usize| charges.read(text(&handles[index])).unwrap();
     for index in [0, 63, 64, 4_095, 4_096, 9_999] {
         assert_eq!(charges.begin(&read(index), now), Attempt::First);
+        assert_eq!(charges.begin(&read(index), now), Attempt::UnderWay);
+        charges.end(&read(index), true);
         assert_eq!(charges.begin(&read(index), now), Attempt::Repeated);
     }
     assert_eq!(
@@ -77,8 +79,9 @@ fn a_charge_is_settled_once_and_in_time() {
     );
     let late = now + SETTLED_WITHIN + Duration::from_millis(2);
     assert_eq!(charges.begin(&read(2), late), Attempt::TooLate);
-    charges.undo(&read(64));
-    assert_eq!(charges.begin(&read(64), now), Attempt::First);
+    assert_eq!(charges.begin(&read(65), now), Attempt::First);
+    charges.end(&read(65), false);
+    assert_eq!(charges.begin(&read(65), now), Attempt::First);
 }
 
 #[test]
@@ -88,6 +91,7 @@ fn what_is_known_of_settled_charges_is_bounded_and_none_is_settled_twice() {
     let mut settled = Settled::default();
     for block in 0..20_000 {
         assert_eq!(settled.add(block * 4_096, now, None), Attempt::First);
+        settled.end(block * 4_096, true);
     }
     let attempts: Vec<_> = (0..20_000)
         .map(|block| settled.add(block * 4_096, now, None))
@@ -102,6 +106,7 @@ fn what_is_known_of_settled_charges_is_bounded_and_none_is_settled_twice() {
     let numbers = (0..9_000).map(|block| (30_000 + block) * 4_096);
     for number in numbers.clone() {
         assert_eq!(settled.add(number, later, Some(later)), Attempt::First);
+        settled.end(number, true);
     }
     assert_eq!(
         settled.add(30_000 * 4_096, later, Some(later)),

@@ -301,7 +301,8 @@ BEGIN
     SET spent_of_grants = greatest(balance.spent_of_grants + used_of_grants, 0)
     WHERE balance.id = quota.balance_id;
   END IF;
-  IF short > 0 AND short <= withheld - unreturned THEN
+  -- What is sent must be shorter than 8,000 bytes: only another writer stores longer ids.
+  IF short > 0 AND short <= withheld - unreturned AND octet_length(owner_id) < 7000 THEN
     PERFORM pg_notify('sophra_api_keys', owner || '/' || owner_id || '/' || quota_name);
   END IF;
 

@@ -95,7 +95,11 @@ impl Lease {
     /// nothing.
     pub fn refund(&self, taken: &Taken, units: i64, now: Moment) {
         let (mut back, mut left) = (Taken::default(), units);
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        if units > 0 && state.is_short() {
+            // The amount may have been lowered since: then the database takes these units back.
+            state.doubt();
+        }
         for (balance, units) in taken.iter().rev() {
             let units = units.min(left);
             if state.has_balance(balance, now) {
@@ -181,6 +185,11 @@ impl Lease {
         let mut state = self.state.lock();
         state.recall.is_asked = state.unspent(now) > 0 || state.is_unreported;
         state.recall.is_asked
+    }
+
+    /// Forgets that.
+    pub fn end_recall(&self) {
+        self.state.lock().recall.is_asked = false;
     }
 
     /// Leaves the statement that is under way to a later one. Returns whether somebody waits for it.

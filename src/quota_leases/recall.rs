@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::model::Moment;
 
+/// How long units that were not given back are not waited for: another process may have had no time.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 /// How long the process waits before it asks again.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -14,6 +16,8 @@ pub(super) struct Recall {
     since: Option<Moment>,
     /// Those that nobody gave back when they were last waited for: a process that is gone had leased them.
     pub(super) unreturned: i64,
+    /// When that was.
+    given_up_at: Option<Moment>,
     /// Whether another process needs what this one does not spend.
     pub(super) is_asked: bool,
 }
@@ -24,6 +28,13 @@ impl Recall {
         let is_over = self.since.is_some_and(|since| now.since(since) >= patience);
         if is_over {
             self.unreturned = withheld;
+            self.given_up_at = Some(now);
+        } else if self
+            .given_up_at
+            .is_some_and(|at| now.since(at) >= FORGOTTEN)
+        {
+            self.unreturned = 0;
+            self.given_up_at = None;
         } else {
             self.unreturned = self.unreturned.min(withheld);
         }

@@ -14,9 +14,8 @@ use super::waiter::Waiter;
 use crate::error::Error;
 use crate::model::Moment;
 
-/// How long nothing else may be asked for again of a used-up quota: others may give units back, and an administrator may add
-/// some.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How long nothing else may be asked for again of a used-up quota: others may settle what they have charged.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 const ASK_OTHERS_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -84,6 +83,12 @@ impl State {
         self.used_at = Some(now);
         self.is_unreported = true;
         taken
+    }
+
+    /// Whether nothing was free when the database last answered, as far as that is known.
+    pub(super) fn is_short(&self) -> bool {
+        let answered = self.answered.as_ref();
+        answered.is_none_or(|answered| answered.free == 0)
     }
 
     /// Whether the process has units of a balance that has not ended, or had some.
@@ -162,6 +167,7 @@ impl State {
             self.waiters.iter().map(|waiter| waiter.cost),
         );
         let (waiting, needed) = (costs.clone().sum(), costs.max().unwrap_or(0));
+        let least = self.waiters.iter().map(|waiter| waiter.cost).min();
         let is_recalled = std::mem::take(&mut self.recall.is_asked);
         let purpose = if is_recalled {
             Purpose::Return
@@ -169,7 +175,8 @@ impl State {
             purpose
         };
         let wanted = match purpose {
-            Purpose::Return if self.waiters.is_empty() => {
+            // Those who wait here cannot use them either, and may be next.
+            Purpose::Return if least.is_none_or(|least| is_recalled && least > unspent) => {
                 if unspent > 0 {
                     // Nobody may spend what is being given back.
                     self.doubt();
@@ -214,6 +221,7 @@ impl State {
             (Ok(()), Some(fault)) => Err(fault),
             (Err(error), _) => {
                 self.is_unreported = true;
+                self.recall.is_asked = false;
                 Err(error)
             }
             (Ok(()), None) => Ok(()),
@@ -230,36 +238,6 @@ impl State {
             let _ = waiter.answered.send(told.clone());
         }
         self.next(now)
-    }
-
-    /// Whether the next statement may lease enough for such a cost.
-    fn may_get(&self, cost: i64, now: Moment) -> bool {
-        let Some(answered) = &self.answered else {
-            return false;
-        };
-        let is_enough = cost <= self.unspent(now).saturating_add(answered.free);
-        is_enough && answered.free > 0 || self.waits_for_others(cost, now)
-    }
-
-    /// Whether such a cost can only be charged once others have given units back, and they may.
-    fn waits_for_others(&self, cost: i64, now: Moment) -> bool {
-        self.answered.as_ref().is_some_and(|answered| {
-            let missing = cost - self.unspent(now) - answered.free;
-            missing > 0 && self.recall.may_bring(missing, answered.withheld)
-        })
-    }
-
-    /// The time until more is to be asked for. Others need some to give units back.
-    fn next(&mut self, now: Moment) -> Option<Duration> {
-        let waits_for_others = |waiter: &&Waiter| self.waits_for_others(waiter.cost, now);
-        let waiting_for_others = self.waiters.iter().filter(waits_for_others).count();
-        if waiting_for_others == 0 {
-            self.recall.end();
-            return (self.recall.is_asked || !self.waiters.is_empty()).then_some(Duration::ZERO);
-        }
-        let pause = self.recall.pause(now);
-        let all_wait = waiting_for_others == self.waiters.len();
-        Some(if all_wait { pause } else { Duration::ZERO })
     }
 
     /// Leaves what is asked for to a later statement. Returns whether somebody waits for it.

@@ -24,6 +24,10 @@ const PAUSE_MS: std::ops::Range<u64> = 5..25;
 /// Asks about a batch with one statement. Those that other sessions have locked are left to a later one.
 pub async fn ask(service: &Service, batch: &[Arc<Lease>], purpose: Purpose) -> Result<(), Error> {
     let now = service.moment();
+    if service.store.circuit().is_open() {
+        // During an outage it keeps what it has.
+        batch.iter().for_each(|lease| lease.end_recall());
+    }
     let begun = batch
         .iter()
         .filter_map(|lease| Asking::begin(lease, purpose, now));

@@ -23,6 +23,8 @@ pub(super) struct GcraCell {
     /// GCRA's theoretical arrival time: when the limit is full again. The time until then is the debt.
     arrival_time: AtomicU64,
     surplus: Surplus,
+    /// Since when this is the rule.
+    changed_at: u64,
 }
 
 /// The use beyond a limit at the time it came into force. It counts again if the limit is raised before `until`, so
@@ -41,7 +43,13 @@ impl GcraCell {
             interval_ns: rule.emission_interval_ns(),
             arrival_time: AtomicU64::new(0),
             surplus: NO_SURPLUS,
+            changed_at: 0,
         }
+    }
+
+    /// Since when its rule is the one that it has.
+    pub(super) fn changed_at(&self) -> u64 {
+        self.changed_at
     }
 
     pub(super) fn rule(&self) -> Rule {
@@ -100,12 +108,15 @@ impl GcraCell {
         let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
     }
 
-    /// Gives back units that are available again in `left` nanoseconds anyway. Returns how many these are.
-    pub(super) fn refund(&self, units: u32, left: u64) -> i64 {
-        let debt = u64::from(units).saturating_mul(self.interval_ns).min(left);
-        let earlier = |arrival_time: u64| Some(arrival_time.saturating_sub(debt));
-        let _ = self.arrival_time.fetch_update(AcqRel, Acquire, earlier);
-        i64::try_from(debt / self.interval_ns).unwrap_or(0)
+    /// Gives back units that are available again in `left` nanoseconds anyway. Returns the debt, and how many units that is.
+    pub(super) fn refund(&self, units: u32, left: u64, now: u64) -> (u64, i64) {
+        let most = u64::from(units).saturating_mul(self.interval_ns).min(left);
+        let debt = |before: u64| most.min(before.saturating_sub(now));
+        let update = |before: u64| Some(before - debt(before));
+        let before = self.arrival_time.fetch_update(AcqRel, Acquire, update);
+        let debt = before.map_or(0, debt);
+        let units = i64::try_from(debt / self.interval_ns);
+        (debt, units.unwrap_or(0))
     }
 
     /// Charges units, but no more than are left. Returns how many.
@@ -148,6 +159,7 @@ impl GcraCell {
                 used: used - charged,
                 until: now.saturating_add(rule.window_ns()),
             },
+            changed_at: now,
         };
     }
 

@@ -12,6 +12,7 @@ use governor::clock::{Clock, MonotonicClock, Reference};
 use parking_lot::{Mutex, RwLock};
 
 use super::cell::GcraCell;
+use super::refunds::Refunds;
 use super::rule::{Decision, FleetUse, Rule, Share, saturating};
 use crate::model::RateLimit;
 
@@ -37,18 +38,20 @@ impl<C: Clock> Timeline<C> {
 /// Checks run side by side under the read lock and reconcile with a compare-and-swap; only a change of
 /// the rule takes the write lock.
 pub struct Limiter<C: Clock = MonotonicClock> {
-    cell: RwLock<GcraCell>,
+    pub(super) cell: RwLock<GcraCell>,
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
     refusal_streak: Mutex<RefusalStreak>,
     /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
     /// cell.
-    unshared: AtomicI64,
+    pub(super) unshared: AtomicI64,
     /// When this process last told its use as the only one that uses the limit; 0 if others may use it.
     alone_at: AtomicU64,
     /// When the key was last changed since the rule was; 0 if it was not.
     changed_at: AtomicU64,
-    timeline: Arc<Timeline<C>>,
+    /// Present once something was given back.
+    pub(super) refunds: Mutex<Option<Box<Refunds>>>,
+    pub(super) timeline: Arc<Timeline<C>>,
 }
 
 #[derive(Clone, Copy)]
@@ -73,6 +76,7 @@ impl<C: Clock> Limiter<C> {
             unshared: AtomicI64::new(0),
             alone_at: AtomicU64::new(0),
             changed_at: AtomicU64::new(0),
+            refunds: Mutex::default(),
             timeline,
         }
     }
@@ -116,29 +120,6 @@ impl<C: Clock> Limiter<C> {
     /// Gives back what [`charge`](Self::charge) has charged a moment ago.
     pub fn give_back(&self, rule: Rule, cost: NonZeroU32) {
         self.by_rule(rule, |cell| cell.give_back(cost));
-    }
-
-    /// Gives back units that were charged a while ago, as far as they have not become available again: that is so in `left`.
-    /// What was charged before a reset is not given back.
-    pub fn refund(&self, generation: i32, units: u32, left: Duration) {
-        let cell = self.cell.read();
-        if cell.rule().generation == generation {
-            let refunded = cell.refund(units, saturating(left.as_nanos()));
-            let less = |unshared: i64| Some(unshared.saturating_sub(refunded).max(0));
-            // What other processes know already, they keep in mind.
-            let _ = self
-                .unshared
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
-    }
-
-    /// Charges units of a request that has been answered already: as many as are left.
-    pub fn charge_up_to(&self, generation: i32, units: u32) {
-        let cell = self.cell.read();
-        if cell.rule().generation == generation {
-            let charged = cell.charge_up_to(units, self.timeline.now());
-            self.unshared.fetch_add(charged, Ordering::Relaxed);
-        }
     }
 
     fn by_rule<T>(&self, rule: Rule, decide: impl Fn(&GcraCell) -> T) -> T {

@@ -16,6 +16,7 @@ use crate::error::{Error, Issue};
 use crate::input::{Fields, Value, rules};
 use crate::model::Moment;
 use crate::quota_leases::{Lease, Taken};
+use crate::rate_limit::PastCharge;
 use crate::service::Service;
 
 /// How often units of a quota are leased for one charge.
@@ -75,14 +76,16 @@ pub async fn settle(service: &Service, settlement: &Settlement) -> Result<bool, 
         .read(&settlement.charge)
         .ok_or_else(unknown_charge)?;
     let (attempt, entry) = attempt(service, &charge);
+    if attempt == Attempt::UnderWay {
+        return Err(Error::OVERLOADED);
+    }
     if let (Attempt::First, Some(entry)) = (attempt, entry) {
         let moves = Moves::read(service, &mut charge, &entry.value, &settlement.actual);
-        if let Err(error) = moves.charge_quotas(service).await {
-            service.charges.undo(&charge);
-            return Err(error);
-        }
+        let charged = moves.charge_quotas(service).await;
+        service.charges.end(&charge, charged.is_ok());
+        charged?;
         moves.refund_quotas(service.moment());
-        moves.settle_limits(service, service.charges.age(&charge, Instant::now()));
+        moves.settle_limits(service, &charge);
     }
     service.metrics.settlements.count(attempt.name());
     Ok(attempt == Attempt::First)
@@ -171,16 +174,21 @@ impl<'a> Moves<'a> {
         }
     }
 
-    /// `age` is the time since they were charged.
-    fn settle_limits(&self, service: &Service, age: Duration) {
+    fn settle_limits(&self, service: &Service, charge: &Charge) {
+        let (age, next) = service.charges.age(charge, Instant::now());
         for (limit, charged, cost) in &self.limits {
             let limiter = limit.limiter(&service.limiters);
             let generation = limit.limit.rule.generation;
             if *cost > charged.cost {
                 limiter.charge_up_to(generation, cost - charged.cost);
             } else {
-                let left = Duration::from_millis(charged.reset_ms).saturating_sub(age);
-                limiter.refund(generation, charged.cost - cost, left);
+                let past = PastCharge {
+                    number: charge.number,
+                    next,
+                    age,
+                    reset: Duration::from_millis(charged.reset_ms),
+                };
+                limiter.refund(generation, charged.cost - cost, &past);
             }
         }
     }

@@ -2,6 +2,7 @@ mod changes;
 mod concurrent;
 mod model;
 mod processes;
+mod settle;
 mod sharing;
 
 use std::num::NonZeroU32;
