@@ -26,7 +26,9 @@ pub async fn ask(service: &Service, batch: &[Arc<Lease>], purpose: Purpose) -> R
     let now = service.moment();
     if service.store.circuit().is_open() {
         // During an outage it keeps what it has.
-        batch.iter().for_each(|lease| lease.end_recall());
+        for lease in batch {
+            lease.end_recall();
+        }
     }
     let begun = batch
         .iter()

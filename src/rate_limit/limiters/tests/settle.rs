@@ -72,7 +72,7 @@ proptest! {
                         limiter.refund(0, charge.cost - cost, &PastCharge {
                             number: u64::try_from(number).unwrap(),
                             next,
-                            age: now - charge.at,
+                            age: now.saturating_sub(charge.at),
                             reset: charge.reset,
                         });
                     }
