@@ -42,7 +42,7 @@ describe('a cost that a function says', () => {
 
   test('that is wrong is a mistake of the server', async () => {
     const { key } = await create()
-    for (const wrong of [NaN, -1, 1.5, '5', { tokens: -1 }, [5]]) {
+    for (const wrong of [NaN, -1, 1.5, '5', { tokens: -1 }, [5], undefined, null]) {
       const route = withApiKey(ok, { cost: () => wrong as number })
       const answer = await ask(route, { 'x-api-key': key })
       expectFailure(answer, 500, 'INTERNAL')
@@ -71,6 +71,15 @@ describe('the handler', () => {
     for (let asked = 0; asked < 2; asked += 1) await ask(route, { 'x-api-key': key })
     expect(settled).toEqual([true, false, true, false])
     expect(await left(key)).toBe(70)
+  })
+
+  test('makes a mistake of the server where it settles at no cost', async () => {
+    const { key } = await create()
+    const route = withApiKey(async (_request, { apiKey }) => {
+      await apiKey.settle({ tokens: 1.5 })
+      return ok()
+    })
+    expectFailure(await ask(route, { 'x-api-key': key }), 500, 'INTERNAL')
   })
 
   test('has nothing to settle for a key without limits', async () => {

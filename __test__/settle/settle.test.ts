@@ -257,7 +257,8 @@ describe('settling', () => {
   test('refuses a wrong cost, and settles nothing then', async () => {
     const key = await create({ limits: [limit('tokens', 100)] })
     const charge = await charged(key, { cost: 10 })
-    for (const wrong of [-1, 1.5, NaN, 1_000_001, '5', null, undefined, { tokens: -1 }, []])
+    const none = [null, undefined, {}, { tokens: undefined }]
+    for (const wrong of [-1, 1.5, NaN, 1_000_001, '5', ...none, { tokens: -1 }, []])
       await expect(settle(charge, wrong as number)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect(await settle(charge, { tokens: 5 })).toBe(true)
     expect(await left(key)).toEqual([95])

@@ -19,7 +19,7 @@ exports.withApiKey = (handler, options = {}) => {
     const key = request.headers.get('x-api-key') || bearerToken(request)
     if (!key) return missing(request)
     const required =
-      typeof cost === 'function' ? { scopes, cost: await cost(request) } : requirements
+      typeof cost === 'function' ? { scopes, cost: (await cost(request)) ?? NaN } : requirements
     const verified = warm(key, request, required) ?? (await any(key, request, required))
     const { result: apiKey, windows } = verified
     // Which key it was is for the app only.
@@ -36,7 +36,7 @@ exports.withApiKey = (handler, options = {}) => {
 const settleOf =
   ({ charge }) =>
   async (actualCost) =>
-    charge !== null && require('../../index.js').settle(charge, actualCost)
+    charge !== null && responses.byGuard(require('../../index.js').settle(charge, actualCost))
 
 /**
  * The response of a handler. What the request was charged is given back if the app says so of the response. What cannot be given

@@ -245,8 +245,8 @@ pub(crate) fn verify_api_key<'e>(
 ///
 /// The difference is charged to the limits and quotas of the key and of the clients above it, or given back: no limit is ever more
 /// than full, and nothing is charged beyond what is left. A name that `actualCost` leaves out stays as it was charged, and so do
-/// a period of a quota that has ended and a limit that was changed. Other processes do not learn that a limit was given units
-/// back; quotas are settled for all of them.
+/// a period of a quota that has ended and a limit that was changed. Other processes learn that a limit was given units back when this
+/// one uses it again; quotas are settled for all of them.
 ///
 /// Resolves with `true` if the charge is settled, and with `false` if it was before, is too old, or the key is not in memory any
 /// more or has other limits or quotas now.

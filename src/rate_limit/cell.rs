@@ -119,6 +119,16 @@ impl GcraCell {
         (debt, units.unwrap_or(0))
     }
 
+    /// How many of these units would not be available again, had they not been given back.
+    pub(super) fn not_available(&self, units: i64, now: u64) -> i64 {
+        let debt = u64::try_from(units)
+            .unwrap_or(0)
+            .saturating_mul(self.interval_ns);
+        let arrival_time = self.arrival_time.load(Acquire).saturating_add(debt);
+        let left = arrival_time.saturating_sub(now) / self.interval_ns;
+        i64::try_from(left).unwrap_or(i64::MAX).min(units)
+    }
+
     /// Charges units, but no more than are left. Returns how many.
     pub(super) fn charge_up_to(&self, units: u32, now: u64) -> i64 {
         let debt = u64::from(units).saturating_mul(self.interval_ns);

@@ -42,8 +42,8 @@ pub struct Limiter<C: Clock = MonotonicClock> {
     /// The fleet total up to which use has been charged; `None` if it is not followed.
     followed: Mutex<Option<Followed>>,
     refusal_streak: Mutex<RefusalStreak>,
-    /// What was charged in this generation and is not yet on its way to the other processes. Written under the lock of the
-    /// cell.
+    /// What was charged in this generation and is not yet on its way to the other processes; below zero what was given back after
+    /// they were told of it. Written under the lock of the cell.
     pub(super) unshared: AtomicI64,
     /// When this process last told its use as the only one that uses the limit; 0 if others may use it.
     alone_at: AtomicU64,
@@ -137,6 +137,9 @@ impl<C: Clock> Limiter<C> {
     fn change_rule(&self, cell: &mut GcraCell, rule: Rule, at: u64) {
         if rule.generation > cell.rule().generation {
             self.unshared.store(0, Ordering::Relaxed);
+        } else {
+            // What was given back was that of the other rule.
+            self.unshared.fetch_max(0, Ordering::Relaxed);
         }
         cell.change_rule(rule, at);
     }

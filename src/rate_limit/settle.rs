@@ -26,11 +26,8 @@ impl<C: Clock> Limiter<C> {
         if debt > 0 {
             refunds.add(charge, debt);
         }
-        let less = |unshared: i64| Some(unshared.saturating_sub(refunded).max(0));
-        // What other processes know already, they keep in mind.
-        let _ = self
-            .unshared
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        // Below zero: what others know of it already stands for what this process will be charged next.
+        self.unshared.fetch_sub(refunded, Ordering::Relaxed);
     }
 
     /// Charges units of a request that has been answered already: as many as are left.

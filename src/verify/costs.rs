@@ -89,6 +89,12 @@ impl<'a> Costs<'a> {
             .map(|(_, cost)| cost)
     }
 
+    /// Whether no cost is said.
+    #[must_use]
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Named(costs) if costs.is_empty())
+    }
+
     fn named(&self) -> impl Iterator<Item = (&str, u32)> {
         let (list, lines): (&[_], _) = match self {
             Self::Each(_) => (&[], None),

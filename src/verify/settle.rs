@@ -36,6 +36,9 @@ impl Settlement {
         let mut fields = Fields::of(Value::Object(arguments.into()));
         let charge = fields.required("charge", rules::any_text);
         let actual = fields.required("actualCost", Costs::read);
+        if actual.as_ref().is_some_and(Costs::is_none) {
+            fields.fail("actualCost", "must have a cost");
+        }
         let read = charge.zip(actual);
         fields.finish(read.map(|(charge, actual)| Self { charge, actual }))
     }

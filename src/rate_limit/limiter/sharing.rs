@@ -20,6 +20,7 @@ impl<C: Clock> Limiter<C> {
         let cell = self.cell.read();
         let cost = self.unshared.load(Ordering::Relaxed);
         if cost <= 0 {
+            self.forget_credit(&cell, -cost);
             return None;
         }
         if !all && self.is_alone() && self.is_far(&cell) {
@@ -40,6 +41,15 @@ impl<C: Clock> Limiter<C> {
         let used = i64::try_from(used).unwrap_or(i64::MAX);
         self.unshared
             .fetch_sub((cost - used).max(0), Ordering::Relaxed);
+    }
+
+    /// Others still charge what this process was given back and what they know of. It stands for later use for as long as it has not
+    /// become available there by itself.
+    fn forget_credit(&self, cell: &GcraCell, credit: i64) {
+        if credit > 0 {
+            let kept = cell.not_available(credit, self.timeline.now());
+            self.unshared.fetch_add(credit - kept, Ordering::Relaxed);
+        }
     }
 
     /// Whether less than the fraction of the limit is used.

@@ -132,3 +132,42 @@ fn what_was_charged_by_another_rule_is_not_given_back() {
     limiter.refund(0, 10, &charge);
     assert_eq!(limiter.state(rule(40, MINUTE)).remaining, before.remaining);
 }
+
+#[test]
+fn what_is_given_back_after_others_were_told_of_it_stands_for_later_use() {
+    let (clock, limits) = limits();
+    let rule = rule(1_000, MINUTE);
+    let limiter = limits.entry(&id("key"), rule);
+    let mut told = 0;
+    let mut flush = || {
+        let costs = limits.take_unshared(true);
+        told += costs.iter().map(|(_, cost)| cost.cost).sum::<i64>();
+        told
+    };
+    for round in 1..=3 {
+        let Decision::Allowed(state) = limiter.check(rule, cost(300)) else {
+            panic!("refused");
+        };
+        // The first one, and of the others what is beyond what was given back.
+        assert_eq!(flush(), 300 + 50 * (round - 1));
+        clock.advance(Duration::from_millis(60));
+        limiter.refund(
+            0,
+            250,
+            &PastCharge {
+                number: u64::try_from(round).unwrap(),
+                next: u64::try_from(round).unwrap() + 1,
+                age: Duration::from_millis(60),
+                reset: Duration::from_millis(state.reset_ms),
+            },
+        );
+    }
+    // Once it would be available again anyway, it stands for nothing.
+    clock.advance(MINUTE);
+    assert_eq!(flush(), 400);
+    assert!(matches!(
+        limiter.check(rule, cost(10)),
+        Decision::Allowed(_)
+    ));
+    assert_eq!(flush(), 410);
+}
