@@ -14,10 +14,10 @@ const [RETRY_AFTER_MS, LIMITED_BY, CHARGE_LENGTH] = [
   'limitedBy',
   'chargeLength',
 ].map((name) => warm.numbers.indexOf(name))
-/** In the same memory, behind the numbers: the characters of the charge. */
-const characters = Buffer.from(numbers.buffer, numbers.byteLength)
 /** Behind those: what remains of each limit, and the milliseconds until it is full again. */
 const LIMITS = warm.numbers.length
+/** In the same memory, behind all numbers: the characters of the charge. */
+const characters = Buffer.from(numbers.buffer, numbers.byteLength)
 
 const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
 /** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */

@@ -49,7 +49,7 @@ impl Charges {
     }
 
     /// The handle of what was written; `None` if that is too much for one.
-    pub fn handle(&self, written: &Written) -> Option<Handle> {
+    pub fn handle(&self, written: Written) -> Option<Handle> {
         written.sealed(self.keyed.clone())
     }
 
@@ -58,17 +58,20 @@ impl Charges {
         Charge::read(handle, self.keyed.clone())
     }
 
-    /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit. And
-    /// the number of the next charge.
-    pub fn age(&self, charge: &Charge, now: Instant) -> (Duration, u64) {
+    /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit.
+    pub fn age(&self, charge: &Charge, now: Instant) -> Duration {
         let age = self.micros(now).saturating_sub(charge.at_us);
-        let age = Duration::from_micros(age.saturating_sub(1));
-        (age, self.next.load(Ordering::Relaxed))
+        Duration::from_micros(age.saturating_sub(1))
+    }
+
+    /// The number of the next charge.
+    pub fn next_number(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// Notes that a charge is settled.
     pub fn begin(&self, charge: &Charge, now: Instant) -> Attempt {
-        if self.age(charge, now).0 > SETTLED_WITHIN {
+        if self.age(charge, now) > SETTLED_WITHIN {
             return Attempt::TooLate;
         }
         let recent = now.checked_sub(SETTLED_WITHIN);

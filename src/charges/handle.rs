@@ -21,7 +21,7 @@ pub const HANDLE_MAX: usize = BYTES_MAX.div_ceil(3) * 4;
 pub type Handle = SmallVec<[u8; 128]>;
 
 /// What a request was charged.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Charge {
     pub number: u64,
     /// Microseconds since the start of the service.
@@ -30,8 +30,7 @@ pub struct Charge {
     /// The limits and quotas that the key had, see `CachedKey::shape`.
     pub shape: u32,
     /// What follows, limit by limit and quota by quota.
-    entries: Vec<u64>,
-    read: usize,
+    rest: std::vec::IntoIter<u64>,
 }
 
 /// What a request was charged of a limit.
@@ -79,18 +78,19 @@ impl Written {
         self.0.push(low_bits(number));
     }
 
-    pub(super) fn sealed(&self, keyed: Hmac<Sha256>) -> Option<Handle> {
+    pub(super) fn sealed(mut self, keyed: Hmac<Sha256>) -> Option<Handle> {
         let mac = keyed.chain_update(&self.0).finalize().into_bytes();
-        let bytes: SmallVec<[u8; 144]> = self.0.iter().chain(&mac[..MAC]).copied().collect();
-        if bytes.len() > BYTES_MAX {
+        self.0.extend_from_slice(&mac[..MAC]);
+        if self.0.len() > BYTES_MAX {
             return None;
         }
-        let mut handle = Handle::from_elem(0, bytes.len().div_ceil(3) * 4);
-        let length = BASE64_URL_SAFE_NO_PAD.encode_slice(&bytes, &mut handle);
+        let mut handle = Handle::from_elem(0, self.0.len().div_ceil(3) * 4);
+        let length = BASE64_URL_SAFE_NO_PAD.encode_slice(&self.0, &mut handle);
         handle.truncate(length.ok()?);
         Some(handle)
     }
 }
+
 fn low_bits(number: u64) -> u8 {
     (number & 0x7f) as u8
 }
@@ -104,41 +104,31 @@ impl Charge {
         let (body, mac) = bytes.split_last_chunk::<MAC>()?;
         keyed.chain_update(body).verify_truncated_left(mac).ok()?;
         let (key, rest) = body.split_first_chunk()?;
-        let numbers = numbers(rest);
-        let [shape, number, at_us, ..] = numbers[..] else {
-            return None;
-        };
+        let mut rest = numbers(rest).into_iter();
         Some(Self {
-            number,
-            at_us,
             key: CacheKey::of_bytes(*key),
-            shape: u32::try_from(shape).ok()?,
-            entries: numbers,
-            read: 3,
+            shape: u32::try_from(rest.next()?).ok()?,
+            number: rest.next()?,
+            at_us: rest.next()?,
+            rest,
         })
     }
 
     /// What the next limit was charged. The limits come first, in the order in which they were written.
     pub fn next_limit(&mut self) -> Option<LimitCharge> {
-        let cost = u32::try_from(self.next()?).ok()?;
-        let reset_ms = self.next()?;
+        let cost = u32::try_from(self.rest.next()?).ok()?;
+        let reset_ms = self.rest.next()?;
         Some(LimitCharge { cost, reset_ms })
     }
 
     /// What the next quota was charged.
     pub fn next_quota(&mut self) -> Option<Taken> {
         let mut taken = Taken::default();
-        for _ in 0..self.next()? {
-            let balance = i64::try_from(self.next()?).ok()?;
-            taken.add(balance, i64::try_from(self.next()?).ok()?);
+        for _ in 0..self.rest.next()? {
+            let balance = i64::try_from(self.rest.next()?).ok()?;
+            taken.add(balance, i64::try_from(self.rest.next()?).ok()?);
         }
         Some(taken)
-    }
-
-    fn next(&mut self) -> Option<u64> {
-        let number = self.entries.get(self.read).copied();
-        self.read += 1;
-        number
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 const BLOCK: u64 = 4_096;
 const WORD: u64 = 64;
 const WORDS: usize = (BLOCK / WORD) as usize;
-/// The most blocks: those of the last 32 million charges, if some of each block are settled. They take up 4 MB.
+/// The most blocks: those of the last 33 million charges, if some of each block are settled. They take up 4 MB.
 const BLOCKS_MAX: usize = 8_192;
 
 /// What becomes of the attempt to settle a charge.

@@ -157,8 +157,8 @@ impl<C: Clock> Limiters<C> {
         }
     }
 
-    /// Returns the limits of which a part is used, and perhaps by others too. Drops limiters that are full again, like new ones, unless a handle is
-    /// held and may still charge them.
+    /// Returns the limits of which a part is used, and perhaps by others too. Drops limiters that are full again, like new ones,
+    /// unless a handle is held and may still charge them.
     pub fn sweep(&self) -> Vec<LimitId> {
         let mut used = Vec::new();
         for shard in &self.shards {

@@ -64,7 +64,7 @@ pub(super) fn handle(
     for taken in taken {
         written.quota(taken);
     }
-    service.charges.handle(&written)
+    service.charges.handle(written)
 }
 
 /// Moves the difference between what was charged and what the request has cost, for limits and for quotas. Returns whether it
@@ -178,7 +178,8 @@ impl<'a> Moves<'a> {
     }
 
     fn settle_limits(&self, service: &Service, charge: &Charge) {
-        let (age, next) = service.charges.age(charge, Instant::now());
+        let age = service.charges.age(charge, Instant::now());
+        let next = service.charges.next_number();
         for (limit, charged, cost) in &self.limits {
             let limiter = limit.limiter(&service.limiters);
             let generation = limit.limit.rule.generation;

@@ -69,7 +69,7 @@ impl<C: Clock> Limiter<C> {
     }
 
     /// Notes whether this process was alone with the limit when it told its use.
-    pub fn note_told(&self, is_alone: bool) {
+    pub(in crate::rate_limit) fn note_told(&self, is_alone: bool) {
         let at = if is_alone {
             self.timeline.now().max(1)
         } else {
