@@ -1,6 +1,6 @@
 'use strict'
 
-// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and returns a number, verifies a key that is
+// The warm path of `verifyApiKey`: one synchronous native call, which takes texts and returns the charge, verifies a key that is
 // cached. The parts of a result that stay the same from verify to verify are fetched once, frozen and shared.
 
 const native = require('./addon.js')
@@ -8,19 +8,20 @@ const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
 const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer into `numbers` before it returns; a negative one stands for an absent value. */
-const { numbers, verifyWarm, verifyWarmRequest } = native.warmPath()
-const [RETRY_AFTER_MS, LIMITED_BY, CHARGE_LENGTH] = [
+const { numbers, verifyWarmKey, verifyWarm, verifyWarmRequest } = native.warmPath()
+const [SERIAL, REFUSAL, RETRY_AFTER_MS, LIMITED_BY] = [
+  'serial',
+  'refusal',
   'retryAfterMs',
   'limitedBy',
-  'chargeLength',
 ].map((name) => warm.numbers.indexOf(name))
 /** Behind those: what remains of each limit, and the milliseconds until it is full again. */
 const LIMITS = warm.numbers.length
-/** In the same memory, behind all numbers: the characters of the charge. */
-const characters = Buffer.from(numbers.buffer, numbers.byteLength)
+/** The charge that the native side returns if the cache alone cannot answer. */
+const MISS = undefined
 
-const { miss: MISS, outcomes: OUTCOMES, scopesMax: SCOPES_MAX } = warm
-/** The outcome of an accepted key; a refused one has the number of its refusal, counted from 1. */
+const { scopesMax: SCOPES_MAX } = warm
+/** In place of the number of a refusal, which is counted from 1. */
 const VALID = 0
 const UINT32_MAX = 2 ** 32 - 1
 
@@ -78,6 +79,7 @@ function scopesOf(list) {
 
 /** The limits of a key, with their states. */
 function limitsOf(templates) {
+  if (templates.length === 0) return []
   const limits = new Array(templates.length)
   for (let index = 0; index < templates.length; index++) {
     const { level, name, limit } = templates[index]
@@ -97,7 +99,7 @@ function tightest(templates, limits) {
   return { limit, remaining, resetMs, windowSeconds: templates[least].windowSeconds }
 }
 
-function accepted(template) {
+function accepted(template, charge) {
   const { keyId, name, clientId, scopes, metadata, expiresAt, client } = template
   const limits = limitsOf(template.limits)
   return {
@@ -112,17 +114,12 @@ function accepted(template) {
     client,
     rateLimit: tightest(template.limits, limits),
     limits,
-    charge: chargeOf(),
+    charge,
   }
 }
 
-function chargeOf() {
-  const length = numbers[CHARGE_LENGTH]
-  return length > 0 ? characters.latin1Slice(0, length) : null
-}
-
-function refused(outcome, template) {
-  const { code, status, message } = refusals[outcome - 1]
+function refused(number, template) {
+  const { code, status, message } = refusals[number - 1]
   const result = { valid: false, code, status, message }
   if (template !== undefined) result.keyId = template.keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
@@ -141,7 +138,7 @@ function refused(outcome, template) {
 }
 
 function verifyNatively(key, context) {
-  if (context === undefined || context === null) return verifyWarm(key, '', '', 1, '', '')
+  if (context === undefined || context === null) return verifyWarmKey(key)
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
@@ -155,26 +152,23 @@ function verifyNatively(key, context) {
 }
 
 /** The entry of a serial number has a template; 0 stands for no entry. */
-const templateOfAnswer = (answer) => {
-  const serial = Math.floor(answer / OUTCOMES)
-  return serial === 0 ? undefined : templateOf(serial)
-}
+const templateOfResult = () => (numbers[SERIAL] === 0 ? undefined : templateOf(numbers[SERIAL]))
 
-function resultOf(answer, template) {
-  const outcome = answer % OUTCOMES
-  return outcome === VALID ? accepted(template) : refused(outcome, template)
+function resultOf(charge, template) {
+  const refusal = numbers[REFUSAL]
+  return refusal === VALID ? accepted(template, charge) : refused(refusal, template)
 }
 
 /** The result, or `undefined` if the cache alone cannot answer. */
 exports.verifyWarm = (key, context) => {
-  let answer
+  let charge
   try {
-    answer = verifyNatively(key, context)
+    charge = verifyNatively(key, context)
   } catch {
     // A getter or a proxy threw: the cold path reports what is wrong.
     return undefined
   }
-  return answer === MISS ? undefined : resultOf(answer, templateOfAnswer(answer))
+  return charge === MISS ? undefined : resultOf(charge, templateOfResult())
 }
 
 /**
@@ -183,18 +177,18 @@ exports.verifyWarm = (key, context) => {
  * seconds: `{ result, windows }`.
  */
 exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
-  let answer
+  let charge
   try {
     const scopes = scopesOf(requirements.scopes)
     const cost = costOf(requirements.cost)
     if (scopes === undefined || cost === undefined) return undefined
-    answer = verifyWarmRequest(key, forwarded, scopes, cost, path)
+    charge = verifyWarmRequest(key, forwarded, scopes, cost, path)
   } catch {
     return undefined
   }
-  if (answer === MISS) return undefined
-  const template = templateOfAnswer(answer)
-  return { result: resultOf(answer, template), windows: template?.limits.map(windowOf) ?? [] }
+  if (charge === MISS) return undefined
+  const template = templateOfResult()
+  return { result: resultOf(charge, template), windows: template?.limits.map(windowOf) ?? [] }
 }
 
 const windowOf = ({ windowSeconds }) => windowSeconds

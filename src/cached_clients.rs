@@ -31,6 +31,7 @@ struct ClientLevels {
     /// Those of each of them.
     limits: Box<[Box<[CachedLimit]>]>,
     quotas: Box<[Box<[CachedQuota]>]>,
+    has_bounds: bool,
     rows: Box<[Arc<ClientRow>]>,
 }
 
@@ -59,6 +60,11 @@ impl CachedClient {
             owner,
             limit,
         })
+    }
+
+    /// Whether it has a limit or a quota, or a client above it does.
+    pub fn has_bounds(&self) -> bool {
+        self.levels.as_ref().is_some_and(|levels| levels.has_bounds)
     }
 
     /// The quotas of the client and of those above it, level by level.
@@ -163,8 +169,11 @@ impl CachedClients {
         let limits = limits.map(|level| CachedLimit::of_client(&level.limits));
         let quotas = policies.iter();
         let quotas = quotas.map(|level| CachedQuota::all_of(&level.quotas));
+        let has_bounds =
+            |level: &ClientPolicy| !level.limits.is_empty() || !level.quotas.is_empty();
         Arc::new(ClientLevels {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            has_bounds: policies.iter().any(has_bounds),
             rows: rows.collect(),
             limits: limits.collect(),
             quotas: quotas.collect(),

@@ -107,12 +107,7 @@ impl CachedKey {
 
     /// All limits that it must be within: its own, and those of the clients above it.
     pub fn limits(&self) -> impl Iterator<Item = LimitOfKey<'_>> {
-        let owner = LimitOwner::Key(&self.policy.key_id);
-        let own = self.limits.iter().map(move |limit| LimitOfKey {
-            level: Level::Key,
-            owner,
-            limit,
-        });
+        let own = self.limits.iter().map(|limit| self.own_limit(limit));
         own.chain(self.client.limits())
     }
 
@@ -157,13 +152,34 @@ impl CachedKey {
         })
     }
 
-    /// Whether it must be within several limits, or one that it shares with other keys.
-    pub fn has_several_limits(&self) -> bool {
-        self.limits.len() > 1
-            || !self.quotas.is_empty()
-            || self.client.limits().next().is_some()
-            || self.client.quotas().next().is_some()
+    /// How many limits and quotas it must be within.
+    pub fn bounds(&self) -> Bounds<'_> {
+        if self.client.has_bounds() || !self.quotas.is_empty() {
+            return Bounds::Several;
+        }
+        match &*self.limits {
+            [] => Bounds::None,
+            [limit] => Bounds::OneLimit(self.own_limit(limit)),
+            _ => Bounds::Several,
+        }
     }
+
+    fn own_limit<'a>(&'a self, limit: &'a CachedLimit) -> LimitOfKey<'a> {
+        LimitOfKey {
+            level: Level::Key,
+            owner: LimitOwner::Key(&self.policy.key_id),
+            limit,
+        }
+    }
+}
+
+/// How many limits and quotas a key must be within.
+pub enum Bounds<'a> {
+    None,
+    /// One limit of its own, which it shares with no other key.
+    OneLimit(LimitOfKey<'a>),
+    /// Several, or one that it may share with other keys.
+    Several,
 }
 
 /// Identifies a stored hash in a few bytes.

@@ -5,15 +5,14 @@
 mod handle;
 mod settled;
 
-pub use handle::{Charge, HANDLE_MAX, Handle, LimitCharge, Written};
+pub use handle::{Charge, LimitCharge, Written};
 pub use settled::Attempt;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, KeyInit};
 use parking_lot::Mutex;
-use sha2::Sha256;
+use siphasher::sip128::SipHasher24;
 
 use self::settled::Settled;
 use crate::cache::CacheKey;
@@ -23,7 +22,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// The charges of this process.
 pub struct Charges {
-    keyed: Hmac<Sha256>,
+    keyed: SipHasher24,
     /// The number of the next charge.
     next: AtomicU64,
     start: Instant,
@@ -33,9 +32,9 @@ pub struct Charges {
 impl Charges {
     /// Authenticates handles with the secret.
     #[must_use]
-    pub fn new(secret: [u8; 64], now: Instant) -> Self {
+    pub fn new(secret: [u8; 16], now: Instant) -> Self {
         Self {
-            keyed: Hmac::new(&secret.into()),
+            keyed: SipHasher24::new_with_key(&secret),
             next: AtomicU64::new(0),
             start: now,
             settled: Mutex::default(),
@@ -49,13 +48,13 @@ impl Charges {
     }
 
     /// The handle of what was written; `None` if that is too much for one.
-    pub fn handle(&self, written: Written) -> Option<Handle> {
-        written.sealed(self.keyed.clone())
+    pub fn handle(&self, written: Written) -> Option<String> {
+        written.sealed(&self.keyed)
     }
 
     /// What a handle says; `None` if it is none of this process.
     pub fn read(&self, handle: &str) -> Option<Charge> {
-        Charge::read(handle, self.keyed.clone())
+        Charge::read(handle, &self.keyed)
     }
 
     /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit.

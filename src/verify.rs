@@ -29,8 +29,7 @@ pub use fleet::fleet_use;
 pub use settle::{Settlement, settle};
 pub use suspension::store_suspensions;
 pub use verification::{
-    HANDLE_MAX, Handle, KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification,
-    tightest,
+    KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
 };
 pub use warm::{WarmSampler, warm};
 

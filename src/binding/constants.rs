@@ -30,8 +30,6 @@ pub(super) struct Constants {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Warm {
-    miss: f64,
-    outcomes: f64,
     numbers: [&'static str; warm::Environment::NUMBERS.len()],
     scopes_max: usize,
 }
@@ -41,8 +39,6 @@ impl Constants {
         let refused = |refusal| AdminVerification::Refused(refusal).into();
         Self {
             warm: Warm {
-                miss: warm::MISS,
-                outcomes: warm::OUTCOMES,
                 numbers: warm::Environment::NUMBERS,
                 scopes_max: rules::SCOPES_MAX,
             },

@@ -1,5 +1,5 @@
-//! The boundary of the warm path: texts are read into buffers, and only numbers are returned. An object built through
-//! Node-API would cost more than the whole verify, so `lib/warm.js` builds it from a template per cached key.
+//! The boundary of the warm path: texts are read into buffers, and only numbers and the charge are returned. An object built
+//! through Node-API would cost more than the whole verify, so `lib/warm.js` builds it from a template per cached key.
 
 mod environment;
 mod texts;
@@ -18,11 +18,10 @@ use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, 
 
 pub(super) use self::environment::{Environment, exports};
 
-/// Returned if memory cannot answer: call `verify_api_key` instead.
-pub(super) const MISS: f64 = -1.0;
-/// All outcomes are below this. A result is the entry's serial times this, plus the outcome.
-pub(super) const OUTCOMES: f64 = 16.0;
 const ABSENT: f64 = -1.0;
+
+/// The handle of what was charged; `None` if there is nothing to settle.
+type Charge = Option<String>;
 
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
@@ -36,14 +35,16 @@ thread_local! {
 /// A request that presents a key, before it is read.
 struct Request<'a> {
     client: Client<'a>,
-    scopes: Unknown<'a>,
-    /// A number, or a text with a cost per line.
-    cost: Unknown<'a>,
-    path: Unknown<'a>,
+    scopes: Option<Unknown<'a>>,
+    /// A number, or a text with a cost per line. 1 if absent.
+    cost: Option<Unknown<'a>>,
+    path: Option<Unknown<'a>>,
 }
 
 /// Where the addresses of the client are.
 enum Client<'a> {
+    /// Nobody says.
+    Unknown,
     /// The caller knows them.
     Known {
         ip: Unknown<'a>,
@@ -53,31 +54,42 @@ enum Client<'a> {
     Forwarded(Unknown<'a>),
 }
 
-/// The serial and outcome of a verify that memory can answer.
-fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<f64> {
+/// Answers a verify without a context from memory, where possible.
+fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Charge> {
+    let request = Request {
+        client: Client::Unknown,
+        scopes: None,
+        cost: None,
+        path: None,
+    };
+    answer(environment, key, &request)
+}
+
+/// The same with a context.
+fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
     let [key, ip, scopes, cost, path, claimed_ip] = arguments;
     let request = Request {
         client: Client::Known { ip, claimed_ip },
-        scopes,
-        cost,
-        path,
+        scopes: Some(scopes),
+        cost: Some(cost),
+        path: Some(path),
     };
     answer(environment, key, &request)
 }
 
 /// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
-fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<f64> {
+fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<Charge> {
     let [key, forwarded, scopes, cost, path] = arguments;
     let request = Request {
         client: Client::Forwarded(forwarded),
-        scopes,
-        cost,
-        path,
+        scopes: Some(scopes),
+        cost: Some(cost),
+        path: Some(path),
     };
     answer(environment, key, &request)
 }
 
-fn answer(environment: &Environment, key: Unknown<'_>, request: &Request<'_>) -> Option<f64> {
+fn answer(environment: &Environment, key: Unknown<'_>, request: &Request<'_>) -> Option<Charge> {
     let mut texts = environment.texts.try_borrow_mut().ok()?;
     let answer = answer_with(environment, key, request, &mut texts);
     texts.wipe_key();
@@ -89,7 +101,7 @@ fn answer_with(
     key: Unknown<'_>,
     request: &Request<'_>,
     texts: &mut Texts,
-) -> Option<f64> {
+) -> Option<Charge> {
     let reader = &mut texts.reader;
     // White space around a key is never part of it.
     let key = reader.read(key, &mut texts.key)?.trim_ascii();
@@ -107,31 +119,31 @@ fn answer_with(
     };
     let claims = || request.claims();
     let verification = verify::warm(service, key, &context, process::now(), claims)?;
-    let outcome = verification.number();
-    let entry = match verification {
+    let charge = write(environment, verification);
+    WarmSampler::end(service, begun);
+    Some(charge)
+}
+
+/// Writes the numbers of an answer, and remembers its entry.
+fn write(environment: &Environment, verification: Verification) -> Charge {
+    let number = verification.number();
+    let (entry, charge) = match verification {
         Verification::Valid {
             entry,
             limits,
             charge,
         } => {
-            environment.write(&limits, None, None, charge.as_deref().unwrap_or_default());
-            Some(entry)
+            environment.write(Some(&entry), number, &limits, None, None);
+            (Some(entry), charge)
         }
         Verification::Refused(refused) => {
-            environment.write(
-                &refused.limits,
-                refused.limited_by,
-                refused.retry_after_ms,
-                &[],
-            );
-            refused.entry
+            let (by, wait) = (refused.limited_by, refused.retry_after_ms);
+            environment.write(refused.entry.as_ref(), number, &refused.limits, by, wait);
+            (refused.entry, None)
         }
     };
-    WarmSampler::end(service, begun);
-    #[expect(clippy::cast_precision_loss)] // Serials are counted up from 0.
-    let serial = entry.as_ref().map_or(0.0, |entry| entry.serial as f64);
     LAST.set(entry);
-    Some(serial * OUTCOMES + f64::from(outcome))
+    charge
 }
 
 impl Request<'_> {
@@ -143,24 +155,32 @@ impl Request<'_> {
         costs: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
-        let scopes = reader.read(self.scopes, scopes)?;
+        let scopes = match self.scopes {
+            Some(lines) => reader.read(lines, scopes)?,
+            None => "",
+        };
         let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
         let ip = match self.client {
+            Client::Unknown => None,
             Client::Known { ip, .. } => reader.read(ip, address).and_then(parse_client_address),
             Client::Forwarded(line) => {
                 let line = reader.read(line, address)?;
                 process::proxy_trust().ok()?.address(&[line])
             }
         };
-        let costs = match whole_number(self.cost) {
-            Some(cost) => Costs::each(cost)?,
-            None => Costs::lines(reader.read(self.cost, costs)?)?,
+        let costs = match self.cost {
+            None => Costs::default(),
+            Some(cost) => match whole_number(cost) {
+                Some(cost) => Costs::each(cost)?,
+                None => Costs::lines(reader.read(cost, costs)?)?,
+            },
         };
         VerifyContext::of_parts(ip, scopes, costs)
     }
 
     fn claims(&self) -> Claims {
         let ip = match self.client {
+            Client::Unknown => None,
             Client::Known { claimed_ip, .. } => read_text(claimed_ip, CLIENT_ADDRESS_MAX + 1)
                 .as_deref()
                 .and_then(parse_client_address),
@@ -168,7 +188,8 @@ impl Request<'_> {
                 read_text(line, FORWARDED_MAX).and_then(|line| claimed_address(&[&line]))
             }
         };
-        let path = read_text(self.path, PATH_MAX).filter(|path| !path.is_empty());
+        let path = self.path.and_then(|path| read_text(path, PATH_MAX));
+        let path = path.filter(|path| !path.is_empty());
         Claims { ip, path }
     }
 }

@@ -3,11 +3,7 @@ use crate::quota_leases::Taken;
 
 fn charges() -> (Charges, Instant) {
     let now = Instant::now();
-    (Charges::new([7; 64], now), now)
-}
-
-fn text(handle: &Handle) -> &str {
-    std::str::from_utf8(handle).unwrap()
+    (Charges::new([7; 16], now), now)
 }
 
 fn key() -> CacheKey {
@@ -26,7 +22,7 @@ fn a_handle_says_what_was_charged() {
     written.quota(&taken);
     written.quota(&Taken::default());
     let handle = charges.handle(written).unwrap();
-    let mut charge = charges.read(text(&handle)).unwrap();
+    let mut charge = charges.read(&handle).unwrap();
     assert_eq!((charge.key, charge.shape), (key(), u32::MAX));
     let age = charges.age(&charge, now + Duration::from_secs(2));
     assert_eq!(age, Duration::from_micros(765_999));
@@ -45,7 +41,7 @@ fn only_a_handle_of_this_process_is_read() {
     let mut written = charges.write(key(), 1, now);
     written.limit(5, 60_000);
     let handle = charges.handle(written).unwrap();
-    let handle = text(&handle);
+    let handle = &handle;
     assert!(charges.read(handle).is_some());
     for index in 0..handle.len() {
         let mut other = handle.as_bytes().to_vec();
@@ -57,7 +53,7 @@ fn only_a_handle_of_this_process_is_read() {
     for other in ["", "A", "é", &"A".repeat(100_000)] {
         assert!(charges.read(other).is_none());
     }
-    let others = Charges::new([8; 64], now);
+    let others = Charges::new([8; 16], now);
     assert!(others.read(handle).is_none());
 }
 
@@ -67,7 +63,7 @@ fn a_charge_is_settled_once_and_in_time() {
     let handles: Vec<_> = (0..10_000)
         .map(|_| charges.handle(charges.write(key(), 1, now)).unwrap())
         .collect();
-    let read = |index: usize| charges.read(text(&handles[index])).unwrap();
+    let read = |index: usize| charges.read(&handles[index]).unwrap();
     for index in [0, 63, 64, 4_095, 4_096, 9_999] {
         assert_eq!(charges.begin(&read(index), now), Attempt::First);
         assert_eq!(charges.begin(&read(index), now), Attempt::UnderWay);

@@ -80,7 +80,7 @@ fn last_of(mut hops: impl Iterator<Item = Option<IpAddr>>, count: NonZeroUsize) 
 #[must_use]
 pub fn parse_client_address(text: &str) -> Option<IpAddr> {
     let hop = text.trim_matches([' ', '\t']);
-    if hop.len() > CLIENT_ADDRESS_MAX {
+    if hop.is_empty() || hop.len() > CLIENT_ADDRESS_MAX {
         return None;
     }
     if let Some(bracketed) = hop.strip_prefix('[') {

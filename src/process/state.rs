@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use once_cell::sync::Lazy;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,7 +67,7 @@ pub struct Call {
 
 /// A running call of the warm path, which never starts the service.
 pub struct WarmCall {
-    running: Arc<Running>,
+    running: Guard<Option<Arc<Running>>>,
     _open: TaskTrackerToken,
 }
 
@@ -123,12 +123,13 @@ pub fn enter() -> Result<Call, Error> {
 
 /// Begins a call of the warm path, if the service is started and accepts calls.
 pub fn enter_warm() -> Option<WarmCall> {
-    let running = STARTED.load_full()?;
+    let started = STARTED.load();
+    let running = started.as_ref()?;
     let open = running.calls.token();
     // With the fence in `begin_close`, either the close sees the token or we see the close.
     fence(Ordering::SeqCst);
     (!running.is_closing()).then_some(WarmCall {
-        running,
+        running: started,
         _open: open,
     })
 }
@@ -160,7 +161,8 @@ impl WarmCall {
     /// The service. It is `None` only at the very moment of the start.
     #[must_use]
     pub fn service(&self) -> Option<&Service> {
-        self.running.service.get().map(Arc::as_ref)
+        let running = self.running.as_ref()?;
+        running.service.get().map(Arc::as_ref)
     }
 }
 

@@ -81,30 +81,33 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// Charges a request that costs `cost`, if it is within the limit. [`share_later`](Self::share_later) follows once it is
-    /// known that the request is within its other limits too, otherwise [`give_back`](Self::give_back).
+    /// Charges a request that costs `cost`, if it is within the limit, and tells the other processes with the next flush.
     ///
     /// If the rule differs from the last one, the use is carried over, or reset by a later generation.
+    pub fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
+        self.by_rule(rule, |cell| {
+            let decision = cell.charge(cost, || self.timeline.now());
+            if matches!(decision, Decision::Allowed(_)) {
+                self.add_unshared(cost);
+            }
+            decision
+        })
+    }
+
+    /// The same for a request that has other limits: [`share_later`](Self::share_later) follows once it is known that the request
+    /// is within those too, otherwise [`give_back`](Self::give_back).
     pub fn charge(&self, rule: Rule, cost: NonZeroU32) -> Decision {
         self.by_rule(rule, |cell| cell.charge(cost, || self.timeline.now()))
     }
 
-    /// The same for a request that has no other limit.
-    #[cfg(test)]
-    pub(super) fn check(&self, rule: Rule, cost: NonZeroU32) -> Decision {
-        let decision = self.charge(rule, cost);
-        if matches!(decision, Decision::Allowed(_)) {
-            self.share_later(rule, cost);
-        }
-        decision
-    }
-
     /// Tells the other processes with the next flush what was charged.
     pub fn share_later(&self, rule: Rule, cost: NonZeroU32) {
-        self.by_rule(rule, |_| {
-            self.unshared
-                .fetch_add(cost.get().into(), Ordering::Relaxed)
-        });
+        self.by_rule(rule, |_| self.add_unshared(cost));
+    }
+
+    fn add_unshared(&self, cost: NonZeroU32) {
+        let units = cost.get().into();
+        self.unshared.fetch_add(units, Ordering::Relaxed);
     }
 
     /// Decides about the same request without charging it. The state of the limit is as it stands.

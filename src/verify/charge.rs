@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::context::VerifyContext;
 use super::verification::{LimitStates, LimitedBy};
-use crate::cached_key::CachedKey;
+use crate::cached_key::{Bounds, CachedKey};
 use crate::cached_limits::LimitOfKey;
 use crate::cached_quotas::QuotaOfKey;
 use crate::model::{Moment, RateLimit};
@@ -38,9 +38,52 @@ pub(super) fn charge(
     context: &VerifyContext<'_>,
     now: Moment,
 ) -> Charged {
+    match key.bounds() {
+        Bounds::None => Charged::Allowed {
+            states: LimitStates::new(),
+            taken: Takings::new(),
+        },
+        Bounds::OneLimit(limit) => charge_only(&service.limiters, &limit, context),
+        Bounds::Several => {
+            let _together = service.limiters.together();
+            charge_all(service, key, context, now)
+        }
+    }
+}
+
+/// Charges the only limit of a key.
+fn charge_only(
+    limiters: &Limiters,
+    limit: &LimitOfKey<'_>,
+    context: &VerifyContext<'_>,
+) -> Charged {
+    let decision = match cost_of(limit, context) {
+        None => Decision::Allowed(state_of(limiters, limit)),
+        Some(cost) if context.peek => decide(limiters, limit, cost, true),
+        Some(cost) => limit.limiter(limiters).check(limit.limit.rule, cost),
+    };
+    match decision {
+        Decision::Allowed(state) => Charged::Allowed {
+            states: LimitStates::from_buf([state]),
+            taken: Takings::new(),
+        },
+        Decision::Refused {
+            rate_limit,
+            retry_after_ms,
+        } => Charged::Refused {
+            states: LimitStates::from_buf([rate_limit]),
+            limited_by: LimitedBy::and(None, 0, retry_after_ms),
+        },
+    }
+}
+
+fn charge_all(
+    service: &Service,
+    key: &CachedKey,
+    context: &VerifyContext<'_>,
+    now: Moment,
+) -> Charged {
     let limiters = &service.limiters;
-    // Nobody else uses the only limit of a key.
-    let _together = key.has_several_limits().then(|| limiters.together());
     let (mut states, limited_by) = charge_limits(limiters, key, context);
     if let Some(limited_by) = limited_by {
         give_back(limiters, key, context, &mut states[..limited_by.index]);

@@ -11,7 +11,7 @@ use super::costs::Costs;
 use super::verification::LimitStates;
 use crate::cached_key::{CachedKey, KeyEntry};
 use crate::cached_limits::LimitOfKey;
-use crate::charges::{Attempt, Charge, Handle, LimitCharge};
+use crate::charges::{Attempt, Charge, LimitCharge};
 use crate::error::{Error, Issue};
 use crate::input::{Fields, Value, rules};
 use crate::model::Moment;
@@ -52,7 +52,7 @@ pub(super) fn handle(
     now: Moment,
     states: &LimitStates,
     taken: &Takings,
-) -> Option<Handle> {
+) -> Option<String> {
     if states.is_empty() && taken.is_empty() {
         return None;
     }

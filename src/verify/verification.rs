@@ -7,15 +7,14 @@ use smallvec::SmallVec;
 pub use crate::cached_key::KeyEntry;
 pub use crate::cached_limits::LimitOfKey;
 pub use crate::cached_quotas::QuotaOfKey;
-pub use crate::charges::{HANDLE_MAX, Handle};
 use crate::model::{RateLimit, Refusal, VALID};
 
 pub enum Verification {
     Valid {
         entry: Arc<KeyEntry>,
         limits: LimitStates,
-        /// For `settle`; `None` if there is nothing to settle.
-        charge: Option<Handle>,
+        /// The handle for `settle`; `None` if there is nothing to settle.
+        charge: Option<String>,
     },
     Refused(RefusedKey),
 }

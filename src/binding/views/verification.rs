@@ -252,7 +252,7 @@ impl From<Verification> for VerificationView {
                 template: TemplateView::from(&*entry),
                 rate_limit: tightest(&limits).map(RateLimitView::from),
                 limits: LimitView::list(&entry, &limits),
-                charge: charge.map(|charge| String::from_utf8_lossy(&charge).into_owned()),
+                charge,
             },
             Verification::Refused(refused) => {
                 let entry = refused.entry.as_deref();

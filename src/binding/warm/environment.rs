@@ -7,32 +7,25 @@ use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::Arc;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, sys};
 
 use super::texts::Texts;
-use super::{ABSENT, MISS};
+use super::{ABSENT, Charge};
 use crate::model::{Level, Limits, RateLimit};
-use crate::verify::{HANDLE_MAX, WarmSampler};
+use crate::verify::{KeyEntry, WarmSampler};
 
 /// The numbers of an answer, in memory shared with JavaScript: those in [`Environment::NUMBERS`], and for each limit what
 /// remains of it, and the milliseconds until it is full again. -1 means absent.
 type Numbers = [f64; Environment::NUMBERS.len() + 2 * LIMITS_MAX];
 
-/// What is shared with JavaScript.
-#[repr(C)]
-struct Shared {
-    numbers: Numbers,
-    /// The characters of the last charge.
-    charge: [u8; HANDLE_MAX],
-}
-
 /// The limits of a key and of the clients above it.
 const LIMITS_MAX: usize = 1 + Limits::COUNT_MAX * (1 + Level::CLIENTS.len());
 
 pub(in crate::binding) struct Environment {
-    shared: *mut Shared,
+    numbers: *mut f64,
     /// The object with the functions and the array over the numbers. Null until it is made.
     exports: Cell<sys::napi_ref>,
     object_keys: sys::napi_ref,
@@ -41,10 +34,10 @@ pub(in crate::binding) struct Environment {
 }
 
 impl Environment {
-    /// What the first numbers are: milliseconds to wait, the position of the limit that refuses the key, and the characters of the
-    /// charge.
-    pub(in crate::binding) const NUMBERS: [&'static str; 3] =
-        ["retryAfterMs", "limitedBy", "chargeLength"];
+    /// What the first numbers are: the serial of the entry or 0, the number of the refusal or 0, milliseconds to wait, and the
+    /// position of the limit that refuses the key.
+    pub(in crate::binding) const NUMBERS: [&'static str; 4] =
+        ["serial", "refusal", "retryAfterMs", "limitedBy"];
 
     /// `Object.keys` as it was when the package was loaded: other code may have replaced it since.
     pub(in crate::binding) fn object_keys(env: &Env) -> Option<sys::napi_value> {
@@ -58,38 +51,37 @@ impl Environment {
         (status == sys::Status::napi_ok).then_some(keys)
     }
 
+    /// Writes the numbers of an answer.
     pub(super) fn write(
         &self,
+        entry: Option<&Arc<KeyEntry>>,
+        refusal: u8,
         limits: &[RateLimit],
         limited_by: Option<usize>,
         retry_after_ms: Option<u64>,
-        charge: &[u8],
     ) {
-        let length = charge.len().min(HANDLE_MAX);
-        #[expect(clippy::cast_precision_loss)]
-        // Milliseconds of a year are far below 2^53, and there are few limits.
-        let first = [
-            retry_after_ms.map_or(ABSENT, |wait| wait as f64),
-            limited_by.map_or(ABSENT, |index| index as f64),
-            length as f64,
-        ];
-        #[expect(clippy::cast_precision_loss)]
-        let states = limits
-            .iter()
-            .take(LIMITS_MAX)
-            .flat_map(|limit| [f64::from(limit.remaining), limit.reset_ms as f64]);
-        for (index, number) in first.into_iter().chain(states).enumerate() {
-            // SAFETY: `shared` begins with the numbers. It is the memory of the ArrayBuffer created in `exports` below, with the
-            // size and alignment of its type, and `index` is below the count of the numbers: at most `LIMITS_MAX` limits follow
-            // the first ones. It is still alive: the environment holds a strong reference to the object that holds the typed
-            // array, and JavaScript never detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not
-            // share the array). No one reads it at the same time: only the environment's own thread gets here.
-            unsafe { self.shared.cast::<f64>().add(index).write(number) };
-        }
-        // SAFETY: as above; at most as many characters are written as there is room for.
-        unsafe {
-            let characters = (&raw mut (*self.shared).charge).cast::<u8>();
-            ptr::copy_nonoverlapping(charge.as_ptr(), characters, length);
+        let put = |index: usize, number: f64| {
+            // SAFETY: `numbers` is the memory of the ArrayBuffer created in `exports` below, with the size and alignment of
+            // its type, and `index` is below their count: at most `LIMITS_MAX` limits follow the first ones. It is still
+            // alive: the environment holds a strong reference to the object that holds the typed array, and JavaScript never
+            // detaches the buffer (it is neither transferred nor resized: `lib/warm.js` does not share the array). No one reads
+            // it at the same time: only the environment's own thread gets here.
+            unsafe { self.numbers.add(index).write(number) };
+        };
+        #[expect(clippy::cast_precision_loss)] // Milliseconds of a year are far below 2^53.
+        let millis = |millis: u64| millis as f64;
+        #[expect(clippy::cast_precision_loss)] // There are few limits.
+        let position = |index: usize| index as f64;
+        #[expect(clippy::cast_precision_loss)] // They are counted up from 0.
+        let serial = |entry: &Arc<KeyEntry>| entry.serial as f64;
+        put(0, entry.map_or(0.0, serial));
+        put(1, f64::from(refusal));
+        put(2, retry_after_ms.map_or(ABSENT, millis));
+        put(3, limited_by.map_or(ABSENT, position));
+        for (index, limit) in limits.iter().take(LIMITS_MAX).enumerate() {
+            let at = Self::NUMBERS.len() + 2 * index;
+            put(at, f64::from(limit.remaining));
+            put(at + 1, millis(limit.reset_ms));
         }
     }
 }
@@ -97,9 +89,9 @@ impl Environment {
 /// The object with the functions and the numbers, for `lib/warm.js`: made at the first call.
 pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
     if env.get_instance_data::<Environment>()?.is_none() {
-        let (shared, array) = shared(env)?;
+        let (numbers, array) = numbers(env)?;
         let environment = Environment {
-            shared,
+            numbers,
             exports: Cell::new(ptr::null_mut()),
             object_keys: object_keys(env.raw())?,
             texts: RefCell::new(Texts::new()),
@@ -120,15 +112,15 @@ pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), exports) })
 }
 
-/// The shared memory, and the typed array over its numbers.
-fn shared(env: &Env) -> napi::Result<(*mut Shared, sys::napi_value)> {
+/// The numbers, and the typed array over them.
+fn numbers(env: &Env) -> napi::Result<(*mut f64, sys::napi_value)> {
     let (mut memory, mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: `env` is that of the running call; each function writes to variables of the types that it requires; the
     // typed array begins at 0 and has no more elements than fit into the buffer.
     unsafe {
         napi::check_status!(sys::napi_create_arraybuffer(
             env.raw(),
-            size_of::<Shared>(),
+            size_of::<Numbers>(),
             &raw mut memory,
             &raw mut buffer
         ))?;
@@ -173,7 +165,8 @@ fn make_exports(env: &Env, numbers: sys::napi_value) -> napi::Result<()> {
         return Ok(());
     };
     let environment: *mut Environment = environment;
-    let functions: [(&CStr, sys::napi_callback); 2] = [
+    let functions: [(&CStr, sys::napi_callback); 3] = [
+        (c"verifyWarmKey", Some(verify_warm_key)),
         (c"verifyWarm", Some(verify_warm)),
         (c"verifyWarmRequest", Some(verify_warm_request)),
     ];
@@ -218,6 +211,14 @@ fn make_exports(env: &Env, numbers: sys::napi_value) -> napi::Result<()> {
     Ok(())
 }
 
+unsafe extern "C" fn verify_warm_key(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: only Node-API calls this, with the environment and the arguments of the call.
+    unsafe { answer(env, info, super::verify_key) }
+}
+
 unsafe extern "C" fn verify_warm(
     env: sys::napi_env,
     info: sys::napi_callback_info,
@@ -234,14 +235,15 @@ unsafe extern "C" fn verify_warm_request(
     unsafe { answer(env, info, super::verify_request) }
 }
 
-/// Answers a call with a number. A panic, which the hook reports, is a miss.
+/// Answers a call with the charge of an accepted key, or `null` where there is none: `work` has written the numbers of the answer.
+/// `undefined` stands for a miss, and so does a panic, which the hook reports.
 ///
 /// # Safety
 /// `env` and `info` are those of a running call of a function made in `make_exports`.
 unsafe fn answer<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    work: impl FnOnce(&Environment, [Unknown<'_>; N]) -> Option<f64>,
+    work: impl FnOnce(&Environment, [Unknown<'_>; N]) -> Option<Charge>,
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); N];
     let (mut count, mut this, mut data) = (N, ptr::null_mut(), ptr::null_mut());
@@ -257,19 +259,36 @@ unsafe fn answer<const N: usize>(
             &raw mut data,
         )
     };
-    let mut number = MISS;
-    if status == sys::Status::napi_ok {
-        // SAFETY: the function carries the pointer to the instance data of `env`, which is alive while `env` runs
-        // JavaScript. It is only shared: nobody asks for the instance data during a call.
-        let environment = unsafe { &*data.cast::<Environment>() };
-        // SAFETY: the values are the arguments of the running call.
-        let values = arguments.map(|value| unsafe { Unknown::from_raw_unchecked(env, value) });
-        let answered = catch_unwind(AssertUnwindSafe(|| work(environment, values)));
-        number = answered.ok().flatten().unwrap_or(MISS);
+    if status != sys::Status::napi_ok {
+        return ptr::null_mut();
     }
-    let mut result = ptr::null_mut();
-    // SAFETY: `env` is that of the running call. If there is no number, `null` stands for `undefined`, which is no
-    // answer either.
-    unsafe { sys::napi_create_double(env, number, &raw mut result) };
-    result
+    // SAFETY: the function carries the pointer to the instance data of `env`, which is alive while `env` runs JavaScript. It
+    // is only shared: nobody asks for the instance data during a call.
+    let environment = unsafe { &*data.cast::<Environment>() };
+    // SAFETY: the values are the arguments of the running call.
+    let values = arguments.map(|value| unsafe { Unknown::from_raw_unchecked(env, value) });
+    let answered = catch_unwind(AssertUnwindSafe(|| work(environment, values)));
+    match answered.ok().flatten() {
+        Some(charge) => charge_value(env, charge),
+        None => ptr::null_mut(),
+    }
+}
+
+/// The charge as a string, or `null`.
+fn charge_value(env: sys::napi_env, charge: Charge) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is that of the running call, and a `napi_value` is written. The text is ASCII, and as long as is said. If
+    // there is no value, a null pointer stands for `undefined`.
+    unsafe {
+        match charge {
+            Some(charge) => sys::napi_create_string_latin1(
+                env,
+                charge.as_ptr().cast(),
+                charge.len().cast_signed(),
+                &raw mut value,
+            ),
+            None => sys::napi_get_null(env, &raw mut value),
+        }
+    };
+    value
 }
