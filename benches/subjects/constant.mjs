@@ -1,6 +1,6 @@
 /**
  * (a) The call alone: an async function that makes the native call of a warm verify. In a process that has not started the
- * addon, the native call reads its arguments and always returns -1.
+ * addon, the native call reads its arguments and always returns `undefined`.
  */
 import native from '../../native.js'
 import { IP, SCOPES } from '../keys.mjs'
@@ -20,5 +20,5 @@ export async function open() {
 }
 
 async function verify(key, { ip, scopes }) {
-  return verifyWarm(key, ip, scopes[0], 1) < 0 ? ANSWER : undefined
+  return verifyWarm(key, ip, scopes[0], 1) === undefined ? ANSWER : undefined
 }
