@@ -49,7 +49,27 @@ export interface ApiKey {
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
+  /** The key was revoked then, and is refused since. `null`: it is not revoked. */
+  revokedAt: Date | null
+  /** Who revoked it: `actor` of the call. `null` if none was given. */
+  revokedBy: string | null
+  /** `null`: it is not revoked. */
+  revokedReason: RevocationReason | null
 }
+
+/**
+ * Why a key is revoked. A `compromised` key can never be restored; the others only tell people what happened.
+ *
+ * @category Keys
+ */
+export type RevocationReason =
+  | 'unspecified'
+  | 'superseded'
+  | 'compromised'
+  | 'affiliation_changed'
+  | 'cessation'
+  | 'unused'
+  | 'abuse'
 
 /**
  * A key that was just created.
@@ -191,6 +211,19 @@ export interface PatchApiKeyInput extends ApiKeyChanges {
   suspendedUntil?: null
   /** `null` ends the grace period of a replaced key. */
   previousKeyExpiresAt?: null
+}
+
+/**
+ * The input of `revokeApiKey`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface RevokeApiKeyInput {
+  id: string
+  /** @default 'unspecified' */
+  reason?: RevocationReason | null
+  /** What happened, for the audit log, at most 2,000 characters. */
+  note?: string | null
 }
 
 /**
@@ -566,6 +599,7 @@ export interface ValidVerification {
 export type RefusalCode =
   | 'INVALID_KEY'
   | 'EXPIRED'
+  | 'REVOKED'
   | 'DISABLED'
   | 'CLIENT_DISABLED'
   | 'IP_NOT_ALLOWED'
@@ -957,12 +991,12 @@ interface EventBase {
 }
 
 /**
- * This package created, changed or deleted a key. Changes that others make in the table are not reported.
+ * This package created, changed, restored or deleted a key. Changes that others make in the table are not reported.
  *
  * @category Events and audit log
  */
 export interface KeyChangeEvent extends EventBase {
-  type: 'key.issued' | 'key.changed' | 'key.deleted'
+  type: 'key.issued' | 'key.changed' | 'key.restored' | 'key.deleted'
   severity: 'info'
   keyId: string
   /** Absent for a deleted key. */
@@ -971,6 +1005,24 @@ export interface KeyChangeEvent extends EventBase {
   /** Per field the value before and after. Empty for `description`, `metadata` and `key`, whose values are not reported. */
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * This package revoked a key, or gave another reason for a revocation.
+ *
+ * @category Events and audit log
+ */
+export interface KeyRevokedEvent extends EventBase {
+  type: 'key.revoked'
+  severity: 'info'
+  keyId: string
+  name: string
+  clientId: string
+  reason: RevocationReason
+  /** `note` of the call. */
+  note?: string
+  /** Who revoked it: `actor` of the call's options. */
   actor?: string
 }
 
@@ -1223,6 +1275,7 @@ export interface ConfigurationWarningEvent extends EventBase {
  */
 export type ApiKeyEvent =
   | KeyChangeEvent
+  | KeyRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent
@@ -1670,8 +1723,8 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * `suspendedUntil: null` lifts a suspension and resets the limits of the key. `previousKeyExpiresAt: null` ends the grace
  * period of a replaced key.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
- * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits, or a revoked
+ * key was to be enabled), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
@@ -1681,6 +1734,21 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * @category Keys
  */
 export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
+
+/**
+ * Undoes a revocation: `isActive` becomes what it was, and the key is accepted again. A key that is not revoked stays as it is.
+ *
+ * Rejects with `NOT_FOUND`, `CONFLICT` (the key was revoked as `compromised`, or its client has as many keys as its `maxKeys`
+ * permits), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * await restoreApiKey(id, { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Keys
+ */
+export declare function restoreApiKey(id: string, options?: ChangeOptions | null): Promise<ApiKey>
 
 /**
  * Revokes an admin token for good. Its row stays, with `isActive: false`.
@@ -1695,6 +1763,24 @@ export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOpt
  * @category Admin tokens
  */
 export declare function revokeAdminToken(id: string, options?: ChangeOptions | null): Promise<void>
+
+/**
+ * Revokes a key: it is refused with `REVOKED` from now on, in all processes within moments, and so is the key that it has
+ * replaced. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key
+ * does not count towards `maxKeys`, and can neither be enabled nor rotated.
+ *
+ * A key that is already revoked gets the new reason, unless it is `compromised`.
+ *
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * await revokeApiKey({ id, reason: 'compromised', note: 'Found in a public repository' }, { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Keys
+ */
+export declare function revokeApiKey(input: RevokeApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
 
 /**
  * Sets what holds for a client and all of its keys: creates the client's settings, or changes the given fields and keeps the
@@ -1748,8 +1834,8 @@ export declare function settle(charge: string, actualCost: number | Record<strin
  * With `regenerateKey: true` the key is also rotated: the id stays, the new plaintext is in `key` of the result, and the old key
  * stays valid for `gracePeriodSeconds`. A second rotation ends the grace period of the first.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
- * `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits, or a revoked
+ * key was to be enabled or rotated), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts

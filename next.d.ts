@@ -232,6 +232,28 @@ export interface ClientRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
  */
 export declare function clientRoutes(options?: ClientRoutesOptions): ClientRoutes
 
+/** The handlers of `/api/keys/revocation`. */
+export interface RevocationRoutes {
+  /** Revokes a key, as `revokeApiKey` does. Requires `keys:write`. */
+  POST: RouteHandler
+  /** Restores the key with the id `?id=`, as `restoreApiKey` does. Requires `keys:write`. */
+  DELETE: RouteHandler
+}
+
+/** The options of `revocationRoutes`. */
+export interface RevocationRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins revoke keys and restore them, for a file `app/api/keys/revocation/route.ts`. A body of
+ * more than 64 KiB is refused with 413 before it is parsed. Unknown fields are refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { POST, DELETE } = revocationRoutes()
+ * ```
+ */
+export declare function revocationRoutes(options?: RevocationRoutesOptions): RevocationRoutes
+
 /** The handlers of `/api/quotas`. */
 export interface QuotaRoutes {
   /** Reads the quota `?name=` of the key `?keyId=` or of the client `?clientId=`. Requires `quotas:read`. */

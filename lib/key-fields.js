@@ -5,7 +5,8 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits or quotas
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits, quotas or reason (of
+//             a revocation)
 //   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
 //             identity: it selects the key, and nobody may change it
 //   required  true if a key cannot be created without it; such a field cannot be cleared
@@ -148,6 +149,9 @@ const fields = [
     label: 'old key valid until',
     hideEmpty: true,
   },
+  { name: 'revokedAt', type: 'date', access: 'readOnly', label: 'revoked', hideEmpty: true },
+  { name: 'revokedBy', type: 'text', access: 'readOnly', label: 'revoked by', hideEmpty: true },
+  { name: 'revokedReason', type: 'reason', access: 'readOnly', label: 'reason', hideEmpty: true },
 ]
 
 const namesOf = (choose) => fields.filter(choose).map(({ name }) => name)

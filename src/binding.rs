@@ -14,6 +14,7 @@ mod operation;
 mod presented;
 mod promise;
 mod quotas;
+mod revocation;
 mod text;
 mod value;
 mod views;

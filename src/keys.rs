@@ -1,4 +1,4 @@
-//! Administration of keys: create, get, list, update, patch, delete, inspect.
+//! Administration of keys: create, get, list, update, patch, revoke, delete, inspect.
 
 mod change;
 mod create;
@@ -8,10 +8,12 @@ mod events;
 mod input;
 mod inspect;
 mod list;
+mod revoke;
 
 pub use change::{patch, update};
 pub use create::{IssuedKey, create};
 pub use delete::delete;
-pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query};
+pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query, read_revocation};
 pub use inspect::inspect;
 pub use list::{end, get, list};
+pub use revoke::{restore, revoke};

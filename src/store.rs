@@ -30,6 +30,7 @@ mod quota_leases;
 mod quotas;
 mod recent_keys;
 mod retry;
+mod revocation;
 mod rotation;
 mod schema;
 mod signing_keys;

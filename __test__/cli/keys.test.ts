@@ -237,10 +237,22 @@ describe('one key', () => {
     expect((await run(['keys', 'verify'], third.key)).code).toBe(0)
   })
 
-  test('is revoked, or deleted', async () => {
+  test('is revoked and restored, or deleted', async () => {
     const { id, key } = await create()
-    expect(await program(['keys', 'revoke', id])).toEqual({ id, disabled: true })
-    expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'DISABLED' })
+    const reason = ['--reason', 'abuse', '--note', 'Scraping']
+    expect(await program(['keys', 'revoke', id, ...reason])).toEqual({ id, revoked: true })
+    expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'REVOKED' })
+    expect((await run(['keys', 'show', id])).stdout).toMatch(
+      /^state +revoked$[^]*^revoked +20[^]*^revoked by +command line[^]*^reason +abuse$/m,
+    )
+    const [entry] = (await program(['audit', '--id', id])).events
+    expect(entry).toMatchObject({ type: 'key.revoked', reason: 'abuse', note: 'Scraping' })
+    expect(await program(['keys', 'restore', id])).toMatchObject({ id, revokedAt: null })
+    expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'VALID' })
+    await run(['keys', 'revoke', id, '--reason', 'compromised'])
+    expect((await run(['keys', 'restore', id])).stderr).toContain('cannot be restored')
+    expect((await run(['keys', 'revoke', id, '--reason', 'because'])).code).toBe(2)
+    expect((await run(['keys', 'revoke', id, '--delete', '--note', 'n'])).code).toBe(2)
     expect(await program(['keys', 'revoke', id, '--delete', '--yes'])).toEqual({
       id,
       deleted: true,
@@ -248,11 +260,14 @@ describe('one key', () => {
     expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'INVALID_KEY' })
   })
 
-  test.each(['show', 'revoke', 'rotate'])('that does not exist: %s reports it', async (verb) => {
-    const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
-    expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toContain('API key not found')
-  })
+  test.each(['show', 'revoke', 'restore', 'rotate'])(
+    'that does not exist: %s reports it',
+    async (verb) => {
+      const { code, stdout, stderr } = await run(['keys', verb, 'nobody'])
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toContain('API key not found')
+    },
+  )
 })
 
 describe('the beginning of an id', () => {
@@ -268,7 +283,7 @@ describe('the beginning of an id', () => {
     const renamed = await program(['keys', 'update', short, '--name', 'Renamed'])
     expect(renamed).toMatchObject({ id, name: 'Renamed' })
     expect(await program(['keys', 'rotate', short])).toMatchObject({ id })
-    expect(await program(['keys', 'revoke', short])).toEqual({ id, disabled: true })
+    expect(await program(['keys', 'revoke', short])).toEqual({ id, revoked: true })
     expect(await program(['keys', 'show', 'twin'])).toMatchObject({ name: 'Itself' })
     const twins = await run(['keys', 'revoke', 'twin-', '--delete'])
     expect([twins.code, twins.stderr]).toEqual([2, expect.stringContaining('twin-one')])

@@ -52,7 +52,7 @@ describe.skipIf(!hasScript)('at a terminal', () => {
   ])('a revocation is asked about: %j', async (typed, code, active) => {
     const { id } = await issue()
     const answer = await atTerminal(['keys', 'revoke', id], { prompt: '[y/N]', typed })
-    expect(answer.screen).toContain('Disable "Search" of "acme"?')
+    expect(answer.screen).toContain('Revoke "Search" of "acme"?')
     expect(answer.code).toBe(code)
     expect(await isActive(id)).toBe(active)
   })
@@ -71,7 +71,7 @@ describe.skipIf(!hasScript)('at a terminal', () => {
       NO_COLOR: '1',
     })
     expect(code).toBe(0)
-    expect(screen).toContain('Disable "a\\u009b31m\\u202e')
+    expect(screen).toContain('Revoke "a\\u009b31m\\u202e')
     expect(screen).not.toMatch(/[\u007f-\u009f\u2028\u202e]|\u001b\]/)
   })
 

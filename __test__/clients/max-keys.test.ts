@@ -35,7 +35,8 @@ async function expectFull(call: () => unknown): Promise<void> {
   expect(fault).toMatchObject({
     code: 'CONFLICT',
     status: 409,
-    message: 'The client has as many keys as its maxKeys permits: delete one, or raise maxKeys',
+    message:
+      'The client has as many keys as its maxKeys permits: delete or revoke one, or raise maxKeys',
   })
   expect(fault.keyId).toBeUndefined()
   expect(fault.issues).toBeUndefined()

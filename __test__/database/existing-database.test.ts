@@ -104,6 +104,9 @@ describe("the app's own tables", () => {
       quotas: [],
       suspendedUntil: null,
       previousKeyExpiresAt: null,
+      revokedAt: null,
+      revokedBy: null,
+      revokedReason: null,
     })
     for (const key of keys) {
       expect(key).not.toHaveProperty('key')

@@ -78,6 +78,8 @@ test('an owner migrates, and the app works with the rights that are granted', as
   expect(await addon.verifyAdminToken(token)).toMatchObject({ valid: true })
   await addon.flush()
   expect((await addon.listAuditEvents({ keyId: id })).events.length).toBeGreaterThan(1)
+  await addon.revokeApiKey({ id })
+  await addon.restoreApiKey(id)
   await addon.deleteApiKey(id)
   expect(await addon.health()).toMatchObject({ status: 'ok' })
 })

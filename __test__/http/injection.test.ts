@@ -31,6 +31,7 @@ function expectSound({ status, headers, body }: Answer, what: string): void {
 
 test.each([
   '/api/keys',
+  '/api/keys/revocation',
   '/api/clients',
   '/api/quotas',
   '/api/keys/audit',

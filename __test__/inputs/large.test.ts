@@ -87,6 +87,7 @@ test(
       ['listApiKeys(many)', ''],
       ['updateApiKey(many)', ''],
       ['patchApiKey(many)', ''],
+      ['revokeApiKey(many)', ''],
       [`deleteApiKey('x', many)`, ''],
       [`verifyApiKey('x', many)`, ''],
       ['createAdminToken(many)', ''],

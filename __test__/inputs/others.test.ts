@@ -21,6 +21,7 @@ const {
   getApiKey,
   listApiKeys,
   migrate,
+  restoreApiKey,
   patchApiKey,
   revokeAdminToken,
   updateApiKey,
@@ -88,7 +89,7 @@ describe('patchApiKey', () => {
   })
 })
 
-describe.each(Object.entries({ getApiKey, deleteApiKey, revokeAdminToken }))(
+describe.each(Object.entries({ getApiKey, restoreApiKey, deleteApiKey, revokeAdminToken }))(
   '%s refuses as id',
   (_name, call) => {
     const ids = [...text, ['undefined', undefined], ['null', null], ['nothing', '']]

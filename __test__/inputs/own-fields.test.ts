@@ -84,6 +84,7 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   expectFailure(await ask(next.apiKeyRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.clientRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.quotaRoutes().GET), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.revocationRoutes().DELETE), 401, 'MISSING_TOKEN')
 
   const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
   const post = await next.apiKeyRoutes().POST(
@@ -107,6 +108,10 @@ test('nor for a parameter or the body of a route', async () => {
   expect((await ask(GET, headers)).status).toBe(200)
   const patch = await PATCH(new Request(HOST, { method: 'PATCH', headers, body: '{}' }))
   expectFailure(await read(patch), 400, 'INVALID_INPUT', 'API key ID is required')
+  const revocations = next.revocationRoutes()
+  const revoke = await revocations.POST(new Request(HOST, { method: 'POST', headers, body: '{}' }))
+  for (const answer of [await read(revoke), await ask(revocations.DELETE, headers)])
+    expectFailure(answer, 400, 'INVALID_INPUT')
   const clients = next.clientRoutes()
   expect(await ask(clients.GET, headers)).toMatchObject({ status: 200, body: [] })
   const put = await clients.PUT(new Request(HOST, { method: 'PUT', headers, body: '{}' }))

@@ -55,6 +55,7 @@ const types = {
     other: [{ name: 'a', amount: 2, period: 'day', timeZone: 'UTC' }],
     text: '[{"name":"a","amount":1,"period":"day"}]',
   },
+  reason: { ts: 'RevocationReason', value: 'abuse', other: 'unused', text: 'abuse' },
   json: { ts: 'Record<string, unknown>', value: { a: 1 }, other: { a: 2 }, text: '{"a":1}' },
 }
 const samples = (kind: 'value' | 'other', of = settable): Record<string, unknown> =>

@@ -51,6 +51,7 @@ const FIELD_NAMES = [
     'metadata',
   ],
   ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],
+  ...['revokedAt', 'revokedBy', 'revokedReason'],
 ].sort()
 
 /** The key as every function but create and regenerate answers it. */
@@ -75,6 +76,9 @@ describe('createApiKey', () => {
       createdBy: null,
       suspendedUntil: null,
       previousKeyExpiresAt: null,
+      revokedAt: null,
+      revokedBy: null,
+      revokedReason: null,
     })
     expect(id).toMatch(/^\S{10,}$/)
     expect(issued.key.startsWith(`${start}_`)).toBe(true)

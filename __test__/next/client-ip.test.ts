@@ -114,7 +114,7 @@ test('the environment is read before the service is started, and nothing is star
 })
 
 test('the subpath exports exactly what is documented, by require and by import', async () => {
-  const routes = ['apiKeyRoutes', 'clientRoutes', 'quotaRoutes']
+  const routes = ['apiKeyRoutes', 'revocationRoutes', 'clientRoutes', 'quotaRoutes']
   const names = [...routes, 'clientIp', 'withAdminAuth', 'withApiKey'].sort()
   expect(Object.keys(next).sort()).toEqual(names)
   const imported = (await import('@sophra/api-keys/next')) as object

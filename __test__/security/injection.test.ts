@@ -38,6 +38,8 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   listApiKeys: () => [{ limit: 1 }],
   updateApiKey: async () => [{ id: (await key()).id, regenerateKey: true }, {}],
   patchApiKey: async () => [{ id: (await key()).id }, {}],
+  revokeApiKey: async () => [{ id: (await key()).id }, {}],
+  restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
   settle: async () => [await charge(), 1],

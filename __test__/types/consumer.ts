@@ -20,7 +20,9 @@ import {
   listClients,
   migrate,
   patchApiKey,
+  restoreApiKey,
   revokeAdminToken,
+  revokeApiKey,
   setClient,
   updateApiKey,
   verifyAdminToken,
@@ -36,6 +38,7 @@ import {
   type Quota,
   type QuotaPeriod,
   type QuotaState,
+  type RevocationReason,
   type Verification,
 } from '@sophra/api-keys'
 
@@ -138,7 +141,13 @@ export async function keys(): Promise<void> {
   await patchApiKey({ id: 'x', suspendedUntil: new Date() })
   // @ts-expect-error id is required
   await patchApiKey({ name: 'n' })
+  const revoked: ApiKey = await revokeApiKey({ id: 'x', reason: 'compromised', note: 'n' })
+  const reason: RevocationReason | null = revoked.revokedReason
+  // @ts-expect-error no such reason
+  await revokeApiKey({ id: 'x', reason: 'because' })
+  const restored: ApiKey = await restoreApiKey('x', { actor: 'a' })
   const nothing: void = await deleteApiKey('x')
+  void [reason, restored]
   void [plaintext, asKey, fresh, patched, nothing]
 }
 
@@ -226,6 +235,7 @@ export async function verify(): Promise<string> {
     case 'MISSING_KEY':
     case 'INVALID_KEY':
     case 'EXPIRED':
+    case 'REVOKED':
     case 'DISABLED':
     case 'CLIENT_DISABLED':
     case 'IP_NOT_ALLOWED':

@@ -5,6 +5,7 @@ import {
   clientIp,
   clientRoutes,
   quotaRoutes,
+  revocationRoutes,
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
@@ -24,6 +25,9 @@ routes.push(clients.GET, clients.PUT, clients.DELETE)
 clients.PATCH
 // @ts-expect-error no such option
 clientRoutes({ compat: 'prisma' })
+
+const revocations = revocationRoutes({ authorize: () => null })
+routes.push(revocations.POST, revocations.DELETE)
 
 const quotas = quotaRoutes({ authorize: () => null })
 routes.push(quotas.GET, quotas.POST)

@@ -27,6 +27,8 @@ module.exports = {
   createApiKey: withActor(api.createApiKey),
   updateApiKey: withActor(api.updateApiKey),
   patchApiKey: withActor(api.patchApiKey),
+  revokeApiKey: withActor(api.revokeApiKey),
+  restoreApiKey: withActor(api.restoreApiKey),
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),
   deleteClient: withActor(api.deleteClient),

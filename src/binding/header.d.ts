@@ -49,7 +49,27 @@ export interface ApiKey {
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
+  /** The key was revoked then, and is refused since. `null`: it is not revoked. */
+  revokedAt: Date | null
+  /** Who revoked it: `actor` of the call. `null` if none was given. */
+  revokedBy: string | null
+  /** `null`: it is not revoked. */
+  revokedReason: RevocationReason | null
 }
+
+/**
+ * Why a key is revoked. A `compromised` key can never be restored; the others only tell people what happened.
+ *
+ * @category Keys
+ */
+export type RevocationReason =
+  | 'unspecified'
+  | 'superseded'
+  | 'compromised'
+  | 'affiliation_changed'
+  | 'cessation'
+  | 'unused'
+  | 'abuse'
 
 /**
  * A key that was just created.
@@ -191,6 +211,19 @@ export interface PatchApiKeyInput extends ApiKeyChanges {
   suspendedUntil?: null
   /** `null` ends the grace period of a replaced key. */
   previousKeyExpiresAt?: null
+}
+
+/**
+ * The input of `revokeApiKey`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface RevokeApiKeyInput {
+  id: string
+  /** @default 'unspecified' */
+  reason?: RevocationReason | null
+  /** What happened, for the audit log, at most 2,000 characters. */
+  note?: string | null
 }
 
 /**
@@ -566,6 +599,7 @@ export interface ValidVerification {
 export type RefusalCode =
   | 'INVALID_KEY'
   | 'EXPIRED'
+  | 'REVOKED'
   | 'DISABLED'
   | 'CLIENT_DISABLED'
   | 'IP_NOT_ALLOWED'
@@ -957,12 +991,12 @@ interface EventBase {
 }
 
 /**
- * This package created, changed or deleted a key. Changes that others make in the table are not reported.
+ * This package created, changed, restored or deleted a key. Changes that others make in the table are not reported.
  *
  * @category Events and audit log
  */
 export interface KeyChangeEvent extends EventBase {
-  type: 'key.issued' | 'key.changed' | 'key.deleted'
+  type: 'key.issued' | 'key.changed' | 'key.restored' | 'key.deleted'
   severity: 'info'
   keyId: string
   /** Absent for a deleted key. */
@@ -971,6 +1005,24 @@ export interface KeyChangeEvent extends EventBase {
   /** Per field the value before and after. Empty for `description`, `metadata` and `key`, whose values are not reported. */
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * This package revoked a key, or gave another reason for a revocation.
+ *
+ * @category Events and audit log
+ */
+export interface KeyRevokedEvent extends EventBase {
+  type: 'key.revoked'
+  severity: 'info'
+  keyId: string
+  name: string
+  clientId: string
+  reason: RevocationReason
+  /** `note` of the call. */
+  note?: string
+  /** Who revoked it: `actor` of the call's options. */
   actor?: string
 }
 
@@ -1223,6 +1275,7 @@ export interface ConfigurationWarningEvent extends EventBase {
  */
 export type ApiKeyEvent =
   | KeyChangeEvent
+  | KeyRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent

@@ -99,8 +99,8 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
 /// With `regenerateKey: true` the key is also rotated: the id stays, the new plaintext is in `key` of the result, and the old key
 /// stays valid for `gracePeriodSeconds`. A second rotation ends the grace period of the first.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
-/// `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits, or a revoked
+/// key was to be enabled or rotated), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -134,8 +134,8 @@ pub(crate) fn update_api_key<'e>(
 /// `suspendedUntil: null` lifts a suspension and resets the limits of the key. `previousKeyExpiresAt: null` ends the grace
 /// period of a replaced key.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits),
-/// `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (its new client has as many keys as its `maxKeys` permits, or a revoked
+/// key was to be enabled), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts

@@ -10,11 +10,19 @@ pub enum Conflict {
     )]
     KeyExists { key_id: String },
     /// The client has as many keys as it may have.
-    #[error("The client has as many keys as its maxKeys permits: delete one, or raise maxKeys")]
+    #[error(
+        "The client has as many keys as its maxKeys permits: delete or revoke one, or raise maxKeys"
+    )]
     ClientIsFull,
     /// Other clients name the client as their parent.
     #[error("The client is the parent of others: give them another parent, or none, first")]
     ClientIsParent,
+    /// The key is revoked: it can neither be enabled nor rotated.
+    #[error("The key is revoked: restore it first")]
+    KeyIsRevoked,
+    /// The key was revoked because somebody else may know it.
+    #[error("The key was revoked as compromised, so it cannot be restored: create another one")]
+    KeyIsCompromised,
     /// A quota has as many grants as it may have.
     #[error(
         "The quota has 100 grants that are not used up: wait until one is, or grant more at once"

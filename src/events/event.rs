@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Escaped, Level, Timestamp};
+use crate::model::{Escaped, Level, RevocationReason, Timestamp};
 
 /// An event. It never contains a secret; text from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +16,10 @@ pub enum Event {
     KeyIssued(KeyEvent),
     #[serde(rename = "key.changed")]
     KeyChanged(KeyEvent),
+    #[serde(rename = "key.revoked")]
+    KeyRevoked(KeyRevoked),
+    #[serde(rename = "key.restored")]
+    KeyRestored(KeyEvent),
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
     KeyDeleted {
         key_id: Escaped,
@@ -101,6 +105,20 @@ pub struct KeyEvent {
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub changes: Map<String, Value>,
     /// The actor, as the app names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// A key that was revoked.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRevoked {
+    pub key_id: Escaped,
+    pub name: Escaped,
+    pub client_id: Escaped,
+    pub reason: RevocationReason,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Escaped>,
 }
@@ -252,6 +270,8 @@ impl Event {
         match self {
             Self::KeyIssued(_)
             | Self::KeyChanged(_)
+            | Self::KeyRevoked(_)
+            | Self::KeyRestored(_)
             | Self::KeyDeleted { .. }
             | Self::KeyRefused(_)
             | Self::AdminRefused(_)

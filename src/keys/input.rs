@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::input::{Fields, Parsed, Value, argument, limits, page, quotas, rules};
 use crate::model::{
-    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Timestamp, Ttl,
+    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Revocation, RevocationReason,
+    Timestamp, Ttl,
 };
 
 /// Seconds that a replaced key may stay valid, at most a year.
@@ -180,6 +181,29 @@ pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
         search: page::search(&mut fields),
     };
     fields.finish(Some(query))
+}
+
+/// Reads the input of `revokeApiKey`.
+pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
+    let mut fields = Fields::of(value);
+    fields.treat_null_as_absent_except(&["id"]);
+    let id = fields.required("id", rules::id);
+    let reason = fields.optional("reason", revocation_reason);
+    let note = fields.optional("note", rules::prose(rules::DESCRIPTION_MAX));
+    fields.finish(id.map(|key_id| Revocation {
+        key_id,
+        reason: reason.unwrap_or(RevocationReason::Unspecified),
+        note,
+    }))
+}
+
+fn revocation_reason(value: Value) -> Parsed<RevocationReason> {
+    let text = rules::any_text(value)?;
+    let mut reasons = RevocationReason::ALL.into_iter();
+    let reason = reasons.find(|reason| reason.name() == text);
+    reason.ok_or_else(|| {
+        "must be unspecified, superseded, compromised, affiliation_changed, cessation, unused or abuse".into()
+    })
 }
 
 /// Reads the id of a key, as the only argument.

@@ -15,6 +15,14 @@ ALTER TABLE "ApiKey"
   -- Quotas: [{ "name", "amount", "period", "timeZone", "anchorDay" }]. NULL: none.
   ADD COLUMN IF NOT EXISTS "quotas" JSONB,
   ADD COLUMN IF NOT EXISTS "suspendedUntil" TIMESTAMP(3),
+  -- When the key was revoked; NULL: it is not. A revoked key also has "isActive" false, so that older versions of this package
+  -- and other readers of the row refuse it too.
+  ADD COLUMN IF NOT EXISTS "revokedAt" TIMESTAMP(3),
+  -- The actor who revoked the key; NULL where nobody was named.
+  ADD COLUMN IF NOT EXISTS "revokedBy" TEXT,
+  ADD COLUMN IF NOT EXISTS "revokedReason" TEXT,
+  -- "isActive" before the key was revoked, which restoring it puts back.
+  ADD COLUMN IF NOT EXISTS "wasActive" BOOLEAN,
   -- Incremented to reset the rate limit of the key in every process.
   ADD COLUMN IF NOT EXISTS "limiterEpoch" INTEGER NOT NULL DEFAULT 0,
   ADD COLUMN IF NOT EXISTS "previousKey" TEXT,

@@ -44,6 +44,7 @@ WHEN (
   OR OLD."limits" IS DISTINCT FROM NEW."limits"
   OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
   OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
+  OR OLD."revokedAt" IS DISTINCT FROM NEW."revokedAt"
   OR OLD."limiterEpoch" IS DISTINCT FROM NEW."limiterEpoch"
   OR OLD."previousKey" IS DISTINCT FROM NEW."previousKey"
   OR OLD."previousLookup" IS DISTINCT FROM NEW."previousLookup"

@@ -178,7 +178,7 @@ BEGIN
   -- Counted by a statement of its own, which sees what was committed while this one waited for the lock.
   RETURN most IS NULL OR (
     SELECT count(*)
-    FROM (SELECT FROM "ApiKey" WHERE "clientId" = of_client LIMIT greatest(most, 0)) AS counted
+    FROM (SELECT FROM "ApiKey" WHERE "clientId" = of_client AND "revokedAt" IS NULL LIMIT greatest(most, 0)) AS counted
   ) < most;
 END
 $$;

@@ -40,6 +40,11 @@ pub struct ApiKey {
     pub metadata: Option<Metadata>,
     pub suspended_until: Option<Timestamp>,
     pub previous_key_expires_at: Option<Timestamp>,
+    /// `None`: it is not revoked.
+    pub revoked_at: Option<Timestamp>,
+    pub revoked_by: Option<String>,
+    /// One of [`RevocationReason`](super::RevocationReason), unless another writer has stored another text.
+    pub revoked_reason: Option<String>,
 }
 
 impl ApiKey {
@@ -68,6 +73,9 @@ impl ApiKey {
             metadata: None,
             suspended_until: None,
             previous_key_expires_at: None,
+            revoked_at: None,
+            revoked_by: None,
+            revoked_reason: None,
         }
     }
 }

@@ -18,6 +18,7 @@ pub const VALID: &str = "VALID";
 pub enum Refusal {
     InvalidKey,
     Expired,
+    Revoked,
     Disabled,
     /// The client of the key is disabled, or one above it.
     ClientDisabled,
@@ -34,9 +35,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::InvalidKey,
         Self::Expired,
+        Self::Revoked,
         Self::Disabled,
         Self::ClientDisabled,
         Self::IpNotAllowed,
@@ -59,6 +61,7 @@ impl Refusal {
         match self {
             Self::InvalidKey => "INVALID_KEY",
             Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
             Self::Disabled => "DISABLED",
             Self::ClientDisabled => "CLIENT_DISABLED",
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
@@ -78,6 +81,7 @@ impl Refusal {
             Self::MissingKey
             | Self::InvalidKey
             | Self::Expired
+            | Self::Revoked
             | Self::Disabled
             | Self::ClientDisabled => 401,
             Self::IpNotAllowed | Self::InsufficientScope => 403,
@@ -89,9 +93,11 @@ impl Refusal {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Self::InvalidKey | Self::Expired | Self::Disabled | Self::ClientDisabled => {
-                "Invalid API key"
-            }
+            Self::InvalidKey
+            | Self::Expired
+            | Self::Revoked
+            | Self::Disabled
+            | Self::ClientDisabled => "Invalid API key",
             Self::IpNotAllowed => "IP address not allowed for this API key",
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
@@ -109,6 +115,7 @@ pub struct KeyPolicy {
     pub key_id: Arc<str>,
     pub name: Box<str>,
     pub client_id: Box<str>,
+    pub is_revoked: bool,
     pub is_active: bool,
     pub expires_at: Option<Timestamp>,
     pub suspended_until: Option<Timestamp>,
@@ -148,7 +155,7 @@ impl KeyPolicy {
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 
-    /// Checks everything that does not depend on earlier requests: active, expiry, suspension, address, scopes. `clients`
+    /// Checks everything that does not depend on earlier requests: revocation, active, expiry, suspension, address, scopes. `clients`
     /// are the client of the key and those above it, as far as they have settings.
     ///
     /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own
@@ -163,6 +170,9 @@ impl KeyPolicy {
     ) -> Result<(), Refusal> {
         if self.grace_ends_at.is_some_and(|until| until <= now) {
             return Err(Refusal::InvalidKey);
+        }
+        if self.is_revoked {
+            return Err(Refusal::Revoked);
         }
         if !self.is_active {
             return Err(Refusal::Disabled);

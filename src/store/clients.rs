@@ -13,7 +13,7 @@ macro_rules! client_rows {
     ($head:literal, $tail:literal, $($argument:expr),* $(,)?) => {
         crate::store::clients::client_rows_with!(
             $head,
-            r#"(SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id)"#,
+            r#"(SELECT count(*) FROM "ApiKey" WHERE "clientId" = client.client_id AND "revokedAt" IS NULL)"#,
             $tail,
             $($argument),*
         )
@@ -88,7 +88,7 @@ impl Store {
     async fn count_keys(&self, client_id: &str) -> Result<i64, Error> {
         self.retryable_when_admitted(Share::Manage, "count_keys", || async {
             sqlx::query_scalar!(
-                r#"SELECT count(*) AS "count!" FROM "ApiKey" WHERE "clientId" = $1"#,
+                r#"SELECT count(*) AS "count!" FROM "ApiKey" WHERE "clientId" = $1 AND "revokedAt" IS NULL"#,
                 client_id
             )
             .fetch_one(&mut self.db().await?)

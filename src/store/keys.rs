@@ -5,7 +5,7 @@ use super::connection::{Session, Share};
 use super::handle::Store;
 use super::rotation::{Rotation, replace_credential};
 use crate::error::{Conflict, Error};
-use crate::model::{ApiKey, KeyChanges, Limits, Metadata, Quotas, Timestamp};
+use crate::model::{ApiKey, FieldChange, KeyChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -37,7 +37,10 @@ macro_rules! key_rows {
                 ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL) AS "scopes!",
                 "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
-                "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp"
+                "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp",
+                "revokedAt" AS "revoked_at: Timestamp",
+                CASE WHEN "revokedAt" IS NOT NULL THEN "revokedBy" END AS "revoked_by",
+                CASE WHEN "revokedAt" IS NOT NULL THEN coalesce("revokedReason", 'unspecified') END AS "revoked_reason"
             "#
             + $tail,
             $($argument),*
@@ -115,13 +118,17 @@ impl Store {
     ) -> Result<Option<ChangedKey>, Error> {
         self.change("change_key", id, || async {
             let mut db = self.begin_change().await?;
-            let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
-                .fetch_optional(&mut db)
-                .await?;
-            let Some(before) = row else { return Ok(None) };
+            let Some(before) = lock_key(&mut db, id).await? else {
+                return Ok(None);
+            };
+            let is_enabled = changes.is_active == FieldChange::Set(true) || rotation.is_some();
+            if is_enabled && before.revoked_at.is_some() {
+                return Err(StoreError::Refused(Error::Conflict(Conflict::KeyIsRevoked)));
+            }
             let mut key = before.clone();
             changes.apply(&mut key, now);
-            if key.client_id != before.client_id {
+            // A revoked key does not count.
+            if key.client_id != before.client_id && key.revoked_at.is_none() {
                 require_room(&mut db, &key.client_id).await?;
             }
             if let Some(rotation) = rotation {
@@ -148,6 +155,13 @@ impl Store {
         })
         .await
     }
+}
+
+/// The key, whose row stays locked until the transaction ends.
+pub(super) async fn lock_key(db: &mut Session, id: &str) -> sqlx::Result<Option<ApiKey>> {
+    key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1 FOR UPDATE"#, id)
+        .fetch_optional(db)
+        .await
 }
 
 /// Fails if the client has as many keys as it may have. In a transaction, others that add a key to the client wait for its end.

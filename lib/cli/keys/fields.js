@@ -18,6 +18,7 @@ const queryOf = (given) => byTable.valuesOf(filters, given)
 
 /** The state of a key in one word. */
 function stateOf(key, now = new Date()) {
+  if (key.revokedAt) return 'revoked'
   if (!key.isActive) return 'disabled'
   if (key.expiresAt && key.expiresAt <= now) return 'expired'
   if (key.suspendedUntil && key.suspendedUntil > now) return 'suspended'

@@ -1,35 +1,44 @@
 'use strict'
 
-const { Exit } = require('../errors.js')
+const { Exit, UsageError } = require('../errors.js')
 const { confirmed } = require('../input.js')
 const { quoted } = require('../output.js')
 const { keyOf } = require('./beginning.js')
 
 module.exports = {
-  summary: 'Disables a key, or deletes it. It takes effect in all processes within moments.',
-  details: `A disabled key keeps its row and its counts, and can be enabled again (keys update --enable). A deleted key is gone.
-At a terminal, the command asks for confirmation first.`,
+  summary: 'Revokes a key, or deletes it. It takes effect in all processes within moments.',
+  details: `A revoked key keeps its row and its counts, and can be restored (keys restore), unless the reason is compromised. A deleted
+key is gone. To refuse a key for a while, disable it (keys update --disable). At a terminal, the command asks for confirmation first.`,
   positionals: ['<id>'],
   options: {
+    reason: {
+      value: '<reason>',
+      help: 'unspecified (the default), superseded, compromised, affiliation_changed, cessation, unused or abuse',
+    },
+    note: { value: '<text>', help: 'What happened, for the audit log' },
     delete: { type: 'boolean', help: 'Delete the key permanently' },
     yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' },
   },
   examples: [
     ['npx sophra-api-keys keys revoke 7c9e6679-…', 'Refuse the key from now on'],
+    ['npx sophra-api-keys keys revoke 7c9e6679-… --reason compromised', 'Refuse it for ever'],
     ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
   ],
   async run({ options, positionals: [given] }, output, addon) {
+    const { reason, note } = options
+    if (options.delete && (reason ?? note) !== undefined)
+      throw new UsageError('--delete takes neither --reason nor --note', 'keys revoke')
     const key = await keyOf(addon, given)
     const { id } = key
-    const verb = options.delete ? 'Delete' : 'Disable'
+    const verb = options.delete ? 'Delete' : 'Revoke'
     if (!(await confirmed(`${verb} ${quoted(key.name)} of ${quoted(key.clientId)}?`, options))) {
       output.note('Nothing was changed.')
       return Exit.negative
     }
     if (options.delete) await addon.deleteApiKey(id)
-    else await addon.patchApiKey({ id, isActive: false })
-    if (output.json) output.value({ id, [options.delete ? 'deleted' : 'disabled']: true })
-    else output.note(`${options.delete ? 'Deleted' : 'Disabled'}: ${key.name} of ${key.clientId}`)
+    else await addon.revokeApiKey({ id, reason, note })
+    if (output.json) output.value({ id, [options.delete ? 'deleted' : 'revoked']: true })
+    else output.note(`${options.delete ? 'Deleted' : 'Revoked'}: ${key.name} of ${key.clientId}`)
     return Exit.ok
   },
 }

@@ -8,6 +8,7 @@ fn policy() -> KeyPolicy {
         key_id: "k".into(),
         name: "n".into(),
         client_id: "c".into(),
+        is_revoked: false,
         is_active: true,
         expires_at: None,
         suspended_until: None,
@@ -78,6 +79,22 @@ fn a_key_must_pass_the_rules_of_its_client_and_of_each_client_above() {
     assert_eq!(check(&expired, &disabled), Err(Refusal::ClientDisabled));
     assert_eq!(check(&inactive, &disabled), Err(Refusal::Disabled));
     assert_eq!(check(&policy(), &listed), Err(Refusal::IpNotAllowed));
+}
+
+#[test]
+fn a_revoked_key_is_told_apart_from_a_disabled_or_expired_one() {
+    let revoked = KeyPolicy {
+        is_revoked: true,
+        is_active: false,
+        expires_at: Some(NOW),
+        ..policy()
+    };
+    assert_eq!(check(&revoked, &[]), Err(Refusal::Revoked));
+    let active = KeyPolicy {
+        is_active: true,
+        ..revoked
+    };
+    assert_eq!(check(&active, &[]), Err(Refusal::Revoked));
 }
 
 #[test]

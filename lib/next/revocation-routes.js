@@ -1,0 +1,26 @@
+'use strict'
+
+// `/api/keys/revocation`. The addon checks the values of the fields, and names every wrong one at once.
+
+const { restoreApiKey, revokeApiKey } = require('../../index.js')
+const { checkOptions } = require('./options.js')
+const { by, guardedBy, withBody } = require('./requests.js')
+const { invalidInput, json } = require('./responses.js')
+
+/** The handlers of `/api/keys/revocation`. */
+exports.revocationRoutes = (options = {}) => {
+  const { authorize } = checkOptions('revocationRoutes', options, ['authorize'])
+  const guarded = guardedBy(authorize)
+  return {
+    POST: guarded('keys:write', withBody(revoke)),
+    DELETE: guarded('keys:write', restore),
+  }
+}
+
+const revoke = async (body, _request, { admin }) => json(await revokeApiKey(body, by(admin)))
+
+async function restore(request, { admin }) {
+  const id = new URL(request.url).searchParams.get('id')
+  if (!id) return invalidInput('API key ID is required', 'id')
+  return json(await restoreApiKey(id, by(admin)))
+}

@@ -1,0 +1,69 @@
+//! The functions that revoke keys and restore them.
+
+use napi::bindgen_prelude::{Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::call::call;
+use super::value::read;
+use crate::input::actor;
+use crate::{keys, process};
+
+/// Revokes a key: it is refused with `REVOKED` from now on, in all processes within moments, and so is the key that it has
+/// replaced. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key
+/// does not count towards `maxKeys`, and can neither be enabled nor rotated.
+///
+/// A key that is already revoked gets the new reason, unless it is `compromised`.
+///
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await revokeApiKey({ id, reason: 'compromised', note: 'Found in a public repository' }, { actor: 'ann@example.com' })
+/// ```
+///
+/// @category Keys
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: RevokeApiKeyInput, options?: ChangeOptions | null",
+    ts_return_type = "Promise<ApiKey>"
+)]
+pub(crate) fn revoke_api_key<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
+    call(env, move |service| async move {
+        let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
+        keys::revoke(&service, &revocation, actor, process::now()).await
+    })
+}
+
+/// Undoes a revocation: `isActive` becomes what it was, and the key is accepted again. A key that is not revoked stays as it is.
+///
+/// Rejects with `NOT_FOUND`, `CONFLICT` (the key was revoked as `compromised`, or its client has as many keys as its `maxKeys`
+/// permits), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// await restoreApiKey(id, { actor: 'ann@example.com' })
+/// ```
+///
+/// @category Keys
+#[napi(
+    catch_unwind,
+    ts_args_type = "id: string, options?: ChangeOptions | null",
+    ts_return_type = "Promise<ApiKey>"
+)]
+pub(crate) fn restore_api_key<'e>(
+    env: &'e Env,
+    id: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (id, options) = (read(id), read(options));
+    call(env, move |service| async move {
+        let (id, actor) = (keys::key_id(id)?, actor(options)?);
+        keys::restore(&service, &id, actor, process::now()).await
+    })
+}

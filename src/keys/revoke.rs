@@ -1,0 +1,55 @@
+//! Revokes keys, and restores them.
+
+use super::events;
+use crate::error::Error;
+use crate::events::{Event, KeyRevoked};
+use crate::model::{Actor, ApiKey, Escaped, Revocation, Timestamp};
+use crate::service::Service;
+use crate::store::ChangedKey;
+
+/// Refuses a key from now on, everywhere.
+pub async fn revoke(
+    service: &Service,
+    revocation: &Revocation,
+    actor: Option<Actor>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let revoked = service
+        .store
+        .revoke_key(revocation, actor.as_ref(), now)
+        .await;
+    // Even after an error, since the key may have been revoked all the same.
+    service.row_changed(&revocation.key_id);
+    let ChangedKey { before, after: key } = revoked?.ok_or(Error::NotFound("API key"))?;
+    if key == before {
+        return Ok(key);
+    }
+    let event = KeyRevoked {
+        key_id: Escaped::new(&key.id),
+        name: Escaped::new(&key.name),
+        client_id: Escaped::new(&key.client_id),
+        reason: revocation.reason,
+        note: revocation.note.as_deref().map(Escaped::new),
+        actor: actor.as_ref().map(Actor::escaped),
+    };
+    service.record(Event::KeyRevoked(event), now);
+    Ok(key)
+}
+
+/// Undoes a revocation, unless it was for a compromised key.
+pub async fn restore(
+    service: &Service,
+    id: &str,
+    actor: Option<Actor>,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let restored = service.store.restore_key(id, now).await;
+    // Even after an error, since the key may have been restored all the same.
+    service.row_changed(id);
+    let key = restored?.ok_or(Error::NotFound("API key"))?;
+    if key.before.revoked_at.is_some() {
+        let event = events::changed(&key, false, actor.as_ref());
+        service.record(Event::KeyRestored(event), now);
+    }
+    Ok(key.after)
+}

@@ -1,0 +1,51 @@
+//! Why a key is revoked.
+
+use serde::Serialize;
+
+/// Why a key is revoked, in the terms of RFC 5280 as far as they fit keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    Unspecified,
+    Superseded,
+    /// Somebody else may know the key. It can never be restored.
+    Compromised,
+    AffiliationChanged,
+    Cessation,
+    Unused,
+    Abuse,
+}
+
+impl RevocationReason {
+    pub const ALL: [Self; 7] = [
+        Self::Unspecified,
+        Self::Superseded,
+        Self::Compromised,
+        Self::AffiliationChanged,
+        Self::Cessation,
+        Self::Unused,
+        Self::Abuse,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Superseded => "superseded",
+            Self::Compromised => "compromised",
+            Self::AffiliationChanged => "affiliation_changed",
+            Self::Cessation => "cessation",
+            Self::Unused => "unused",
+            Self::Abuse => "abuse",
+        }
+    }
+}
+
+/// A revocation of a key.
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    pub key_id: String,
+    pub reason: RevocationReason,
+    /// For the audit log.
+    pub note: Option<String>,
+}
