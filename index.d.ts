@@ -290,7 +290,7 @@ export interface Client {
   maxKeys: number | null
   /** The client above: its state, its addresses, its limits and its quotas hold for this client, too. */
   parentId: string | null
-  /** The keys of the client, also disabled and expired ones. */
+  /** The keys of the client, also disabled and expired ones. Revoked keys do not count. */
   keyCount: number
   createdAt: Date
   updatedAt: Date
