@@ -49,7 +49,7 @@ export interface ApiKey {
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
-  /** The key was revoked then, and is refused since. `null`: it is not revoked. */
+  /** When the key was revoked; it has been refused since. `null`: it is not revoked. */
   revokedAt: Date | null
   /** Who revoked it: `actor` of the call. `null` if none was given. */
   revokedBy: string | null
@@ -220,9 +220,9 @@ export interface PatchApiKeyInput extends ApiKeyChanges {
  */
 export interface RevokeApiKeyInput {
   id: string
-  /** @default 'unspecified' */
+  /** @default 'unspecified', or the reason that a revoked key has */
   reason?: RevocationReason | null
-  /** What happened, for the audit log, at most 2,000 characters. */
+  /** What happened, for the audit log: 1 to 255 characters, no control characters. */
   note?: string | null
 }
 
@@ -240,6 +240,7 @@ export interface ListApiKeysQuery {
   /** `nextCursor` of the previous page, with the same filters. */
   cursor?: string | null
   clientId?: string | null
+  /** `false`: keys that are disabled or revoked. */
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
@@ -1736,7 +1737,8 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
 export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
 
 /**
- * Undoes a revocation: `isActive` becomes what it was, and the key is accepted again. A key that is not revoked stays as it is.
+ * Undoes a revocation: `isActive` becomes what it was, and the key is accepted again, unless something else refuses it. A key that
+ * is not revoked stays as it is.
  *
  * Rejects with `NOT_FOUND`, `CONFLICT` (the key was revoked as `compromised`, or its client has as many keys as its `maxKeys`
  * permits), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
@@ -1765,13 +1767,14 @@ export declare function restoreApiKey(id: string, options?: ChangeOptions | null
 export declare function revokeAdminToken(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
- * Revokes a key: it is refused with `REVOKED` from now on, in all processes within moments, and so is the key that it has
- * replaced. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key
- * does not count towards `maxKeys`, and can neither be enabled nor rotated.
+ * Revokes a key: it is refused with `REVOKED` from then on, in all processes within moments, and so is the previous key of a grace
+ * period. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key does not
+ * count towards `maxKeys`, and can neither be enabled nor rotated.
  *
- * A key that is already revoked gets the new reason, unless it is `compromised`.
+ * Of a key that is already revoked, a second call changes only the reason, if it gives one. `compromised` is final.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (another reason for a `compromised` key), `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts

@@ -151,7 +151,13 @@ const fields = [
   },
   { name: 'revokedAt', type: 'date', access: 'readOnly', label: 'revoked', hideEmpty: true },
   { name: 'revokedBy', type: 'text', access: 'readOnly', label: 'revoked by', hideEmpty: true },
-  { name: 'revokedReason', type: 'reason', access: 'readOnly', label: 'reason', hideEmpty: true },
+  {
+    name: 'revokedReason',
+    type: 'reason',
+    access: 'readOnly',
+    label: 'revoked for',
+    hideEmpty: true,
+  },
 ]
 
 const namesOf = (choose) => fields.filter(choose).map(({ name }) => name)

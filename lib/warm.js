@@ -152,12 +152,10 @@ function verifyNatively(key, context) {
 }
 
 /** The entry of a serial number has a template; 0 stands for no entry. */
-const templateOfResult = () => (numbers[SERIAL] === 0 ? undefined : templateOf(numbers[SERIAL]))
+const templateOfSerial = (serial) => (serial === 0 ? undefined : templateOf(serial))
 
-function resultOf(charge, template) {
-  const refusal = numbers[REFUSAL]
-  return refusal === VALID ? accepted(template, charge) : refused(refusal, template)
-}
+const resultOf = (refusal, charge, template) =>
+  refusal === VALID ? accepted(template, charge) : refused(refusal, template)
 
 /** The result, or `undefined` if the cache alone cannot answer. */
 exports.verifyWarm = (key, context) => {
@@ -168,7 +166,10 @@ exports.verifyWarm = (key, context) => {
     // A getter or a proxy threw: the cold path reports what is wrong.
     return undefined
   }
-  return charge === MISS ? undefined : resultOf(charge, templateOfResult())
+  if (charge === MISS) return undefined
+  // Read before a template is made: whatever code that runs, it may verify another key.
+  const refusal = numbers[REFUSAL]
+  return resultOf(refusal, charge, templateOfSerial(numbers[SERIAL]))
 }
 
 /**
@@ -187,8 +188,12 @@ exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
     return undefined
   }
   if (charge === MISS) return undefined
-  const template = templateOfResult()
-  return { result: resultOf(charge, template), windows: template?.limits.map(windowOf) ?? [] }
+  const refusal = numbers[REFUSAL]
+  const template = templateOfSerial(numbers[SERIAL])
+  return {
+    result: resultOf(refusal, charge, template),
+    windows: template?.limits.map(windowOf) ?? [],
+  }
 }
 
 const windowOf = ({ windowSeconds }) => windowSeconds

@@ -240,17 +240,20 @@ describe('one key', () => {
   test('is revoked and restored, or deleted', async () => {
     const { id, key } = await create()
     const reason = ['--reason', 'abuse', '--note', 'Scraping']
-    expect(await program(['keys', 'revoke', id, ...reason])).toEqual({ id, revoked: true })
+    expect(await program(['keys', 'revoke', id, ...reason])).toMatchObject({
+      id,
+      revokedReason: 'abuse',
+    })
     expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'REVOKED' })
     expect((await run(['keys', 'show', id])).stdout).toMatch(
-      /^state +revoked$[^]*^revoked +20[^]*^revoked by +command line[^]*^reason +abuse$/m,
+      /^state +revoked$[^]*^revoked +20[^]*^revoked by +command line[^]*^revoked for +abuse$/m,
     )
     const [entry] = (await program(['audit', '--id', id])).events
     expect(entry).toMatchObject({ type: 'key.revoked', reason: 'abuse', note: 'Scraping' })
     expect(await program(['keys', 'restore', id])).toMatchObject({ id, revokedAt: null })
     expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'VALID' })
     await run(['keys', 'revoke', id, '--reason', 'compromised'])
-    expect((await run(['keys', 'restore', id])).stderr).toContain('cannot be restored')
+    expect((await run(['keys', 'restore', id])).stderr).toContain('which is final')
     expect((await run(['keys', 'revoke', id, '--reason', 'because'])).code).toBe(2)
     expect((await run(['keys', 'revoke', id, '--delete', '--note', 'n'])).code).toBe(2)
     expect(await program(['keys', 'revoke', id, '--delete', '--yes'])).toEqual({
@@ -283,7 +286,7 @@ describe('the beginning of an id', () => {
     const renamed = await program(['keys', 'update', short, '--name', 'Renamed'])
     expect(renamed).toMatchObject({ id, name: 'Renamed' })
     expect(await program(['keys', 'rotate', short])).toMatchObject({ id })
-    expect(await program(['keys', 'revoke', short])).toEqual({ id, revoked: true })
+    expect(await program(['keys', 'revoke', short])).toMatchObject({ id, isActive: false })
     expect(await program(['keys', 'show', 'twin'])).toMatchObject({ name: 'Itself' })
     const twins = await run(['keys', 'revoke', 'twin-', '--delete'])
     expect([twins.code, twins.stderr]).toEqual([2, expect.stringContaining('twin-one')])

@@ -31,7 +31,6 @@ function expectSound({ status, headers, body }: Answer, what: string): void {
 
 test.each([
   '/api/keys',
-  '/api/keys/revocation',
   '/api/clients',
   '/api/quotas',
   '/api/keys/audit',

@@ -88,22 +88,43 @@ describe('a revoked key', () => {
     })
   })
 
-  test('gets another reason, and keeps the time', async () => {
+  test('gets another reason, and says still when and by whom it was revoked', async () => {
     const { id } = await create()
     const first = await revokeApiKey({ id, reason: 'unused' }, { actor: 'ann' })
-    const second = await revokeApiKey({ id, reason: 'compromised' }, { actor: 'ben' })
-    expect(second).toMatchObject({
-      revokedAt: first.revokedAt,
-      revokedBy: 'ben',
+    // Without a reason, it stays. The audit log has every call: the first one may have ended with an error.
+    expect(await revokeApiKey({ id }, { actor: 'dan' })).toEqual(first)
+    expect(await revokeApiKey({ id, note: 'Since 2024' }, { actor: 'ben' })).toEqual(first)
+    const second = await revokeApiKey({ id, reason: 'compromised' }, { actor: 'cleo' })
+    expect(second).toEqual({
+      ...first,
       revokedReason: 'compromised',
+      updatedAt: second.updatedAt,
     })
-    const third = await revokeApiKey({ id, reason: 'unused' }, { actor: 'cleo' })
-    expect(third).toEqual(second)
-    const reasons = (await changesOf(id)).filter((event) => 'reason' in event)
-    expect(reasons).toMatchObject([
-      { type: 'key.revoked', reason: 'compromised', actor: 'ben' },
+    expect(await changesOf(id)).toMatchObject([
+      { type: 'key.revoked', reason: 'compromised', actor: 'cleo' },
+      { type: 'key.revoked', reason: 'unused', note: 'Since 2024', actor: 'ben' },
+      { type: 'key.revoked', reason: 'unused', actor: 'dan' },
       { type: 'key.revoked', reason: 'unused', actor: 'ann' },
+      { type: 'key.issued' },
     ])
+  })
+
+  test('that is compromised gets no other reason, and is neither enabled nor rotated', async () => {
+    const { id } = await create()
+    const revoked = await revokeApiKey({ id, reason: 'compromised' })
+    for (const call of [
+      () => revokeApiKey({ id, reason: 'unused' }),
+      () => restoreApiKey(id),
+      () => patchApiKey({ id, isActive: true }),
+      () => updateApiKey({ id, regenerateKey: true }),
+    ])
+      expect(await faultOf(call)).toMatchObject({
+        ...CONFLICT,
+        message: 'The key was revoked as compromised, which is final: create another one',
+      })
+    expect(await revokeApiKey({ id })).toEqual(revoked)
+    expect(await revokeApiKey({ id, reason: 'compromised' })).toEqual(revoked)
+    expect(await getApiKey(id)).toEqual(revoked)
   })
 
   test('can neither be enabled nor rotated, but its other fields change', async () => {
@@ -135,7 +156,20 @@ describe('a revoked key', () => {
     await sql('UPDATE "ApiKey" SET "revokedAt" = now() WHERE "id" = $1', [id])
     await eventually(async () => expect(await codeOf(key)).toBe('REVOKED'))
     expect(await getApiKey(id)).toMatchObject({ revokedReason: 'unspecified' })
-    expect(await restoreApiKey(id)).toMatchObject({ isActive: true, ...notRevoked })
+    expect(await restoreApiKey(id)).toMatchObject({ isActive: false, ...notRevoked })
+    // What it was before an earlier revocation that somebody undid by SQL is forgotten.
+    await sql(`UPDATE "ApiKey" SET "wasActive" = true WHERE "id" = $1`, [id])
+    await patchApiKey({ id, name: 'm' })
+    await sql('UPDATE "ApiKey" SET "revokedAt" = now() WHERE "id" = $1', [id])
+    expect(await restoreApiKey(id)).toMatchObject({ isActive: false, ...notRevoked })
+  })
+
+  test('is disabled again by a second call if another writer has enabled its row', async () => {
+    const { id } = await create()
+    await revokeApiKey({ id, reason: 'compromised' })
+    await sql('UPDATE "ApiKey" SET "isActive" = true WHERE "id" = $1', [id])
+    expect(await revokeApiKey({ id })).toMatchObject({ ...revoked, revokedReason: 'compromised' })
+    expect(await getApiKey(id)).toMatchObject(revoked)
   })
 
   test('does not count towards maxKeys', async () => {
@@ -186,16 +220,6 @@ describe('restoring', () => {
     }
   })
 
-  test('is never done for a compromised key', async () => {
-    const { id, key } = await create()
-    await revokeApiKey({ id, reason: 'compromised' })
-    expect(await faultOf(() => restoreApiKey(id))).toMatchObject({
-      ...CONFLICT,
-      message: 'The key was revoked as compromised, so it cannot be restored: create another one',
-    })
-    expect(await codeOf(key)).toBe('REVOKED')
-  })
-
   test('leaves a key as it is that is not revoked', async () => {
     const { id } = await create()
     const before = await getApiKey(id)
@@ -212,7 +236,8 @@ test('what cannot be revoked or restored is told', async () => {
     [{}, 'id'],
     [{ id, reason: 'because' }, 'reason'],
     [{ id, reason: 1 }, 'reason'],
-    [{ id, note: 'x'.repeat(2_001) }, 'note'],
+    [{ id, note: 'x'.repeat(256) }, 'note'],
+    [{ id, note: 'two\nlines' }, 'note'],
     [{ id, until: 'tomorrow' }, 'until'],
   ] as const) {
     const fault = await faultOf(() => revokeApiKey(input as never))

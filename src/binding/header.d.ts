@@ -49,7 +49,7 @@ export interface ApiKey {
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
-  /** The key was revoked then, and is refused since. `null`: it is not revoked. */
+  /** When the key was revoked; it has been refused since. `null`: it is not revoked. */
   revokedAt: Date | null
   /** Who revoked it: `actor` of the call. `null` if none was given. */
   revokedBy: string | null
@@ -220,9 +220,9 @@ export interface PatchApiKeyInput extends ApiKeyChanges {
  */
 export interface RevokeApiKeyInput {
   id: string
-  /** @default 'unspecified' */
+  /** @default 'unspecified', or the reason that a revoked key has */
   reason?: RevocationReason | null
-  /** What happened, for the audit log, at most 2,000 characters. */
+  /** What happened, for the audit log: 1 to 255 characters, no control characters. */
   note?: string | null
 }
 
@@ -240,6 +240,7 @@ export interface ListApiKeysQuery {
   /** `nextCursor` of the previous page, with the same filters. */
   cursor?: string | null
   clientId?: string | null
+  /** `false`: keys that are disabled or revoked. */
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null

@@ -9,13 +9,14 @@ use super::value::read;
 use crate::input::actor;
 use crate::{keys, process};
 
-/// Revokes a key: it is refused with `REVOKED` from now on, in all processes within moments, and so is the key that it has
-/// replaced. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key
-/// does not count towards `maxKeys`, and can neither be enabled nor rotated.
+/// Revokes a key: it is refused with `REVOKED` from then on, in all processes within moments, and so is the previous key of a grace
+/// period. The row stays, with `revokedAt`, `revokedBy` and `revokedReason`, and `isActive` becomes `false`. A revoked key does not
+/// count towards `maxKeys`, and can neither be enabled nor rotated.
 ///
-/// A key that is already revoked gets the new reason, unless it is `compromised`.
+/// Of a key that is already revoked, a second call changes only the reason, if it gives one. `compromised` is final.
 ///
-/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND`, `CONFLICT` (another reason for a `compromised` key), `DATABASE_UNAVAILABLE`,
+/// `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
@@ -40,7 +41,8 @@ pub(crate) fn revoke_api_key<'e>(
     })
 }
 
-/// Undoes a revocation: `isActive` becomes what it was, and the key is accepted again. A key that is not revoked stays as it is.
+/// Undoes a revocation: `isActive` becomes what it was, and the key is accepted again, unless something else refuses it. A key that
+/// is not revoked stays as it is.
 ///
 /// Rejects with `NOT_FOUND`, `CONFLICT` (the key was revoked as `compromised`, or its client has as many keys as its `maxKeys`
 /// permits), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.

@@ -21,7 +21,7 @@ pub enum Conflict {
     #[error("The key is revoked: restore it first")]
     KeyIsRevoked,
     /// The key was revoked because somebody else may know it.
-    #[error("The key was revoked as compromised, so it cannot be restored: create another one")]
+    #[error("The key was revoked as compromised, which is final: create another one")]
     KeyIsCompromised,
     /// A quota has as many grants as it may have.
     #[error(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Escaped, Level, RevocationReason, Timestamp};
+use crate::model::{Escaped, Level, Timestamp};
 
 /// An event. It never contains a secret; text from outside is [`Escaped`].
 #[derive(Debug, Clone, Serialize)]
@@ -116,7 +116,7 @@ pub struct KeyRevoked {
     pub key_id: Escaped,
     pub name: Escaped,
     pub client_id: Escaped,
-    pub reason: RevocationReason,
+    pub reason: Escaped,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]

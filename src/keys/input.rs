@@ -189,10 +189,10 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     fields.treat_null_as_absent_except(&["id"]);
     let id = fields.required("id", rules::id);
     let reason = fields.optional("reason", revocation_reason);
-    let note = fields.optional("note", rules::prose(rules::DESCRIPTION_MAX));
+    let note = fields.optional("note", rules::label(rules::NAME_MAX));
     fields.finish(id.map(|key_id| Revocation {
         key_id,
-        reason: reason.unwrap_or(RevocationReason::Unspecified),
+        reason,
         note,
     }))
 }

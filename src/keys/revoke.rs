@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::events::{Event, KeyRevoked};
 use crate::model::{Actor, ApiKey, Escaped, Revocation, Timestamp};
 use crate::service::Service;
-use crate::store::ChangedKey;
 
 /// Refuses a key from now on, everywhere.
 pub async fn revoke(
@@ -20,15 +19,13 @@ pub async fn revoke(
         .await;
     // Even after an error, since the key may have been revoked all the same.
     service.row_changed(&revocation.key_id);
-    let ChangedKey { before, after: key } = revoked?.ok_or(Error::NotFound("API key"))?;
-    if key == before {
-        return Ok(key);
-    }
+    let key = revoked?.ok_or(Error::NotFound("API key"))?;
+    // Also where nothing was left to change: the first call may have ended with an error after it took effect.
     let event = KeyRevoked {
         key_id: Escaped::new(&key.id),
         name: Escaped::new(&key.name),
         client_id: Escaped::new(&key.client_id),
-        reason: revocation.reason,
+        reason: Escaped::new(key.revoked_reason.as_deref().unwrap_or_default()),
         note: revocation.note.as_deref().map(Escaped::new),
         actor: actor.as_ref().map(Actor::escaped),
     };

@@ -6,6 +6,7 @@ use super::limit::Limits;
 use super::metadata::Metadata;
 use super::page::Cursor;
 use super::quota::Quotas;
+use super::revocation::RevocationReason;
 use super::timestamp::Timestamp;
 
 /// An API key as it is stored, without anything secret.
@@ -77,6 +78,14 @@ impl ApiKey {
             revoked_by: None,
             revoked_reason: None,
         }
+    }
+}
+
+impl ApiKey {
+    /// Whether it is revoked because somebody else may know it, and so for good.
+    #[must_use]
+    pub fn is_compromised(&self) -> bool {
+        self.revoked_reason.as_deref() == Some(RevocationReason::Compromised.name())
     }
 }
 

@@ -45,7 +45,8 @@ impl RevocationReason {
 #[derive(Debug, Clone)]
 pub struct Revocation {
     pub key_id: String,
-    pub reason: RevocationReason,
+    /// `None` keeps that of a key that is revoked.
+    pub reason: Option<RevocationReason>,
     /// For the audit log.
     pub note: Option<String>,
 }

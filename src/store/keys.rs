@@ -123,7 +123,13 @@ impl Store {
             };
             let is_enabled = changes.is_active == FieldChange::Set(true) || rotation.is_some();
             if is_enabled && before.revoked_at.is_some() {
-                return Err(StoreError::Refused(Error::Conflict(Conflict::KeyIsRevoked)));
+                return Err(StoreError::Refused(Error::Conflict(
+                    if before.is_compromised() {
+                        Conflict::KeyIsCompromised
+                    } else {
+                        Conflict::KeyIsRevoked
+                    },
+                )));
             }
             let mut key = before.clone();
             changes.apply(&mut key, now);
@@ -184,7 +190,7 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
     write_settings!(
         r#"UPDATE "ApiKey" SET ("#,
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
-            "previousSigningKey", "previousColdDigest") = ("#,
+            "previousSigningKey", "previousColdDigest", "wasActive") = ("#,
         r#",
             $15,
             "limiterEpoch" + $16::boolean::integer,
@@ -192,7 +198,8 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
             CASE WHEN $18 THEN NULL ELSE "previousKey" END,
             CASE WHEN $18 THEN NULL ELSE "previousLookup" END,
             CASE WHEN $18 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $18 THEN NULL ELSE "previousColdDigest" END
+            CASE WHEN $18 THEN NULL ELSE "previousColdDigest" END,
+            CASE WHEN "revokedAt" IS NOT NULL THEN "wasActive" END
           )
         WHERE "id" = $1
         "#,

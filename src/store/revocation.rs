@@ -7,35 +7,28 @@ use crate::error::{Conflict, Error};
 use crate::model::{Actor, ApiKey, Revocation, RevocationReason, Timestamp};
 
 impl Store {
-    /// Marks the key as revoked. One that is revoked gets the new reason and keeps the time, but a compromised one stays as it
-    /// is. `None` if there is no such row.
+    /// Marks the key as revoked. Of one that is revoked, only the reason changes, unless it is compromised. `None` if there is no
+    /// such row.
     pub async fn revoke_key(
         &self,
         revocation: &Revocation,
         actor: Option<&Actor>,
         now: Timestamp,
-    ) -> Result<Option<ChangedKey>, Error> {
+    ) -> Result<Option<ApiKey>, Error> {
         let id = &*revocation.key_id;
         self.change("revoke_key", id, || async {
             let mut db = self.begin_change().await?;
             let Some(before) = lock_key(&mut db, id).await? else {
                 return Ok(None);
             };
-            if is_compromised(&before) {
-                return Ok(Some(unchanged(before)));
-            }
-            let after = ApiKey {
-                is_active: false,
-                updated_at: now,
-                revoked_at: before.revoked_at.or(Some(now)),
-                revoked_by: actor.map(|actor| actor.as_str().to_owned()),
-                revoked_reason: Some(revocation.reason.name().to_owned()),
-                ..before.clone()
+            let Some(after) = revoked(&before, revocation, actor, now)? else {
+                return Ok(Some(before));
             };
             sqlx::query!(
                 r#"
                 UPDATE "ApiKey" SET
-                  "wasActive" = CASE WHEN "revokedAt" IS NULL THEN "isActive" ELSE "wasActive" END,
+                  "wasActive" = CASE WHEN "revokedAt" IS NULL THEN coalesce("isActive", false)
+                    ELSE coalesce("wasActive", "isActive", false) END,
                   "isActive" = false,
                   "updatedAt" = $2,
                   "revokedAt" = $3,
@@ -52,7 +45,7 @@ impl Store {
             .execute(&mut db)
             .await?;
             db.commit().await?;
-            Ok(Some(ChangedKey { before, after }))
+            Ok(Some(after))
         })
         .await
     }
@@ -65,17 +58,15 @@ impl Store {
                 return Ok(None);
             };
             if before.revoked_at.is_none() {
-                return Ok(Some(unchanged(before)));
+                let after = before.clone();
+                return Ok(Some(ChangedKey { before, after }));
             }
-            if is_compromised(&before) {
-                let conflict = Error::Conflict(Conflict::KeyIsCompromised);
-                return Err(StoreError::Refused(conflict));
-            }
+            require_restorable(&before)?;
             require_room(&mut db, &before.client_id).await?;
             let is_active = sqlx::query_scalar!(
                 r#"
                 UPDATE "ApiKey" SET
-                  "isActive" = coalesce("wasActive", true),
+                  "isActive" = coalesce("wasActive", "isActive", false),
                   "wasActive" = NULL,
                   "updatedAt" = $2,
                   "revokedAt" = NULL,
@@ -104,13 +95,40 @@ impl Store {
     }
 }
 
-fn unchanged(key: ApiKey) -> ChangedKey {
-    ChangedKey {
-        before: key.clone(),
-        after: key,
+/// The key as it is once it is revoked; `None` if it is already.
+fn revoked(
+    before: &ApiKey,
+    revocation: &Revocation,
+    actor: Option<&Actor>,
+    now: Timestamp,
+) -> Result<Option<ApiKey>, StoreError> {
+    let known = before.revoked_reason.as_deref();
+    let reason = revocation.reason.map(RevocationReason::name).or(known);
+    let reason = reason.unwrap_or(RevocationReason::Unspecified.name());
+    if known != Some(reason) {
+        require_restorable(before)?;
+    } else if !before.is_active {
+        return Ok(None);
     }
+    let mut after = ApiKey {
+        is_active: false,
+        updated_at: now,
+        revoked_reason: Some(reason.to_owned()),
+        ..before.clone()
+    };
+    if before.revoked_at.is_none() {
+        after.revoked_at = Some(now);
+        after.revoked_by = actor.map(|actor| actor.as_str().to_owned());
+    }
+    Ok(Some(after))
 }
 
-fn is_compromised(key: &ApiKey) -> bool {
-    key.revoked_reason.as_deref() == Some(RevocationReason::Compromised.name())
+/// Fails if the key is compromised: then it is revoked for good.
+fn require_restorable(key: &ApiKey) -> Result<(), StoreError> {
+    if key.is_compromised() {
+        return Err(StoreError::Refused(Error::Conflict(
+            Conflict::KeyIsCompromised,
+        )));
+    }
+    Ok(())
 }

@@ -15,13 +15,16 @@ key is gone. To refuse a key for a while, disable it (keys update --disable). At
       value: '<reason>',
       help: 'unspecified (the default), superseded, compromised, affiliation_changed, cessation, unused or abuse',
     },
-    note: { value: '<text>', help: 'What happened, for the audit log' },
+    note: { value: '<text>', help: 'What happened, for the audit log (audit --json)' },
     delete: { type: 'boolean', help: 'Delete the key permanently' },
     yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' },
   },
   examples: [
     ['npx sophra-api-keys keys revoke 7c9e6679-…', 'Refuse the key from now on'],
-    ['npx sophra-api-keys keys revoke 7c9e6679-… --reason compromised', 'Refuse it for ever'],
+    [
+      'npx sophra-api-keys keys revoke 7c9e6679-… --reason compromised',
+      'Revoke a leaked key; this is final',
+    ],
     ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
   ],
   async run({ options, positionals: [given] }, output, addon) {
@@ -35,9 +38,10 @@ key is gone. To refuse a key for a while, disable it (keys update --disable). At
       output.note('Nothing was changed.')
       return Exit.negative
     }
-    if (options.delete) await addon.deleteApiKey(id)
-    else await addon.revokeApiKey({ id, reason, note })
-    if (output.json) output.value({ id, [options.delete ? 'deleted' : 'revoked']: true })
+    const answer = options.delete
+      ? await addon.deleteApiKey(id).then(() => ({ id, deleted: true }))
+      : await addon.revokeApiKey({ id, reason, note })
+    if (output.json) output.value(answer)
     else output.note(`${options.delete ? 'Deleted' : 'Revoked'}: ${key.name} of ${key.clientId}`)
     return Exit.ok
   },
