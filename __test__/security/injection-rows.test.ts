@@ -41,6 +41,8 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     signingKey: 'text',
     start: 'text',
     createdBy: 'text',
+    revokedBy: 'text',
+    revokedReason: 'text',
   },
   AdminToken: {
     description: 'text',

@@ -66,6 +66,8 @@ const make: Record<string, (sql: Sql) => Promise<Made>> = {
 export async function tamperedRows(sql: Sql, at: Column, text: string): Promise<Made[]> {
   const rows = shapesOf(at, text).map(async (value): Promise<Made[]> => {
     const row = await make[at.table]!(sql)
+    // Of a key that is not revoked, nobody sees them.
+    if (at.column.startsWith('revoked')) await addon.revokeApiKey({ id: row.id })
     const update = `UPDATE "${at.table}" SET "${at.column}" = $1 WHERE "id" = $2`
     if (await stored(() => sql(update, [value, row.id])))
       return [at.column === 'id' ? { ...row, id: text } : row]

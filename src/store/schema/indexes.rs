@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 10] = [
+const INDEXES: [(&str, bool, &str); 11] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -30,6 +30,12 @@ const INDEXES: [(&str, bool, &str); 10] = [
         "ApiKey_isActive_createdAt_id_idx",
         false,
         r#""ApiKey" ((coalesce("isActive", false)), "createdAt", "id")"#,
+    ),
+    // Of the keys that count towards `maxKeys`: a client may have any number of revoked ones.
+    (
+        "ApiKey_clientId_counted_idx",
+        false,
+        r#""ApiKey" ("clientId") WHERE "revokedAt" IS NULL"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
     // These two contain legacy rows only: they are empty once every row has been imported.
