@@ -66,7 +66,7 @@ test('there is no column that is not attacked', async () => {
   expect(ours.sort()).toEqual([...attacked, ...Object.keys(inserts)].sort())
 })
 
-const FAULTS = ['INVALID_INPUT', 'NOT_FOUND']
+const FAULTS = ['INVALID_INPUT', 'NOT_FOUND', 'CONFLICT']
 /** What cannot be read never means that there is no limit, so the key is of no use. */
 const UNREADABLE = 'The limits or quotas of a key or its client cannot be read'
 
