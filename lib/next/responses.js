@@ -38,6 +38,9 @@ const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticat
 const invalidInput = (message, path = '') =>
   failure({ ...INVALID_INPUT, message, issues: [{ path, message }] })
 
+/** The same of a request that does not say which key it is about. */
+const missingId = () => invalidInput('API key ID is required', 'id')
+
 /** A 500 that does not name the cause, which only the operator gets to see. */
 function internalError(error) {
   console.error(error)
@@ -122,6 +125,7 @@ module.exports = {
   invalidInput,
   json,
   jsonStream,
+  missingId,
   ofError,
   routeHandler,
   unauthorized,

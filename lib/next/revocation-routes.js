@@ -5,7 +5,7 @@
 const { restoreApiKey, revokeApiKey } = require('../../index.js')
 const { checkOptions } = require('./options.js')
 const { by, guardedBy, withBody } = require('./requests.js')
-const { invalidInput, json } = require('./responses.js')
+const { json, missingId } = require('./responses.js')
 
 /** The handlers of `/api/keys/revocation`. */
 exports.revocationRoutes = (options = {}) => {
@@ -21,6 +21,6 @@ const revoke = async (body, _request, { admin }) => json(await revokeApiKey(body
 
 async function restore(request, { admin }) {
   const id = new URL(request.url).searchParams.get('id')
-  if (!id) return invalidInput('API key ID is required', 'id')
+  if (!id) return missingId()
   return json(await restoreApiKey(id, by(admin)))
 }

@@ -15,7 +15,7 @@ const {
   queryOf,
   withBody,
 } = require('./requests.js')
-const { invalidInput, json, jsonStream } = require('./responses.js')
+const { invalidInput, json, jsonStream, missingId } = require('./responses.js')
 
 /**
  * Which fields of a body each method passes on; the others are ignored. All leave out those that GET shows and that cannot be
@@ -78,5 +78,3 @@ async function remove(request, { admin }) {
   await deleteApiKey(id, by(admin))
   return json({ success: true })
 }
-
-const missingId = () => invalidInput('API key ID is required', 'id')

@@ -79,9 +79,7 @@ impl ApiKey {
             revoked_reason: None,
         }
     }
-}
 
-impl ApiKey {
     /// Whether it is revoked because somebody else may know it, and so for good.
     #[must_use]
     pub fn is_compromised(&self) -> bool {

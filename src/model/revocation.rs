@@ -1,10 +1,7 @@
 //! Why a key is revoked.
 
-use serde::Serialize;
-
 /// Why a key is revoked, in the terms of RFC 5280 as far as they fit keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationReason {
     Unspecified,
     Superseded,
