@@ -13,7 +13,7 @@ const fields = [
     help: 'A name by which people recognise the client',
     label: 'name',
   },
-  { name: 'isActive', type: 'boolean', access: 'settable', label: 'state' },
+  { name: 'isActive', type: 'boolean', access: 'settable', label: 'status' },
   {
     name: 'allowedIps',
     type: 'list',

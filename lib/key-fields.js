@@ -5,8 +5,8 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits, quotas or reason (of
-//             a revocation)
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits, quotas, status
+//             or reason (of a revocation)
 //   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
 //             identity: it selects the key, and nobody may change it
 //   required  true if a key cannot be created without it; such a field cannot be cleared
@@ -16,7 +16,6 @@
 //   value     the placeholder of its value in the help, if that of the type is too general
 //   help      the help text of the option
 //   clear     the word by which `keys update --clear` names a clearable field; a settable field has the name of its option
-//   filter    the help text of an option of `keys list`, for a field that `listApiKeys` filters by
 //   label     the heading in `keys show`; without one, the field has no line of its own
 //   empty     what `keys show` prints for null and for an empty list
 //   hideEmpty true if `keys show` leaves the line out for null
@@ -40,10 +39,10 @@ const fields = [
     option: 'client',
     value: '<id>',
     help: 'The client that the key identifies',
-    filter: 'Only the keys of this client',
     label: 'client',
   },
-  { name: 'isActive', type: 'boolean', access: 'settable', label: 'state' },
+  { name: 'status', type: 'status', access: 'readOnly', label: 'status' },
+  { name: 'isActive', type: 'boolean', access: 'settable' },
   { name: 'start', type: 'text', access: 'readOnly', label: 'begins with' },
   {
     name: 'description',
@@ -126,9 +125,6 @@ const fields = [
     name: 'createdBy',
     type: 'text',
     access: 'readOnly',
-    option: 'created-by',
-    value: '<actor>',
-    filter: 'Only the keys that this actor created',
     label: 'created by',
   },
   { name: 'createdAt', type: 'date', access: 'readOnly', label: 'created' },

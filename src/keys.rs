@@ -15,5 +15,5 @@ pub use create::{IssuedKey, create};
 pub use delete::delete;
 pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query, read_revocation};
 pub use inspect::inspect;
-pub use list::{end, get, list};
+pub use list::{FoundKeys, find, get, read};
 pub use revoke::{restore, revoke};

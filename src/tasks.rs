@@ -3,6 +3,7 @@
 
 mod change_log;
 mod flush;
+mod key_usage;
 mod legacy_backfill;
 mod listener;
 mod outage;
@@ -22,6 +23,7 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
     tasks.spawn(flush::run(Arc::clone(service)));
     tasks.spawn(change_log::run(Arc::clone(service), follower));
     tasks.spawn(outage::run(Arc::clone(service)));
+    tasks.spawn(key_usage::run(Arc::clone(service)));
     tasks.spawn(quota_leases::run(Arc::clone(service)));
     if let Some(listener) = service.store.listener() {
         tasks.spawn(listener::run(Arc::clone(service), listener));

@@ -66,7 +66,7 @@ describe('clients set', () => {
     await createKey('shown')
     const { code, stdout, stderr } = await run(['set', 'shown', '--max-keys', '3', '--disable'])
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toMatch(/^id +shown\n(.*\n)*state +disabled\nallowed from +everywhere\n/)
+    expect(stdout).toMatch(/^id +shown\n(.*\n)*status +disabled\nallowed from +everywhere\n/)
     expect(stdout).toMatch(/^limits +none\nquotas +none\nkeys +1\nmost keys +3$/m)
     const limits = JSON.stringify([{ name: 'tokens', limit: 9, windowSeconds: 60, suspends: true }])
     expect((await run(['set', 'shown', '--limits', limits])).stdout).toMatch(
@@ -158,7 +158,7 @@ describe('clients list', () => {
     const { code, stdout } = await run(['list', '--search', 'TABLE-'])
     expect(code).toBe(0)
     const [head, child, parent, ...rest] = stdout.trim().split('\n')
-    expect(head).toMatch(/^ID +NAME +STATE +KEYS +PARENT +CREATED$/)
+    expect(head).toMatch(/^ID +NAME +STATUS +KEYS +PARENT +CREATED$/)
     expect(child).toMatch(/^table-child +- +active +1 of 2 +table-parent +\d{4}-\S+Z$/)
     expect(parent).toMatch(/^table-parent +Above +active +0 +- +\d{4}-\S+Z$/)
     expect(rest).toEqual([])

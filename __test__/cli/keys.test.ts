@@ -117,7 +117,7 @@ describe('keys list', () => {
     const { code, stdout } = await run(['keys', 'list', '--client', 'lister'])
     expect(code).toBe(0)
     const [head, row, ...rest] = stdout.trim().split('\n')
-    expect(head).toMatch(/^ID +START +NAME +CLIENT +STATE +LIMIT +USED +LAST USED$/)
+    expect(head).toMatch(/^ID +START +NAME +CLIENT +STATUS +LIMIT +USED +LAST USED$/)
     expect(row).toMatch(
       new RegExp(`^${made.id} +${made.start} +Listed +lister +active +none +0 +never$`),
     )
@@ -143,10 +143,19 @@ describe('keys list', () => {
 
   test('filters', async () => {
     const off = await program(['keys', 'create', '--name', 'Needle', '--client', 'f', '--disabled'])
-    const found = await program(['keys', 'list', '--search', 'eedl', '--disabled'])
+    const found = await program(['keys', 'list', '--search', 'eedl', '--status', 'disabled'])
     expect(found.keys.map((key: any) => key.id)).toEqual([off.id])
-    expect((await program(['keys', 'list', '--client', 'f', '--active'])).keys).toEqual([])
-    const { code, stdout, stderr } = await run(['keys', 'list', '--client', 'f', '--active'])
+    expect((await program(['keys', 'list', '--client', 'f', '--status', 'active'])).keys).toEqual(
+      [],
+    )
+    const { code, stdout, stderr } = await run([
+      'keys',
+      'list',
+      '--client',
+      'f',
+      '--status',
+      'active',
+    ])
     expect([code, stdout, stderr]).toEqual([0, '', 'There are no such keys.\n'])
   })
 
@@ -187,7 +196,7 @@ describe('one key', () => {
       isActive: false,
     })
     const { stdout } = await run(['keys', 'update', id, '--enable'])
-    expect(stdout).toMatch(/^state +active$/m)
+    expect(stdout).toMatch(/^status +active$/m)
   })
 
   test('is shown with all of its limits', async () => {
@@ -246,7 +255,7 @@ describe('one key', () => {
     })
     expect(await program(['keys', 'verify'], key)).toMatchObject({ code: 'REVOKED' })
     expect((await run(['keys', 'show', id])).stdout).toMatch(
-      /^state +revoked$[^]*^revoked +20[^]*^revoked by +command line[^]*^revoked for +abuse$/m,
+      /^status +revoked$[^]*^revoked +20[^]*^revoked by +command line[^]*^revoked for +abuse$/m,
     )
     const [entry] = (await program(['audit', '--id', id])).events
     expect(entry).toMatchObject({ type: 'key.revoked', reason: 'abuse', note: 'Scraping' })

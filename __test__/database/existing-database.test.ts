@@ -88,6 +88,7 @@ describe("the app's own tables", () => {
       clientId: 'client-1',
       description: 'described',
       createdBy: null,
+      status: 'active',
       isActive: true,
       expiresAt: new Date('2094-01-01T00:00:00.123Z'),
       createdAt: new Date('2023-05-06T07:08:09.101Z'),

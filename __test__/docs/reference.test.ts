@@ -66,7 +66,9 @@ test('the fields of a key are in the reference', () => {
 test('the query of a list is in the guide', () => {
   const guide = chapter(read('docs/guides/keys-and-rotation.md'), 'List and search')
   const fields = table(guide, 'field').map(([field]) => field)
-  expect(fields.sort()).toEqual(fieldsOf('ListApiKeysQuery').sort())
+  expect(fields.sort()).toEqual(
+    [...fieldsOf('ApiKeyFilter'), ...fieldsOf('ListApiKeysQuery')].sort(),
+  )
 })
 
 test('the context of a verify is in the reference', () => {

@@ -127,6 +127,7 @@ test('every background task has its counter from the start', () => {
   expect(tasks.map(([, task]) => task).sort()).toEqual([
     'change_log',
     'flush',
+    'key_usage',
     'legacy_backfill',
     'listener',
     'pruning',

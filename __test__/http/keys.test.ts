@@ -26,6 +26,7 @@ describe(KEYS_ROUTE, () => {
     'revokedReason',
     'scopes',
     'start',
+    'status',
     'suspendedUntil',
     'updatedAt',
     'usageCount',
@@ -250,7 +251,7 @@ describe(KEYS_ROUTE, () => {
       const before = await shown(id)
       const { status, body } = await app.keys('PATCH', { ...before, isActive: false })
       expect(status).toBe(200)
-      expect(body).toEqual({ ...before, isActive: false, updatedAt: iso })
+      expect(body).toEqual({ ...before, isActive: false, status: 'disabled', updatedAt: iso })
     })
   })
 

@@ -51,7 +51,7 @@ const FIELD_NAMES = [
     'metadata',
   ],
   ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],
-  ...['revokedAt', 'revokedBy', 'revokedReason'],
+  ...['status', 'revokedAt', 'revokedBy', 'revokedReason'],
 ].sort()
 
 /** The key as every function but create and regenerate answers it. */
@@ -70,6 +70,7 @@ describe('createApiKey', () => {
       ...optional,
       name: 'Minimal',
       clientId: 'client-1',
+      status: 'active',
       isActive: true,
       lastUsedAt: null,
       usageCount: 0,
@@ -170,6 +171,7 @@ describe.each([
       expect(after).toEqual({
         ...withoutPlaintext(before),
         [field]: value,
+        status: field === 'isActive' ? 'active' : 'disabled',
         updatedAt: after.updatedAt,
       })
     },

@@ -80,7 +80,7 @@ async function ask(query: string): Promise<Response> {
 }
 
 const pagesRead = (): number =>
-  setting.tap.statements.filter((text) => /"previousKeyExpiresAt"[^]*LIMIT/.test(text)).length
+  setting.tap.statements.filter((text) => /"previousKeyExpiresAt"[^]*ORDINALITY/.test(text)).length
 
 test('the route sends keys before it has read all of them', async () => {
   const before = pagesRead()

@@ -30,6 +30,8 @@ import {
   type AdminToken,
   type AdminVerification,
   type ApiKey,
+  type ApiKeyFilter,
+  type ApiKeyStatus,
   type Client,
   type IssuedAdminToken,
   type IssuedApiKey,
@@ -101,6 +103,17 @@ export async function keys(): Promise<void> {
   const more: string | null = nextCursor
   await listApiKeys()
   await listApiKeys({ cursor: more, clientId: null })
+  const filter: ApiKeyFilter = { status: 'active', scope: 'docs:read', metadata: { plan: 'pro' } }
+  const { keys: idle } = await listApiKeys({
+    ...filter,
+    unusedSince: new Date(),
+    createdBefore: '2026-01-01',
+    sort: 'lastUsedAt',
+    order: 'asc',
+  })
+  for (const { status } of idle) void (status satisfies ApiKeyStatus)
+  // @ts-expect-error no such order
+  await listApiKeys({ sort: 'id' })
 
   const { events } = await listAuditEvents({ type: 'key.refused' })
   for (const event of events) {

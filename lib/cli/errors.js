@@ -2,6 +2,7 @@
 
 const clientFields = require('../client-fields.js').fields
 const keyFields = require('../key-fields.js').fields
+const { filters } = require('../key-filters.js')
 
 /** The exit codes, which scripts may rely on. */
 const Exit = {
@@ -37,7 +38,7 @@ const exitCodes = {
   OVERLOADED: Exit.unavailable,
 }
 
-const optionsOfFields = [...clientFields, ...keyFields].filter(({ option }) => option)
+const optionsOfFields = [...filters, ...clientFields, ...keyFields].filter(({ option }) => option)
 
 /** The option or argument that sets a field of an input. */
 const flags = {
@@ -47,7 +48,8 @@ const flags = {
   expiresInSeconds: '--expires',
   gracePeriodSeconds: '--grace',
   idempotencyKey: '--idempotency-key',
-  search: '--search',
+  sort: '--sort',
+  order: '--order',
   cursor: '--cursor',
   limit: '--limit',
   keyId: '--id',

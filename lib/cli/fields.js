@@ -4,9 +4,9 @@
 
 const { UsageError } = require('./errors.js')
 const { suggestion } = require('./suggestion.js')
-const { date, duration, json, limits, list, number, quotas, text } = require('./values.js')
+const { date, duration, json, limits, list, number, past, quotas, text } = require('./values.js')
 
-const types = { date, duration, json, limits, list, number, quotas, text }
+const types = { date, duration, json, limits, list, number, past, quotas, text }
 
 /** The option that sets a field. */
 function optionFor({ type, value, help }) {

@@ -1,9 +1,10 @@
 'use strict'
 
 const { setImmediate } = require('node:timers/promises')
-const { listApiKeys } = require('../../index.js')
 const native = require('../addon.js')
+const { withDates } = require('../dates.js')
 const { guarded, unwrap } = require('../errors.js')
+const { readList } = require('../lists.js')
 
 const MAX_LIMIT = 10_000
 /** Keys that are in memory at a time. */
@@ -19,39 +20,28 @@ exports.readLimit = (text = String(MAX_LIMIT)) => {
 }
 
 /**
- * Up to 10,000 keys as a JSON array: `{ body, nextCursor }`. The addon returns some of them at a time, and they are sent before the
- * next ones are read. The `Link` header comes before the body, so the end of the keys is looked up first.
+ * Up to 10,000 keys as a JSON array: `{ body, nextCursor }`. The `Link` header comes before the body, so all ids are looked up first.
+ * The addon then returns some of the keys at a time, and they are sent before the next ones are read.
  */
 exports.listKeys = async (filters, wanted) => {
   const isActive = readBoolean(filters.isActive)
-  const cursor = filters.cursor ?? null
+  const metadata = readJson(filters.metadata)
+  const query = { ...filters, isActive, metadata, limit: PAGE_LIMIT }
   // Unknown filters and wrong values are passed on: the addon refuses them.
-  const query = { ...filters, isActive, cursor, limit: PAGE_LIMIT }
-  const end = await keysEnd(query, wanted)
-  const texts = arrayOf(keysUntil(end, query, wanted))
+  const { ids, nextCursor } = unwrap(await guarded(native.findKeys, query, wanted))
+  const texts = arrayOf(keysOf(ids))
   // A fault of the first page still becomes a response of its own.
   const first = await texts.next()
-  return { body: streamOf(first, texts), nextCursor: end?.cursor }
+  return { body: streamOf(first, texts), nextCursor }
 }
 
-const keysEnd = async (query, wanted) => unwrap(await guarded(native.keysEnd, query, wanted))
-
-/** The keys, page by page. If some are deleted meanwhile, no others take their place: the next page begins after the end. */
-async function* keysUntil(end, query, wanted) {
-  let { cursor } = query
-  let left = wanted
-  do {
-    const limit = Math.min(left, PAGE_LIMIT)
-    const { keys, nextCursor } = await listApiKeys({ ...query, cursor, limit })
-    const last = end ? keys.findIndex((key) => isEnd(key, end)) : -1
-    yield last < 0 ? keys : keys.slice(0, keys[last].id === end.id ? last + 1 : last)
-    if (last >= 0) return
-    left -= keys.length
-    cursor = nextCursor
-  } while (cursor && left > 0)
+/** The keys with these ids, page by page. Those that are deleted meanwhile are left out. */
+async function* keysOf(ids) {
+  for (let at = 0; at < ids.length; at += PAGE_LIMIT)
+    yield (await readList(await readKeys(ids.slice(at, at + PAGE_LIMIT)), withDates)).rows
 }
 
-const isEnd = ({ id, createdAt }, end) => id === end.id || createdAt.getTime() < end.at
+const readKeys = (ids) => guarded(native.readKeys, ids)
 
 /** The texts of a JSON array of all entries, in parts. */
 async function* arrayOf(pages) {
@@ -94,6 +84,14 @@ exports.linkToNext = (request, cursor) => {
   // A path that begins with two slashes would name another host.
   const path = pathname.replace(/^\/+/, '/')
   return `<${path}?${searchParams}>; rel="next"`
+}
+
+function readJson(text) {
+  try {
+    return text === undefined ? undefined : JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function readBoolean(text) {

@@ -19,6 +19,8 @@ export interface ApiKey {
   /** The client that the key identifies: an id of your own. */
   clientId: string
   description: string | null
+  /** At the time of the answer. */
+  status: ApiKeyStatus
   isActive: boolean
   /** The key is refused from this instant on. `null`: it never expires. */
   expiresAt: Date | null
@@ -227,29 +229,71 @@ export interface RevokeApiKeyInput {
 }
 
 /**
- * The query of `listApiKeys`. A key must match all given filters. Optional fields may be `null`.
+ * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
+ * `suspended`, `active`. A key of a disabled client has the status of the key.
  *
  * @category Keys
  */
-export interface ListApiKeysQuery {
-  /**
-   * Keys per page, 1 to 1,000.
-   * @default 100
-   */
-  limit?: number | null
-  /** `nextCursor` of the previous page, with the same filters. */
-  cursor?: string | null
+export type ApiKeyStatus = 'active' | 'expired' | 'revoked' | 'suspended' | 'disabled'
+
+/**
+ * Which keys are meant: those that match every given field. Fields may be `null`. Instants are a `Date`, or text as RFC 3339 or
+ * `YYYY-MM-DD` (midnight UTC).
+ *
+ * @category Keys
+ */
+export interface ApiKeyFilter {
   clientId?: string | null
+  status?: ApiKeyStatus | null
   /** `false`: keys that are disabled or revoked. */
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
+  /** Keys that were created then or later. */
+  createdAfter?: Date | string | null
+  /** Keys that were created earlier. */
+  createdBefore?: Date | string | null
+  /** Keys that expire earlier, or have expired. */
+  expiresBefore?: Date | string | null
+  /**
+   * Keys whose last use was earlier. A key that was never used counts from `createdAt`. It is at most a minute behind what processes
+   * have stored.
+   */
+  unusedSince?: Date | string | null
+  /** Keys that a verify for this scope accepts: those that have it, `prefix:*` or `*`. */
+  scope?: string | null
+  /** Keys whose `metadata` contains this, at any depth, as the operator `@>` of Postgres compares. */
+  metadata?: Record<string, unknown> | null
   /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
   search?: string | null
 }
 
 /**
- * A page of keys, newest first.
+ * The query of `listApiKeys`. A key must match all given filters. Optional fields may be `null`.
+ *
+ * @category Keys
+ */
+export interface ListApiKeysQuery extends ApiKeyFilter {
+  /**
+   * Keys per page, 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the previous page, with the same filters and in the same order. */
+  cursor?: string | null
+  /**
+   * By what the keys are sorted. Those without a value (`lastUsedAt`, `expiresAt`) come last in both directions, names are compared
+   * by their first 200 characters without regard to case, and equal ones are sorted by `id`. The order by `lastUsedAt` and
+   * `usageCount` is at most a minute behind what processes have stored.
+   * @default 'createdAt'
+   */
+  sort?: 'createdAt' | 'lastUsedAt' | 'expiresAt' | 'usageCount' | 'name' | null
+  /** @default 'desc' */
+  order?: 'asc' | 'desc' | null
+}
+
+/**
+ * A page of keys.
  *
  * @category Keys
  */

@@ -4,12 +4,12 @@ use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::call::call;
+use super::call::{call, list_call};
 use super::constants::Constants;
 use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
 use super::value::read;
-use super::views::{ClientAddressView, KeysEndView, StatsView};
+use super::views::{ClientAddressView, FoundKeysView, KeyView, ListView, StatsView};
 use super::warm;
 use crate::admin::AdminContext;
 use crate::input::Value;
@@ -50,13 +50,27 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
 }
 
-/// Where this many of the keys of a query end, for the route of keys: `null` if there are no more of them.
+/// Finds the first keys of a query, at most so many, for the route of keys: their ids, which `readKeys` takes.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn keys_end<'e>(env: &'e Env, query: Unknown<'_>, count: u32) -> Result<Object<'e>> {
+pub(crate) fn find_keys<'e>(env: &'e Env, query: Unknown<'_>, most: u32) -> Result<Object<'e>> {
     let query = read(query);
     call(env, move |service| async move {
-        let end = keys::end(&service, &keys::read_query(query)?, count).await?;
-        Ok(end.map(KeysEndView::from))
+        let query = keys::read_query(query, process::now())?;
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
+        Ok(FoundKeysView::from(
+            keys::find(&service, &query, most).await?,
+        ))
+    })
+}
+
+/// The keys with these ids, in their order.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn read_keys(env: &Env, ids: Vec<String>) -> Result<Object<'_>> {
+    list_call(env, move |service| async move {
+        let keys = keys::read(&service, &ids).await?;
+        Ok(ListView::from(
+            keys.into_iter().map(KeyView::from).collect::<Vec<_>>(),
+        ))
     })
 }
 

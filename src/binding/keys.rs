@@ -67,7 +67,8 @@ pub(crate) fn create_api_key<'e>(
 pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e>> {
     let id = read(id);
     call(env, move |service| async move {
-        keys::get(&service, &keys::key_id(id)?).await
+        let key = keys::get(&service, &keys::key_id(id)?).await?;
+        Ok(key.map(KeyView::from))
     })
 }
 
@@ -89,8 +90,14 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
     list_call(env, move |service| async move {
-        let page = keys::list(&service, &keys::read_query(query)?).await?;
-        Ok(ListView::from(page))
+        let query = keys::read_query(query, process::now())?;
+        let found = keys::find(&service, &query, query.limit).await?;
+        let keys = keys::read(&service, &found.ids).await?;
+        let next = found.next.map(|next| next.encode());
+        Ok(ListView::page(
+            keys.into_iter().map(KeyView::from).collect(),
+            next,
+        ))
     })
 }
 
@@ -158,7 +165,8 @@ pub(crate) fn patch_api_key<'e>(
         let now = process::now();
         let patch = keys::PatchKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
-        keys::patch(&service, patch, actor, now).await
+        let key = keys::patch(&service, patch, actor, now).await?;
+        Ok(KeyView::from(key))
     })
 }
 

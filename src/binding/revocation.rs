@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use super::call::call;
 use super::value::read;
+use super::views::KeyView;
 use crate::input::actor;
 use crate::{keys, process};
 
@@ -37,7 +38,8 @@ pub(crate) fn revoke_api_key<'e>(
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
-        keys::revoke(&service, &revocation, actor, process::now()).await
+        let key = keys::revoke(&service, &revocation, actor, process::now()).await?;
+        Ok(KeyView::from(key))
     })
 }
 
@@ -66,6 +68,7 @@ pub(crate) fn restore_api_key<'e>(
     let (id, options) = (read(id), read(options));
     call(env, move |service| async move {
         let (id, actor) = (keys::key_id(id)?, actor(options)?);
-        keys::restore(&service, &id, actor, process::now()).await
+        let key = keys::restore(&service, &id, actor, process::now()).await?;
+        Ok(KeyView::from(key))
     })
 }

@@ -130,16 +130,18 @@ pub fn allowed_ips(value: Value) -> Parsed<Vec<String>> {
 }
 
 pub fn scopes(value: Value) -> Parsed<Vec<String>> {
-    list(value, SCOPES_MAX, |entry| {
-        let scope = any_text(entry)?;
-        if !is_scope(&scope) {
-            return Err(format!(
-                "must have 1 to {SCOPE_LENGTH_MAX} of the characters A-Z a-z 0-9 : . _ * / -"
-            )
-            .into());
-        }
-        Ok(scope)
-    })
+    list(value, SCOPES_MAX, scope)
+}
+
+pub fn scope(value: Value) -> Parsed<String> {
+    let scope = any_text(value)?;
+    if !is_scope(&scope) {
+        return Err(format!(
+            "must have 1 to {SCOPE_LENGTH_MAX} of the characters A-Z a-z 0-9 : . _ * / -"
+        )
+        .into());
+    }
+    Ok(scope)
 }
 
 pub fn is_scope(text: &str) -> bool {

@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::input::{Fields, Parsed, Value, argument, limits, page, quotas, rules};
 use crate::model::{
-    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyQuery, Revocation, RevocationReason,
-    Timestamp, Ttl,
+    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyCursor, KeyFilter, KeyOrder,
+    KeyQuery, KeySort, KeyStatus, Revocation, RevocationReason, Timestamp, Ttl, scopes_that_hold,
 };
 
 /// Seconds that a replaced key may stay valid, at most a year.
@@ -170,17 +170,55 @@ impl UpdateKey {
 }
 
 /// Reads the input of `listApiKeys`.
-pub fn read_query(value: Value) -> Result<KeyQuery, Error> {
+pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
     let mut fields = Fields::of_optional(value);
+    let limit = page::limit(&mut fields);
+    let order = order(&mut fields);
+    let cursor = fields.optional("cursor", read_cursor);
+    if cursor.as_ref().is_some_and(|cursor| cursor.order != order) {
+        fields.fail("cursor", "is of a list in another order");
+    }
     let query = KeyQuery {
-        limit: page::limit(&mut fields),
-        cursor: page::cursor(&mut fields),
+        limit,
+        order,
+        after: cursor.map(|cursor| cursor.place),
+        filter: filter(&mut fields, now),
+    };
+    fields.finish(Some(query))
+}
+
+/// Reads the fields by which keys are found.
+fn filter(fields: &mut Fields, now: Timestamp) -> KeyFilter {
+    KeyFilter {
+        now,
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
         created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
-        search: page::search(&mut fields),
-    };
-    fields.finish(Some(query))
+        search: page::search(fields),
+        status: fields.optional("status", named(KeyStatus::ALL, KeyStatus::name)),
+        expires_before: fields.optional("expiresBefore", rules::instant),
+        unused_since: fields.optional("unusedSince", rules::instant),
+        created_after: fields.optional("createdAfter", rules::instant),
+        created_before: fields.optional("createdBefore", rules::instant),
+        scopes: fields
+            .optional("scope", rules::scope)
+            .as_deref()
+            .map(scopes_that_hold),
+        metadata: fields.optional("metadata", rules::metadata),
+    }
+}
+
+fn order(fields: &mut Fields) -> KeyOrder {
+    let sort = fields.optional("sort", named(KeySort::ALL, KeySort::name));
+    let order = fields.optional("order", named(["asc", "desc"], |order| order));
+    KeyOrder {
+        sort: sort.unwrap_or(KeySort::CreatedAt),
+        descending: order != Some("asc"),
+    }
+}
+
+fn read_cursor(value: Value) -> Parsed<KeyCursor> {
+    KeyCursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
 }
 
 /// Reads the input of `revokeApiKey`.
@@ -188,7 +226,10 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&["id"]);
     let id = fields.required("id", rules::id);
-    let reason = fields.optional("reason", revocation_reason);
+    let reason = fields.optional(
+        "reason",
+        named(RevocationReason::ALL, RevocationReason::name),
+    );
     let note = fields.optional("note", rules::label(rules::NAME_MAX));
     fields.finish(id.map(|key_id| Revocation {
         key_id,
@@ -197,13 +238,24 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     }))
 }
 
-fn revocation_reason(value: Value) -> Parsed<RevocationReason> {
-    let text = rules::any_text(value)?;
-    let mut reasons = RevocationReason::ALL.into_iter();
-    let reason = reasons.find(|reason| reason.name() == text);
-    reason.ok_or_else(|| {
-        "must be unspecified, superseded, compromised, affiliation_changed, cessation, unused or abuse".into()
-    })
+/// One of these values, by its name.
+fn named<T: Copy, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl FnOnce(Value) -> Parsed<T> {
+    move |value| {
+        let text = rules::any_text(value)?;
+        let known = all.into_iter().find(|value| name(*value) == text);
+        known.ok_or_else(|| format!("must be {}", join_or(&all.map(name))).into())
+    }
+}
+
+/// The texts in one sentence: `a, b or c`.
+fn join_or(texts: &[&str]) -> String {
+    match texts {
+        [texts @ .., last] if !texts.is_empty() => format!("{} or {last}", texts.join(", ")),
+        texts => texts.concat(),
+    }
 }
 
 /// Reads the id of a key, as the only argument.

@@ -20,10 +20,12 @@ pub enum BackgroundTask {
     Rehash,
     /// Leases units of quotas.
     QuotaLeases,
+    /// Copies the use of keys, by which lists are sorted.
+    KeyUsage,
 }
 
 impl BackgroundTask {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Flush,
         Self::Suspensions,
         Self::UnconfirmedKeys,
@@ -33,6 +35,7 @@ impl BackgroundTask {
         Self::LegacyBackfill,
         Self::Rehash,
         Self::QuotaLeases,
+        Self::KeyUsage,
     ];
 
     #[must_use]
@@ -47,6 +50,7 @@ impl BackgroundTask {
             Self::LegacyBackfill => "legacy_backfill",
             Self::Rehash => "rehash",
             Self::QuotaLeases => "quota_leases",
+            Self::KeyUsage => "key_usage",
         }
     }
 }

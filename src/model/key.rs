@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::limit::Limits;
 use super::metadata::Metadata;
-use super::page::Cursor;
 use super::quota::Quotas;
 use super::revocation::RevocationReason;
 use super::timestamp::Timestamp;
@@ -149,15 +148,4 @@ impl KeyChanges {
         }
         key.updated_at = now;
     }
-}
-
-/// The filter and the page of a list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeyQuery {
-    pub limit: i32,
-    pub cursor: Option<Cursor>,
-    pub client_id: Option<String>,
-    pub is_active: Option<bool>,
-    pub created_by: Option<String>,
-    pub search: Option<String>,
 }

@@ -206,5 +206,14 @@ fn holds(held: &[Box<str>], required: &str) -> bool {
     })
 }
 
+/// The scopes of which a key must hold one for the required one.
+#[must_use]
+pub fn scopes_that_hold(required: &str) -> Vec<String> {
+    let prefixes = required.match_indices(':').map(|(at, _)| &required[..=at]);
+    let mut scopes: Vec<_> = prefixes.map(|prefix| format!("{prefix}*")).collect();
+    scopes.extend(["*".to_owned(), required.to_owned()]);
+    scopes
+}
+
 #[cfg(test)]
 mod tests;

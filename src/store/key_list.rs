@@ -1,81 +1,63 @@
-//! The list of keys.
+//! Lists of keys: which ones, then their rows.
+
+use sqlx::types::Json;
 
 use super::connection::Share;
 use super::handle::Store;
 use super::keys::key_rows;
-use super::pattern::contains_pattern;
 use crate::error::Error;
-use crate::model::{ApiKey, Cursor, KeyQuery, Limits, Metadata, Quotas, Timestamp};
+use crate::model::{ApiKey, KeyPlace, KeyQuery, Limits, Metadata, Quotas, Timestamp};
 
 impl Store {
-    /// Keys, newest first. One row more than the limit shows that there is a next page.
-    pub async fn list_keys(&self, query: &KeyQuery) -> Result<Vec<ApiKey>, Error> {
-        let pattern = query.search.as_deref().map(contains_pattern);
-        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable_when_admitted(Share::Manage, "list_keys", || async {
-            let mut db = self.db().await?;
-            let rows = key_rows!(
-                "SELECT",
+    /// The first keys of the query, in its order.
+    pub async fn find_keys(&self, query: &KeyQuery, most: i32) -> Result<Vec<KeyPlace>, Error> {
+        let (id, value) = query
+            .after
+            .as_ref()
+            .map(|after| (&after.id, &after.value))
+            .unzip();
+        let value = value.and_then(Option::as_deref);
+        self.retryable_when_admitted(Share::Manage, "find_keys", || async {
+            let places = sqlx::query_as!(
+                KeyPlace,
                 r#"
-                FROM "ApiKey"
-                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
-                  AND ($3::text IS NULL OR "clientId" = $3)
-                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL
-                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
-                      LIKE sophra_api_keys.folded($6))
-                ORDER BY "createdAt" DESC, "id" DESC
-                LIMIT $7
+                SELECT key_id AS "id!", value FROM sophra_api_keys.find_keys($1::jsonb, $2, $3, $4, $5, $6)
                 "#,
-                before as _,
-                before_id,
-                query.client_id,
-                query.is_active,
-                query.created_by,
-                pattern,
-                i64::from(query.limit) + 1,
+                Json(&query.filter) as _,
+                query.order.sort.name(),
+                query.order.descending,
+                id,
+                value,
+                most,
             )
-            .fetch_all(&mut db)
+            .fetch_all(&mut self.db().await?)
             .await?;
-            Ok(rows)
+            Ok(places)
         })
         .await
     }
 
-    /// The last of this many keys in the order of [`list_keys`](Self::list_keys), with its filters; `None` if none comes
-    /// after it.
-    pub async fn end_of_keys(&self, query: &KeyQuery, count: u32) -> Result<Option<Cursor>, Error> {
-        let pattern = query.search.as_deref().map(contains_pattern);
-        let (before, before_id) = Cursor::parts(query.cursor.as_ref());
-        self.retryable_when_admitted(Share::Manage, "end_of_keys", || async {
-            let mut rows = sqlx::query_as!(
-                Cursor,
+    pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
+        let mut keys = self.read_keys(&[id.to_owned()]).await?;
+        Ok(keys.pop())
+    }
+
+    /// The keys with these ids, in their order. Those that do not exist are left out.
+    pub async fn read_keys(&self, ids: &[String]) -> Result<Vec<ApiKey>, Error> {
+        self.retryable_when_admitted(Share::Manage, "read_keys", || async {
+            let mut db = self.db().await?;
+            let rows = key_rows!(
+                "SELECT",
                 r#"
-                SELECT "createdAt" AS "at!: Timestamp", "id"
-                FROM "ApiKey"
-                WHERE ($1::timestamp IS NULL OR ("createdAt", "id") < ($1, $2))
-                  AND ($3::text IS NULL OR "clientId" = $3)
-                  AND ($4::boolean IS NULL OR coalesce("isActive", false) = $4)
-                  AND ($5::text IS NULL OR "createdBy" = $5)
-                  AND ($6::text IS NULL
-                    OR sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))
-                      LIKE sophra_api_keys.folded($6))
-                ORDER BY "createdAt" DESC, "id" DESC
-                OFFSET $7
-                LIMIT 2
+                FROM unnest($1::text[]) WITH ORDINALITY AS listed (listed_id, place)
+                JOIN "ApiKey" ON "id" = listed_id
+                ORDER BY place
                 "#,
-                before as _,
-                before_id,
-                query.client_id,
-                query.is_active,
-                query.created_by,
-                pattern,
-                i64::from(count) - 1,
+                ids,
             )
-            .fetch_all(&mut self.db().await?)
+            .fetch_all(&mut db)
             .await?;
-            Ok((rows.len() == 2).then(|| rows.swap_remove(0)))
+            Ok(rows)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The rows of `"ApiKey"`: read, change, delete.
 
+use super::connection::Session;
 use super::connection::error::StoreError;
-use super::connection::{Session, Share};
 use super::handle::Store;
 use super::rotation::{Rotation, replace_credential};
 use crate::error::{Conflict, Error};
@@ -97,17 +97,6 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    pub async fn get_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
-        self.retryable_when_admitted(Share::Manage, "get_key", || async {
-            let mut db = self.db().await?;
-            let row = key_rows!("SELECT", r#"FROM "ApiKey" WHERE "id" = $1"#, id)
-                .fetch_optional(&mut db)
-                .await?;
-            Ok(row)
-        })
-        .await
-    }
-
     /// Applies the changes to the locked row and, with a rotation, replaces the key. `None` if there is no such row.
     pub async fn change_key(
         &self,

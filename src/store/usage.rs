@@ -46,6 +46,13 @@ impl Store {
                     WHERE known.batch < excluded.batch
                     RETURNING skipped
                   ),
+                  -- For the copy by which lists are sorted. A flush of the same third of a minute has listed the key already.
+                  listed AS (
+                    INSERT INTO sophra_api_keys.used_keys (round, key_id)
+                    SELECT floor(extract(epoch FROM now()) / 20), free."id" FROM free
+                    WHERE EXISTS (SELECT FROM fresh)
+                    ON CONFLICT DO NOTHING
+                  ),
                   added AS (
                     UPDATE "ApiKey" AS key SET
                       "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
@@ -70,6 +77,19 @@ impl Store {
             // An earlier attempt stored the batch while this one waited for it, so this one cannot see what was
             // skipped.
             skipped.ok_or(StoreError::Superseded)
+        })
+        .await
+    }
+
+    /// Copies the use of keys that flushes have written, for lists. Returns whether there may be more.
+    pub async fn copy_key_usage(&self) -> Result<bool, Error> {
+        self.retryable("copy_key_usage", || async {
+            let mut db = self.db().await?;
+            let has_more =
+                sqlx::query_scalar!(r#"SELECT sophra_api_keys.copy_key_usage() AS "has_more!""#)
+                    .fetch_one(&mut db)
+                    .await;
+            db.settle(has_more).await
         })
         .await
     }

@@ -1,41 +1,44 @@
+import { Client } from 'pg'
 import type { Database } from '../../support/database.js'
-import { startPeer } from '../../support/peer.js'
 import type { addon } from '../../support/addon.js'
-import { startTap } from '../../support/tap.js'
 
 export type Query = NonNullable<Parameters<typeof addon.listApiKeys>[0]>
 
-/** How the server answers the statement that the addon makes of the query. */
+/** What the server does to find the keys of the query: the plans of all statements within the function. */
 export async function explain(database: Database, query: Query): Promise<string> {
-  const rows = await database.sql(
-    `EXPLAIN (ANALYZE, BUFFERS) ${await statementOf(database, query)}`,
-    parametersOf(query),
+  const client = new Client({ connectionString: database.url })
+  const plans: string[] = []
+  client.on('notice', ({ message }) => plans.push(message ?? ''))
+  await client.connect()
+  await client.query(`LOAD 'auto_explain';
+    SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on;
+    SET auto_explain.log_nested_statements = on; SET client_min_messages = log`)
+  await client.query(
+    'SELECT * FROM sophra_api_keys.find_keys($1, $2, $3, $4, $5, $6)',
+    argumentsOf(query),
   )
-  return rows.map((row) => row['QUERY PLAN'] as string).join('\n')
+  await client.end()
+  return plans.filter((plan) => plan.includes('"ApiKey"')).join('\n')
 }
 
-async function statementOf(database: Database, query: Query): Promise<string> {
-  const tap = await startTap(database.url)
-  const peer = await startPeer({ databaseUrl: tap.url })
-  await peer.run(({ api }, query) => api.listApiKeys(query), query)
-  const statement = tap.statements.filter((text) => text.includes('LIMIT $7')).pop()
-  await peer.stop()
-  await tap.close()
-  if (!statement) throw new Error('The statement was not seen')
-  return statement
-}
-
-function parametersOf({ cursor, clientId, isActive, createdBy, search, limit }: Query): unknown[] {
+/** The arguments that the addon gives the function. */
+function argumentsOf(query: Query): unknown[] {
+  const { limit = 100, cursor, sort, order, ...filter } = query
   // Opaque to callers, but not to us.
-  const position = cursor ? Buffer.from(cursor, 'base64url').toString() : undefined
-  const [millis, id] = position?.split(':', 2) ?? []
+  const [, , value, id] = cursor ? JSON.parse(Buffer.from(cursor, 'base64url').toString()) : []
+  const millis = Object.fromEntries(
+    Object.entries(filter).map(([name, value]) => [
+      name,
+      value instanceof Date ? value.getTime() : value,
+    ]),
+  )
+  const scopes = filter.scope ? ['*', filter.scope] : undefined
   return [
-    millis === undefined ? null : new Date(Number(millis)).toISOString(),
+    JSON.stringify({ now: Date.now(), ...millis, scopes }),
+    sort ?? 'createdAt',
+    order !== 'asc',
     id ?? null,
-    clientId ?? null,
-    isActive ?? null,
-    createdBy ?? null,
-    search ? `%${search}%` : null,
+    value ?? null,
     (limit ?? 100) + 1,
   ]
 }

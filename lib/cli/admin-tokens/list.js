@@ -19,11 +19,11 @@ module.exports = {
       output.note('There are no admin tokens.')
     } else {
       output.table(
-        ['ID', 'NAME', 'STATE', 'PERMISSIONS', 'EXPIRES', 'LAST USED'],
+        ['ID', 'NAME', 'STATUS', 'PERMISSIONS', 'EXPIRES', 'LAST USED'],
         tokens.map((token) => [
           token.id,
           token.name,
-          stateOf(token),
+          statusOf(token),
           token.permissions,
           token.expiresAt,
           token.lastUsedAt ?? 'never',
@@ -34,7 +34,7 @@ module.exports = {
   },
 }
 
-function stateOf({ isActive, expiresAt }) {
+function statusOf({ isActive, expiresAt }) {
   if (!isActive) return 'revoked'
   return expiresAt && expiresAt <= new Date() ? 'expired' : 'active'
 }

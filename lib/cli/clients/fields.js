@@ -6,9 +6,9 @@ const { fields } = require('../../client-fields.js')
 const byTable = require('../fields.js')
 const { namedLimitsOf, quotasOf } = require('../limits.js')
 
-const stateOf = ({ isActive }) => (isActive ? 'active' : 'disabled')
+const statusOf = ({ isActive }) => (isActive ? 'active' : 'disabled')
 
-const shown = { isActive: stateOf, limits: namedLimitsOf, quotas: quotasOf }
+const shown = { isActive: statusOf, limits: namedLimitsOf, quotas: quotasOf }
 
 /** How many keys the client has, of as many as it may have. */
 const keysOf = ({ keyCount, maxKeys }) =>
@@ -16,11 +16,11 @@ const keysOf = ({ keyCount, maxKeys }) =>
 
 /** Clients as a table: its headings and rows. */
 const table = (clients) => [
-  ['ID', 'NAME', 'STATE', 'KEYS', 'PARENT', 'CREATED'],
+  ['ID', 'NAME', 'STATUS', 'KEYS', 'PARENT', 'CREATED'],
   clients.map((client) => [
     client.clientId,
     client.name,
-    stateOf(client),
+    statusOf(client),
     keysOf(client),
     client.parentId,
     client.createdAt,

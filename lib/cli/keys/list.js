@@ -1,27 +1,31 @@
 'use strict'
 
-const { Exit, UsageError } = require('../errors.js')
+const { Exit } = require('../errors.js')
 const { allOption, pageOptions, readPages } = require('../pages.js')
-const { filterOptions, queryOf, table } = require('./fields.js')
+const { table } = require('./fields.js')
+const { filterOf, filterOptions } = require('./filters.js')
 
 module.exports = {
-  summary: 'Lists keys, newest first. The list holds nothing secret.',
+  summary: 'Lists keys, by default the newest first. The list holds nothing secret.',
   options: {
     ...filterOptions,
-    search: {
-      value: '<text>',
-      help: 'Only keys with this text in their name or description; at least 3 characters',
+    sort: {
+      value: '<field>',
+      help: 'Sort by createdAt, lastUsedAt, expiresAt, usageCount or name; by default createdAt',
     },
-    active: { type: 'boolean', help: 'Only keys that are neither disabled nor revoked' },
-    disabled: { type: 'boolean', help: 'Only keys that are disabled or revoked' },
+    order: { value: '<order>', help: 'asc or desc; by default desc' },
     ...pageOptions('keys'),
     ...allOption('keys'),
   },
   examples: [
     ['npx sophra-api-keys keys list --client acme', 'The keys of a client'],
     [
-      'npx sophra-api-keys keys list --search staging --active',
-      'Enabled keys with a word in their name or description',
+      'npx sophra-api-keys keys list --search staging --status active',
+      'Active keys with a word in their name or description',
+    ],
+    [
+      'npx sophra-api-keys keys list --unused-since 90d --sort lastUsedAt --order asc',
+      'Keys that nobody has used for 90 days, the longest unused first',
     ],
     ["npx sophra-api-keys keys list --all --json | jq '.keys[].id'", 'The ids of all keys'],
   ],
@@ -39,11 +43,6 @@ module.exports = {
   },
 }
 
-function read(options, addon) {
-  const { search, active, disabled } = options
-  if (active && disabled)
-    throw new UsageError('--active and --disabled exclude each other', 'keys list')
-  const isActive = active ? true : disabled ? false : undefined
-  const query = { ...queryOf(options), search, isActive }
-  return readPages(addon.listApiKeys, 'keys', query, options)
+function read({ sort, order, ...options }, addon) {
+  return readPages(addon.listApiKeys, 'keys', { ...filterOf(options), sort, order }, options)
 }

@@ -3,12 +3,15 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::model::{ApiKey, Cursor, Plaintext, Timestamp};
+use crate::keys::FoundKeys;
+use crate::model::{ApiKey, KeyStatus, Plaintext};
+use crate::process;
 
 #[derive(Serialize)]
 pub(in crate::binding) struct KeyView {
     #[serde(flatten)]
     settings: ApiKey,
+    status: KeyStatus,
     /// The plaintext, which only creation and regeneration return.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Zeroizing<String>>,
@@ -17,24 +20,33 @@ pub(in crate::binding) struct KeyView {
 impl KeyView {
     pub(in crate::binding) fn new(settings: ApiKey, plaintext: Option<&Plaintext>) -> Self {
         let key = plaintext.map(|plaintext| Zeroizing::new(plaintext.expose().to_owned()));
-        Self { settings, key }
+        Self {
+            status: KeyStatus::of(&settings, process::now()),
+            settings,
+            key,
+        }
     }
 }
 
-/// Where a number of keys ends: the cursor after the last of them, and which one that is.
-#[derive(Serialize)]
-pub(in crate::binding) struct KeysEndView {
-    cursor: String,
-    id: String,
-    at: Timestamp,
+impl From<ApiKey> for KeyView {
+    fn from(settings: ApiKey) -> Self {
+        Self::new(settings, None)
+    }
 }
 
-impl From<Cursor> for KeysEndView {
-    fn from(end: Cursor) -> Self {
+/// The ids of the keys of a query, and the cursor of what comes after them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct FoundKeysView {
+    ids: Vec<String>,
+    next_cursor: Option<String>,
+}
+
+impl From<FoundKeys> for FoundKeysView {
+    fn from(found: FoundKeys) -> Self {
         Self {
-            cursor: end.encode(),
-            id: end.id,
-            at: end.at,
+            ids: found.ids,
+            next_cursor: found.next.map(|next| next.encode()),
         }
     }
 }

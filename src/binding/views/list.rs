@@ -13,6 +13,12 @@ pub(in crate::binding) struct ListView<R> {
     next_cursor: Option<String>,
 }
 
+impl<R> ListView<R> {
+    pub(in crate::binding) fn page(rows: Vec<R>, next_cursor: Option<String>) -> Self {
+        Self { rows, next_cursor }
+    }
+}
+
 impl<R> From<Vec<R>> for ListView<R> {
     fn from(rows: Vec<R>) -> Self {
         Self {

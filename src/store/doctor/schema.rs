@@ -182,12 +182,15 @@ impl Store {
                         ('sophra_api_keys.exposed_signing_keys', 'INSERT'),
                         ('sophra_api_keys.exposed_signing_keys', 'UPDATE'),
                         ('sophra_api_keys.exposed_signing_keys', 'DELETE'),
+                        ('sophra_api_keys.key_usage', 'INSERT'),
+                        ('sophra_api_keys.key_usage', 'DELETE'),
                         ('sophra_api_keys.migrations', 'INSERT'),
                         ('sophra_api_keys.migrations', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'DELETE'),
                         ('sophra_api_keys.shared_limits', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
-                        ('sophra_api_keys.signing_keys', 'DELETE')
+                        ('sophra_api_keys.signing_keys', 'DELETE'),
+                        ('sophra_api_keys.used_keys', 'UPDATE')
                       )
                     UNION ALL
                     SELECT 'EXECUTE on function sophra_api_keys.plaintext_digest(text)' FROM pg_proc

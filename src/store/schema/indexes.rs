@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 11] = [
+const INDEXES: [(&str, bool, &str); 19] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -36,6 +36,47 @@ const INDEXES: [(&str, bool, &str); 11] = [
         "ApiKey_clientId_counted_idx",
         false,
         r#""ApiKey" ("clientId") WHERE "revokedAt" IS NULL"#,
+    ),
+    (
+        "ApiKey_createdBy_createdAt_id_idx",
+        false,
+        r#""ApiKey" ("createdBy", "createdAt", "id") WHERE "createdBy" IS NOT NULL"#,
+    ),
+    (
+        "ApiKey_expiresAt_id_idx",
+        false,
+        r#""ApiKey" ("expiresAt", "id")"#,
+    ),
+    (
+        "ApiKey_name_id_idx",
+        false,
+        r#""ApiKey" (("left"(sophra_api_keys.folded(coalesce("name", '')), 200)) COLLATE "C", "id")"#,
+    ),
+    // By status, in the order of the list, as far as the status does not change with time alone.
+    (
+        "ApiKey_revoked_idx",
+        false,
+        r#""ApiKey" ("createdAt", "id") WHERE "revokedAt" IS NOT NULL"#,
+    ),
+    (
+        "ApiKey_disabled_idx",
+        false,
+        r#""ApiKey" ("createdAt", "id") WHERE "revokedAt" IS NULL AND NOT coalesce("isActive", false)"#,
+    ),
+    (
+        "ApiKey_suspended_idx",
+        false,
+        r#""ApiKey" ("createdAt", "id") WHERE "suspendedUntil" IS NOT NULL"#,
+    ),
+    (
+        "ApiKey_scopes_idx",
+        false,
+        r#""ApiKey" USING gin ("scopes") WITH (gin_pending_list_limit = 256)"#,
+    ),
+    (
+        "ApiKey_metadata_idx",
+        false,
+        r#""ApiKey" USING gin ("metadata" jsonb_path_ops) WITH (gin_pending_list_limit = 256)"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
     // These two contain legacy rows only: they are empty once every row has been imported.

@@ -1,0 +1,274 @@
+-- The use of each key, once more: lists are sorted and filtered by it, and no index may be on a column of "ApiKey" that a flush
+-- writes. A new key has its row at once, by a trigger; use is copied later, by "copy_key_usage".
+CREATE TABLE sophra_api_keys.key_usage (
+  key_id TEXT PRIMARY KEY,
+  -- UTC, as in "ApiKey".
+  last_used_at TIMESTAMP(3),
+  usage_count BIGINT NOT NULL,
+  -- The last use; of a key that was never used, its creation.
+  unused_since TIMESTAMP(3) NOT NULL
+);
+CREATE INDEX key_usage_last_used_idx ON sophra_api_keys.key_usage (last_used_at, key_id);
+CREATE INDEX key_usage_count_idx ON sophra_api_keys.key_usage (usage_count, key_id);
+CREATE INDEX key_usage_unused_idx ON sophra_api_keys.key_usage (unused_since, key_id);
+
+-- The keys that a flush has written, by the third of a minute in which it began: their use is still to be copied.
+CREATE TABLE sophra_api_keys.used_keys (
+  round BIGINT NOT NULL,
+  key_id TEXT NOT NULL,
+  PRIMARY KEY (round, key_id)
+);
+
+CREATE FUNCTION sophra_api_keys.note_key() RETURNS trigger
+LANGUAGE plpgsql
+-- A role that may write keys needs no rights on the table.
+SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    DELETE FROM sophra_api_keys.key_usage;
+    RETURN NULL;
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM sophra_api_keys.key_usage WHERE key_id = OLD."id";
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
+    VALUES (NEW."id", NEW."lastUsedAt", coalesce(NEW."usageCount", 0), coalesce(NEW."lastUsedAt", NEW."createdAt"))
+    ON CONFLICT (key_id) DO UPDATE SET
+      last_used_at = excluded.last_used_at, usage_count = excluded.usage_count, unused_since = excluded.unused_since;
+  END IF;
+  RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_key() FROM PUBLIC;
+
+CREATE TRIGGER sophra_api_keys_listed
+AFTER INSERT OR DELETE OR UPDATE OF "id" ON "ApiKey"
+FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_key();
+
+CREATE TRIGGER sophra_api_keys_unlisted
+AFTER TRUNCATE ON "ApiKey"
+FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_key();
+
+ALTER TABLE "ApiKey"
+  ENABLE ALWAYS TRIGGER sophra_api_keys_listed,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_unlisted;
+
+-- Copies the use of keys that flushes have written. It leaves out the last rounds: a flush of one of these may not have ended
+-- yet. Returns whether there may be more. One session copies at a time.
+CREATE FUNCTION sophra_api_keys.copy_key_usage() RETURNS BOOLEAN
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  part CONSTANT INTEGER := 5000;
+  written TEXT[];
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('sophra_api_keys.used_keys', 0)) THEN
+    RETURN false;
+  END IF;
+  WITH taken AS (
+    DELETE FROM sophra_api_keys.used_keys
+    WHERE (round, key_id) IN (
+      SELECT round, key_id FROM sophra_api_keys.used_keys
+      WHERE round < floor(extract(epoch FROM now()) / 20) - 1
+      ORDER BY round, key_id
+      LIMIT part
+    )
+    RETURNING key_id
+  )
+  SELECT array_agg(DISTINCT key_id) INTO written FROM taken;
+  -- A statement of its own, which sees what was committed before the rows above were deleted.
+  UPDATE sophra_api_keys.key_usage AS usage SET
+    last_used_at = key."lastUsedAt",
+    usage_count = coalesce(key."usageCount", 0),
+    unused_since = coalesce(key."lastUsedAt", key."createdAt")
+  FROM "ApiKey" AS key
+  WHERE key."id" = ANY (written) AND usage.key_id = key."id"
+    AND (usage.last_used_at, usage.usage_count) IS DISTINCT FROM (key."lastUsedAt", key."usageCount"::bigint);
+  RETURN coalesce(array_length(written, 1) = part, false);
+END
+$$;
+
+-- The conditions of a filter, for a statement about "ApiKey" AS key and its usage. Of the known ones the server can tell how many
+-- keys pass; of the others, which are NULL if there are none, it has to guess.
+CREATE FUNCTION sophra_api_keys.key_conditions(filter JSONB, OUT known TEXT, OUT guessed TEXT)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  instant CONSTANT TIMESTAMP := sophra_api_keys.instant_at(filter ->> 'now');
+  unrevoked CONSTANT TEXT := 'key."revokedAt" IS NULL AND ';
+  enabled CONSTANT TEXT := unrevoked || 'coalesce(key."isActive", false) AND ';
+  unexpired CONSTANT TEXT := enabled || format('coalesce(key."expiresAt" > %L, true) AND ', instant);
+BEGIN
+  known := concat_ws(
+    ' AND ',
+    'true',
+    sophra_api_keys.condition('key."clientId" = %L', filter ->> 'clientId'),
+    sophra_api_keys.condition('key."createdBy" = %L', filter ->> 'createdBy'),
+    sophra_api_keys.condition('coalesce(key."isActive", false) = %L', filter ->> 'isActive'),
+    sophra_api_keys.condition('key."expiresAt" < %L', sophra_api_keys.instant_at(filter ->> 'expiresBefore')::text),
+    sophra_api_keys.condition('key."createdAt" >= %L', sophra_api_keys.instant_at(filter ->> 'createdAfter')::text),
+    sophra_api_keys.condition('key."createdAt" < %L', sophra_api_keys.instant_at(filter ->> 'createdBefore')::text),
+    sophra_api_keys.condition('usage.unused_since < %L', sophra_api_keys.instant_at(filter ->> 'unusedSince')::text),
+    CASE filter ->> 'status'
+      WHEN 'revoked' THEN 'key."revokedAt" IS NOT NULL'
+      WHEN 'disabled' THEN unrevoked || 'NOT coalesce(key."isActive", false)'
+      WHEN 'expired' THEN enabled || format('key."expiresAt" <= %L', instant)
+      WHEN 'suspended' THEN unexpired || format('key."suspendedUntil" > %L', instant)
+      WHEN 'active' THEN unexpired || format('coalesce(key."suspendedUntil" <= %L, true)', instant)
+    END
+  );
+  guessed := nullif(concat_ws(
+    ' AND ',
+    sophra_api_keys.condition(
+      'sophra_api_keys.folded(coalesce(key."name", '''') || E''\n'' || coalesce(key."description", ''''))'
+        ' LIKE sophra_api_keys.folded(%L)',
+      -- Literally, whatever means something to LIKE.
+      '%' || regexp_replace(filter ->> 'search', '([\\%_])', '\\\1', 'g') || '%'
+    ),
+    sophra_api_keys.condition('key."metadata" @> %L', filter ->> 'metadata'),
+    sophra_api_keys.condition(
+      'key."scopes" && %L',
+      (SELECT array_agg(scope) FROM jsonb_array_elements_text(nullif(filter -> 'scopes', 'null')) AS scope)::text
+    )
+  ), '');
+END
+$$;
+
+-- A condition on a value; NULL without the value.
+CREATE FUNCTION sophra_api_keys.condition(pattern TEXT, value TEXT) RETURNS TEXT
+LANGUAGE sql STABLE STRICT
+AS $$
+  SELECT format(pattern, value)
+$$;
+
+-- The instant in UTC so many milliseconds after the beginning of 1970.
+CREATE FUNCTION sophra_api_keys.instant_at(milliseconds TEXT) RETURNS TIMESTAMP
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+  SELECT timestamp 'epoch' + milliseconds::bigint * interval '1 millisecond'
+$$;
+
+-- The keys of a filter in an order, after the key with "after_id" and "after_value", at most so many. The values are those by
+-- which they are sorted: milliseconds since 1970 for times. Keys without one come last in both directions.
+CREATE FUNCTION sophra_api_keys.find_keys(
+  filter JSONB, sort TEXT, descending BOOLEAN, after_id TEXT, after_value TEXT, most INTEGER
+) RETURNS TABLE (key_id TEXT, value TEXT)
+LANGUAGE plpgsql STABLE ROWS 100
+AS $$
+DECLARE
+  conditions RECORD;
+  sorted_by CONSTANT TEXT := CASE sort
+    WHEN 'createdAt' THEN 'key."createdAt"'
+    WHEN 'expiresAt' THEN 'key."expiresAt"'
+    WHEN 'lastUsedAt' THEN 'usage.last_used_at'
+    WHEN 'usageCount' THEN 'usage.usage_count'
+    -- As the index has it: without regard to case, and short enough for an index.
+    WHEN 'name' THEN '"left"(sophra_api_keys.folded(coalesce(key."name", '''')), 200) COLLATE "C"'
+  END;
+  id CONSTANT TEXT := CASE WHEN sort IN ('lastUsedAt', 'usageCount') THEN 'usage.key_id' ELSE 'key."id"' END;
+  is_time CONSTANT BOOLEAN := sort IN ('createdAt', 'expiresAt', 'lastUsedAt');
+  direction CONSTANT TEXT := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
+  beyond CONSTANT TEXT := CASE WHEN descending THEN '<' ELSE '>' END;
+  -- Those with a value, then those without.
+  parts TEXT[];
+  part TEXT;
+  statement TEXT;
+  ordered CONSTANT TEXT := format(' ORDER BY %s %s, %s %2$s', sorted_by, direction, id);
+  left_over INTEGER := most;
+  found INTEGER;
+BEGIN
+  conditions := sophra_api_keys.key_conditions(filter);
+  parts := ARRAY[
+    CASE
+      WHEN after_id IS NULL THEN sorted_by || ' IS NOT NULL'
+      WHEN after_value IS NOT NULL THEN format(
+        '(%s, %s) %s (%s, %L)', sorted_by, id, beyond,
+        quote_literal(CASE WHEN is_time THEN sophra_api_keys.instant_at(after_value)::text ELSE after_value END),
+        after_id
+      )
+    END,
+    CASE WHEN sort IN ('expiresAt', 'lastUsedAt') THEN
+      sorted_by || ' IS NULL'
+        || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L', id, beyond, after_id) ELSE '' END
+    END
+  ];
+  FOREACH part IN ARRAY array_remove(parts, NULL) LOOP
+    statement := format(
+      'SELECT %s AS key_id, %s AS value, %s AS passes FROM "ApiKey" AS key%s WHERE %s AND %s',
+      id,
+      CASE WHEN is_time THEN format(
+        -- least() and greatest() leave NULL out.
+        'CASE WHEN %1$s IS NOT NULL THEN (extract(epoch FROM
+           least(greatest(%1$s, timestamp ''0001-01-01''), timestamp ''9999-12-31 23:59:59.999'')) * 1000)::bigint::text END',
+        sorted_by
+      ) ELSE sorted_by || '::text' END,
+      coalesce(conditions.guessed, 'true'),
+      CASE WHEN sort IN ('lastUsedAt', 'usageCount') OR filter ->> 'unusedSince' IS NOT NULL
+        THEN ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"' ELSE '' END,
+      part,
+      conditions.known
+    );
+    IF conditions.guessed IS NULL THEN
+      RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s%s LIMIT %s) AS page', statement, ordered, left_over);
+    ELSE
+      RETURN QUERY SELECT * FROM sophra_api_keys.find_guessed(statement, ordered, conditions.guessed, left_over);
+    END IF;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    left_over := left_over - found;
+    EXIT WHEN left_over <= 0;
+  END LOOP;
+END
+$$;
+
+-- The keys of a statement that pass a condition of which the server can only guess how many pass it. Left to itself, it would walk
+-- the whole table in order for a word that is rare, or collect half of the table for one that is not. So the first keys in order show
+-- how frequent they are; only where a page is full soon, the walk goes on.
+CREATE FUNCTION sophra_api_keys.find_guessed(statement TEXT, ordered TEXT, guessed TEXT, most INTEGER)
+RETURNS TABLE (key_id TEXT, value TEXT)
+LANGUAGE plpgsql STABLE ROWS 100
+AS $$
+DECLARE
+  -- A longer walk takes more time than an index does for keys that are as rare.
+  walk_max CONSTANT INTEGER := 10000;
+  steps BIGINT := 200;
+  walked INTEGER;
+  passed INTEGER;
+  ids TEXT[];
+  ends TEXT[];
+BEGIN
+  LOOP
+    EXECUTE format(
+      'SELECT count(*), count(*) FILTER (WHERE passes), array_agg(key_id) FILTER (WHERE passes), array_agg(value) FILTER (WHERE passes)
+       FROM (%s%s LIMIT %s) AS walk',
+      statement, ordered, steps
+    ) INTO walked, passed, ids, ends;
+    IF walked < steps OR passed >= most THEN
+      RETURN QUERY SELECT * FROM unnest(ids[:most], ends[:most]);
+      RETURN;
+    END IF;
+    -- As many as fill the page if they are as frequent further on, and some more.
+    steps := steps + walked * most::bigint / greatest(passed, 1);
+    EXIT WHEN steps > walk_max;
+  END LOOP;
+  RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ' AND ' || guessed || ordered, most);
+END
+$$;
+
+-- The first rows of a statement whose conditions are to be found in indexes: none is walked in order.
+CREATE FUNCTION sophra_api_keys.find_by_index(statement TEXT, most INTEGER) RETURNS TABLE (key_id TEXT, value TEXT)
+LANGUAGE plpgsql STABLE ROWS 100
+SET enable_seqscan = off
+SET enable_indexscan = off
+SET enable_indexonlyscan = off
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s LIMIT %s) AS page', statement, most);
+END
+$$;
+
+-- The keys that there are. Keys that were made since the trigger exists have their row.
+INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
+SELECT "id", "lastUsedAt", coalesce("usageCount", 0), coalesce("lastUsedAt", "createdAt") FROM "ApiKey"
+ON CONFLICT DO NOTHING;

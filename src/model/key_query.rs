@@ -1,0 +1,130 @@
+//! Which keys a list contains, and in which order.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Serialize;
+
+use super::key_status::KeyStatus;
+use super::metadata::Metadata;
+use super::timestamp::Timestamp;
+
+/// The keys that pass every condition that is given. In the database, `key_conditions` makes SQL of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyFilter {
+    /// The instant of which `status` speaks.
+    pub now: Timestamp,
+    pub client_id: Option<String>,
+    pub is_active: Option<bool>,
+    pub created_by: Option<String>,
+    pub search: Option<String>,
+    pub status: Option<KeyStatus>,
+    pub expires_before: Option<Timestamp>,
+    pub unused_since: Option<Timestamp>,
+    pub created_after: Option<Timestamp>,
+    pub created_before: Option<Timestamp>,
+    /// The key has one of these.
+    pub scopes: Option<Vec<String>>,
+    /// The metadata contains this.
+    pub metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySort {
+    CreatedAt,
+    LastUsedAt,
+    ExpiresAt,
+    UsageCount,
+    Name,
+}
+
+impl KeySort {
+    pub const ALL: [Self; 5] = [
+        Self::CreatedAt,
+        Self::LastUsedAt,
+        Self::ExpiresAt,
+        Self::UsageCount,
+        Self::Name,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "createdAt",
+            Self::LastUsedAt => "lastUsedAt",
+            Self::ExpiresAt => "expiresAt",
+            Self::UsageCount => "usageCount",
+            Self::Name => "name",
+        }
+    }
+
+    /// Whether a cursor may have this value.
+    fn may_be(self, value: Option<&str>) -> bool {
+        let Some(value) = value else {
+            return matches!(self, Self::LastUsedAt | Self::ExpiresAt);
+        };
+        let number = value.parse::<i64>();
+        match self {
+            Self::Name => !value.contains('\0') && value.chars().count() <= KeyCursor::NAME_MAX,
+            Self::UsageCount => number.is_ok(),
+            _ => number.is_ok_and(|millis| Timestamp::from_millis(millis).millis() == millis),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyOrder {
+    pub sort: KeySort,
+    pub descending: bool,
+}
+
+/// Where a key is in an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPlace {
+    pub id: String,
+    /// By which it is sorted, in milliseconds since 1970 if it is a time. `None`: it has none, and so comes last.
+    pub value: Option<String>,
+}
+
+/// The place where a page ended. Opaque to callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyCursor {
+    pub order: KeyOrder,
+    pub place: KeyPlace,
+}
+
+impl KeyCursor {
+    /// Characters of a name by which keys are sorted, at most.
+    const NAME_MAX: usize = 200;
+
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let Self { order, place } = self;
+        let parts = (order.sort.name(), order.descending, &place.value, &place.id);
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(parts).to_string())
+    }
+
+    /// Parses a cursor; `None` if the text is none.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let plain = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (name, descending, value, id): (String, bool, Option<String>, String) =
+            serde_json::from_slice(&plain).ok()?;
+        let sort = KeySort::ALL.into_iter().find(|sort| sort.name() == name)?;
+        // The id may be any that a row can have: a page may end at a row from another writer.
+        let is_possible = sort.may_be(value.as_deref()) && !id.contains('\0');
+        is_possible.then_some(Self {
+            order: KeyOrder { sort, descending },
+            place: KeyPlace { id, value },
+        })
+    }
+}
+
+/// A list of keys, or a page of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyQuery {
+    pub filter: KeyFilter,
+    pub order: KeyOrder,
+    /// The page begins after it.
+    pub after: Option<KeyPlace>,
+    pub limit: i32,
+}
