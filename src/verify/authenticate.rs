@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::current::{find, is_current, with_current_client};
 use super::fleet::{begin_where_others_are, note_read};
-use super::memory::KeyLookup;
+use super::memory::{KeyLookup, UnknownKey};
 use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
 use super::row::{FoundRow, RowQuery};
@@ -23,6 +23,16 @@ pub(super) struct PresentedKey {
     pub(super) cache_key: CacheKey,
     pub(super) lookup: KeyLookup<Box<str>>,
     pub(super) key: Plaintext,
+}
+
+impl PresentedKey {
+    pub(super) fn of(unknown: &UnknownKey<'_>, key: &Plaintext) -> Self {
+        Self {
+            cache_key: unknown.key,
+            lookup: unknown.lookup.to_owned(),
+            key: key.clone(),
+        }
+    }
 }
 
 /// Maximum number of attempts to get a current answer. If the row keeps changing, the answer read last is used.

@@ -10,7 +10,7 @@ use super::current::find;
 use super::lease::{decide_with_leases, lease_and_decide};
 use super::memory::{MemoryAnswer, answer};
 use super::peek::ask_the_others;
-use super::verification::Verification;
+use super::verification::{RefusedKey, Verification};
 use crate::cache::CacheLookup;
 use crate::error::Error;
 use crate::model::Plaintext;
@@ -81,19 +81,10 @@ async fn verified_unless_changed(
             service.metrics.lookups.count("hit");
             lease_and_decide(service, entry, context).await
         }
-        MemoryAnswer::Unknown {
-            key: cache_key,
-            lookup,
-            is_stale,
-        } => {
-            let looked_up = if is_stale { "stale" } else { "miss" };
+        MemoryAnswer::Unknown(unknown) => {
+            let looked_up = if unknown.is_stale { "stale" } else { "miss" };
             service.metrics.lookups.count(looked_up);
-            let presented = PresentedKey {
-                cache_key,
-                lookup: lookup.to_owned(),
-                key: key.clone(),
-            };
-            cold(service, presented, context).await
+            cold(service, PresentedKey::of(&unknown, key), context).await
         }
     }
 }
@@ -118,7 +109,7 @@ async fn cold(
                 // Counted even if the address has been throttled since, so that concurrent attempts all count.
                 service.throttle.count(context.ip, Instant::now());
             }
-            Ok(Some(Verification::invalid_key()))
+            Ok(Some(Verification::Refused(RefusedKey::invalid())))
         }
     }
 }

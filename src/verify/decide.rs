@@ -7,7 +7,7 @@ use super::charge::{Charged, charge};
 use super::context::VerifyContext;
 use super::settle::handle;
 use super::suspension::suspend;
-use super::verification::{LimitStates, LimitedBy, Verification};
+use super::verification::{LimitStates, LimitedBy, RefusedKey, Verification};
 use crate::cached_key::KeyEntry;
 use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
@@ -39,8 +39,8 @@ pub(super) fn decide(
     if let Err(refusal) = policy.check(now, context.ip, scopes, suspended_until, clients) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
-        let refused = Verification::refused(refusal, entry, retry_after_ms);
-        return Ok(Decided::Answer(refused));
+        let refused = RefusedKey::of_entry(refusal, entry, retry_after_ms);
+        return Ok(Decided::Answer(Verification::Refused(refused)));
     }
     if !context.allows_unknown_limits {
         context.costs.require_limits_of(&entry.value)?;

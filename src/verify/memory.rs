@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::context::VerifyContext;
 use super::current::find;
 use super::decide::{Decided, decide};
-use super::verification::Verification;
+use super::verification::{RefusedKey, Verification};
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
@@ -25,12 +25,26 @@ pub(super) enum MemoryAnswer<'a> {
     },
     /// The process must lease units of a quota of this key first.
     NeedsLease(Arc<KeyEntry>),
-    /// The key must be authenticated, or its row read again.
-    Unknown {
-        key: CacheKey,
-        lookup: KeyLookup<&'a str>,
-        is_stale: bool,
+    Unknown(UnknownKey<'a>),
+}
+
+/// What memory knows about a presented key, before anything is decided about it.
+pub(super) enum Recalled<'a> {
+    /// It is authenticated, and its row is current.
+    Current(Arc<KeyEntry>),
+    Refused {
+        refused: RefusedKey,
+        /// As in [`MemoryAnswer::Answered`].
+        in_cache: bool,
     },
+    Unknown(UnknownKey<'a>),
+}
+
+/// A key that must be authenticated, or its row read again.
+pub(super) struct UnknownKey<'a> {
+    pub(super) key: CacheKey,
+    pub(super) lookup: KeyLookup<&'a str>,
+    pub(super) is_stale: bool,
 }
 
 /// The way to find the row of a presented key.
@@ -57,42 +71,62 @@ pub(super) fn answer<'a>(
     context: &VerifyContext<'_>,
     now: Timestamp,
 ) -> Result<MemoryAnswer<'a>, Error> {
-    let key = service.cache.key(presented);
-    let at = Instant::now();
     let moment = Moment {
-        instant: at,
+        instant: Instant::now(),
         time: now,
     };
-    let answered = |verification, in_cache| MemoryAnswer::Answered {
-        verification,
+    Ok(match recall(service, presented, context, moment) {
+        Recalled::Current(entry) => match decide(service, entry, context, moment)? {
+            Decided::Answer(verification) => MemoryAnswer::Answered {
+                verification,
+                in_cache: true,
+            },
+            Decided::NeedsLease(entry) => MemoryAnswer::NeedsLease(entry),
+        },
+        Recalled::Refused { refused, in_cache } => MemoryAnswer::Answered {
+            verification: Verification::Refused(refused),
+            in_cache,
+        },
+        Recalled::Unknown(unknown) => MemoryAnswer::Unknown(unknown),
+    })
+}
+
+/// Looks up a presented key in memory. A wrong one counts for its address, unless the caller only peeks.
+pub(super) fn recall<'a>(
+    service: &'a Service,
+    presented: &'a str,
+    context: &VerifyContext<'_>,
+    moment: Moment,
+) -> Recalled<'a> {
+    let (key, at) = (service.cache.key(presented), moment.instant);
+    let wrong = |in_cache| Recalled::Refused {
+        refused: wrong(service, context, at),
         in_cache,
     };
     let is_stale = match find(service, &key, moment) {
-        CacheLookup::Current(entry) => {
-            return Ok(match decide(service, entry, context, moment)? {
-                Decided::Answer(verification) => answered(verification, true),
-                Decided::NeedsLease(entry) => MemoryAnswer::NeedsLease(entry),
-            });
-        }
-        CacheLookup::Refused => return Ok(answered(wrong(service, context, at), true)),
+        CacheLookup::Current(entry) => return Recalled::Current(entry),
+        CacheLookup::Refused => return wrong(true),
         CacheLookup::Stale(_) => true,
         CacheLookup::Miss => false,
     };
     let Some(lookup) = lookup(service, presented) else {
         // Malformed and forged keys end here. Only the counter of their address changes.
-        return Ok(answered(wrong(service, context, at), false));
+        return wrong(false);
     };
     if !is_stale
         && matches!(lookup, KeyLookup::Legacy)
         && legacy::are_known_to_be_absent(service, moment)
     {
-        return Ok(answered(wrong(service, context, at), false));
+        return wrong(false);
     }
     // A key that was authenticated before is not a guess, so it is never throttled.
-    if !is_stale && let Some(refused) = throttled(service, context, at) {
-        return Ok(answered(refused, false));
+    if !is_stale && let Some(wait_ms) = service.throttle.wait_ms(context.ip, at) {
+        return Recalled::Refused {
+            refused: RefusedKey::throttled(wait_ms),
+            in_cache: false,
+        };
     }
-    Ok(MemoryAnswer::Unknown {
+    Recalled::Unknown(UnknownKey {
         key,
         lookup,
         is_stale,
@@ -101,20 +135,14 @@ pub(super) fn answer<'a>(
 
 /// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it
 /// learns nothing about this one.
-fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Verification {
+fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> RefusedKey {
     let throttle = &service.throttle;
     let wait_ms = if context.peek {
         throttle.wait_ms(context.ip, at)
     } else {
         throttle.count_or_wait_ms(context.ip, at)
     };
-    wait_ms.map_or_else(Verification::invalid_key, Verification::throttled)
-}
-
-/// The refusal of any key that is not in memory, if its address keeps presenting wrong keys.
-fn throttled(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Option<Verification> {
-    let wait_ms = service.throttle.wait_ms(context.ip, at)?;
-    Some(Verification::throttled(wait_ms))
+    wait_ms.map_or_else(RefusedKey::invalid, RefusedKey::throttled)
 }
 
 /// Determines how to find the row of a string that may be a key: one with the shape, checksum and tag of an issued key,

@@ -86,44 +86,6 @@ impl Verification {
         }
     }
 
-    /// A refusal that reveals nothing about any key.
-    pub(super) fn invalid_key() -> Self {
-        Self::Refused(RefusedKey {
-            refusal: Refusal::InvalidKey,
-            entry: None,
-            retry_after_ms: None,
-            limits: LimitStates::new(),
-            limited_by: None,
-        })
-    }
-
-    /// A refusal that reveals nothing about any key, since none was looked up.
-    pub(super) fn throttled(wait_ms: u64) -> Self {
-        Self::Refused(RefusedKey {
-            refusal: Refusal::Throttled,
-            entry: None,
-            retry_after_ms: Some(wait_ms),
-            limits: LimitStates::new(),
-            limited_by: None,
-        })
-    }
-
-    pub(super) fn refused(
-        refusal: Refusal,
-        entry: Arc<KeyEntry>,
-        retry_after_ms: Option<u64>,
-    ) -> Self {
-        // A replaced key after its grace period gets the same answer as an unknown key.
-        let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
-        Self::Refused(RefusedKey {
-            refusal,
-            entry,
-            retry_after_ms,
-            limits: LimitStates::new(),
-            limited_by: None,
-        })
-    }
-
     /// The refusal of a key that is not within one of its limits or quotas.
     pub(super) fn limited(
         refusal: Refusal,
@@ -139,5 +101,37 @@ impl Verification {
             limits,
             limited_by: Some(limited_by),
         })
+    }
+}
+
+impl RefusedKey {
+    /// A refusal that reveals nothing about any key.
+    pub(super) fn invalid() -> Self {
+        Self::of(Refusal::InvalidKey, None, None)
+    }
+
+    /// A refusal that reveals nothing about any key, since none was looked up.
+    pub(super) fn throttled(wait_ms: u64) -> Self {
+        Self::of(Refusal::Throttled, None, Some(wait_ms))
+    }
+
+    pub(super) fn of_entry(
+        refusal: Refusal,
+        entry: Arc<KeyEntry>,
+        retry_after_ms: Option<u64>,
+    ) -> Self {
+        // A replaced key after its grace period gets the same answer as an unknown key.
+        let entry = Some(entry).filter(|_| refusal != Refusal::InvalidKey);
+        Self::of(refusal, entry, retry_after_ms)
+    }
+
+    fn of(refusal: Refusal, entry: Option<Arc<KeyEntry>>, retry_after_ms: Option<u64>) -> Self {
+        Self {
+            refusal,
+            entry,
+            retry_after_ms,
+            limits: LimitStates::new(),
+            limited_by: None,
+        }
     }
 }
