@@ -19,8 +19,6 @@ export interface ApiKey {
   /** The client that the key identifies: an id of your own. */
   clientId: string
   description: string | null
-  /** At the time of the answer. */
-  status: ApiKeyStatus
   isActive: boolean
   /** The key is refused from this instant on. `null`: it never expires. */
   expiresAt: Date | null
@@ -229,43 +227,17 @@ export interface RevokeApiKeyInput {
 }
 
 /**
- * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
- * `suspended`, `active`. A key of a disabled client has the status of the key.
+ * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
  *
  * @category Keys
  */
-export type ApiKeyStatus = 'active' | 'expired' | 'revoked' | 'suspended' | 'disabled'
-
-/**
- * Which keys are meant: those that match every given field. Fields may be `null`. Instants are a `Date`, or text as RFC 3339 or
- * `YYYY-MM-DD` (midnight UTC).
- *
- * @category Keys
- */
-export interface ApiKeyFilter {
-  clientId?: string | null
-  status?: ApiKeyStatus | null
-  /** `false`: keys that are disabled or revoked. */
-  isActive?: boolean | null
-  /** Keys that this actor created. */
-  createdBy?: string | null
-  /** Keys that were created then or later. */
-  createdAfter?: Date | string | null
-  /** Keys that were created earlier. */
-  createdBefore?: Date | string | null
-  /** Keys that expire earlier, or have expired. */
-  expiresBefore?: Date | string | null
-  /**
-   * Keys whose last use was earlier. A key that was never used counts from `createdAt`. It is at most a minute behind what processes
-   * have stored.
-   */
-  unusedSince?: Date | string | null
-  /** Keys that a verify for this scope accepts: those that have it, `prefix:*` or `*`. */
-  scope?: string | null
-  /** Keys whose `metadata` contains this, at any depth, as the operator `@>` of Postgres compares. */
-  metadata?: Record<string, unknown> | null
-  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
-  search?: string | null
+export interface PresentedKeyContext {
+  /** The client's address, for throttling, events and the audit log. A missing or unreadable address is unknown. */
+  ip?: string | null
+  /** The path of the request, for events and the audit log. */
+  path?: string | null
+  /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
+  claimedIp?: string | null
 }
 
 /**
@@ -273,27 +245,25 @@ export interface ApiKeyFilter {
  *
  * @category Keys
  */
-export interface ListApiKeysQuery extends ApiKeyFilter {
+export interface ListApiKeysQuery {
   /**
    * Keys per page, 1 to 1,000.
    * @default 100
    */
   limit?: number | null
-  /** `nextCursor` of the previous page, with the same filters and in the same order. */
+  /** `nextCursor` of the previous page, with the same filters. */
   cursor?: string | null
-  /**
-   * By what the keys are sorted. Those without a value (`lastUsedAt`, `expiresAt`) come last in both directions, names are compared
-   * by their first 200 characters without regard to case, and equal ones are sorted by `id`. The order by `lastUsedAt` and
-   * `usageCount` is at most a minute behind what processes have stored.
-   * @default 'createdAt'
-   */
-  sort?: 'createdAt' | 'lastUsedAt' | 'expiresAt' | 'usageCount' | 'name' | null
-  /** @default 'desc' */
-  order?: 'asc' | 'desc' | null
+  clientId?: string | null
+  /** `false`: keys that are disabled or revoked. */
+  isActive?: boolean | null
+  /** Keys that this actor created. */
+  createdBy?: string | null
+  /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
+  search?: string | null
 }
 
 /**
- * A page of keys.
+ * A page of keys, newest first.
  *
  * @category Keys
  */
@@ -1828,6 +1798,27 @@ export declare function revokeAdminToken(id: string, options?: ChangeOptions | n
  * @category Keys
  */
 export declare function revokeApiKey(input: RevokeApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
+
+/**
+ * Revokes the key that is presented, as `compromised`: whoever holds a key may revoke it, without its id and without an admin token.
+ * It works with a key that is disabled, expired, suspended, revoked for another reason or not allowed here too, and with the
+ * previous key of a grace period, which is revoked together with the current one. It is not a use of the key.
+ *
+ * Resolves with `true` if the key is revoked as `compromised` now, also if it was before, and with `false` if the text is no key:
+ * unknown, deleted, replaced, missing, or several keys. `key` is read like that of `verifyApiKey`. Texts that are no keys count
+ * towards `throttle` and are in the audit log, like those that `verifyApiKey` refuses.
+ *
+ * Rejects with `INVALID_INPUT` (the key or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED` (also if the address keeps
+ * presenting wrong keys), `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const isRevoked = await revokePresentedKey(request.headers.get('x-api-key'), { ip: clientIp(request) })
+ * ```
+ *
+ * @category Keys
+ */
+export declare function revokePresentedKey(key: string | string[] | null | undefined, context?: PresentedKeyContext | null): Promise<boolean>
 
 /**
  * Sets what holds for a client and all of its keys: creates the client's settings, or changes the given fields and keeps the

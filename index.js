@@ -45,6 +45,7 @@ exports.listApiKeys = listed(native.listApiKeys, withDates, ({ rows, nextCursor 
 exports.updateApiKey = exported(native.updateApiKey, withDates)
 exports.patchApiKey = exported(native.patchApiKey, withDates)
 exports.revokeApiKey = exported(native.revokeApiKey, withDates)
+exports.revokePresentedKey = exported(native.revokePresentedKey)
 exports.restoreApiKey = exported(native.restoreApiKey, withDates)
 exports.deleteApiKey = exported(native.deleteApiKey)
 exports.setClient = exported(native.setClient, withDates)

@@ -16,6 +16,7 @@ mod peek;
 mod preloaded;
 mod prove;
 mod rehash;
+mod revoke;
 mod row;
 mod settle;
 mod suspension;
@@ -26,6 +27,7 @@ pub use cold::verify;
 pub use context::{Claims, Scopes, VerifyContext};
 pub use costs::Costs;
 pub use fleet::fleet_use;
+pub use revoke::revoke_presented;
 pub use settle::{Settlement, settle};
 pub use suspension::store_suspensions;
 pub use verification::{

@@ -81,5 +81,6 @@ test('an owner migrates, and the app works with the rights that are granted', as
   await addon.revokeApiKey({ id })
   await addon.restoreApiKey(id)
   await addon.deleteApiKey(id)
+  expect(await addon.revokePresentedKey(shared.key)).toBe(true)
   expect(await addon.health()).toMatchObject({ status: 'ok' })
 })

@@ -88,6 +88,7 @@ test(
       ['updateApiKey(many)', ''],
       ['patchApiKey(many)', ''],
       ['revokeApiKey(many)', ''],
+      [`revokePresentedKey('x', many)`, ''],
       [`deleteApiKey('x', many)`, ''],
       [`verifyApiKey('x', many)`, ''],
       ['createAdminToken(many)', ''],

@@ -23,6 +23,7 @@ import {
   restoreApiKey,
   revokeAdminToken,
   revokeApiKey,
+  revokePresentedKey,
   setClient,
   updateApiKey,
   verifyAdminToken,
@@ -158,9 +159,13 @@ export async function keys(): Promise<void> {
   const reason: RevocationReason | null = revoked.revokedReason
   // @ts-expect-error no such reason
   await revokeApiKey({ id: 'x', reason: 'because' })
+  const presented: boolean = await revokePresentedKey(undefined, { ip: null, path: '/' })
+  await revokePresentedKey(['x'])
+  // @ts-expect-error the reason is always the same
+  await revokePresentedKey('x', { reason: 'unused' })
   const restored: ApiKey = await restoreApiKey('x', { actor: 'a' })
   const nothing: void = await deleteApiKey('x')
-  void [reason, restored]
+  void [reason, presented, restored]
   void [plaintext, asKey, fresh, patched, nothing]
 }
 

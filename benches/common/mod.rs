@@ -45,6 +45,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
         name: "Search backend".into(),
         client_id: "acme-corporation".into(),
         is_revoked: false,
+        is_compromised: false,
         is_active: true,
         expires_at: None,
         suspended_until: None,

@@ -229,6 +229,20 @@ export interface RevokeApiKeyInput {
 }
 
 /**
+ * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface PresentedKeyContext {
+  /** The client's address, for throttling, events and the audit log. A missing or unreadable address is unknown. */
+  ip?: string | null
+  /** The path of the request, for events and the audit log. */
+  path?: string | null
+  /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
+  claimedIp?: string | null
+}
+
+/**
  * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
  * `suspended`, `active`. A key of a disabled client has the status of the key.
  *

@@ -5,9 +5,12 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::call::call;
+use super::presented::{Presented, presented, with_context};
+use super::promise::promise;
 use super::value::read;
 use super::views::KeyView;
 use crate::input::actor;
+use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
 /// Revokes a key: it is refused with `REVOKED` from then on, in all processes within moments, and so is the previous key of a grace
@@ -40,6 +43,44 @@ pub(crate) fn revoke_api_key<'e>(
         let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
         let key = keys::revoke(&service, &revocation, actor, process::now()).await?;
         Ok(KeyView::from(key))
+    })
+}
+
+/// Revokes the key that is presented, as `compromised`: whoever holds a key may revoke it, without its id and without an admin token.
+/// It works with a key that is disabled, expired, suspended, revoked for another reason or not allowed here too, and with the
+/// previous key of a grace period, which is revoked together with the current one. It is not a use of the key.
+///
+/// Resolves with `true` if the key is revoked as `compromised` now, also if it was before, and with `false` if the text is no key:
+/// unknown, deleted, replaced, missing, or several keys. `key` is read like that of `verifyApiKey`. Texts that are no keys count
+/// towards `throttle` and are in the audit log, like those that `verifyApiKey` refuses.
+///
+/// Rejects with `INVALID_INPUT` (the key or the context is wrong), `DATABASE_UNAVAILABLE`, `OVERLOADED` (also if the address keeps
+/// presenting wrong keys), `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const isRevoked = await revokePresentedKey(request.headers.get('x-api-key'), { ip: clientIp(request) })
+/// ```
+///
+/// @category Keys
+#[napi(
+    catch_unwind,
+    ts_args_type = "key: string | string[] | null | undefined, context?: PresentedKeyContext | null",
+    ts_return_type = "Promise<boolean>"
+)]
+pub(crate) fn revoke_presented_key<'e>(
+    env: &'e Env,
+    key: Unknown<'_>,
+    context: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let key = presented(key, verify::KEY_LENGTH_MAX);
+    let context = VerifyContext::read_origin(read(context));
+    if matches!(key, Presented::Missing) {
+        return promise(env, async { context.map(|_| false) });
+    }
+    call(env, move |service| async move {
+        let (key, context) = with_context("key", key, context)?;
+        verify::revoke_presented(&service, &key.unwrap_or_default(), &context).await
     })
 }
 

@@ -116,6 +116,8 @@ pub struct KeyPolicy {
     pub name: Box<str>,
     pub client_id: Box<str>,
     pub is_revoked: bool,
+    /// Revoked for good, since somebody else may know the key.
+    pub is_compromised: bool,
     pub is_active: bool,
     pub expires_at: Option<Timestamp>,
     pub suspended_until: Option<Timestamp>,
@@ -155,6 +157,12 @@ impl KeyPolicy {
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 
+    /// Whether the presented key was replaced by a newer one, and its grace period is over.
+    #[must_use]
+    pub fn is_replaced(&self, now: Timestamp) -> bool {
+        self.grace_ends_at.is_some_and(|until| until <= now)
+    }
+
     /// Checks everything that does not depend on earlier requests: revocation, active, expiry, suspension, address, scopes. `clients`
     /// are the client of the key and those above it, as far as they have settings.
     ///
@@ -168,7 +176,7 @@ impl KeyPolicy {
         suspended_until: Option<Timestamp>,
         clients: &[ClientPolicy],
     ) -> Result<(), Refusal> {
-        if self.grace_ends_at.is_some_and(|until| until <= now) {
+        if self.is_replaced(now) {
             return Err(Refusal::InvalidKey);
         }
         if self.is_revoked {

@@ -66,7 +66,8 @@ struct CandidateRow {
     id: String,
     name: String,
     client_id: String,
-    is_revoked: bool,
+    /// `None` if it is not revoked.
+    is_compromised: Option<bool>,
     is_active: bool,
     expires_at: Option<Timestamp>,
     allowed_ips: Vec<String>,
@@ -117,7 +118,7 @@ pub(super) async fn find_candidates(
           coalesce("id", '00000000-0000-4000-8000-000000000000') AS "id!",
           coalesce("name", '') AS "name!",
           coalesce("clientId", '') AS "client_id!",
-          "revokedAt" IS NOT NULL AS "is_revoked!",
+          CASE WHEN "revokedAt" IS NOT NULL THEN coalesce("revokedReason", '') = 'compromised' END AS "is_compromised",
           coalesce("isActive", false) AS "is_active!",
           "expiresAt" AS "expires_at: Timestamp",
           -- Other writers may put lists into lists, nothing into a list, and number its items from any number.
@@ -216,7 +217,8 @@ impl TryFrom<CandidateRow> for Candidate {
                 key_id: row.id.into(),
                 name: row.name.into(),
                 client_id: row.client_id.into(),
-                is_revoked: row.is_revoked,
+                is_revoked: row.is_compromised.is_some(),
+                is_compromised: row.is_compromised == Some(true),
                 is_active: row.is_active,
                 expires_at: row.expires_at,
                 suspended_until: row.suspended_until,

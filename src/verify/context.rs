@@ -46,23 +46,37 @@ impl Scopes<'_> {
 impl VerifyContext<'static> {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
-        let ip = fields.unknown_or("ip", parse_client_address);
+        let origin = Self::origin(&mut fields);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let costs = fields.optional("cost", Costs::read);
         let peek = fields.optional("peek", rules::boolean);
-        let path = fields.unknown_or("path", |path| Some(path.to_owned()));
-        let claimed_ip = fields.unknown_or("claimedIp", parse_client_address);
         fields.finish(Some(Self {
-            ip,
             scopes: Scopes::List(scopes),
             costs: costs.unwrap_or_default(),
-            allows_unknown_limits: false,
             peek: peek.unwrap_or(false),
-            claims: Claims {
-                ip: claimed_ip,
-                path,
-            },
+            ..origin
         }))
+    }
+
+    /// Reads the context of a key that is presented for something else than its use: where the request comes from.
+    pub fn read_origin(value: Value) -> Result<Self, Error> {
+        let mut fields = Fields::of_optional(value);
+        let origin = Self::origin(&mut fields);
+        fields.finish(Some(origin))
+    }
+
+    fn origin(fields: &mut Fields) -> Self {
+        Self {
+            ip: fields.unknown_or("ip", parse_client_address),
+            scopes: Scopes::List(Vec::new()),
+            costs: Costs::default(),
+            allows_unknown_limits: false,
+            peek: false,
+            claims: Claims {
+                path: fields.unknown_or("path", |path| Some(path.to_owned())),
+                ip: fields.unknown_or("claimedIp", parse_client_address),
+            },
+        }
     }
 }
 

@@ -9,6 +9,7 @@ fn policy() -> KeyPolicy {
         name: "n".into(),
         client_id: "c".into(),
         is_revoked: false,
+        is_compromised: false,
         is_active: true,
         expires_at: None,
         suspended_until: None,
