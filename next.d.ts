@@ -254,6 +254,26 @@ export interface RevocationRoutesOptions extends Pick<AdminOptions, 'authorize'>
  */
 export declare function revocationRoutes(options?: RevocationRoutesOptions): RevocationRoutes
 
+/** The handlers of `/api/keys/presented`. */
+export interface PresentedKeyRoutes {
+  /**
+   * Revokes the key that the request presents in `x-api-key` or as `Authorization: Bearer`, as `revokePresentedKey` does: 204. The
+   * response to anything that is no key is 401.
+   */
+  DELETE: RouteHandler
+}
+
+/**
+ * Makes the route handlers for whoever holds a key, for a file `app/api/keys/presented/route.ts`. They need no admin: the key alone
+ * decides, and `authorize` is refused with a `TypeError`, as is any other option.
+ *
+ * @example
+ * ```ts
+ * export const { DELETE } = presentedKeyRoutes()
+ * ```
+ */
+export declare function presentedKeyRoutes(): PresentedKeyRoutes
+
 /** The handlers of `/api/quotas`. */
 export interface QuotaRoutes {
   /** Reads the quota `?name=` of the key `?keyId=` or of the client `?clientId=`. Requires `quotas:read`. */

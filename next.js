@@ -7,6 +7,7 @@ exports.withApiKey = require('./lib/next/api-key.js').withApiKey
 exports.withAdminAuth = require('./lib/next/admin.js').withAdminAuth
 exports.apiKeyRoutes = require('./lib/next/routes.js').apiKeyRoutes
 exports.revocationRoutes = require('./lib/next/revocation-routes.js').revocationRoutes
+exports.presentedKeyRoutes = require('./lib/next/presented-key-routes.js').presentedKeyRoutes
 exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes
 exports.clientIp = require('./lib/next/client-ip.js').clientIp

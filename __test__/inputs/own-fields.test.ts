@@ -5,7 +5,8 @@ import { useAddon } from '../support/use-addon.js'
 
 // Other code in the process may add something to `Object.prototype`. It is never taken for a field of a caller's object.
 
-const { createAdminToken, createApiKey, verifyAdminToken, verifyApiKey } = addon
+const { createAdminToken, createApiKey, revokePresentedKey, verifyAdminToken } = addon
+const { verifyApiKey } = addon
 
 useAddon({ jwtSecret: 'the secret of the own fields, of 32 bytes or more', trustedHops: 1 })
 
@@ -38,6 +39,7 @@ test('nor for the context of a verify, cold or warm', async () => {
   ] as const)
     pollute(name, value)
   expect(await verifyApiKey(key, { ip: '10.0.0.1' })).toMatchObject({ valid: true })
+  expect(await revokePresentedKey(key, {})).toBe(true)
 })
 
 test('nor for an entry of a list', async () => {
@@ -85,6 +87,7 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   expectFailure(await ask(next.clientRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.quotaRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.revocationRoutes().DELETE), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.presentedKeyRoutes().DELETE), 401, 'MISSING_KEY')
 
   const { token } = await createAdminToken({ name: 'n', permissions: ['*'] })
   const post = await next.apiKeyRoutes().POST(

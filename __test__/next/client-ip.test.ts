@@ -114,8 +114,14 @@ test('the environment is read before the service is started, and nothing is star
 })
 
 test('the subpath exports exactly what is documented, by require and by import', async () => {
-  const routes = ['apiKeyRoutes', 'revocationRoutes', 'clientRoutes', 'quotaRoutes']
-  const names = [...routes, 'clientIp', 'withAdminAuth', 'withApiKey'].sort()
+  const forAdmins = ['apiKeyRoutes', 'revocationRoutes', 'clientRoutes', 'quotaRoutes']
+  const names = [
+    ...forAdmins,
+    'presentedKeyRoutes',
+    'clientIp',
+    'withAdminAuth',
+    'withApiKey',
+  ].sort()
   expect(Object.keys(next).sort()).toEqual(names)
   const imported = (await import('@sophra/api-keys/next')) as object
   const named = Object.keys(imported).filter((name) => !/^(default|module\.exports)$/.test(name))

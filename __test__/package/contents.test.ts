@@ -75,6 +75,8 @@ const MAIN = [
   'lib/next/client-routes.js',
   'lib/next/list.js',
   'lib/next/options.js',
+  'lib/next/presented-key-routes.js',
+  'lib/next/presented-key.js',
   'lib/next/quota-routes.js',
   'lib/next/requests.js',
   'lib/next/responses.js',

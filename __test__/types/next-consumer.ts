@@ -4,6 +4,7 @@ import {
   apiKeyRoutes,
   clientIp,
   clientRoutes,
+  presentedKeyRoutes,
   quotaRoutes,
   revocationRoutes,
   withAdminAuth,
@@ -28,6 +29,11 @@ clientRoutes({ compat: 'prisma' })
 
 const revocations = revocationRoutes({ authorize: () => null })
 routes.push(revocations.POST, revocations.DELETE)
+
+const presented = presentedKeyRoutes()
+routes.push(presented.DELETE)
+// @ts-expect-error the key alone decides
+presentedKeyRoutes({ authorize: () => null })
 
 const quotas = quotaRoutes({ authorize: () => null })
 routes.push(quotas.GET, quotas.POST)

@@ -1,13 +1,12 @@
 'use strict'
 
-const { missingKey } = require('../constants.js')
 const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
 const { clientOf, pathOf } = require('./client-ip.js')
 const { checkHandler, checkKeyOptions } = require('./options.js')
+const { keyOf, missing, notAccepted } = require('./presented-key.js')
 const responses = require('./responses.js')
 
-const CHALLENGE = 'Bearer realm="API"'
 const POLICY = '"api-key"'
 
 /** Guards a route: the handler runs only for a valid API key, and finds its verification in `context.apiKey`. */
@@ -16,7 +15,7 @@ exports.withApiKey = (handler, options = {}) => {
   const requirements = checkKeyOptions('withApiKey', options)
   const { scopes, cost, refundOn } = requirements
   return responses.routeHandler(async (request, context) => {
-    const key = request.headers.get('x-api-key') || bearerToken(request)
+    const key = keyOf(request)
     if (!key) return missing(request)
     const required =
       typeof cost === 'function' ? { scopes, cost: (await cost(request)) ?? NaN } : requirements
@@ -70,22 +69,8 @@ function any(key, request, { scopes, cost }) {
   return responses.byGuard(verifyCold(key, { ip, claimedIp, scopes, cost, path }, true))
 }
 
-/** The token of `Authorization: Bearer <token>`. */
-function bearerToken(request) {
-  return /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-}
-
-/** Names what was expected: `Authorization` may hold another scheme. */
-function missing(request) {
-  const hint = request.headers.get('authorization')
-    ? 'The Authorization header holds no Bearer token: send Authorization: Bearer <key>, or x-api-key: <key>'
-    : 'Send x-api-key: <key>, or Authorization: Bearer <key>'
-  return responses.unauthorized(CHALLENGE, { ...missingKey, hint })
-}
-
 function refused(refusal, windows) {
-  if (refusal.status === 401)
-    return responses.unauthorized(`${CHALLENGE}, error="invalid_token"`, refusal)
+  if (refusal.status === 401) return notAccepted(refusal)
   return responses.failure(refusal, rateLimitOf(refusal, windows))
 }
 

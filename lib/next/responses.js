@@ -19,6 +19,9 @@ function jsonStream(body, headers = {}) {
   return new Response(body, { headers: { ...fixed, ...headers } })
 }
 
+/** A success that has nothing to tell. */
+const noContent = () => new Response(null, { status: 204 })
+
 /** The response for a refusal or an error. */
 function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
@@ -126,6 +129,7 @@ module.exports = {
   json,
   jsonStream,
   missingId,
+  noContent,
   ofError,
   routeHandler,
   unauthorized,

@@ -14,6 +14,7 @@ URL = os.environ["APP_URL"]
 ADMIN = {"x-admin-token": os.environ["SETUP_TOKEN"]}
 # Of the key by which the protected routes are asked.
 OWN_ID = os.environ["API_KEY_ID"]
+OWN_KEY = os.environ["API_KEY"]
 # Of that key, and of those that requests get: it must stay as it is.
 OWN_CLIENT = "acme"
 # That were made and not deleted.
@@ -38,6 +39,8 @@ schemathesis.openapi.format("cursor", st.builds(cursor, FUTURE, st.uuids().map(s
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if case.operation.path == "/api/keys/presented":
+        present_another_key(case)
     meta = case.meta
     if meta is None:
         return
@@ -62,6 +65,13 @@ def before_call(context, case, kwargs):
         give_key(fields, made_up and not is_without_key(case))
         if case.method == "POST" and positive:
             postpone_expiry(fields)
+
+
+def present_another_key(case) -> None:
+    """What is presented there is revoked, and the protected routes need theirs."""
+    for name, value in list(case.headers.items()):
+        if OWN_KEY in value:
+            case.headers[name] = value.replace(OWN_KEY, new_key()["key"])
 
 
 def name_apart(fields: dict, which: str) -> None:
@@ -123,13 +133,13 @@ def new_client(**fields) -> str:
 def give_key(fields: dict, made_up: bool) -> None:
     """Of an id that is made up there is no key, so 404 would be all there is to see: each request gets a key of its own."""
     if "id" in fields and (made_up or fields["id"] == OWN_ID):
-        fields["id"] = new_key()
+        fields["id"] = new_key()["id"]
 
 
-def new_key() -> str:
+def new_key() -> dict:
     answer = requests.post(f"{URL}/api/keys", json={"name": "Target", "clientId": OWN_CLIENT}, headers=ADMIN, timeout=60)
     answer.raise_for_status()
-    return answer.json()["id"]
+    return answer.json()
 
 
 def postpone_expiry(fields: dict) -> None:
