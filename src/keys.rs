@@ -1,4 +1,4 @@
-//! Administration of keys: create, get, list, update, patch, revoke, delete, inspect.
+//! Administration of keys: create, get, list, update, patch, revoke, delete, purge, inspect.
 
 mod change;
 mod create;
@@ -8,6 +8,7 @@ mod events;
 mod input;
 mod inspect;
 mod list;
+mod purge;
 mod revoke;
 
 pub use change::{patch, update};
@@ -16,4 +17,5 @@ pub use delete::delete;
 pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query, read_revocation};
 pub use inspect::inspect;
 pub use list::{FoundKeys, find, get, read};
+pub use purge::purge;
 pub use revoke::{restore, revoke};

@@ -26,6 +26,7 @@ mod lookups;
 mod parts;
 mod pattern;
 mod plaintext;
+mod purge;
 mod quota_leases;
 mod quotas;
 mod recent_keys;

@@ -7,6 +7,7 @@ mod key_usage;
 mod legacy_backfill;
 mod listener;
 mod outage;
+mod purge;
 mod quota_leases;
 
 pub use change_log::Follower;
@@ -29,4 +30,7 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
         tasks.spawn(listener::run(Arc::clone(service), listener));
     }
     tasks.spawn(legacy_backfill::run(Arc::clone(service)));
+    if let Some(days) = service.config.purge_revoked_days {
+        tasks.spawn(purge::run(Arc::clone(service), days));
+    }
 }

@@ -1013,6 +1013,13 @@ export interface Options {
    */
   auditRetentionDays?: number | null
   /**
+   * How long revoked keys are kept, in days, 1 to 3,650. Those that were revoked longer ago, by the clock of the database, are
+   * deleted for good, as by `deleteApiKey`, at the start of a process and once an hour. The event `key.deleted` has the reason
+   * `purged` then.
+   * @default kept until they are deleted
+   */
+  purgeRevokedDays?: number | null
+  /**
    * How many clients have their own counter of accepted verifies in `metrics()`, 0 to 50: the first ones that the process
    * meets, by `clientId`. All others are counted together, as the client `other`.
    * @default 0
@@ -1063,6 +1070,8 @@ export interface KeyChangeEvent extends EventBase {
   clientId?: string
   /** Per field the value before and after. Empty for `description`, `metadata` and `key`, whose values are not reported. */
   changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** `purged`: the key was deleted after `purgeRevokedDays`. Absent otherwise. */
+  reason?: 'purged'
   /** Who made the change: `actor` of the call's options. */
   actor?: string
 }

@@ -55,6 +55,9 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
+    let purge_revoked = reader
+        .number("purgeRevokedDays", 1..=3_650)
+        .and_then(|days| i32::try_from(days).ok());
     // Each client is a time series, so there must be few.
     let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
@@ -85,6 +88,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         usage_interval_max: millis(usage_interval_max.unwrap_or(defaults::USAGE_INTERVAL_MAX_MS)),
         ttl,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
+        purge_revoked_days: purge_revoked,
         metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),

@@ -67,6 +67,8 @@ pub struct Config {
     pub pool_max: u32,
     pub statement_timeout: Duration,
     pub audit_retention_days: u32,
+    /// For how long revoked keys are kept; `None` means for good.
+    pub purge_revoked_days: Option<i32>,
     /// The number of clients that are counted separately in metrics.
     pub metrics_clients: usize,
     /// Whether events without a listener go to stderr.

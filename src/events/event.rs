@@ -23,6 +23,9 @@ pub enum Event {
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
     KeyDeleted {
         key_id: Escaped,
+        /// Why it was deleted, if nobody asked for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         actor: Option<Escaped>,
     },

@@ -19,6 +19,11 @@ pub async fn delete(
     }
     let key_id = Escaped::new(id);
     let actor = actor.as_ref().map(Actor::escaped);
-    service.record(Event::KeyDeleted { key_id, actor }, now);
+    let event = Event::KeyDeleted {
+        key_id,
+        reason: None,
+        actor,
+    };
+    service.record(event, now);
     Ok(())
 }

@@ -54,6 +54,8 @@ pub struct Metrics {
     /// Charges that were to be settled, by what became of that.
     pub settlements: Counts,
     pub suspensions: Counter,
+    /// Revoked keys that were purged.
+    pub purged_keys: Counter,
     pub flushes: Timed,
     pub flush_failures: Counter,
     pub background_failures: Counts,
@@ -86,6 +88,7 @@ impl Default for Metrics {
             quota_statements: Counter::default(),
             settlements: Counts::of(SETTLEMENTS),
             suspensions: Counter::default(),
+            purged_keys: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),
             background_failures: Counts::of(BackgroundTask::ALL.map(BackgroundTask::name)),

@@ -59,6 +59,11 @@ impl Metrics {
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",
             self.suspensions.get(),
         );
+        text.counter(
+            "purged_keys_total",
+            "Revoked keys deleted after purgeRevokedDays, counted by the process that deleted them.",
+            self.purged_keys.get(),
+        );
         self.flushes(&mut text);
         totals(&mut text, state);
         if let Some(up) = state.database_up {
@@ -258,18 +263,6 @@ fn running(text: &mut Exposition, gauges: &Gauges) {
         "Quotas of which this process holds units that it has not spent.",
         gauges.quota_leases,
     );
-}
-
-impl Exposition {
-    fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(MetricKind::Counter, name, help)
-            .sample(&[], value);
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
-        self.family(MetricKind::Gauge, name, help)
-            .sample(&[], value);
-    }
 }
 
 impl Family<'_> {

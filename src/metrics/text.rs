@@ -45,6 +45,16 @@ impl Exposition {
         }
     }
 
+    pub(super) fn counter(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(MetricKind::Counter, name, help)
+            .sample(&[], value);
+    }
+
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(MetricKind::Gauge, name, help)
+            .sample(&[], value);
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }

@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 19] = [
+const INDEXES: [(&str, bool, &str); 20] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -77,6 +77,12 @@ const INDEXES: [(&str, bool, &str); 19] = [
         "ApiKey_metadata_idx",
         false,
         r#""ApiKey" USING gin ("metadata" jsonb_path_ops) WITH (gin_pending_list_limit = 256)"#,
+    ),
+    // Of the keys that a purge looks at.
+    (
+        "ApiKey_revokedAt_idx",
+        false,
+        r#""ApiKey" ("revokedAt") WHERE "revokedAt" IS NOT NULL"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
     // These two contain legacy rows only: they are empty once every row has been imported.

@@ -1,0 +1,81 @@
+//! Deletes keys that were revoked long ago.
+
+use serde_json::Value;
+
+use super::connection::error::StoreError;
+use super::handle::Store;
+use crate::error::Error;
+use crate::model::{AuditEntry, Timestamp};
+
+impl Store {
+    /// The ids of keys that were revoked more than this many days ago, those of the oldest revocations first; not all if
+    /// there are many. The clock is that of the database, as in [`purge_keys`](Self::purge_keys).
+    pub async fn keys_to_purge(&self, days: i32) -> Result<Vec<String>, Error> {
+        const PART: i64 = 10_000;
+        self.retryable("keys_to_purge", || async {
+            sqlx::query_scalar!(
+                r#"
+                SELECT "id" FROM "ApiKey"
+                WHERE "revokedAt" < (now() AT TIME ZONE 'UTC') - make_interval(days => $1)
+                ORDER BY "revokedAt"
+                LIMIT $2
+                "#,
+                days,
+                PART,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await
+            .map_err(StoreError::from)
+        })
+        .await
+    }
+
+    /// Deletes those of the keys that are still to be purged, and writes the audit entry of each, so that no deletion lacks
+    /// one. Rows that another session has locked are left: their keys may be about to be restored. Returns the ids of the
+    /// deleted ones.
+    pub async fn purge_keys(
+        &self,
+        ids: &[String],
+        entries: &[AuditEntry],
+        days: i32,
+    ) -> Result<Vec<String>, Error> {
+        let entry_ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let at: Vec<Timestamp> = entries.iter().map(|entry| entry.at).collect();
+        let events: Vec<Value> = entries.iter().map(|entry| entry.event.clone()).collect();
+        self.retryable("purge_keys", || async {
+            let mut db = self.begin_change().await?;
+            let purged = sqlx::query_scalar!(
+                r#"
+                WITH
+                  free AS MATERIALIZED (
+                    SELECT key."id", due.entry_id, due.at, due.event
+                    FROM "ApiKey" AS key
+                    JOIN unnest($1::text[], $2::text[], $3::timestamp[], $4::jsonb[]) AS due (id, entry_id, at, event)
+                      ON key."id" = due.id
+                    WHERE key."revokedAt" < (now() AT TIME ZONE 'UTC') - make_interval(days => $5)
+                    ORDER BY key."id"
+                    FOR UPDATE OF key SKIP LOCKED
+                  ),
+                  deleted AS (
+                    DELETE FROM "ApiKey" WHERE "id" IN (SELECT free."id" FROM free) RETURNING "id"
+                  ),
+                  recorded AS (
+                    INSERT INTO sophra_api_keys.audit (id, at, type, key_id, count, event)
+                    SELECT entry_id, at, event ->> 'type', event ->> 'keyId', 1, event
+                    FROM free JOIN deleted USING ("id")
+                  )
+                SELECT deleted."id" FROM deleted
+                "#,
+                ids,
+                &entry_ids,
+                &at as _,
+                &events,
+                days,
+            )
+            .fetch_all(&mut db)
+            .await;
+            db.settle(purged).await
+        })
+        .await
+    }
+}
