@@ -19,6 +19,8 @@ export interface ApiKey {
   /** The client that the key identifies: an id of your own. */
   clientId: string
   description: string | null
+  /** At the time of the answer. */
+  status: ApiKeyStatus
   isActive: boolean
   /** The key is refused from this instant on. `null`: it never expires. */
   expiresAt: Date | null
@@ -227,6 +229,37 @@ export interface RevokeApiKeyInput {
 }
 
 /**
+ * The input of `revokeApiKeys`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface RevokeApiKeysInput {
+  /** Which keys: at least one condition. */
+  where: ApiKeyFilter
+  /** @default 'unspecified' */
+  reason?: RevocationReason | null
+  /** What happened, for the audit log: 1 to 255 characters, no control characters. */
+  note?: string | null
+  /** Nothing is changed unless the keys that match and are not revoked are as many. */
+  expectedCount?: number | null
+  /**
+   * `true`: counts the keys, and changes nothing.
+   * @default false
+   */
+  dryRun?: boolean | null
+}
+
+/**
+ * The result of `revokeApiKeys`.
+ *
+ * @category Keys
+ */
+export interface RevokedApiKeys {
+  /** The keys that were revoked; in a dry run, those that would be. */
+  count: number
+}
+
+/**
  * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
  *
  * @category Keys
@@ -241,29 +274,71 @@ export interface PresentedKeyContext {
 }
 
 /**
- * The query of `listApiKeys`. A key must match all given filters. Optional fields may be `null`.
+ * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
+ * `suspended`, `active`. A key of a disabled client has the status of the key.
  *
  * @category Keys
  */
-export interface ListApiKeysQuery {
-  /**
-   * Keys per page, 1 to 1,000.
-   * @default 100
-   */
-  limit?: number | null
-  /** `nextCursor` of the previous page, with the same filters. */
-  cursor?: string | null
+export type ApiKeyStatus = 'active' | 'expired' | 'revoked' | 'suspended' | 'disabled'
+
+/**
+ * Which keys are meant: those that match every given field. Fields may be `null`. Instants are a `Date`, or text as RFC 3339 or
+ * `YYYY-MM-DD` (midnight UTC).
+ *
+ * @category Keys
+ */
+export interface ApiKeyFilter {
   clientId?: string | null
+  status?: ApiKeyStatus | null
   /** `false`: keys that are disabled or revoked. */
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
+  /** Keys that were created then or later. */
+  createdAfter?: Date | string | null
+  /** Keys that were created earlier. */
+  createdBefore?: Date | string | null
+  /** Keys that expire earlier, or have expired. */
+  expiresBefore?: Date | string | null
+  /**
+   * Keys whose last use was earlier. A key that was never used counts from `createdAt`. It is at most a minute behind what processes
+   * have stored.
+   */
+  unusedSince?: Date | string | null
+  /** Keys that a verify for this scope accepts: those that have it, `prefix:*` or `*`. */
+  scope?: string | null
+  /** Keys whose `metadata` contains this, at any depth, as the operator `@>` of Postgres compares. */
+  metadata?: Record<string, unknown> | null
   /** At least three characters, found anywhere in `name` or `description`, in upper or lower case of any alphabet. */
   search?: string | null
 }
 
 /**
- * A page of keys, newest first.
+ * The query of `listApiKeys`. A key must match all given filters. Optional fields may be `null`.
+ *
+ * @category Keys
+ */
+export interface ListApiKeysQuery extends ApiKeyFilter {
+  /**
+   * Keys per page, 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the previous page, with the same filters and in the same order. */
+  cursor?: string | null
+  /**
+   * By what the keys are sorted. Those without a value (`lastUsedAt`, `expiresAt`) come last in both directions, names are compared
+   * by their first 200 characters without regard to case, and equal ones are sorted by `id`. The order by `lastUsedAt` and
+   * `usageCount` is at most a minute behind what processes have stored.
+   * @default 'createdAt'
+   */
+  sort?: 'createdAt' | 'lastUsedAt' | 'expiresAt' | 'usageCount' | 'name' | null
+  /** @default 'desc' */
+  order?: 'asc' | 'desc' | null
+}
+
+/**
+ * A page of keys.
  *
  * @category Keys
  */
@@ -1051,6 +1126,22 @@ export interface KeyRevokedEvent extends EventBase {
 }
 
 /**
+ * This package revoked several keys at once, with `revokeApiKeys`. The audit log has an entry `key.revoked` for each of them.
+ *
+ * @category Events and audit log
+ */
+export interface KeysRevokedEvent extends EventBase {
+  type: 'keys.revoked'
+  severity: 'info'
+  count: number
+  reason: RevocationReason
+  /** `note` of the call. */
+  note?: string
+  /** Who revoked them: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * Attempts to use a key were refused. Similar attempts since the last flush (same reason, key or lookup, and address) are
  * counted in one event. Beyond 1,000 groups per flush, the rest is counted by reason only.
  *
@@ -1300,6 +1391,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 export type ApiKeyEvent =
   | KeyChangeEvent
   | KeyRevokedEvent
+  | KeysRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent
@@ -1807,6 +1899,28 @@ export declare function revokeAdminToken(id: string, options?: ChangeOptions | n
  * @category Keys
  */
 export declare function revokeApiKey(input: RevokeApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
+
+/**
+ * Revokes all keys that match `where` and are not revoked, in one transaction: all of them or none. They are refused with `REVOKED`
+ * in all processes within moments.
+ *
+ * With `dryRun: true` the keys are only counted. With `expectedCount` nothing is changed unless they are exactly as many, which
+ * guards against keys that came in between. There is one event, `keys.revoked`, and an entry in the audit log for each key. A call
+ * may take up to a minute, on a connection of its own.
+ *
+ * Rejects with `INVALID_INPUT` (also if `where` is empty), `CONFLICT` (`expectedCount` is another number), `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const where = { clientId: 'acme' }
+ * const { count } = await revokeApiKeys({ where, dryRun: true })
+ * await revokeApiKeys({ where, reason: 'cessation', expectedCount: count }, { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Keys
+ */
+export declare function revokeApiKeys(input: RevokeApiKeysInput, options?: ChangeOptions | null): Promise<RevokedApiKeys>
 
 /**
  * Revokes the key that is presented, as `compromised`: whoever holds a key may revoke it, without its id and without an admin token.

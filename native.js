@@ -800,6 +800,7 @@ module.exports.patchApiKey = nativeBinding.patchApiKey
 module.exports.restoreApiKey = nativeBinding.restoreApiKey
 module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.revokeApiKey = nativeBinding.revokeApiKey
+module.exports.revokeApiKeys = nativeBinding.revokeApiKeys
 module.exports.revokePresentedKey = nativeBinding.revokePresentedKey
 module.exports.setClient = nativeBinding.setClient
 module.exports.settle = nativeBinding.settle

@@ -234,7 +234,7 @@ export declare function clientRoutes(options?: ClientRoutesOptions): ClientRoute
 
 /** The handlers of `/api/keys/revocation`. */
 export interface RevocationRoutes {
-  /** Revokes a key, as `revokeApiKey` does. Requires `keys:write`. */
+  /** Revokes a key, as `revokeApiKey` does, or with `where` all keys of a filter, as `revokeApiKeys` does. Requires `keys:write`. */
   POST: RouteHandler
   /** Restores the key with the id `?id=`, as `restoreApiKey` does. Requires `keys:write`. */
   DELETE: RouteHandler

@@ -5,6 +5,7 @@ mod actor;
 mod entries;
 mod fields;
 pub mod limits;
+mod one_of;
 pub mod page;
 pub mod quotas;
 pub mod rules;
@@ -12,4 +13,5 @@ mod value;
 
 pub use actor::actor;
 pub use fields::{Fields, argument};
+pub use one_of::one_of;
 pub use value::{Parsed, Problems, Value};

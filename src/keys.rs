@@ -9,13 +9,15 @@ mod input;
 mod inspect;
 mod list;
 mod purge;
+mod query;
 mod revoke;
 
 pub use change::{patch, update};
 pub use create::{IssuedKey, create};
 pub use delete::delete;
-pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_query, read_revocation};
+pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_bulk_revocation, read_revocation};
 pub use inspect::inspect;
 pub use list::{FoundKeys, find, get, read};
 pub use purge::purge;
-pub use revoke::{restore, revoke};
+pub use query::read_query;
+pub use revoke::{restore, revoke, revoke_all};

@@ -3,6 +3,7 @@
 mod actor;
 mod admin_token;
 mod audit_entry;
+mod bulk_revocation;
 mod client;
 mod client_address;
 mod client_policy;
@@ -34,6 +35,7 @@ mod usage;
 pub use actor::Actor;
 pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
 pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
+pub use bulk_revocation::BulkRevocation;
 pub use client::{Client, ClientChanges, ClientQuery};
 pub use client_address::{
     CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, claimed_address, parse_client_address,

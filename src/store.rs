@@ -3,6 +3,7 @@
 
 mod admin_tokens;
 mod audit;
+mod bulk_revocation;
 mod candidate;
 mod change_log;
 mod client_levels;
@@ -21,6 +22,7 @@ mod key_list;
 mod keys;
 mod legacy;
 mod locked_rows;
+mod long;
 mod lookup_queue;
 mod lookups;
 mod parts;
@@ -44,6 +46,7 @@ mod usage;
 mod verify;
 
 pub use admin_tokens::StoredToken;
+pub use bulk_revocation::RevokedKeys;
 pub use candidate::{Candidate, StoredKey};
 pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};
 pub use client_rows::{ClientLevel, unreadable_limits};

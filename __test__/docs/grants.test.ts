@@ -80,6 +80,7 @@ test('an owner migrates, and the app works with the rights that are granted', as
   expect((await addon.listAuditEvents({ keyId: id })).events.length).toBeGreaterThan(1)
   await addon.revokeApiKey({ id })
   await addon.restoreApiKey(id)
+  expect(await addon.revokeApiKeys({ where: { clientId: 'c' } })).toEqual({ count: 1 })
   await addon.deleteApiKey(id)
   expect(await addon.revokePresentedKey(shared.key)).toBe(true)
   expect(await addon.health()).toMatchObject({ status: 'ok' })

@@ -139,13 +139,13 @@ describe('the table of the command line', () => {
     const [, listed] = /\nCommands\n(.*?)\n\n/s.exec(await help())!
     const commands = listed!.split('\n').map((line) => /^ {2}(\S+(?: \S+)?) {2}/.exec(line)![1]!)
     expect(commands.length).toBeGreaterThan(10)
-    expect(rows.map(([command]) => command!.replace(/ <id>$/, ''))).toEqual(commands)
+    expect(rows.map(([command]) => command!.replace(/ \[?<id>\]?$/, ''))).toEqual(commands)
   })
 
   test.each(rows.map(([command, what]) => [command!, what!]))(
     'has the options of %s',
     async (command, what) => {
-      const name = command.replace(/ <id>$/, '').split(' ')
+      const name = command.replace(/ \[?<id>\]?$/, '').split(' ')
       const text = await help(...name)
       const options = [...text.matchAll(/^ {2}(?:-\w, )?--(\w[\w-]*)/gm)].map(
         ([, option]) => option!,

@@ -88,6 +88,7 @@ test(
       ['updateApiKey(many)', ''],
       ['patchApiKey(many)', ''],
       ['revokeApiKey(many)', ''],
+      ['revokeApiKeys(many)', ''],
       [`revokePresentedKey('x', many)`, ''],
       [`deleteApiKey('x', many)`, ''],
       [`verifyApiKey('x', many)`, ''],

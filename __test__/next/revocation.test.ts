@@ -72,3 +72,23 @@ test('what cannot be done is told', async () => {
   for (const options of [null, { compat: 'prisma' }, { authorize: 'me' }])
     expect(() => untyped.revocationRoutes!(options)).toThrow(TypeError)
 })
+
+test('all keys of a filter are revoked at once, by the admin of the token', async () => {
+  const keys = [
+    await createApiKey({ name: 'n', clientId: 'bulk' }),
+    await createApiKey({ name: 'n', clientId: 'bulk' }),
+  ]
+  const where = { clientId: 'bulk' }
+  expect(await revoke({ where, dryRun: true })).toMatchObject({ status: 200, body: { count: 2 } })
+  expectFailure(await revoke({ where, expectedCount: 3 }), 409, 'CONFLICT')
+  expectFailure(await revoke({ where: {} }), 400, 'INVALID_INPUT')
+  expectFailure(await revoke({ where, id: keys[0]!.id }), 400, 'INVALID_INPUT')
+  expectFailure(await send('POST', { body: { where }, as: reader }), 403, 'INSUFFICIENT_PERMISSION')
+  for (const { key } of keys) expect(await verifyApiKey(key)).toMatchObject({ code: 'VALID' })
+  const answer = await revoke({ where, reason: 'cessation', expectedCount: 2 })
+  expect(answer).toMatchObject({ status: 200, body: { count: 2 } })
+  for (const { id, key } of keys) {
+    expect(await verifyApiKey(key)).toMatchObject({ code: 'REVOKED' })
+    expect(await addon.getApiKey(id)).toMatchObject({ revokedBy: tokenId })
+  }
+})

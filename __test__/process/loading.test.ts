@@ -44,6 +44,7 @@ test('the package exports exactly what is documented', async () => {
       "restoreApiKey",
       "revokeAdminToken",
       "revokeApiKey",
+      "revokeApiKeys",
       "revokePresentedKey",
       "setClient",
       "settle",

@@ -39,6 +39,7 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   updateApiKey: async () => [{ id: (await key()).id, regenerateKey: true }, {}],
   patchApiKey: async () => [{ id: (await key()).id }, {}],
   revokeApiKey: async () => [{ id: (await key()).id }, {}],
+  revokeApiKeys: () => [{ where: { clientId: 'nobody' } }, {}],
   revokePresentedKey: async () => [(await key()).key, {}],
   restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],

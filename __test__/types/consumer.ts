@@ -23,6 +23,7 @@ import {
   restoreApiKey,
   revokeAdminToken,
   revokeApiKey,
+  revokeApiKeys,
   revokePresentedKey,
   setClient,
   updateApiKey,
@@ -42,6 +43,8 @@ import {
   type QuotaPeriod,
   type QuotaState,
   type RevocationReason,
+  type RevokeApiKeysInput,
+  type RevokedApiKeys,
   type Verification,
 } from '@sophra/api-keys'
 
@@ -157,6 +160,11 @@ export async function keys(): Promise<void> {
   await patchApiKey({ name: 'n' })
   const revoked: ApiKey = await revokeApiKey({ id: 'x', reason: 'compromised', note: 'n' })
   const reason: RevocationReason | null = revoked.revokedReason
+  const bulk: RevokeApiKeysInput = { where: { clientId: 'c' }, reason: 'cessation', dryRun: true }
+  const { count }: RevokedApiKeys = await revokeApiKeys(bulk, { actor: 'a' })
+  await revokeApiKeys({ where: { status: 'expired' }, expectedCount: count })
+  // @ts-expect-error where is required
+  await revokeApiKeys({ reason: 'unused' })
   // @ts-expect-error no such reason
   await revokeApiKey({ id: 'x', reason: 'because' })
   const presented: boolean = await revokePresentedKey(undefined, { ip: null, path: '/' })

@@ -28,6 +28,7 @@ module.exports = {
   updateApiKey: withActor(api.updateApiKey),
   patchApiKey: withActor(api.patchApiKey),
   revokeApiKey: withActor(api.revokeApiKey),
+  revokeApiKeys: withActor(api.revokeApiKeys),
   restoreApiKey: withActor(api.restoreApiKey),
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),

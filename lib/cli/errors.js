@@ -49,6 +49,8 @@ const flags = {
   gracePeriodSeconds: '--grace',
   idempotencyKey: '--idempotency-key',
   sort: '--sort',
+  where: '--where',
+  expectedCount: '--expected-count',
   order: '--order',
   cursor: '--cursor',
   limit: '--limit',

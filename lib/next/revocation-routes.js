@@ -2,7 +2,7 @@
 
 // `/api/keys/revocation`. The addon checks the values of the fields, and names every wrong one at once.
 
-const { restoreApiKey, revokeApiKey } = require('../../index.js')
+const { restoreApiKey, revokeApiKey, revokeApiKeys } = require('../../index.js')
 const { checkOptions } = require('./options.js')
 const { by, guardedBy, withBody } = require('./requests.js')
 const { json, missingId } = require('./responses.js')
@@ -17,7 +17,11 @@ exports.revocationRoutes = (options = {}) => {
   }
 }
 
-const revoke = async (body, _request, { admin }) => json(await revokeApiKey(body, by(admin)))
+/** A body with `where` is about all keys of a filter. */
+async function revoke(body, _request, { admin }) {
+  const call = Object.hasOwn(body, 'where') ? revokeApiKeys : revokeApiKey
+  return json(await call(body, by(admin)))
+}
 
 async function restore(request, { admin }) {
   const id = new URL(request.url).searchParams.get('id')

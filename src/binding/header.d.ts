@@ -229,6 +229,37 @@ export interface RevokeApiKeyInput {
 }
 
 /**
+ * The input of `revokeApiKeys`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface RevokeApiKeysInput {
+  /** Which keys: at least one condition. */
+  where: ApiKeyFilter
+  /** @default 'unspecified' */
+  reason?: RevocationReason | null
+  /** What happened, for the audit log: 1 to 255 characters, no control characters. */
+  note?: string | null
+  /** Nothing is changed unless the keys that match and are not revoked are as many. */
+  expectedCount?: number | null
+  /**
+   * `true`: counts the keys, and changes nothing.
+   * @default false
+   */
+  dryRun?: boolean | null
+}
+
+/**
+ * The result of `revokeApiKeys`.
+ *
+ * @category Keys
+ */
+export interface RevokedApiKeys {
+  /** The keys that were revoked; in a dry run, those that would be. */
+  count: number
+}
+
+/**
  * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
  *
  * @category Keys
@@ -1095,6 +1126,22 @@ export interface KeyRevokedEvent extends EventBase {
 }
 
 /**
+ * This package revoked several keys at once, with `revokeApiKeys`. The audit log has an entry `key.revoked` for each of them.
+ *
+ * @category Events and audit log
+ */
+export interface KeysRevokedEvent extends EventBase {
+  type: 'keys.revoked'
+  severity: 'info'
+  count: number
+  reason: RevocationReason
+  /** `note` of the call. */
+  note?: string
+  /** Who revoked them: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * Attempts to use a key were refused. Similar attempts since the last flush (same reason, key or lookup, and address) are
  * counted in one event. Beyond 1,000 groups per flush, the rest is counted by reason only.
  *
@@ -1344,6 +1391,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 export type ApiKeyEvent =
   | KeyChangeEvent
   | KeyRevokedEvent
+  | KeysRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminChangeEvent

@@ -8,7 +8,7 @@ use super::call::call;
 use super::presented::{Presented, presented, with_context};
 use super::promise::promise;
 use super::value::read;
-use super::views::KeyView;
+use super::views::{KeyView, RevokedKeysView};
 use crate::input::actor;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
@@ -111,5 +111,42 @@ pub(crate) fn restore_api_key<'e>(
         let (id, actor) = (keys::key_id(id)?, actor(options)?);
         let key = keys::restore(&service, &id, actor, process::now()).await?;
         Ok(KeyView::from(key))
+    })
+}
+
+/// Revokes all keys that match `where` and are not revoked, in one transaction: all of them or none. They are refused with `REVOKED`
+/// in all processes within moments.
+///
+/// With `dryRun: true` the keys are only counted. With `expectedCount` nothing is changed unless they are exactly as many, which
+/// guards against keys that came in between. There is one event, `keys.revoked`, and an entry in the audit log for each key. A call
+/// may take up to a minute, on a connection of its own.
+///
+/// Rejects with `INVALID_INPUT` (also if `where` is empty), `CONFLICT` (`expectedCount` is another number), `DATABASE_UNAVAILABLE`,
+/// `OVERLOADED`, `CONFIGURATION`.
+///
+/// @example
+/// ```ts
+/// const where = { clientId: 'acme' }
+/// const { count } = await revokeApiKeys({ where, dryRun: true })
+/// await revokeApiKeys({ where, reason: 'cessation', expectedCount: count }, { actor: 'ann@example.com' })
+/// ```
+///
+/// @category Keys
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: RevokeApiKeysInput, options?: ChangeOptions | null",
+    ts_return_type = "Promise<RevokedApiKeys>"
+)]
+pub(crate) fn revoke_api_keys<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options) = (read(input), read(options));
+    call(env, move |service| async move {
+        let now = process::now();
+        let revocation = keys::read_bulk_revocation(input, now)?;
+        let count = keys::revoke_all(&service, &revocation, actor(options)?, now).await?;
+        Ok(RevokedKeysView { count })
     })
 }

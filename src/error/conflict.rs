@@ -23,6 +23,11 @@ pub enum Conflict {
     /// The key was revoked because somebody else may know it.
     #[error("The key was revoked as compromised, which is final: create another one")]
     KeyIsCompromised,
+    /// A change of many keys would change another number of them.
+    #[error(
+        "The filter matches {count} keys, not as many as expectedCount says: nothing was changed"
+    )]
+    OtherCount { count: i64 },
     /// A quota has as many grants as it may have.
     #[error(
         "The quota has 100 grants that are not used up: wait until one is, or grant more at once"

@@ -18,6 +18,8 @@ pub enum Event {
     KeyChanged(KeyEvent),
     #[serde(rename = "key.revoked")]
     KeyRevoked(KeyRevoked),
+    #[serde(rename = "keys.revoked")]
+    KeysRevoked(KeysRevoked),
     #[serde(rename = "key.restored")]
     KeyRestored(KeyEvent),
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
@@ -120,6 +122,18 @@ pub struct KeyRevoked {
     pub name: Escaped,
     pub client_id: Escaped,
     pub reason: Escaped,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Escaped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// Keys that were revoked at once.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysRevoked {
+    pub count: i64,
+    pub reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -274,6 +288,7 @@ impl Event {
             Self::KeyIssued(_)
             | Self::KeyChanged(_)
             | Self::KeyRevoked(_)
+            | Self::KeysRevoked(_)
             | Self::KeyRestored(_)
             | Self::KeyDeleted { .. }
             | Self::KeyRefused(_)

@@ -1,9 +1,8 @@
 //! What the rules for lists of limits and of quotas have in common.
 
-use super::fields::Fields;
 use super::rules;
 use super::value::{Parsed, Problems, Value};
-use crate::error::{Error, Issue};
+use crate::error::Issue;
 use crate::model::{Entries, Entry, LIMIT_NAME_MAX, is_limit_name};
 
 /// A list of entries with names that are all different.
@@ -27,23 +26,6 @@ pub(super) fn name(value: Value) -> Parsed<String> {
     } else {
         Err(format!("must have 1 to {LIMIT_NAME_MAX} of the characters A-Z a-z 0-9 . _ -").into())
     }
-}
-
-/// The entry, or the problems of its fields.
-pub(super) fn finish<T>(fields: Fields, entry: Option<T>) -> Parsed<T> {
-    fields.finish(entry).map_err(|error| match error {
-        Error::InvalidInput(issues) => Problems(issues.into_iter().map(relative).collect()),
-        _ => "cannot be read".into(),
-    })
-}
-
-/// The path of a field inside of an entry.
-fn relative(issue: Issue) -> Issue {
-    let path = match issue.path.as_str() {
-        "" => String::new(),
-        field => format!(".{field}"),
-    };
-    Issue { path, ..issue }
 }
 
 pub(super) fn name_issue(index: usize, message: &str) -> Issue {

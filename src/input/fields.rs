@@ -147,6 +147,11 @@ impl Fields {
         }
     }
 
+    /// Whether no field that was read has a problem, and none is left.
+    pub fn are_right(&self) -> bool {
+        self.left.is_empty() && self.issues.is_empty()
+    }
+
     /// Returns the result, or the problems if there are any. `read` is `None` only after a problem.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Error> {
         for (name, _) in std::mem::take(&mut self.left) {
@@ -156,6 +161,14 @@ impl Fields {
             Some(value) if self.issues.is_empty() => Ok(value),
             _ => Err(Error::InvalidInput(bounded(self.issues))),
         }
+    }
+
+    /// As [`finish`](Self::finish), for an object in a field of another one.
+    pub fn finish_nested<T>(self, read: Option<T>) -> Parsed<T> {
+        self.finish(read).map_err(|error| match error {
+            Error::InvalidInput(issues) => Problems(issues.into_iter().map(relative).collect()),
+            _ => "cannot be read".into(),
+        })
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -188,6 +201,15 @@ impl Fields {
             }
         }
     }
+}
+
+/// The path of a field inside of another one.
+fn relative(issue: Issue) -> Issue {
+    let path = match issue.path.as_str() {
+        "" => String::new(),
+        field => format!(".{field}"),
+    };
+    Issue { path, ..issue }
 }
 
 /// Limits the number of problems, and notes that there are more. Escapes the field names in paths, which the caller

@@ -43,5 +43,5 @@ fn limit(value: Value) -> Parsed<Limit> {
                 suspends,
             })
         });
-    entries::finish(fields, limit)
+    fields.finish_nested(limit)
 }

@@ -44,7 +44,7 @@ fn quota(value: Value) -> Parsed<Quota> {
             time_zone: time_zone.unwrap_or_else(|| UTC.to_owned()),
             anchor_day: period.anchor_days().map(|_| anchor_day.unwrap_or(1)),
         });
-    entries::finish(fields, quota)
+    fields.finish_nested(quota)
 }
 
 fn period(value: Value) -> Parsed<Period> {

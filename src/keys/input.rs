@@ -1,10 +1,11 @@
-//! The input of callers about keys: creation, changes, queries.
+//! The input of callers about keys: creation, changes, revocation.
 
+use super::query::filter;
 use crate::error::Error;
-use crate::input::{Fields, Parsed, Value, argument, limits, page, quotas, rules};
+use crate::input::{Fields, Parsed, Value, argument, limits, one_of, quotas, rules};
 use crate::model::{
-    Actor, ApiKey, FieldChange, IdempotencyKey, KeyChanges, KeyCursor, KeyFilter, KeyOrder,
-    KeyQuery, KeySort, KeyStatus, Revocation, RevocationReason, Timestamp, Ttl, scopes_that_hold,
+    Actor, ApiKey, BulkRevocation, FieldChange, IdempotencyKey, KeyChanges, KeyFilter, Revocation,
+    RevocationReason, Timestamp, Ttl,
 };
 
 /// Seconds that a replaced key may stay valid, at most a year.
@@ -169,67 +170,12 @@ impl UpdateKey {
     }
 }
 
-/// Reads the input of `listApiKeys`.
-pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
-    let mut fields = Fields::of_optional(value);
-    let limit = page::limit(&mut fields);
-    let order = order(&mut fields);
-    let cursor = fields.optional("cursor", read_cursor);
-    if cursor.as_ref().is_some_and(|cursor| cursor.order != order) {
-        fields.fail("cursor", "is of a list in another order");
-    }
-    let query = KeyQuery {
-        limit,
-        order,
-        after: cursor.map(|cursor| cursor.place),
-        filter: filter(&mut fields, now),
-    };
-    fields.finish(Some(query))
-}
-
-/// Reads the fields by which keys are found.
-fn filter(fields: &mut Fields, now: Timestamp) -> KeyFilter {
-    KeyFilter {
-        now,
-        client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
-        is_active: fields.optional("isActive", rules::boolean),
-        created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
-        search: page::search(fields),
-        status: fields.optional("status", named(KeyStatus::ALL, KeyStatus::name)),
-        expires_before: fields.optional("expiresBefore", rules::instant),
-        unused_since: fields.optional("unusedSince", rules::instant),
-        created_after: fields.optional("createdAfter", rules::instant),
-        created_before: fields.optional("createdBefore", rules::instant),
-        scopes: fields
-            .optional("scope", rules::scope)
-            .as_deref()
-            .map(scopes_that_hold),
-        metadata: fields.optional("metadata", rules::metadata),
-    }
-}
-
-fn order(fields: &mut Fields) -> KeyOrder {
-    let sort = fields.optional("sort", named(KeySort::ALL, KeySort::name));
-    let order = fields.optional("order", named(["asc", "desc"], |order| order));
-    KeyOrder {
-        sort: sort.unwrap_or(KeySort::CreatedAt),
-        descending: order != Some("asc"),
-    }
-}
-
-fn read_cursor(value: Value) -> Parsed<KeyCursor> {
-    KeyCursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
-}
-
 /// Reads the input of `revokeApiKey`.
 pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&["id"]);
     let id = fields.required("id", rules::id);
-    let reason = fields.optional(
-        "reason",
-        named(RevocationReason::ALL, RevocationReason::name),
-    );
+    let reason = fields.optional("reason", reason);
     let note = fields.optional("note", rules::label(rules::NAME_MAX));
     fields.finish(id.map(|key_id| Revocation {
         key_id,
@@ -238,24 +184,38 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     }))
 }
 
-/// One of these values, by its name.
-fn named<T: Copy, const N: usize>(
-    all: [T; N],
-    name: fn(T) -> &'static str,
-) -> impl FnOnce(Value) -> Parsed<T> {
-    move |value| {
-        let text = rules::any_text(value)?;
-        let known = all.into_iter().find(|value| name(*value) == text);
-        known.ok_or_else(|| format!("must be {}", join_or(&all.map(name))).into())
-    }
+/// Reads the input of `revokeApiKeys`.
+pub fn read_bulk_revocation(value: Value, now: Timestamp) -> Result<BulkRevocation, Error> {
+    const COUNT: std::ops::RangeInclusive<i32> = 0..=i32::MAX;
+    let mut fields = Fields::of(value);
+    fields.treat_null_as_absent_except(&["where"]);
+    let filter = fields.required("where", |value| chosen(value, now));
+    let reason = fields.optional("reason", reason);
+    let note = fields.optional("note", rules::label(rules::NAME_MAX));
+    let expected_count = fields.optional("expectedCount", rules::integer(COUNT));
+    let dry_run = fields.optional("dryRun", rules::boolean);
+    fields.finish(filter.map(|filter| BulkRevocation {
+        filter,
+        reason: reason.unwrap_or(RevocationReason::Unspecified),
+        note,
+        expected_count,
+        dry_run: dry_run.unwrap_or(false),
+    }))
 }
 
-/// The texts in one sentence: `a, b or c`.
-fn join_or(texts: &[&str]) -> String {
-    match texts {
-        [texts @ .., last] if !texts.is_empty() => format!("{} or {last}", texts.join(", ")),
-        texts => texts.concat(),
+/// A filter for a change of all keys that it matches.
+fn chosen(value: Value, now: Timestamp) -> Parsed<KeyFilter> {
+    let mut fields = Fields::of(value);
+    let filter = filter(&mut fields, now);
+    // Without a problem of its own: what is wrong may have been meant as a condition.
+    if filter.is_empty() && fields.are_right() {
+        fields.fail("", "must have at least one condition");
     }
+    fields.finish_nested(Some(filter))
+}
+
+fn reason(value: Value) -> Parsed<RevocationReason> {
+    one_of(RevocationReason::ALL, RevocationReason::name)(value)
 }
 
 /// Reads the id of a key, as the only argument.

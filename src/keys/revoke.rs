@@ -2,8 +2,8 @@
 
 use super::events;
 use crate::error::Error;
-use crate::events::{Event, KeyRevoked};
-use crate::model::{Actor, ApiKey, Escaped, Revocation, Timestamp};
+use crate::events::{Event, KeyRevoked, KeysRevoked};
+use crate::model::{Actor, ApiKey, BulkRevocation, Escaped, Revocation, Timestamp};
 use crate::service::Service;
 
 /// Refuses a key from now on, everywhere.
@@ -31,6 +31,33 @@ pub async fn revoke(
     };
     service.record(Event::KeyRevoked(event), now);
     Ok(key)
+}
+
+/// Refuses all keys of a filter from now on, everywhere. Returns how many they are.
+pub async fn revoke_all(
+    service: &Service,
+    revocation: &BulkRevocation,
+    actor: Option<Actor>,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    let store = &service.store;
+    let revoked = store.revoke_keys(revocation, actor.as_ref(), now).await;
+    // Even after an error, since the keys may have been revoked all the same: the change log knows.
+    service.changed.notify_one();
+    let revoked = revoked?;
+    for id in &revoked.ids {
+        service.row_changed(id);
+    }
+    if !revoked.ids.is_empty() {
+        // The statement has written the audit entry of each key.
+        service.emit(&Event::KeysRevoked(KeysRevoked {
+            count: revoked.count,
+            reason: revocation.reason.name(),
+            note: revocation.note.as_deref().map(Escaped::new),
+            actor: actor.as_ref().map(Actor::escaped),
+        }));
+    }
+    Ok(revoked.count)
 }
 
 /// Undoes a revocation, unless it was for a compromised key.

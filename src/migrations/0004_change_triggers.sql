@@ -31,31 +31,35 @@ CREATE TRIGGER sophra_api_keys_update
 AFTER UPDATE ON "ApiKey"
 FOR EACH ROW
 WHEN (
-  OLD."id" IS DISTINCT FROM NEW."id"
-  OR OLD."clientId" IS DISTINCT FROM NEW."clientId"
-  OR OLD."name" IS DISTINCT FROM NEW."name"
-  OR OLD."isActive" IS DISTINCT FROM NEW."isActive"
-  OR OLD."expiresAt" IS DISTINCT FROM NEW."expiresAt"
-  OR OLD."allowedIps" IS DISTINCT FROM NEW."allowedIps"
-  OR OLD."rateLimit" IS DISTINCT FROM NEW."rateLimit"
-  OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
-  OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
-  OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
-  OR OLD."limits" IS DISTINCT FROM NEW."limits"
-  OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
-  OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
-  OR OLD."revokedAt" IS DISTINCT FROM NEW."revokedAt"
-  OR OLD."limiterEpoch" IS DISTINCT FROM NEW."limiterEpoch"
-  OR OLD."previousKey" IS DISTINCT FROM NEW."previousKey"
-  OR OLD."previousLookup" IS DISTINCT FROM NEW."previousLookup"
-  OR OLD."previousKeyExpiresAt" IS DISTINCT FROM NEW."previousKeyExpiresAt"
-  OR (OLD."key", OLD."lookup") IS DISTINCT FROM (NEW."key", NEW."lookup")
-    -- The import of a legacy row is no change: the plaintext is replaced by its hash, and the key stays the same.
-    AND (
-      OLD."lookup" IS NULL
-      AND NEW."key" LIKE '$argon2id$%'
-      AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."key"), 'hex')
-    ) IS NOT TRUE
+  (
+    OLD."id" IS DISTINCT FROM NEW."id"
+    OR OLD."clientId" IS DISTINCT FROM NEW."clientId"
+    OR OLD."name" IS DISTINCT FROM NEW."name"
+    OR OLD."isActive" IS DISTINCT FROM NEW."isActive"
+    OR OLD."expiresAt" IS DISTINCT FROM NEW."expiresAt"
+    OR OLD."allowedIps" IS DISTINCT FROM NEW."allowedIps"
+    OR OLD."rateLimit" IS DISTINCT FROM NEW."rateLimit"
+    OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
+    OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
+    OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
+    OR OLD."limits" IS DISTINCT FROM NEW."limits"
+    OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
+    OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
+    OR OLD."revokedAt" IS DISTINCT FROM NEW."revokedAt"
+    OR OLD."limiterEpoch" IS DISTINCT FROM NEW."limiterEpoch"
+    OR OLD."previousKey" IS DISTINCT FROM NEW."previousKey"
+    OR OLD."previousLookup" IS DISTINCT FROM NEW."previousLookup"
+    OR OLD."previousKeyExpiresAt" IS DISTINCT FROM NEW."previousKeyExpiresAt"
+    OR (OLD."key", OLD."lookup") IS DISTINCT FROM (NEW."key", NEW."lookup")
+      -- The import of a legacy row is no change: the plaintext is replaced by its hash, and the key stays the same.
+      AND (
+        OLD."lookup" IS NULL
+        AND NEW."key" LIKE '$argon2id$%'
+        AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."key"), 'hex')
+      ) IS NOT TRUE
+  )
+  -- Not if the transaction logs all of its rows itself, see "revoke_keys".
+  AND current_setting('sophra_api_keys.logged_by', true) IS DISTINCT FROM pg_current_xact_id_if_assigned()::text
 )
 EXECUTE FUNCTION sophra_api_keys.note_change();
 

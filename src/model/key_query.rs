@@ -28,6 +28,32 @@ pub struct KeyFilter {
     pub metadata: Option<Metadata>,
 }
 
+impl KeyFilter {
+    /// Whether no condition is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            now: _,
+            client_id,
+            is_active,
+            created_by,
+            search,
+            status,
+            expires_before,
+            unused_since,
+            created_after,
+            created_before,
+            scopes,
+            metadata,
+        } = self;
+        let texts = [client_id, created_by, search];
+        let instants = [expires_before, unused_since, created_after, created_before];
+        texts.iter().all(|text| text.is_none())
+            && instants.iter().all(|instant| instant.is_none())
+            && (is_active, status, scopes, metadata) == (&None, &None, &None, &None)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySort {
     CreatedAt,

@@ -42,20 +42,25 @@ macro_rules! log_query {
                     OR pruned_before > pg_snapshot_xmax(pg_current_snapshot())
                   ) AS "is_foreign!",
                   (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
+                  changed.count AS "changed_count!",
                   changed.keys AS "changed_keys!: Vec<Option<String>>",
                   changed.clients AS "changed_clients!: Vec<Option<String>>"
                 FROM pg_control_system()
                 LEFT JOIN sophra_api_keys.change_log AS log ON true
                 CROSS JOIN LATERAL (
-                  SELECT coalesce(array_agg(key_id), '{}') AS keys, coalesce(array_agg(client_id), '{}') AS clients
+                  SELECT
+                    count(DISTINCT number) AS count,
+                    coalesce(array_agg(changed_id), '{}') AS keys,
+                    coalesce(array_agg(client_id), '{}') AS clients
                   FROM (
-                    SELECT key_id, client_id
+                    SELECT row_number() OVER () AS number, key_id, client_id, key_ids
                     FROM sophra_api_keys.changes
                     WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                       AND xid < pg_snapshot_xmax(pg_current_snapshot())
                       AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
                     LIMIT $2
                   ) AS change
+                  CROSS JOIN LATERAL unnest(coalesce(key_ids, ARRAY[key_id])) AS row (changed_id)
                 ) AS changed
                 "#,
             $since,
@@ -71,6 +76,7 @@ macro_rules! log_read {
     ($row:expr) => {
         crate::store::change_log::LogRead {
             changed: crate::store::change_log::ChangedRows::logged(
+                $row.changed_count,
                 $row.changed_keys,
                 $row.changed_clients,
             ),
@@ -139,8 +145,12 @@ pub enum ChangedRow {
 
 impl ChangedRows {
     /// The changes of the log, each of a key or of a client. One of neither (TRUNCATE) stands for all.
-    pub(super) fn logged(keys: Vec<Option<String>>, clients: Vec<Option<String>>) -> Self {
-        if i64::try_from(keys.len()).is_ok_and(|count| count > CHANGES_MAX) {
+    pub(super) fn logged(
+        count: i64,
+        keys: Vec<Option<String>>,
+        clients: Vec<Option<String>>,
+    ) -> Self {
+        if count > CHANGES_MAX {
             return Self::All;
         }
         keys.into_iter()

@@ -1,18 +1,10 @@
 //! The keys that were used most recently.
 
-use std::time::Duration;
-
-use sqlx::{AssertSqlSafe, SqlSafeStr};
-use tokio::time::timeout;
-
 use super::candidate::{Candidate, Wanted, find_candidates};
-use super::connection::error::{Statement, StoreError, timed_out};
-use super::connection::{Session, Share};
+use super::connection::Share;
 use super::handle::Store;
+use super::long::long;
 use crate::error::Error;
-
-/// Long, because ordering by the last use reads the whole table.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Store {
     /// The lookups of the keys that were used most recently, the latest first. Only those with a digest that begins with one
@@ -22,22 +14,10 @@ impl Store {
         limit: usize,
         peppers: &[Vec<u8>],
     ) -> Result<Vec<String>, Error> {
-        let statement = Statement::named("recently_used");
-        let begin = match &self.pooled {
-            Some(begin) => begin.as_str(),
-            None => "BEGIN",
-        };
-        let begin = format!(
-            "{begin}; SET LOCAL statement_timeout = {}",
-            DEADLINE.as_millis()
-        );
-        let begin = AssertSqlSafe(begin).into_sql_str();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let work = async {
-            // All other work goes on beside it, however small the pool is.
-            let connection = self.pool.connect_apart().await?;
-            let mut db = Session::apart(connection, self.pooled.is_none());
-            sqlx::raw_sql(begin).execute(db.connection()).await?;
+        // Ordering by the last use reads the whole table.
+        long("recently_used", async {
+            let mut db = self.begin_long().await?;
             let lookups = sqlx::query_scalar!(
                 r#"
                 SELECT "lookup" AS "lookup!" FROM "ApiKey"
@@ -52,11 +32,8 @@ impl Store {
             .await?;
             db.commit().await?;
             Ok(lookups)
-        };
-        match timeout(DEADLINE, work).await {
-            Ok(result) => result.map_err(|error: StoreError| error.into_fault(statement)),
-            Err(_) => Err(timed_out()),
-        }
+        })
+        .await
     }
 
     /// The rows with these lookups, in the same order. A row that cannot be read counts as none.

@@ -1,5 +1,6 @@
 """What a JSON Schema cannot say, for the requests that schemathesis makes up."""
 
+import json
 import os
 from base64 import urlsafe_b64encode
 from datetime import datetime
@@ -27,7 +28,10 @@ FUTURE = st.datetimes(min_value=datetime(2100, 1, 1))
 
 def cursor(at: datetime, row: str) -> str:
     """Opaque to clients, who only ever send one back."""
-    text = f"{int(at.timestamp() * 1000)}:{row}"
+    return encoded(f"{int(at.timestamp() * 1000)}:{row}")
+
+
+def encoded(text: str) -> str:
     return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
@@ -61,10 +65,22 @@ def before_call(context, case, kwargs):
             fields["clientId"] = new_client()
         if positive:
             give_client(case, fields, made_up)
-    elif case.method != "GET":
+    elif case.method == "GET":
+        if positive and isinstance(fields.get("cursor"), str):
+            fields["cursor"] = cursor_of_keys(fields.get("sort", "createdAt"), fields.get("order", "desc"))
+    elif "where" in fields:
+        # The protected routes need their key.
+        fields["dryRun"] = True
+    else:
         give_key(fields, made_up and not is_without_key(case))
         if case.method == "POST" and positive:
             postpone_expiry(fields)
+
+
+def cursor_of_keys(sort: str, order: str) -> str:
+    """A cursor goes with an order."""
+    value = str(uuid4()) if sort == "name" else "4102444800000"
+    return encoded(json.dumps([sort, order == "desc", value, str(uuid4())]))
 
 
 def present_another_key(case) -> None:

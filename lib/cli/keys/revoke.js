@@ -3,19 +3,31 @@
 const { Exit, UsageError } = require('../errors.js')
 const { confirmed } = require('../input.js')
 const { quoted } = require('../output.js')
+const { json, number } = require('../values.js')
 const { keyOf } = require('./beginning.js')
 
 module.exports = {
-  summary: 'Revokes a key, or deletes it. It takes effect in all processes within moments.',
+  summary:
+    'Revokes a key, or all keys of a filter, or deletes a key. It takes effect in all processes within moments.',
   details: `A revoked key keeps its row and its counts, and can be restored (keys restore), unless the reason is compromised. A deleted
-key is gone. To refuse a key for a while, disable it (keys update --disable). At a terminal, the command asks for confirmation first.`,
-  positionals: ['<id>'],
+key is gone. To refuse a key for a while, disable it (keys update --disable). At a terminal, the command asks for confirmation first.
+
+With --where, all keys that match the filter and are not revoked are revoked at once: all of them or none. It is a JSON object with
+the fields of ApiKeyFilter: clientId, status, createdBy, createdAfter, createdBefore, expiresBefore, unusedSince, scope, metadata,
+search.`,
+  positionals: ['[<id>]'],
   options: {
     reason: {
       value: '<reason>',
       help: 'unspecified (the default), superseded, compromised, affiliation_changed, cessation, unused or abuse',
     },
     note: { value: '<text>', help: 'What happened, for the audit log (audit --json)' },
+    where: { ...json, help: 'Revoke all keys of this filter, e.g. {"clientId": "acme"}' },
+    'dry-run': { type: 'boolean', help: 'With --where: only count the keys' },
+    'expected-count': {
+      ...number,
+      help: 'With --where: change nothing unless the keys are as many',
+    },
     delete: { type: 'boolean', help: 'Delete the key permanently' },
     yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' },
   },
@@ -26,11 +38,15 @@ key is gone. To refuse a key for a while, disable it (keys update --disable). At
       'Revoke a leaked key; this is final',
     ],
     ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
+    [
+      `npx sophra-api-keys keys revoke --where '{"clientId": "acme"}' --reason cessation`,
+      'Revoke all keys of a client that leaves',
+    ],
   ],
   async run({ options, positionals: [given] }, output, addon) {
-    const { reason, note } = options
-    if (options.delete && (reason ?? note) !== undefined)
-      throw new UsageError('--delete takes neither --reason nor --note', 'keys revoke')
+    const { reason, note, where } = options
+    check(options, given)
+    if (where) return revokeAll(options, output, addon)
     const key = await keyOf(addon, given)
     const { id } = key
     const verb = options.delete ? 'Delete' : 'Revoke'
@@ -45,4 +61,38 @@ key is gone. To refuse a key for a while, disable it (keys update --disable). At
     else output.note(`${options.delete ? 'Deleted' : 'Revoked'}: ${key.name} of ${key.clientId}`)
     return Exit.ok
   },
+}
+
+function check(options, given) {
+  const { where, reason, note } = options
+  const fail = (message) => {
+    throw new UsageError(message, 'keys revoke')
+  }
+  if (options.delete && (reason ?? note) !== undefined)
+    fail('--delete takes neither --reason nor --note')
+  if (!where === !given) fail('Give either <id> or --where')
+  if (where && options.delete) fail('--where and --delete exclude each other')
+  if (!where && (options['dry-run'] || options['expected-count'] !== undefined))
+    fail('--dry-run and --expected-count require --where')
+}
+
+/** What is confirmed is a number of keys: if they are others by then, nothing is changed. */
+async function revokeAll(options, output, addon) {
+  const { where, reason, note } = options
+  const expectedCount = options['expected-count']
+  const found = await addon.revokeApiKeys({ where, expectedCount, dryRun: true })
+  const keys = found.count === 1 ? '1 key' : `${found.count} keys`
+  if (options['dry-run']) {
+    if (output.json) output.value(found)
+    else output.note(`Would be revoked: ${keys}`)
+    return Exit.ok
+  }
+  if (!(await confirmed(`Revoke ${keys}?`, options))) {
+    output.note('Nothing was changed.')
+    return Exit.negative
+  }
+  const revoked = await addon.revokeApiKeys({ where, reason, note, expectedCount: found.count })
+  if (output.json) output.value(revoked)
+  else output.note(`Revoked: ${keys}`)
+  return Exit.ok
 }

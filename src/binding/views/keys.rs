@@ -50,3 +50,8 @@ impl From<FoundKeys> for FoundKeysView {
         }
     }
 }
+
+#[derive(Serialize)]
+pub(in crate::binding) struct RevokedKeysView {
+    pub(in crate::binding) count: i64,
+}

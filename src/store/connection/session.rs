@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    /// A session on a connection that serves nothing else. Unnamed statements leave nothing on the server.
+    /// A transaction on a connection that serves nothing else. Unnamed statements leave nothing on the server.
     pub(in crate::store) fn apart(connection: PgConnection, named: bool) -> Self {
         Self {
             held: Held::Apart(connection),
@@ -88,7 +88,12 @@ impl Session {
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self.held {
             Held::Connection(_) | Held::Lane(_) => Ok(()),
-            Held::Apart(connection) => Ok(connection.close().await?),
+            Held::Apart(mut connection) => {
+                connection.execute("COMMIT").await?;
+                // What is committed stays so, however the connection ends.
+                let _ = connection.close().await;
+                Ok(())
+            }
             Held::Transaction(transaction) => Ok(transaction.commit().await?),
         }
     }

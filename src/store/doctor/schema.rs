@@ -177,7 +177,6 @@ impl Store {
                         ('"AdminToken"', 'DELETE'),
                         ('sophra_api_keys.audit', 'UPDATE'),
                         ('sophra_api_keys.change_log', 'DELETE'),
-                        ('sophra_api_keys.changes', 'INSERT'),
                         ('sophra_api_keys.changes', 'UPDATE'),
                         ('sophra_api_keys.exposed_signing_keys', 'INSERT'),
                         ('sophra_api_keys.exposed_signing_keys', 'UPDATE'),

@@ -1,0 +1,59 @@
+//! The query of a list of keys.
+
+use crate::error::Error;
+use crate::input::{Fields, Parsed, Value, one_of, page, rules};
+use crate::model::{
+    KeyCursor, KeyFilter, KeyOrder, KeyQuery, KeySort, KeyStatus, Timestamp, scopes_that_hold,
+};
+
+/// Reads the input of `listApiKeys`.
+pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
+    let mut fields = Fields::of_optional(value);
+    let limit = page::limit(&mut fields);
+    let order = order(&mut fields);
+    let cursor = fields.optional("cursor", read_cursor);
+    if cursor.as_ref().is_some_and(|cursor| cursor.order != order) {
+        fields.fail("cursor", "is of a list in another order");
+    }
+    let query = KeyQuery {
+        limit,
+        order,
+        after: cursor.map(|cursor| cursor.place),
+        filter: filter(&mut fields, now),
+    };
+    fields.finish(Some(query))
+}
+
+/// Reads the fields by which keys are found.
+pub(super) fn filter(fields: &mut Fields, now: Timestamp) -> KeyFilter {
+    KeyFilter {
+        now,
+        client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
+        is_active: fields.optional("isActive", rules::boolean),
+        created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
+        search: page::search(fields),
+        status: fields.optional("status", one_of(KeyStatus::ALL, KeyStatus::name)),
+        expires_before: fields.optional("expiresBefore", rules::instant),
+        unused_since: fields.optional("unusedSince", rules::instant),
+        created_after: fields.optional("createdAfter", rules::instant),
+        created_before: fields.optional("createdBefore", rules::instant),
+        scopes: fields
+            .optional("scope", rules::scope)
+            .as_deref()
+            .map(scopes_that_hold),
+        metadata: fields.optional("metadata", rules::metadata),
+    }
+}
+
+fn order(fields: &mut Fields) -> KeyOrder {
+    let sort = fields.optional("sort", one_of(KeySort::ALL, KeySort::name));
+    let order = fields.optional("order", one_of(["asc", "desc"], |order| order));
+    KeyOrder {
+        sort: sort.unwrap_or(KeySort::CreatedAt),
+        descending: order != Some("asc"),
+    }
+}
+
+fn read_cursor(value: Value) -> Parsed<KeyCursor> {
+    KeyCursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
+}

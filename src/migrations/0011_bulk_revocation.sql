@@ -1,0 +1,68 @@
+-- Many keys that were changed at once, by one statement of this package. A process of an older version takes such a row for a change
+-- of all keys.
+ALTER TABLE sophra_api_keys.changes ADD COLUMN key_ids TEXT[];
+
+-- Revokes the keys of a filter that are not revoked, and returns how many they are, and their ids. A dry run only counts them. If they
+-- are another number than expected, the caller rolls back: most often nothing was changed then.
+CREATE FUNCTION sophra_api_keys.revoke_keys(
+  filter JSONB, reason TEXT, note TEXT, actor TEXT, at TIMESTAMP, expected BIGINT, is_dry_run BOOLEAN,
+  OUT count BIGINT, OUT ids TEXT[]
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  conditions RECORD;
+  chosen TEXT;
+BEGIN
+  conditions := sophra_api_keys.key_conditions(filter);
+  -- Each key has its row of usage.
+  chosen := format(
+    'usage.key_id = key."id" AND key."revokedAt" IS NULL AND %s AND %s',
+    conditions.known,
+    coalesce(conditions.guessed, 'true')
+  );
+  IF is_dry_run OR expected IS NOT NULL THEN
+    EXECUTE 'SELECT count(*) FROM "ApiKey" AS key, sophra_api_keys.key_usage AS usage WHERE ' || chosen INTO revoke_keys.count;
+    IF is_dry_run OR revoke_keys.count <> expected THEN
+      RETURN;
+    END IF;
+  END IF;
+  -- One after the other: two that lock the same keys in another order would wait for each other.
+  PERFORM pg_advisory_xact_lock(hashtextextended('sophra_api_keys.revoke_keys', 0));
+  PERFORM set_config('sophra_api_keys.logged_by', pg_current_xact_id()::text, true);
+  EXECUTE format(
+    $statement$
+    WITH
+      revoked AS (
+        UPDATE "ApiKey" AS key SET
+          "wasActive" = coalesce(key."isActive", false),
+          "isActive" = false,
+          "updatedAt" = $1,
+          "revokedAt" = $1,
+          "revokedBy" = $2,
+          "revokedReason" = $3
+        FROM sophra_api_keys.key_usage AS usage
+        WHERE %s
+        RETURNING key."id", key."name", key."clientId"
+      ),
+      recorded AS (
+        INSERT INTO sophra_api_keys.audit (id, at, type, key_id, count, event)
+        -- Ids that follow each other are indexed faster than random ones.
+        SELECT concat_ws('-', $5, row_number() OVER ()), $1, 'key.revoked', "id", 1, jsonb_strip_nulls(jsonb_build_object(
+          'type', 'key.revoked', 'keyId', "id", 'name', "name", 'clientId', "clientId", 'reason', $3, 'note', $4, 'actor', $2
+        ))
+        FROM revoked
+      )
+    SELECT count(*), array_agg("id") FROM revoked
+    $statement$,
+    chosen
+  )
+  INTO revoke_keys.count, revoke_keys.ids
+  USING at, actor, reason, note, gen_random_uuid();
+  PERFORM set_config('sophra_api_keys.logged_by', '', true);
+  IF revoke_keys.count > 0 THEN
+    INSERT INTO sophra_api_keys.changes (key_ids) VALUES (revoke_keys.ids);
+    PERFORM pg_notify('sophra_api_keys', '');
+  END IF;
+END
+$$;
