@@ -164,7 +164,7 @@ export declare function withAdminAuth<Context extends object, Req extends Reques
 
 /** The handlers of `/api/keys`. */
 export interface ApiKeyRoutes {
-  /** Lists keys as an array, newest first. Requires `keys:read`. */
+  /** Lists keys as an array, by default the newest first. Requires `keys:read`. */
   GET: RouteHandler
   /** Creates a key. Requires `keys:write`, as do the methods below. */
   POST: RouteHandler

@@ -42,6 +42,9 @@ pub enum Error {
     /// More work is queued than can be done in a reasonable time.
     #[error("Too many calls are queued: try again later")]
     Overloaded { retry_after_ms: u64 },
+    /// An address presents too many keys that do not exist.
+    #[error("Too many invalid API keys from this address: try again later")]
+    Throttled { retry_after_ms: u64 },
     /// The operator has to change something; the message says what.
     #[error("{message}")]
     Configuration {
@@ -158,7 +161,7 @@ impl Error {
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Conflict(_) => "CONFLICT",
             Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
-            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Overloaded { .. } | Self::Throttled { .. } => "OVERLOADED",
             Self::Configuration { .. } => "CONFIGURATION",
             Self::Internal { .. } => "INTERNAL",
         }
@@ -172,7 +175,9 @@ impl Error {
             Self::NotFound(_) => 404,
             Self::Conflict(_) => 409,
             Self::IdempotencyKeyReused => 422,
-            Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } => 503,
+            Self::DatabaseUnavailable { .. } | Self::Overloaded { .. } | Self::Throttled { .. } => {
+                503
+            }
             Self::Configuration { .. } | Self::Internal { .. } => 500,
         }
     }
@@ -181,7 +186,8 @@ impl Error {
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::DatabaseUnavailable { retry_after_ms, .. }
-            | Self::Overloaded { retry_after_ms } => Some(*retry_after_ms),
+            | Self::Overloaded { retry_after_ms }
+            | Self::Throttled { retry_after_ms } => Some(*retry_after_ms),
             _ => None,
         }
     }

@@ -45,10 +45,13 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'grant_quota', allowed: true, definer: false },
     { proname: 'instant_at', allowed: true, definer: false },
     { proname: 'instant_in', allowed: true, definer: false },
+    { proname: 'instant_of', allowed: true, definer: false },
+    { proname: 'instant_value', allowed: true, definer: false },
     { proname: 'is_time_zone', allowed: true, definer: false },
     { proname: 'key_conditions', allowed: true, definer: false },
     { proname: 'lease_quota', allowed: true, definer: false },
     { proname: 'lease_quota_unless_locked', allowed: true, definer: false },
+    { proname: 'list_usage', allowed: true, definer: false },
     { proname: 'lock_quota', allowed: true, definer: false },
     { proname: 'microseconds_until', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },
@@ -62,6 +65,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'quota_period_end', allowed: true, definer: false },
     { proname: 'quota_state', allowed: true, definer: false },
     { proname: 'quota_terms', allowed: true, definer: false },
+    { proname: 'revoke_keys', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
   ])
 })

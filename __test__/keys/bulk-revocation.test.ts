@@ -153,7 +153,7 @@ test('there is one event, one change in the log, and an audit entry for each key
   const ids = [(await create('told')).id, (await create('told')).id]
   const logged = (): Promise<unknown[]> =>
     database.sql(
-      `SELECT key_id, client_id, key_ids FROM sophra_api_keys.changes
+      `SELECT key_id, client_id, ARRAY(SELECT unnest(key_ids) ORDER BY 1) AS key_ids FROM sophra_api_keys.changes
       WHERE key_ids && $1 OR key_id = ANY ($1)`,
       [ids],
     )
@@ -273,3 +273,34 @@ test('100,000 keys at once are one transaction', async () => {
   )
   expect(entries).toEqual([{ count: `${COUNT}` }])
 }, 180_000)
+
+test('goes by the keys themselves, not by the copy of their use', async () => {
+  const since = new Date(Date.now() - 3_600_000)
+  const used = await create('copied')
+  const unused = await create('copied')
+  await database.sql(`UPDATE "ApiKey" SET "createdAt" = '2020-01-01' WHERE "clientId" = 'copied'`)
+  await database.sql(`UPDATE "ApiKey" SET "lastUsedAt" = now() WHERE "id" = $1`, [used.id])
+  await database.sql(`DELETE FROM sophra_api_keys.key_usage WHERE key_id = $1`, [unused.id])
+  const where = { clientId: 'copied', unusedSince: since }
+  expect(await revokeApiKeys({ where })).toEqual({ count: 1 })
+  expect(await getApiKey(used.id)).toMatchObject({ status: 'active' })
+  expect(await getApiKey(unused.id)).toMatchObject({ status: 'revoked' })
+})
+
+test('what a trigger of the app changes along with it is noticed', async () => {
+  const parent = await create('parent')
+  const child = await create('child')
+  await database.sql(`
+    CREATE FUNCTION disable_child() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      UPDATE "ApiKey" SET "isActive" = false WHERE "clientId" = 'child';
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER of_the_app AFTER UPDATE ON "ApiKey" FOR EACH ROW WHEN (OLD."isActive" AND NOT NEW."isActive" AND NEW."clientId" = 'parent')
+    EXECUTE FUNCTION disable_child()`)
+  for (const { key } of [parent, child])
+    await eventually(async () => expect(await codeThere(key)).toBe('VALID'))
+  await revokeApiKeys({ where: { clientId: 'parent' } })
+  await eventually(async () => expect(await codeThere(child.key)).toBe('DISABLED'))
+  await database.sql(`DROP TRIGGER of_the_app ON "ApiKey"; DROP FUNCTION disable_child()`)
+})

@@ -264,7 +264,8 @@ describe('cursors', () => {
     encoded('createdAt', true, null, 'x'),
     encoded('createdAt', true, 'x', 'x'),
     encoded('createdAt', true, '1e3', 'x'),
-    encoded('createdAt', true, '9223372036854775807', 'x'),
+    encoded('createdAt', true, '9223372036854775808', 'x'),
+    encoded('createdAt', true, '-210866803200000001', 'x'),
     encoded('createdAt', true, '0', 'a\0b'),
     encoded('createdAt', true, '0'),
     encoded('createdAt', 'desc', '0', 'x'),
@@ -279,8 +280,9 @@ describe('cursors', () => {
       [{ sort: 'name' }, encoded('name', true, '%L %s %1$s', '%s')],
       [{ sort: 'usageCount' }, encoded('usageCount', true, '9223372036854775807', '')],
       [{ sort: 'expiresAt' }, encoded('expiresAt', true, null, '\\')],
-      [{}, encoded('createdAt', true, '253402300799999', 'x')],
-      [{}, encoded('createdAt', true, '-62135596800000', 'x')],
+      [{}, encoded('createdAt', true, '9223372036854775807', 'x')],
+      [{}, encoded('createdAt', true, '-210866803200000000', 'x')],
+      [{ sort: 'expiresAt' }, encoded('expiresAt', true, '-infinity', 'x')],
     ]
     for (const [query, cursor] of cursors)
       expect((await listApiKeys({ ...query, cursor, limit: 1 })).keys.length).toBeLessThanOrEqual(1)
@@ -327,3 +329,31 @@ test('what a filter holds is never part of the statement', async () => {
   }
   expect(await walk({})).toHaveLength(240)
 })
+
+test('times that only the database can hold neither end a list nor keep it from ending', async () => {
+  await database.sql(
+    `INSERT INTO "ApiKey" ("id", "key", "lookup", "clientId", "name", "createdAt", "updatedAt", "expiresAt")
+     SELECT 'odd-' || n, 'odd ' || n, 'odd ' || n, 'odd', 'Odd', now(), now(),
+       CASE n % 4 WHEN 0 THEN timestamp 'infinity' WHEN 1 THEN timestamp '0044-03-15 BC' WHEN 2 THEN timestamp '20000-01-01' END
+     FROM generate_series(1, 20) AS n`,
+  )
+  for (const order of ['asc', 'desc'] as const) {
+    const found = await walk({ clientId: 'odd', sort: 'expiresAt', order, limit: 3 })
+    expect(new Set(found.map(({ id }) => id)).size).toBe(20)
+    expect(found).toHaveLength(20)
+  }
+  await database.sql(`DELETE FROM "ApiKey" WHERE "clientId" = 'odd'`)
+})
+
+test('keys and uses that no trigger has seen are listed in time', async () => {
+  const { id } = await createApiKey({ name: 'Swept', clientId: 'swept' })
+  await database.sql(`DELETE FROM sophra_api_keys.key_usage WHERE key_id = $1`, [id])
+  await database.sql(`UPDATE "ApiKey" SET "usageCount" = 7, "lastUsedAt" = now() WHERE "id" = $1`, [
+    id,
+  ])
+  await eventually(async () => {
+    const { keys } = await listApiKeys({ clientId: 'swept', sort: 'usageCount' })
+    expect(keys.map((key) => key.id)).toEqual([id])
+  }, 60_000)
+  await deleteApiKey(id)
+}, 120_000)

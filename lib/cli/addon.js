@@ -4,6 +4,9 @@
 
 // The command reports errors itself, and no process collects its events.
 process.env.API_KEYS_LOG ??= 'off'
+// A command does what it says, and no more. A wrong value is still reported.
+if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
+  delete process.env.API_KEYS_PURGE_REVOKED_DAYS
 
 const { userInfo } = require('node:os')
 const api = require('../../index.js')

@@ -49,6 +49,8 @@ const flags = {
   gracePeriodSeconds: '--grace',
   idempotencyKey: '--idempotency-key',
   sort: '--sort',
+  reason: '--reason',
+  note: '--note',
   where: '--where',
   expectedCount: '--expected-count',
   order: '--order',
@@ -89,6 +91,9 @@ function report(error, output, ownFlags = {}) {
 }
 
 function issueText({ path, message }, flags) {
+  // The value is an object of its own.
+  const [, where] = /^where\.(.+)/.exec(path) ?? []
+  if (where) return `--where: ${where} ${message}`
   const [, field, index, part] = /^(\w*)(?:\[(\d+)\](?:\.(\w+))?)?/.exec(path)
   const name = flags[field] ?? path
   const value = part ? `${part} of value` : 'value'

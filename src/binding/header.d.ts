@@ -240,7 +240,7 @@ export interface RevokeApiKeysInput {
   reason?: RevocationReason | null
   /** What happened, for the audit log: 1 to 255 characters, no control characters. */
   note?: string | null
-  /** Nothing is changed unless the keys that match and are not revoked are as many. */
+  /** Nothing is changed unless exactly this many keys match and are not yet revoked. */
   expectedCount?: number | null
   /**
    * `true`: counts the keys, and changes nothing.
@@ -290,7 +290,7 @@ export type ApiKeyStatus = 'active' | 'expired' | 'revoked' | 'suspended' | 'dis
 export interface ApiKeyFilter {
   clientId?: string | null
   status?: ApiKeyStatus | null
-  /** `false`: keys that are disabled or revoked. */
+  /** `false`: keys that are disabled or revoked. `true`: the others, also expired and suspended ones. */
   isActive?: boolean | null
   /** Keys that this actor created. */
   createdBy?: string | null
@@ -1123,6 +1123,12 @@ export interface KeyRevokedEvent extends EventBase {
   note?: string
   /** Who revoked it: `actor` of the call's options. */
   actor?: string
+  /** Of `revokePresentedKey`: the address from which the key was presented. */
+  ip?: string
+  /** The address that a header claimed. It is never trusted. */
+  claimedIp?: string
+  /** The path of that request. */
+  path?: string
 }
 
 /**

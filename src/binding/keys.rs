@@ -72,7 +72,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
     })
 }
 
-/// Lists keys in pages, newest first. Keys that are created while pages are read neither shift nor repeat others.
+/// Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are read neither shift nor repeat others.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///

@@ -9,6 +9,7 @@ use super::presented::{Presented, presented, with_context};
 use super::promise::promise;
 use super::value::read;
 use super::views::{KeyView, RevokedKeysView};
+use crate::events::RequestOrigin;
 use crate::input::actor;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
@@ -41,7 +42,8 @@ pub(crate) fn revoke_api_key<'e>(
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
-        let key = keys::revoke(&service, &revocation, actor, process::now()).await?;
+        let request = RequestOrigin::default();
+        let key = keys::revoke(&service, &revocation, actor, request, process::now()).await?;
         Ok(KeyView::from(key))
     })
 }

@@ -24,9 +24,7 @@ pub enum Conflict {
     #[error("The key was revoked as compromised, which is final: create another one")]
     KeyIsCompromised,
     /// A change of many keys would change another number of them.
-    #[error(
-        "The filter matches {count} keys, not as many as expectedCount says: nothing was changed"
-    )]
+    #[error("The filter matches {count} keys, which is not the expectedCount: nothing was changed")]
     OtherCount { count: i64 },
     /// A quota has as many grants as it may have.
     #[error(

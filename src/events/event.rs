@@ -126,6 +126,22 @@ pub struct KeyRevoked {
     pub note: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Escaped>,
+    /// The request of whoever presented the key to revoke it.
+    #[serde(flatten)]
+    pub request: RequestOrigin,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestOrigin {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+    /// The leftmost address in the header, which anyone can forge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Escaped>,
 }
 
 /// Keys that were revoked at once.

@@ -13,7 +13,7 @@ pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
     let order = order(&mut fields);
     let cursor = fields.optional("cursor", read_cursor);
     if cursor.as_ref().is_some_and(|cursor| cursor.order != order) {
-        fields.fail("cursor", "is of a list in another order");
+        fields.fail("cursor", "belongs to a list in another order");
     }
     let query = KeyQuery {
         limit,

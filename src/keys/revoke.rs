@@ -2,15 +2,16 @@
 
 use super::events;
 use crate::error::Error;
-use crate::events::{Event, KeyRevoked, KeysRevoked};
+use crate::events::{Event, KeyRevoked, KeysRevoked, RequestOrigin};
 use crate::model::{Actor, ApiKey, BulkRevocation, Escaped, Revocation, Timestamp};
 use crate::service::Service;
 
-/// Refuses a key from now on, everywhere.
+/// Refuses a key from now on, everywhere. `request` is that of whoever presented the key.
 pub async fn revoke(
     service: &Service,
     revocation: &Revocation,
     actor: Option<Actor>,
+    request: RequestOrigin,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let revoked = service
@@ -28,6 +29,7 @@ pub async fn revoke(
         reason: Escaped::new(key.revoked_reason.as_deref().unwrap_or_default()),
         note: revocation.note.as_deref().map(Escaped::new),
         actor: actor.as_ref().map(Actor::escaped),
+        request,
     };
     service.record(Event::KeyRevoked(event), now);
     Ok(key)

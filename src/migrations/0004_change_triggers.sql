@@ -58,8 +58,11 @@ WHEN (
         AND NEW."lookup" = 'sha256:' || encode(sophra_api_keys.plaintext_digest(OLD."key"), 'hex')
       ) IS NOT TRUE
   )
-  -- Not if the transaction logs all of its rows itself, see "revoke_keys".
-  AND current_setting('sophra_api_keys.logged_by', true) IS DISTINCT FROM pg_current_xact_id_if_assigned()::text
+  -- Not of the rows that "revoke_keys" revokes, which it logs itself. What a trigger of the app changes meanwhile is logged.
+  AND NOT (
+    OLD."revokedAt" IS NULL AND NEW."revokedAt" IS NOT NULL AND pg_trigger_depth() = 0
+    AND current_setting('sophra_api_keys.logged_by', true) IS NOT DISTINCT FROM pg_current_xact_id_if_assigned()::text
+  )
 )
 EXECUTE FUNCTION sophra_api_keys.note_change();
 

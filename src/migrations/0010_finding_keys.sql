@@ -34,7 +34,10 @@ BEGIN
   END IF;
   IF TG_OP <> 'DELETE' THEN
     INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
-    VALUES (NEW."id", NEW."lastUsedAt", coalesce(NEW."usageCount", 0), coalesce(NEW."lastUsedAt", NEW."createdAt"))
+    VALUES (
+      NEW."id", NEW."lastUsedAt", coalesce(NEW."usageCount", 0),
+      coalesce(NEW."lastUsedAt", NEW."createdAt", now() AT TIME ZONE 'UTC')
+    )
     ON CONFLICT (key_id) DO UPDATE SET
       last_used_at = excluded.last_used_at, usage_count = excluded.usage_count, unused_since = excluded.unused_since;
   END IF;
@@ -55,14 +58,48 @@ ALTER TABLE "ApiKey"
   ENABLE ALWAYS TRIGGER sophra_api_keys_listed,
   ENABLE ALWAYS TRIGGER sophra_api_keys_unlisted;
 
+-- Up to which id all keys were compared with the table; NULL: to the end.
+CREATE TABLE sophra_api_keys.key_usage_sweep (
+  one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
+  swept_to TEXT
+);
+INSERT INTO sophra_api_keys.key_usage_sweep DEFAULT VALUES;
+
+-- Copies the use of these keys, and lists those that are missing. Rows that somebody has locked are left as they are.
+CREATE FUNCTION sophra_api_keys.list_usage(ids TEXT[]) RETURNS VOID
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
+  SELECT key."id", key."lastUsedAt", coalesce(key."usageCount", 0),
+    coalesce(key."lastUsedAt", key."createdAt", now() AT TIME ZONE 'UTC')
+  FROM "ApiKey" AS key
+  WHERE key."id" = ANY (ids)
+    AND NOT EXISTS (SELECT FROM sophra_api_keys.key_usage AS usage WHERE usage.key_id = key."id")
+  ON CONFLICT DO NOTHING;
+  UPDATE sophra_api_keys.key_usage AS usage SET
+    last_used_at = key."lastUsedAt",
+    usage_count = coalesce(key."usageCount", 0),
+    unused_since = coalesce(key."lastUsedAt", key."createdAt", usage.unused_since)
+  FROM "ApiKey" AS key
+  WHERE key."id" = usage.key_id
+    AND (usage.last_used_at, usage.usage_count) IS DISTINCT FROM (key."lastUsedAt", coalesce(key."usageCount", 0)::bigint)
+    AND usage.key_id = ANY (ARRAY(
+      SELECT free.key_id FROM sophra_api_keys.key_usage AS free WHERE free.key_id = ANY (ids) ORDER BY 1 FOR UPDATE SKIP LOCKED
+    ));
+END
+$$;
+
 -- Copies the use of keys that flushes have written. It leaves out the last rounds: a flush of one of these may not have ended
--- yet. Returns whether there may be more. One session copies at a time.
+-- yet. Then it compares a part of all keys: other programs may have written their use, or keys while the trigger was off. Returns
+-- whether there may be more written by flushes. One session copies at a time.
 CREATE FUNCTION sophra_api_keys.copy_key_usage() RETURNS BOOLEAN
 LANGUAGE plpgsql
 AS $$
 DECLARE
   part CONSTANT INTEGER := 5000;
   written TEXT[];
+  compared TEXT[];
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('sophra_api_keys.used_keys', 0)) THEN
     RETURN false;
@@ -79,20 +116,29 @@ BEGIN
   )
   SELECT array_agg(DISTINCT key_id) INTO written FROM taken;
   -- A statement of its own, which sees what was committed before the rows above were deleted.
-  UPDATE sophra_api_keys.key_usage AS usage SET
-    last_used_at = key."lastUsedAt",
-    usage_count = coalesce(key."usageCount", 0),
-    unused_since = coalesce(key."lastUsedAt", key."createdAt")
-  FROM "ApiKey" AS key
-  WHERE key."id" = ANY (written) AND usage.key_id = key."id"
-    AND (usage.last_used_at, usage.usage_count) IS DISTINCT FROM (key."lastUsedAt", key."usageCount"::bigint);
-  RETURN coalesce(array_length(written, 1) = part, false);
+  PERFORM sophra_api_keys.list_usage(written);
+  IF cardinality(written) = part THEN
+    RETURN true;
+  END IF;
+  SELECT array_agg("id") INTO compared FROM (
+    SELECT "id" FROM "ApiKey"
+    WHERE "id" > coalesce((SELECT swept_to FROM sophra_api_keys.key_usage_sweep), '')
+    ORDER BY "id"
+    LIMIT part
+  ) AS next;
+  PERFORM sophra_api_keys.list_usage(compared);
+  UPDATE sophra_api_keys.key_usage_sweep
+  SET swept_to = CASE WHEN cardinality(compared) = part THEN compared[part] END;
+  RETURN false;
 END
 $$;
 
--- The conditions of a filter, for a statement about "ApiKey" AS key and its usage. Of the known ones the server can tell how many
+-- The conditions of a filter, for a statement about "ApiKey" AS key. "unused_since" is the expression for its last use, or else its
+-- creation. Of the known ones the server can tell how many
 -- keys pass; of the others, which are NULL if there are none, it has to guess.
-CREATE FUNCTION sophra_api_keys.key_conditions(filter JSONB, OUT known TEXT, OUT guessed TEXT)
+CREATE FUNCTION sophra_api_keys.key_conditions(
+  filter JSONB, unused_since TEXT, OUT known TEXT, OUT guessed TEXT
+)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -110,7 +156,7 @@ BEGIN
     sophra_api_keys.condition('key."expiresAt" < %L', sophra_api_keys.instant_at(filter ->> 'expiresBefore')::text),
     sophra_api_keys.condition('key."createdAt" >= %L', sophra_api_keys.instant_at(filter ->> 'createdAfter')::text),
     sophra_api_keys.condition('key."createdAt" < %L', sophra_api_keys.instant_at(filter ->> 'createdBefore')::text),
-    sophra_api_keys.condition('usage.unused_since < %L', sophra_api_keys.instant_at(filter ->> 'unusedSince')::text),
+    sophra_api_keys.condition(unused_since || ' < %L', sophra_api_keys.instant_at(filter ->> 'unusedSince')::text),
     CASE filter ->> 'status'
       WHEN 'revoked' THEN 'key."revokedAt" IS NOT NULL'
       WHEN 'disabled' THEN unrevoked || 'NOT coalesce(key."isActive", false)'
@@ -125,7 +171,7 @@ BEGIN
       'sophra_api_keys.folded(coalesce(key."name", '''') || E''\n'' || coalesce(key."description", ''''))'
         ' LIKE sophra_api_keys.folded(%L)',
       -- Literally, whatever means something to LIKE.
-      '%' || regexp_replace(filter ->> 'search', '([\\%_])', '\\\1', 'g') || '%'
+      '%' || regexp_replace(filter ->> 'search', E'([\\\\%_])', E'\\\\\\1', 'g') || '%'
     ),
     sophra_api_keys.condition('key."metadata" @> %L', filter ->> 'metadata'),
     sophra_api_keys.condition(
@@ -148,6 +194,26 @@ CREATE FUNCTION sophra_api_keys.instant_at(milliseconds TEXT) RETURNS TIMESTAMP
 LANGUAGE sql IMMUTABLE STRICT
 AS $$
   SELECT timestamp 'epoch' + milliseconds::bigint * interval '1 millisecond'
+$$;
+
+-- An instant as the value of a cursor, exactly: microseconds after the beginning of 1970, or infinity.
+CREATE FUNCTION sophra_api_keys.instant_value(instant TIMESTAMP) RETURNS TEXT
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+  SELECT CASE
+    WHEN isfinite(instant) THEN (extract(epoch FROM least(instant, timestamp '290000-01-01')) * 1000000)::bigint::text
+    ELSE instant::text
+  END
+$$;
+
+-- The instant of such a value.
+CREATE FUNCTION sophra_api_keys.instant_of(value TEXT) RETURNS TIMESTAMP
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+  SELECT CASE
+    WHEN value IN ('infinity', '-infinity') THEN value::timestamp
+    ELSE timestamp 'epoch' + value::bigint / 86400000000 * interval '1 day' + value::bigint % 86400000000 * interval '1 microsecond'
+  END
 $$;
 
 -- The keys of a filter in an order, after the key with "after_id" and "after_value", at most so many. The values are those by
@@ -179,13 +245,13 @@ DECLARE
   left_over INTEGER := most;
   found INTEGER;
 BEGIN
-  conditions := sophra_api_keys.key_conditions(filter);
+  conditions := sophra_api_keys.key_conditions(filter, 'usage.unused_since');
   parts := ARRAY[
     CASE
       WHEN after_id IS NULL THEN sorted_by || ' IS NOT NULL'
       WHEN after_value IS NOT NULL THEN format(
         '(%s, %s) %s (%s, %L)', sorted_by, id, beyond,
-        quote_literal(CASE WHEN is_time THEN sophra_api_keys.instant_at(after_value)::text ELSE after_value END),
+        quote_literal(CASE WHEN is_time THEN sophra_api_keys.instant_of(after_value)::text ELSE after_value END),
         after_id
       )
     END,
@@ -198,12 +264,7 @@ BEGIN
     statement := format(
       'SELECT %s AS key_id, %s AS value, %s AS passes FROM "ApiKey" AS key%s WHERE %s AND %s',
       id,
-      CASE WHEN is_time THEN format(
-        -- least() and greatest() leave NULL out.
-        'CASE WHEN %1$s IS NOT NULL THEN (extract(epoch FROM
-           least(greatest(%1$s, timestamp ''0001-01-01''), timestamp ''9999-12-31 23:59:59.999'')) * 1000)::bigint::text END',
-        sorted_by
-      ) ELSE sorted_by || '::text' END,
+      CASE WHEN is_time THEN format('sophra_api_keys.instant_value(%s)', sorted_by) ELSE sorted_by || '::text' END,
       coalesce(conditions.guessed, 'true'),
       CASE WHEN sort IN ('lastUsedAt', 'usageCount') OR filter ->> 'unusedSince' IS NOT NULL
         THEN ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"' ELSE '' END,
@@ -270,5 +331,6 @@ $$;
 
 -- The keys that there are. Keys that were made since the trigger exists have their row.
 INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
-SELECT "id", "lastUsedAt", coalesce("usageCount", 0), coalesce("lastUsedAt", "createdAt") FROM "ApiKey"
+SELECT "id", "lastUsedAt", coalesce("usageCount", 0), coalesce("lastUsedAt", "createdAt", now() AT TIME ZONE 'UTC')
+FROM "ApiKey"
 ON CONFLICT DO NOTHING;

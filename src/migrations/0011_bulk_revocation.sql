@@ -14,15 +14,15 @@ DECLARE
   conditions RECORD;
   chosen TEXT;
 BEGIN
-  conditions := sophra_api_keys.key_conditions(filter);
-  -- Each key has its row of usage.
+  -- By the row itself: the copy of its use may be behind, or lack the key.
+  conditions := sophra_api_keys.key_conditions(filter, 'coalesce(key."lastUsedAt", key."createdAt")');
   chosen := format(
-    'usage.key_id = key."id" AND key."revokedAt" IS NULL AND %s AND %s',
+    'key."revokedAt" IS NULL AND %s AND %s',
     conditions.known,
     coalesce(conditions.guessed, 'true')
   );
   IF is_dry_run OR expected IS NOT NULL THEN
-    EXECUTE 'SELECT count(*) FROM "ApiKey" AS key, sophra_api_keys.key_usage AS usage WHERE ' || chosen INTO revoke_keys.count;
+    EXECUTE 'SELECT count(*) FROM "ApiKey" AS key WHERE ' || chosen INTO revoke_keys.count;
     IF is_dry_run OR revoke_keys.count <> expected THEN
       RETURN;
     END IF;
@@ -41,7 +41,6 @@ BEGIN
           "revokedAt" = $1,
           "revokedBy" = $2,
           "revokedReason" = $3
-        FROM sophra_api_keys.key_usage AS usage
         WHERE %s
         RETURNING key."id", key."name", key."clientId"
       ),

@@ -92,7 +92,11 @@ impl KeySort {
         match self {
             Self::Name => !value.contains('\0') && value.chars().count() <= KeyCursor::NAME_MAX,
             Self::UsageCount => number.is_ok(),
-            _ => number.is_ok_and(|millis| Timestamp::from_millis(millis).millis() == millis),
+            // An instant that the database can hold.
+            _ => {
+                matches!(value, "infinity" | "-infinity")
+                    || number.is_ok_and(|micros| micros >= KeyCursor::FIRST_INSTANT)
+            }
         }
     }
 }
@@ -107,7 +111,7 @@ pub struct KeyOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPlace {
     pub id: String,
-    /// By which it is sorted, in milliseconds since 1970 if it is a time. `None`: it has none, and so comes last.
+    /// By which it is sorted, in microseconds since 1970 if it is a time. `None`: it has none, and so comes last.
     pub value: Option<String>,
 }
 
@@ -121,6 +125,8 @@ pub struct KeyCursor {
 impl KeyCursor {
     /// Characters of a name by which keys are sorted, at most.
     const NAME_MAX: usize = 200;
+    /// The first instant of the database, in microseconds since 1970.
+    const FIRST_INSTANT: i64 = -210_866_803_200_000_000;
 
     #[must_use]
     pub fn encode(&self) -> String {

@@ -53,14 +53,20 @@ macro_rules! log_query {
                     coalesce(array_agg(changed_id), '{}') AS keys,
                     coalesce(array_agg(client_id), '{}') AS clients
                   FROM (
-                    SELECT row_number() OVER () AS number, key_id, client_id, key_ids
+                    SELECT
+                      row_number() OVER () AS number,
+                      sum(coalesce(cardinality(key_ids), 1)) OVER () AS ids,
+                      key_id, client_id, key_ids
                     FROM sophra_api_keys.changes
                     WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                       AND xid < pg_snapshot_xmax(pg_current_snapshot())
                       AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
                     LIMIT $2
                   ) AS change
-                  CROSS JOIN LATERAL unnest(coalesce(key_ids, ARRAY[key_id])) AS row (changed_id)
+                  CROSS JOIN LATERAL unnest(
+                    -- More than that at once are a change of all.
+                    CASE WHEN ids <= 150000 THEN coalesce(key_ids, ARRAY[key_id]) ELSE ARRAY[NULL] END
+                  ) AS row (changed_id)
                 ) AS changed
                 "#,
             $since,

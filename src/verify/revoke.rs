@@ -10,8 +10,9 @@ use super::memory::{Recalled, recall};
 use super::verification::RefusedKey;
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
+use crate::events::RequestOrigin;
 use crate::keys;
-use crate::model::{Plaintext, Refusal, Revocation, RevocationReason};
+use crate::model::{Escaped, Plaintext, Refusal, Revocation, RevocationReason};
 use crate::service::Service;
 
 /// Revokes the presented key as compromised, and returns whether it is. A text that is no key counts as in a verify.
@@ -21,7 +22,7 @@ pub async fn revoke_presented(
     context: &VerifyContext<'_>,
 ) -> Result<bool, Error> {
     let refused = match authenticated(service, key, context).await? {
-        Ok(entry) => match revoke(service, entry).await? {
+        Ok(entry) => match revoke(service, entry, context).await? {
             Ok(()) => return Ok(true),
             Err(refused) => refused,
         },
@@ -38,7 +39,7 @@ pub async fn revoke_presented(
     );
     match refused.retry_after_ms {
         // The address is throttled.
-        Some(retry_after_ms) => Err(Error::Overloaded { retry_after_ms }),
+        Some(retry_after_ms) => Err(Error::Throttled { retry_after_ms }),
         None => Ok(refused.refusal == Refusal::Revoked),
     }
 }
@@ -68,7 +69,11 @@ async fn authenticated(
 
 /// Revokes the key, unless that has been done. Otherwise whoever holds a compromised key could keep the database busy with it, and
 /// fill the audit log.
-async fn revoke(service: &Service, entry: Arc<KeyEntry>) -> Result<Result<(), RefusedKey>, Error> {
+async fn revoke(
+    service: &Service,
+    entry: Arc<KeyEntry>,
+    context: &VerifyContext<'_>,
+) -> Result<Result<(), RefusedKey>, Error> {
     let policy = &entry.value.policy;
     if policy.is_compromised {
         return Ok(Err(RefusedKey::of_entry(Refusal::Revoked, entry, None)));
@@ -78,7 +83,12 @@ async fn revoke(service: &Service, entry: Arc<KeyEntry>) -> Result<Result<(), Re
         reason: Some(RevocationReason::Compromised),
         note: None,
     };
-    match keys::revoke(service, &revocation, None, service.now()).await {
+    let request = RequestOrigin {
+        ip: context.ip,
+        claimed_ip: context.claims.ip,
+        path: context.claims.path.as_deref().map(Escaped::new),
+    };
+    match keys::revoke(service, &revocation, None, request, service.now()).await {
         Ok(_) => Ok(Ok(())),
         // Deleted since.
         Err(Error::NotFound(_)) => Ok(Err(RefusedKey::invalid())),

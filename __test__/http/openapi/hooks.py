@@ -66,11 +66,14 @@ def before_call(context, case, kwargs):
         if positive:
             give_client(case, fields, made_up)
     elif case.method == "GET":
-        if positive and isinstance(fields.get("cursor"), str):
+        if positive and case.operation.path == "/api/keys" and isinstance(fields.get("cursor"), str):
             fields["cursor"] = cursor_of_keys(fields.get("sort", "createdAt"), fields.get("order", "desc"))
     elif "where" in fields:
         # The protected routes need their key.
         fields["dryRun"] = True
+        if positive:
+            # Conditions that are null are none.
+            fields["where"]["clientId"] = OWN_CLIENT
     else:
         give_key(fields, made_up and not is_without_key(case))
         if case.method == "POST" and positive:
@@ -79,7 +82,7 @@ def before_call(context, case, kwargs):
 
 def cursor_of_keys(sort: str, order: str) -> str:
     """A cursor goes with an order."""
-    value = str(uuid4()) if sort == "name" else "4102444800000"
+    value = str(uuid4()) if sort == "name" else "4102444800000000"
     return encoded(json.dumps([sort, order == "desc", value, str(uuid4())]))
 
 

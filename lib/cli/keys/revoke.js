@@ -13,8 +13,8 @@ module.exports = {
 key is gone. To refuse a key for a while, disable it (keys update --disable). At a terminal, the command asks for confirmation first.
 
 With --where, all keys that match the filter and are not revoked are revoked at once: all of them or none. It is a JSON object with
-the fields of ApiKeyFilter: clientId, status, createdBy, createdAfter, createdBefore, expiresBefore, unusedSince, scope, metadata,
-search.`,
+the fields of ApiKeyFilter: clientId, status, isActive, createdBy, createdAfter, createdBefore, expiresBefore, unusedSince, scope, metadata,
+search. Instants are like 2027-01-31T12:00:00Z.`,
   positionals: ['[<id>]'],
   options: {
     reason: {
@@ -26,7 +26,7 @@ search.`,
     'dry-run': { type: 'boolean', help: 'With --where: only count the keys' },
     'expected-count': {
       ...number,
-      help: 'With --where: change nothing unless the keys are as many',
+      help: 'With --where: change nothing unless exactly this many keys match',
     },
     delete: { type: 'boolean', help: 'Delete the key permanently' },
     yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' },
@@ -39,8 +39,12 @@ search.`,
     ],
     ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
     [
+      `npx sophra-api-keys keys revoke --where '{"clientId": "acme"}' --dry-run`,
+      'Count the keys of a client that leaves',
+    ],
+    [
       `npx sophra-api-keys keys revoke --where '{"clientId": "acme"}' --reason cessation`,
-      'Revoke all keys of a client that leaves',
+      'Revoke them, all or none',
     ],
   ],
   async run({ options, positionals: [given] }, output, addon) {
@@ -80,14 +84,15 @@ function check(options, given) {
 async function revokeAll(options, output, addon) {
   const { where, reason, note } = options
   const expectedCount = options['expected-count']
-  const found = await addon.revokeApiKeys({ where, expectedCount, dryRun: true })
+  const found = await addon.revokeApiKeys({ where, reason, note, expectedCount, dryRun: true })
   const keys = found.count === 1 ? '1 key' : `${found.count} keys`
   if (options['dry-run']) {
     if (output.json) output.value(found)
-    else output.note(`Would be revoked: ${keys}`)
+    else output.note(`${keys} would be revoked`)
     return Exit.ok
   }
-  if (!(await confirmed(`Revoke ${keys}?`, options))) {
+  const isFinal = reason === 'compromised' ? ' as compromised, which is final' : ''
+  if (found.count > 0 && !(await confirmed(`Revoke ${keys}${isFinal}?`, options))) {
     output.note('Nothing was changed.')
     return Exit.negative
   }
