@@ -24,6 +24,9 @@ LANGUAGE plpgsql
 -- A role that may write keys needs no rights on the table.
 SECURITY DEFINER SET search_path = pg_catalog
 AS $$
+DECLARE
+  -- A session keeps the types of the columns that this function names, and "usageCount" may be widened meanwhile.
+  listed JSONB;
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     DELETE FROM sophra_api_keys.key_usage;
@@ -33,10 +36,13 @@ BEGIN
     DELETE FROM sophra_api_keys.key_usage WHERE key_id = OLD."id";
   END IF;
   IF TG_OP <> 'DELETE' THEN
+    listed := to_jsonb(NEW);
     INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
     VALUES (
-      NEW."id", NEW."lastUsedAt", coalesce(NEW."usageCount", 0),
-      coalesce(NEW."lastUsedAt", NEW."createdAt", now() AT TIME ZONE 'UTC')
+      NEW."id",
+      (listed ->> 'lastUsedAt')::timestamp,
+      coalesce((listed ->> 'usageCount')::bigint, 0),
+      coalesce((listed ->> 'lastUsedAt')::timestamp, (listed ->> 'createdAt')::timestamp, now() AT TIME ZONE 'UTC')
     )
     ON CONFLICT (key_id) DO UPDATE SET
       last_used_at = excluded.last_used_at, usage_count = excluded.usage_count, unused_since = excluded.unused_since;

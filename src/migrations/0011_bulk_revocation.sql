@@ -27,6 +27,8 @@ BEGIN
       RETURN;
     END IF;
   END IF;
+  -- A row that somebody has locked must not hold up changes of all the others.
+  PERFORM set_config('lock_timeout', '2s', true);
   -- One after the other: two that lock the same keys in another order would wait for each other.
   PERFORM pg_advisory_xact_lock(hashtextextended('sophra_api_keys.revoke_keys', 0));
   PERFORM set_config('sophra_api_keys.logged_by', pg_current_xact_id()::text, true);

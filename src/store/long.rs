@@ -28,15 +28,14 @@ pub(super) fn long<T: Send>(
 }
 
 impl Store {
-    /// A transaction on a connection of its own, so that all other work goes on beside it, however small the pool is. It waits for a
-    /// lock no longer than a change of one row does.
+    /// A transaction on a connection of its own, so that all other work goes on beside it, however small the pool is.
     pub(super) async fn begin_long(&self) -> Result<Session, StoreError> {
         let connection = self.pool.connect_apart().await?;
         let mut db = Session::apart(connection, self.pooled.is_none());
         let begin = self.pooled.as_ref().map_or(BEGIN, |begin| begin.as_str());
-        let (time, wait) = (DEADLINE.as_millis(), self.deadline.as_millis());
         let begin = format!(
-            "{begin}; SET LOCAL statement_timeout = {time}; SET LOCAL lock_timeout = {wait}"
+            "{begin}; SET LOCAL statement_timeout = {}",
+            DEADLINE.as_millis()
         );
         let begin = AssertSqlSafe(begin).into_sql_str();
         sqlx::raw_sql(begin).execute(db.connection()).await?;
