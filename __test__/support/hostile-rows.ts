@@ -119,6 +119,17 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   ],
   'changes.client_id': (text) => ['(client_id) VALUES ($1)', [text]],
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
+  'changes.key_ids': (text) => ['(key_ids) VALUES ($1)', [[text, id()]]],
+  'key_usage.key_id': (text) => [
+    '(key_id, usage_count, unused_since) VALUES ($1, 1, now())',
+    [text],
+  ],
+  // Its only row is there already.
+  'key_usage_sweep.swept_to': (text) => [
+    '(one) VALUES (true) ON CONFLICT (one) DO UPDATE SET swept_to = $1',
+    [text],
+  ],
+  'used_keys.key_id': (text) => ['(round, key_id) VALUES (0, $1)', [text]],
   'spent.limit_id': (text) => [
     '(limit_id, epoch, spent, full_at, interval_ns, longest_ns) VALUES ($1, 0, 1, now(), 1, 1)',
     [text],
