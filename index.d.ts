@@ -1756,7 +1756,8 @@ export declare function health(): Promise<Health>
 export declare function listAdminTokens(): Promise<AdminToken[]>
 
 /**
- * Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are read neither shift nor repeat others.
+ * Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are
+ * read neither shift nor repeat others.
  *
  * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *

@@ -62,9 +62,12 @@ pub async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
 /// Returns a page of entries, newest first.
 pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<StoredAuditEntry>, Error> {
     let rows = service.store.list_audit(query).await?;
-    Ok(Page::of(rows, query.limit, |row| Cursor {
-        at: row.at,
-        id: row.id.clone(),
+    Ok(Page::of(rows, query.limit, |row| {
+        Cursor {
+            at: row.at,
+            id: row.id.clone(),
+        }
+        .encode()
     }))
 }
 
@@ -73,7 +76,7 @@ pub fn read_query(value: Value) -> Result<AuditQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let query = AuditQuery {
         limit: page::limit(&mut fields),
-        cursor: page::cursor(&mut fields),
+        cursor: page::cursor(&mut fields, Cursor::decode),
         key_id: fields
             .optional("keyId", rules::id)
             .map(|id| Escaped::new(&id)),

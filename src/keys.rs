@@ -17,7 +17,7 @@ pub use create::{IssuedKey, create};
 pub use delete::delete;
 pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_bulk_revocation, read_revocation};
 pub use inspect::inspect;
-pub use list::{FoundKeys, find, get, read};
+pub use list::{find, get, list, read};
 pub use purge::purge;
 pub use query::read_query;
 pub use revoke::{restore, revoke, revoke_all};

@@ -26,7 +26,6 @@ mod long;
 mod lookup_queue;
 mod lookups;
 mod parts;
-mod pattern;
 mod plaintext;
 mod purge;
 mod quota_leases;

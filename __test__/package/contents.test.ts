@@ -38,7 +38,6 @@ const MAIN = [
   'lib/cli/keys/beginning.js',
   'lib/cli/keys/create.js',
   'lib/cli/keys/fields.js',
-  'lib/cli/keys/filters.js',
   'lib/cli/keys/find.js',
   'lib/cli/keys/list.js',
   'lib/cli/keys/restore.js',

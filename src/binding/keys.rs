@@ -72,7 +72,8 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
     })
 }
 
-/// Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are read neither shift nor repeat others.
+/// Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are
+/// read neither shift nor repeat others.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
@@ -91,13 +92,8 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
     let query = read(query);
     list_call(env, move |service| async move {
         let query = keys::read_query(query, process::now())?;
-        let found = keys::find(&service, &query, query.limit).await?;
-        let keys = keys::read(&service, &found.ids).await?;
-        let next = found.next.map(|next| next.encode());
-        Ok(ListView::page(
-            keys.into_iter().map(KeyView::from).collect(),
-            next,
-        ))
+        let page = keys::list(&service, &query).await?;
+        Ok(ListView::from(page.map(KeyView::from)))
     })
 }
 

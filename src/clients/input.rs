@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::input::{Fields, Value, argument, limits, page, quotas, rules};
-use crate::model::{ClientChanges, ClientQuery};
+use crate::model::{ClientChanges, ClientQuery, Cursor};
 
 /// The input of `setClient`.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub fn read_query(value: Value) -> Result<ClientQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let query = ClientQuery {
         limit: page::limit(&mut fields),
-        cursor: page::cursor(&mut fields),
+        cursor: page::cursor(&mut fields, Cursor::decode),
         search: page::search(&mut fields),
     };
     fields.finish(Some(query))

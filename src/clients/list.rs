@@ -11,8 +11,11 @@ pub async fn get(service: &Service, client_id: &str) -> Result<Option<Client>, E
 /// Returns a page of clients, newest first.
 pub async fn list(service: &Service, query: &ClientQuery) -> Result<Page<Client>, Error> {
     let clients = service.store.list_clients(query).await?;
-    Ok(Page::of(clients, query.limit, |client| Cursor {
-        at: client.created_at,
-        id: client.client_id.clone(),
+    Ok(Page::of(clients, query.limit, |client| {
+        Cursor {
+            at: client.created_at,
+            id: client.client_id.clone(),
+        }
+        .encode()
     }))
 }

@@ -3,7 +3,6 @@
 use super::fields::Fields;
 use super::rules;
 use super::value::{Parsed, Value};
-use crate::model::Cursor;
 
 const LIMIT: std::ops::RangeInclusive<i32> = 1..=1_000;
 const DEFAULT_LIMIT: i32 = 100;
@@ -16,9 +15,11 @@ pub fn limit(fields: &mut Fields) -> i32 {
     limit.unwrap_or(DEFAULT_LIMIT)
 }
 
-/// The position where the previous page ended.
-pub fn cursor(fields: &mut Fields) -> Option<Cursor> {
-    fields.optional("cursor", read_cursor)
+/// The position where the previous page ended. `decode` knows the cursors of this list.
+pub fn cursor<C>(fields: &mut Fields, decode: fn(&str) -> Option<C>) -> Option<C> {
+    fields.optional("cursor", |value| {
+        decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
+    })
 }
 
 /// Text that the rows must contain.
@@ -32,8 +33,4 @@ fn read_search(value: Value) -> Parsed<String> {
         return Err(format!("must have at least {SEARCH_MIN} characters").into());
     }
     Ok(text)
-}
-
-fn read_cursor(value: Value) -> Parsed<Cursor> {
-    Cursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
 }

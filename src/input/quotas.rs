@@ -2,6 +2,7 @@
 
 use super::entries;
 use super::fields::Fields;
+use super::one_of::one_of;
 use super::rules;
 use super::value::{Parsed, Value};
 use crate::model::{Period, Quota, Quotas, UTC};
@@ -20,7 +21,7 @@ fn quota(value: Value) -> Parsed<Quota> {
     let mut fields = Fields::of(value);
     let name = fields.required("name", name);
     let amount = fields.required("amount", rules::large_integer(0..=Quota::AMOUNT_MAX));
-    let period = fields.required("period", period);
+    let period = fields.required("period", one_of(Period::ALL, Period::name));
     let time_zone = fields.optional("timeZone", time_zone);
     let anchor_day = fields.optional("anchorDay", rules::integer(1..=31));
     let days = period.map(Period::anchor_days);
@@ -45,13 +46,6 @@ fn quota(value: Value) -> Parsed<Quota> {
             anchor_day: period.anchor_days().map(|_| anchor_day.unwrap_or(1)),
         });
     fields.finish_nested(quota)
-}
-
-fn period(value: Value) -> Parsed<Period> {
-    let text = rules::any_text(value)?;
-    let mut periods = Period::ALL.into_iter();
-    let period = periods.find(|period| period.name() == text);
-    period.ok_or_else(|| "must be day, week, month or total".into())
 }
 
 fn time_zone(value: Value) -> Parsed<String> {

@@ -1,9 +1,10 @@
 //! The query of a list of keys.
 
 use crate::error::Error;
-use crate::input::{Fields, Parsed, Value, one_of, page, rules};
+use crate::input::{Fields, Value, one_of, page, rules};
 use crate::model::{
-    KeyCursor, KeyFilter, KeyOrder, KeyQuery, KeySort, KeyStatus, Timestamp, scopes_that_hold,
+    KeyCursor, KeyFilter, KeyOrder, KeyQuery, KeySort, KeyStatus, Timestamp, contains_pattern,
+    scopes_that_hold,
 };
 
 /// Reads the input of `listApiKeys`.
@@ -11,7 +12,7 @@ pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let limit = page::limit(&mut fields);
     let order = order(&mut fields);
-    let cursor = fields.optional("cursor", read_cursor);
+    let cursor = page::cursor(&mut fields, KeyCursor::decode);
     if cursor.as_ref().is_some_and(|cursor| cursor.order != order) {
         fields.fail("cursor", "belongs to a list in another order");
     }
@@ -31,7 +32,7 @@ pub(super) fn filter(fields: &mut Fields, now: Timestamp) -> KeyFilter {
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
         created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),
-        search: page::search(fields),
+        search: page::search(fields).as_deref().map(contains_pattern),
         status: fields.optional("status", one_of(KeyStatus::ALL, KeyStatus::name)),
         expires_before: fields.optional("expiresBefore", rules::instant),
         unused_since: fields.optional("unusedSince", rules::instant),
@@ -52,8 +53,4 @@ fn order(fields: &mut Fields) -> KeyOrder {
         sort: sort.unwrap_or(KeySort::CreatedAt),
         descending: order != Some("asc"),
     }
-}
-
-fn read_cursor(value: Value) -> Parsed<KeyCursor> {
-    KeyCursor::decode(&rules::any_text(value)?).ok_or_else(|| "is not a valid cursor".into())
 }

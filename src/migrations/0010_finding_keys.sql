@@ -140,8 +140,8 @@ END
 $$;
 
 -- The conditions of a filter, for a statement about "ApiKey" AS key. "unused_since" is the expression for its last use, or else its
--- creation. Of the known ones the server can tell how many
--- keys pass; of the others, which are NULL if there are none, it has to guess.
+-- creation. Of the known ones the server can tell how many keys pass; of the others, which are NULL if there are none, it has to
+-- guess.
 CREATE FUNCTION sophra_api_keys.key_conditions(
   filter JSONB, unused_since TEXT, OUT known TEXT, OUT guessed TEXT
 )
@@ -176,8 +176,7 @@ BEGIN
     sophra_api_keys.condition(
       'sophra_api_keys.folded(coalesce(key."name", '''') || E''\n'' || coalesce(key."description", ''''))'
         ' LIKE sophra_api_keys.folded(%L)',
-      -- Literally, whatever means something to LIKE.
-      '%' || regexp_replace(filter ->> 'search', E'([\\\\%_])', E'\\\\\\1', 'g') || '%'
+      filter ->> 'search'
     ),
     sophra_api_keys.condition('key."metadata" @> %L', filter ->> 'metadata'),
     sophra_api_keys.condition(
@@ -223,7 +222,7 @@ AS $$
 $$;
 
 -- The keys of a filter in an order, after the key with "after_id" and "after_value", at most so many. The values are those by
--- which they are sorted: milliseconds since 1970 for times. Keys without one come last in both directions.
+-- which they are sorted, times as "instant_value" has them. Keys without one come last in both directions.
 CREATE FUNCTION sophra_api_keys.find_keys(
   filter JSONB, sort TEXT, descending BOOLEAN, after_id TEXT, after_value TEXT, most INTEGER
 ) RETURNS TABLE (key_id TEXT, value TEXT)
@@ -239,7 +238,8 @@ DECLARE
     -- As the index has it: without regard to case, and short enough for an index.
     WHEN 'name' THEN '"left"(sophra_api_keys.folded(coalesce(key."name", '''')), 200) COLLATE "C"'
   END;
-  id CONSTANT TEXT := CASE WHEN sort IN ('lastUsedAt', 'usageCount') THEN 'usage.key_id' ELSE 'key."id"' END;
+  by_usage CONSTANT BOOLEAN := sort IN ('lastUsedAt', 'usageCount');
+  id CONSTANT TEXT := CASE WHEN by_usage THEN 'usage.key_id' ELSE 'key."id"' END;
   is_time CONSTANT BOOLEAN := sort IN ('createdAt', 'expiresAt', 'lastUsedAt');
   direction CONSTANT TEXT := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
   beyond CONSTANT TEXT := CASE WHEN descending THEN '<' ELSE '>' END;
@@ -272,7 +272,7 @@ BEGIN
       id,
       CASE WHEN is_time THEN format('sophra_api_keys.instant_value(%s)', sorted_by) ELSE sorted_by || '::text' END,
       coalesce(conditions.guessed, 'true'),
-      CASE WHEN sort IN ('lastUsedAt', 'usageCount') OR filter ->> 'unusedSince' IS NOT NULL
+      CASE WHEN by_usage OR filter ->> 'unusedSince' IS NOT NULL
         THEN ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"' ELSE '' END,
       part,
       conditions.known

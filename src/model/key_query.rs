@@ -16,6 +16,7 @@ pub struct KeyFilter {
     pub client_id: Option<String>,
     pub is_active: Option<bool>,
     pub created_by: Option<String>,
+    /// A pattern for `LIKE`.
     pub search: Option<String>,
     pub status: Option<KeyStatus>,
     pub expires_before: Option<Timestamp>,
@@ -128,9 +129,9 @@ impl KeyCursor {
     /// The first instant of the database, in microseconds since 1970.
     const FIRST_INSTANT: i64 = -210_866_803_200_000_000;
 
+    /// The text of the cursor of a page that ends here.
     #[must_use]
-    pub fn encode(&self) -> String {
-        let Self { order, place } = self;
+    pub fn encode(order: KeyOrder, place: &KeyPlace) -> String {
         let parts = (order.sort.name(), order.descending, &place.value, &place.id);
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(parts).to_string())
     }

@@ -36,17 +36,17 @@ impl Cursor {
     }
 }
 
-/// A page, and the cursor of the next one if there is one.
+/// A page, and the text of the cursor of the next one if there is one.
 #[derive(Debug)]
 pub struct Page<T> {
     pub rows: Vec<T>,
-    pub next: Option<Cursor>,
+    pub next: Option<String>,
 }
 
 impl<T> Page<T> {
     /// Makes a page of the rows read: one more than the limit if there is a next page. `end` gives the cursor of a page
     /// that ends with this row.
-    pub fn of(mut rows: Vec<T>, limit: i32, end: impl Fn(&T) -> Cursor) -> Self {
+    pub fn of(mut rows: Vec<T>, limit: i32, end: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
         rows.truncate(limit);

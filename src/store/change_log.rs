@@ -42,30 +42,30 @@ macro_rules! log_query {
                     OR pruned_before > pg_snapshot_xmax(pg_current_snapshot())
                   ) AS "is_foreign!",
                   (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
-                  changed.count AS "changed_count!",
                   changed.keys AS "changed_keys!: Vec<Option<String>>",
                   changed.clients AS "changed_clients!: Vec<Option<String>>"
                 FROM pg_control_system()
                 LEFT JOIN sophra_api_keys.change_log AS log ON true
                 CROSS JOIN LATERAL (
+                  -- If they are too many, each stands for all.
                   SELECT
-                    count(DISTINCT number) AS count,
                     coalesce(array_agg(changed_id), '{}') AS keys,
-                    coalesce(array_agg(client_id), '{}') AS clients
+                    coalesce(array_agg(CASE WHEN are_few THEN client_id END), '{}') AS clients
                   FROM (
                     SELECT
-                      row_number() OVER () AS number,
-                      sum(coalesce(cardinality(key_ids), 1)) OVER () AS ids,
+                      count(*) OVER () < $2 AND sum(coalesce(cardinality(key_ids), 1)) OVER () <= 150000 AS are_few,
                       key_id, client_id, key_ids
-                    FROM sophra_api_keys.changes
-                    WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
-                      AND xid < pg_snapshot_xmax(pg_current_snapshot())
-                      AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
-                    LIMIT $2
+                    FROM (
+                      SELECT key_id, client_id, key_ids
+                      FROM sophra_api_keys.changes
+                      WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+                        AND xid < pg_snapshot_xmax(pg_current_snapshot())
+                        AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+                      LIMIT $2
+                    ) AS listed
                   ) AS change
                   CROSS JOIN LATERAL unnest(
-                    -- More than that at once are a change of all.
-                    CASE WHEN ids <= 150000 THEN coalesce(key_ids, ARRAY[key_id]) ELSE ARRAY[NULL] END
+                    CASE WHEN are_few THEN coalesce(key_ids, ARRAY[key_id]) ELSE ARRAY[NULL] END
                   ) AS row (changed_id)
                 ) AS changed
                 "#,
@@ -82,7 +82,6 @@ macro_rules! log_read {
     ($row:expr) => {
         crate::store::change_log::LogRead {
             changed: crate::store::change_log::ChangedRows::logged(
-                $row.changed_count,
                 $row.changed_keys,
                 $row.changed_clients,
             ),
@@ -151,14 +150,7 @@ pub enum ChangedRow {
 
 impl ChangedRows {
     /// The changes of the log, each of a key or of a client. One of neither (TRUNCATE) stands for all.
-    pub(super) fn logged(
-        count: i64,
-        keys: Vec<Option<String>>,
-        clients: Vec<Option<String>>,
-    ) -> Self {
-        if count > CHANGES_MAX {
-            return Self::All;
-        }
+    pub(super) fn logged(keys: Vec<Option<String>>, clients: Vec<Option<String>>) -> Self {
         keys.into_iter()
             .zip(clients)
             .map(|change| match change {

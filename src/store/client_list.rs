@@ -3,9 +3,10 @@
 use super::clients::client_rows;
 use super::connection::Share;
 use super::handle::Store;
-use super::pattern::contains_pattern;
 use crate::error::Error;
-use crate::model::{Client, ClientQuery, Cursor, Limits, Metadata, Quotas, Timestamp};
+use crate::model::{
+    Client, ClientQuery, Cursor, Limits, Metadata, Quotas, Timestamp, contains_pattern,
+};
 
 impl Store {
     /// Clients, newest first. One row more than the limit shows that there is a next page.

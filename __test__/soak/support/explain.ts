@@ -34,7 +34,12 @@ function argumentsOf(query: Query): unknown[] {
   )
   const scopes = filter.scope ? ['*', filter.scope] : undefined
   return [
-    JSON.stringify({ now: Date.now(), ...millis, scopes }),
+    JSON.stringify({
+      now: Date.now(),
+      ...millis,
+      search: filter.search && `%${filter.search}%`,
+      scopes,
+    }),
     sort ?? 'createdAt',
     order !== 'asc',
     id ?? null,

@@ -1,14 +1,15 @@
 'use strict'
 
+const { filters } = require('../../key-filters.js')
 const { Exit } = require('../errors.js')
+const { optionFor, valuesOf } = require('../fields.js')
 const { allOption, pageOptions, readPages } = require('../pages.js')
 const { table } = require('./fields.js')
-const { filterOf, filterOptions } = require('./filters.js')
 
 module.exports = {
   summary: 'Lists keys, by default the newest first. The list holds nothing secret.',
   options: {
-    ...filterOptions,
+    ...Object.fromEntries(filters.map((filter) => [filter.option, optionFor(filter)])),
     sort: {
       value: '<field>',
       help: 'Sort by createdAt, lastUsedAt, expiresAt, usageCount or name; by default createdAt',
@@ -44,5 +45,6 @@ module.exports = {
 }
 
 function read({ sort, order, ...options }, addon) {
-  return readPages(addon.listApiKeys, 'keys', { ...filterOf(options), sort, order }, options)
+  const query = { ...valuesOf(filters, options), sort, order }
+  return readPages(addon.listApiKeys, 'keys', query, options)
 }

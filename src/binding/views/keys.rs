@@ -3,8 +3,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::keys::FoundKeys;
-use crate::model::{ApiKey, KeyStatus, Plaintext};
+use crate::model::{ApiKey, KeyStatus, Page, Plaintext};
 use crate::process;
 
 #[derive(Serialize)]
@@ -42,11 +41,11 @@ pub(in crate::binding) struct FoundKeysView {
     next_cursor: Option<String>,
 }
 
-impl From<FoundKeys> for FoundKeysView {
-    fn from(found: FoundKeys) -> Self {
+impl From<Page<String>> for FoundKeysView {
+    fn from(found: Page<String>) -> Self {
         Self {
-            ids: found.ids,
-            next_cursor: found.next.map(|next| next.encode()),
+            ids: found.rows,
+            next_cursor: found.next,
         }
     }
 }

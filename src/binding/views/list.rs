@@ -13,12 +13,6 @@ pub(in crate::binding) struct ListView<R> {
     next_cursor: Option<String>,
 }
 
-impl<R> ListView<R> {
-    pub(in crate::binding) fn page(rows: Vec<R>, next_cursor: Option<String>) -> Self {
-        Self { rows, next_cursor }
-    }
-}
-
 impl<R> From<Vec<R>> for ListView<R> {
     fn from(rows: Vec<R>) -> Self {
         Self {
@@ -32,7 +26,7 @@ impl<R> From<Page<R>> for ListView<R> {
     fn from(page: Page<R>) -> Self {
         Self {
             rows: page.rows,
-            next_cursor: page.next.map(|cursor| cursor.encode()),
+            next_cursor: page.next,
         }
     }
 }

@@ -11,7 +11,7 @@ fn position(oldest_open: i64, next: i64, source: &str) -> LogPosition {
 
 fn changed() -> ChangedRows {
     let (key, client) = ("a".to_owned(), "c".to_owned());
-    ChangedRows::logged(2, vec![Some(key), None], vec![None, Some(client)])
+    ChangedRows::logged(vec![Some(key), None], vec![None, Some(client)])
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn each_change_is_that_of_a_key_or_of_a_client_and_one_of_neither_is_that_of_all
     let (key, client) = ("a".to_owned(), "c".to_owned());
     let rows = vec![ChangedRow::Key(key), ChangedRow::Client(client)];
     assert_eq!(changed(), ChangedRows::Some(rows));
-    let neither = ChangedRows::logged(2, vec![Some("a".to_owned()), None], vec![None, None]);
+    let neither = ChangedRows::logged(vec![Some("a".to_owned()), None], vec![None, None]);
     assert_eq!(neither, ChangedRows::All);
 }
 

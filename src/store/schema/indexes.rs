@@ -110,7 +110,7 @@ const INDEXES: [(&str, bool, &str); 20] = [
     ),
 ];
 
-/// The expression that `search` matches, word for word as in `list_keys`. One index over both columns costs a write
+/// The expression that `search` matches, word for word as in the function `key_conditions`. One index over both columns costs a write
 /// half as much as two.
 const SEARCHED: &str =
     r#"sophra_api_keys.folded(coalesce("name", '') || E'\n' || coalesce("description", ''))"#;

@@ -1,7 +1,8 @@
 //! Patterns for `LIKE`.
 
 /// A pattern for `LIKE` that matches the text anywhere, literally.
-pub(super) fn contains_pattern(text: &str) -> String {
+#[must_use]
+pub fn contains_pattern(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars() {
