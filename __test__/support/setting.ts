@@ -69,6 +69,7 @@ export function useSetting(options: Options = {}): Setting {
 }
 
 const WARMED_AT_ONCE = 50
+const CREATED_AT_ONCE = 100
 
 type Methods = Pick<Setting, 'coldKeys' | 'warmKeys' | 'cost' | 'caughtUp'>
 
@@ -76,13 +77,20 @@ function methods(setting: Setting, marker: Issued): Methods {
   let marks = 0
   const coldKeys: Setting['coldKeys'] = async (count, fields = {}) => {
     const keys = await setting.peer.run(
-      ({ api }, count, fields) => {
+      async ({ api }, count, fields, atOnce) => {
         const create = (): Promise<Issued> =>
           api.createApiKey({ name: 'Key', clientId: 'client', ...fields })
-        return Promise.all(Array.from({ length: count }, create))
+        const keys: Issued[] = []
+        // In parts: what is queued for too long is told to come later.
+        while (keys.length < count) {
+          const part = Math.min(atOnce, count - keys.length)
+          keys.push(...(await Promise.all(Array.from({ length: part }, create))))
+        }
+        return keys
       },
       count,
       fields,
+      CREATED_AT_ONCE,
     )
     // Their creation is a change too: one that is heard of later would make them stale.
     await setting.caughtUp()

@@ -28,6 +28,8 @@ export interface Tap {
 }
 
 export interface Held {
+  /** Settles when the server has answered. */
+  answered: Promise<void>
   release(): void
 }
 
@@ -35,6 +37,8 @@ interface Connection {
   client: Socket
   upstream: Socket
   executed: Set<string>
+  /** Takes what the server says while that is held back. */
+  held?: ((chunk: Buffer) => void) | undefined
 }
 
 /** With `delayMs` everything takes so long, in each direction. */
@@ -60,8 +64,7 @@ export async function startTap(databaseUrl: string, { delayMs = 0 } = {}): Promi
       turn.executes(statement)
       connection.executed.add(statement)
       if (!trap?.statement.test(statement)) return
-      upstream.pause()
-      trap.sprung({ release: () => void upstream.resume() })
+      trap.sprung(holdBack(connection))
       trap = undefined
     })
     client.on('data', (chunk) => {
@@ -71,6 +74,7 @@ export async function startTap(databaseUrl: string, { delayMs = 0 } = {}): Promi
       later(() => upstream.write(chunk))
     })
     upstream.on('data', (chunk) => {
+      if (connection.held) return connection.held(chunk)
       later(() => {
         turn.isAnswered()
         client.write(chunk)
@@ -127,4 +131,19 @@ export async function startTap(databaseUrl: string, { delayMs = 0 } = {}): Promi
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+function holdBack(connection: Connection): Held {
+  const chunks: Buffer[] = []
+  const answered = new Promise<void>((settle) => {
+    connection.held = (chunk) => {
+      chunks.push(chunk)
+      settle()
+    }
+  })
+  const release = (): void => {
+    connection.held = undefined
+    chunks.forEach((chunk) => connection.client.write(chunk))
+  }
+  return { answered, release }
 }
