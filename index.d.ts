@@ -489,6 +489,12 @@ export interface VerifyContext {
    */
   cost?: number | Record<string, number> | null
   /**
+   * What the verify is counted under in `getUsage`: 1 to 64 characters without control characters, for example the template of a
+   * route. Every verify has one of few tags: a process stores up to 500 in a flush, and all processes together up to 1,000 in an
+   * hour. What is beyond is counted as `other`.
+   */
+  tag?: string | null
+  /**
    * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits and quotas stay
    * as they are, and a refusal leads to no suspension, no entry in the audit log and no throttling. For a key with a quota, the
    * database is asked.
@@ -579,6 +585,115 @@ export interface QuotaState {
   withheld: number
   /** When the next period begins. `null` for `total`. */
   resetsAt: Date | null
+}
+
+/**
+ * The query of `getUsage`. At most one of `keyId` and `clientId` may be given; without them it is about all keys. Unknown fields are
+ * rejected.
+ *
+ * @category Usage
+ */
+export interface GetUsageQuery {
+  /** The usage of this key, which may be deleted. */
+  keyId?: string | null
+  /** The usage of the keys that had this client when they were verified. */
+  clientId?: string | null
+  /** The beginning of the range: the first bucket is the one that contains it. A `Date` or an ISO 8601 string. */
+  from: Date | string
+  /** The end of the range, which is not part of it. */
+  to: Date | string
+  /** The size of a bucket, by the calendar of `timeZone`. */
+  bucket: 'hour' | 'day' | 'month'
+  /**
+   * What is counted apart, with a row for each group in each bucket.
+   * @default []
+   */
+  groupBy?: UsageGroup[] | null
+  /**
+   * The time zone by whose calendar buckets begin, by its IANA name.
+   * @default 'UTC'
+   */
+  timeZone?: string | null
+}
+
+/**
+ * What usage can be grouped by. `clientId` is the client that the key had when it was verified.
+ *
+ * @category Usage
+ */
+export type UsageGroup = 'keyId' | 'clientId' | 'tag' | 'outcome'
+
+/**
+ * How keys were verified in one bucket.
+ *
+ * @category Usage
+ */
+export interface UsageBucket {
+  /** The beginning of the bucket. */
+  start: Date
+  /** The number of verifies, refused ones too. */
+  count: number
+  /**
+   * What accepted verifies cost: the `cost` of each, or the sum of a map's costs of limits and quotas that the key has. `settle`
+   * adds the difference, also a negative one. Refused verifies cost 0.
+   */
+  cost: number
+  /** Present if grouped by it. */
+  keyId?: string
+  /** Present if grouped by it. */
+  clientId?: string
+  /** Present if grouped by it; `null` for verifies without a tag. */
+  tag?: string | null
+  /** Present if grouped by it. */
+  outcome?: UsageOutcome
+}
+
+/**
+ * The code of the answers: of a refused verify, the key is known.
+ *
+ * @category Usage
+ */
+export type UsageOutcome =
+  'VALID' | Exclude<RefusalCode, 'INVALID_KEY' | 'MISSING_KEY' | 'THROTTLED'>
+
+/**
+ * The query of `exportUsage`. Unknown fields are rejected.
+ *
+ * @category Usage
+ */
+export interface ExportUsageQuery {
+  /**
+   * The `id` of the last row that was processed.
+   * @default the beginning of what is kept
+   */
+  after?: string | null
+  /**
+   * The most rows to return, 1 to 10,000.
+   * @default 1000
+   */
+  limit?: number | null
+}
+
+/**
+ * The verifies of a key in a closed hour, with one tag and one outcome.
+ *
+ * @category Usage
+ */
+export interface ExportedUsage {
+  /** Higher than the ids of all rows exported before, as a number. */
+  id: string
+  /** The beginning of the hour, in UTC. */
+  hour: Date
+  keyId: string
+  /** The client that the key had when it was verified. */
+  clientId: string
+  /** `null` for verifies without a tag. */
+  tag: string | null
+  outcome: UsageOutcome
+  /** The number of verifies. */
+  count: number
+  /** What they cost, as in `UsageBucket`. */
+  cost: number
 }
 
 /**
@@ -1043,6 +1158,17 @@ export interface Options {
    * @default 90
    */
   auditRetentionDays?: number | null
+  /**
+   * How long usage over time is kept in quarters of an hour, in days, 1 to 400. After that it is kept in hours, which time zones
+   * with half hours cut in two.
+   * @default 14
+   */
+  usageQuarterHoursRetentionDays?: number | null
+  /**
+   * How long usage over time is kept in hours, in days, 1 to 3,650.
+   * @default 400
+   */
+  usageHoursRetentionDays?: number | null
   /**
    * How long revoked keys are kept, in days, 1 to 3,650. Those that were revoked longer ago, by the clock of the database, are
    * deleted for good, as by `deleteApiKey`, at the start of a process and once an hour. The event `key.deleted` has the reason
@@ -1654,6 +1780,27 @@ export declare function deleteApiKey(id: string, options?: ChangeOptions | null)
 export declare function deleteClient(clientId: string, options?: ChangeOptions | null): Promise<void>
 
 /**
+ * Exports the usage of closed hours, for billing: each hour of each key, tag and outcome once, in an order and with ids that do not
+ * change. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
+ * closed 10 minutes after its end, and its rows are final.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * let rows
+ * do {
+ *   rows = await exportUsage({ after, limit: 1000 })
+ *   for (const { id, hour, clientId, cost } of rows) await bill({ id, hour, clientId, cost })
+ *   after = rows.at(-1)?.id ?? after
+ * } while (rows.length > 0)
+ * ```
+ *
+ * @category Usage
+ */
+export declare function exportUsage(query?: ExportUsageQuery | null): Promise<ExportedUsage[]>
+
+/**
  * Stores all usage counts and audit entries now. They are stored once per flush interval anyway; only tests and
  * serverless functions need this.
  *
@@ -1711,6 +1858,33 @@ export declare function getClient(clientId: string): Promise<Client | null>
  * @category Quotas
  */
 export declare function getQuota(input: GetQuotaInput): Promise<QuotaState>
+
+/**
+ * Reads how often keys were verified and what that cost, in buckets of an hour, a day or a month: of one key, of the keys of one
+ * client, or of all keys. Every bucket that overlaps the range is there, in order, with zeros where nothing was counted. With
+ * `groupBy` there is a row for each group that has usage in the range, in every bucket.
+ *
+ * It includes all that flushes have stored: what this process has counted since its last flush, `flush` stores. Usage that
+ * arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle` moves.
+ *
+ * Rejects with `INVALID_INPUT` (also for more than 10,000 rows, and for a `timeZone` whose hours do not begin with those of UTC
+ * if the usage is older than `usageQuarterHoursRetentionDays`), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const days = await getUsage({
+ *   clientId: 'acme',
+ *   from: new Date('2026-01-01T00:00:00+01:00'),
+ *   to: new Date('2026-02-01T00:00:00+01:00'),
+ *   bucket: 'day',
+ *   groupBy: ['tag', 'outcome'],
+ *   timeZone: 'Europe/Berlin',
+ * })
+ * ```
+ *
+ * @category Usage
+ */
+export declare function getUsage(query: GetUsageQuery): Promise<UsageBucket[]>
 
 /**
  * Grants units beyond those of a quota's periods: they outlive periods, and are used after the period's own. Of several

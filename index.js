@@ -13,6 +13,7 @@ const { verifyWarm } = require('./lib/warm.js')
 // These are loaded when they are first needed, so that importing the package stays quick.
 const withDates = (object) => require('./lib/dates.js').withDates(object)
 const withQuotaDates = (state) => require('./lib/dates.js').withQuotaDates(state)
+const withUsageDates = (rows) => require('./lib/dates.js').withUsageDates(rows)
 const withEventDates = (event) => require('./lib/dates.js').withEventDates(event)
 
 const same = (value) => value
@@ -61,6 +62,8 @@ exports.grantQuota = exported(native.grantQuota, withQuotaDates)
 exports.verifyApiKey = async (key, context) =>
   verifyWarm(key, context) ?? (await verifyCold(key, context)).result
 exports.settle = exported(native.settle)
+exports.getUsage = exported(native.getUsage, withUsageDates)
+exports.exportUsage = exported(native.exportUsage, withUsageDates)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)

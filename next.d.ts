@@ -56,6 +56,11 @@ export interface ApiKeyOptions {
    */
   cost?: Cost | ((request: Request) => Cost | Promise<Cost>)
   /**
+   * What requests are counted under in `getUsage`: 1 to 64 characters, for example the template of the route. Every verify has one
+   * of few tags: of more than 500 at a time, the rest is counted as `other`.
+   */
+  tag?: string
+  /**
    * Whether the request is given back all that it was charged, by the response of the handler. If the handler throws, the response
    * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about. A body must be read of a
    * copy (`response.clone()`).

@@ -17,6 +17,12 @@ exports.withDates = (object) => withDates(object, dates)
 /** A quota and what is left of it. */
 exports.withQuotaDates = (state) => withDates(state, ['resetsAt'])
 
+/** The rows of usage over time. */
+exports.withUsageDates = (rows) => {
+  for (const row of rows) withDates(row, ['start', 'hour'])
+  return rows
+}
+
 /** An event, whose `changes` hold each changed field of a key before and after. */
 exports.withEventDates = (event) => {
   withDates(event, ['at', ...dates])

@@ -28,12 +28,17 @@ const UINT32_MAX = 2 ** 32 - 1
 // The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
 // cold path then reads the whole context and reports what is wrong with it.
 
-const FIELDS = new Set(['ip', 'scopes', 'cost', 'path', 'claimedIp'])
+const FIELDS = new Set(['ip', 'scopes', 'cost', 'tag', 'path', 'claimedIp'])
 const base = Object.prototype
 
 /** Other code may have added a field to `Object.prototype`. The cold path reads own fields only. */
 const isPolluted = () =>
-  'ip' in base || 'scopes' in base || 'cost' in base || 'path' in base || 'claimedIp' in base
+  'ip' in base ||
+  'scopes' in base ||
+  'cost' in base ||
+  'tag' in base ||
+  'path' in base ||
+  'claimedIp' in base
 
 function isPlain(context) {
   if (typeof context !== 'object' || Object.getPrototypeOf(context) !== base || isPolluted())
@@ -46,6 +51,9 @@ function textOf(value) {
   if (value === undefined || value === null) return ''
   return typeof value === 'string' ? value : undefined
 }
+
+/** An empty tag is wrong, unlike an absent one. */
+const tagOf = (value) => (value === '' ? undefined : textOf(value))
 
 /** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
 const isCost = (value) => Number.isInteger(value) && value >= 0 && value <= UINT32_MAX
@@ -144,11 +152,12 @@ function verifyNatively(key, context) {
   const ip = textOf(context.ip)
   const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
+  const tag = tagOf(context.tag)
   const path = textOf(context.path)
   const claimedIp = textOf(context.claimedIp)
   if (ip === undefined || scopes === undefined || cost === undefined) return MISS
-  if (path === undefined || claimedIp === undefined) return MISS
-  return verifyWarm(key, ip, scopes, cost, path, claimedIp)
+  if (tag === undefined || path === undefined || claimedIp === undefined) return MISS
+  return verifyWarm(key, ip, scopes, cost, tag, path, claimedIp)
 }
 
 /** The entry of a serial number has a template; 0 stands for no entry. */
@@ -182,8 +191,9 @@ exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
   try {
     const scopes = scopesOf(requirements.scopes)
     const cost = costOf(requirements.cost)
-    if (scopes === undefined || cost === undefined) return undefined
-    charge = verifyWarmRequest(key, forwarded, scopes, cost, path)
+    const tag = tagOf(requirements.tag)
+    if (scopes === undefined || cost === undefined || tag === undefined) return undefined
+    charge = verifyWarmRequest(key, forwarded, scopes, cost, tag, path)
   } catch {
     return undefined
   }

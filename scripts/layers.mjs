@@ -61,6 +61,7 @@ export const LAYERS = [
       'admin',
       'audit_log',
       'quotas',
+      'usage_history',
       'clients',
       'doctor',
       'health',

@@ -16,6 +16,7 @@ mod promise;
 mod quotas;
 mod revocation;
 mod text;
+mod usage;
 mod value;
 mod views;
 mod warm;

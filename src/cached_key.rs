@@ -12,7 +12,7 @@ use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::cached_quotas::{CachedQuota, QuotaOfKey};
 use crate::metrics::ClientUses;
 use crate::model::{KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
-use crate::usage::{Usage, UseCounter};
+use crate::usage::{Counted, Usage, UseCounter};
 
 /// An authenticated key. The outcome of a check is never cached: every use checks all rights again.
 #[derive(Clone)]
@@ -97,10 +97,10 @@ impl CachedKey {
         self.authenticated_by.get() == Some(&HashFingerprint::of(hash))
     }
 
-    /// Counts an accepted verify.
-    pub fn count_use(&self, usage: &Usage, now: Timestamp) {
-        usage.record(&self.counter, now);
-        if let Some(uses) = &self.client_uses {
+    /// Counts a verify, or what one cost more or less than it was counted with.
+    pub fn count(&self, usage: &Usage, counted: &Counted<'_>, now: Timestamp) {
+        usage.record(&self.counter, &self.policy.client_id, counted, now);
+        if let Some(uses) = self.client_uses.as_ref().filter(|_| counted.is_use()) {
             uses.add_one();
         }
     }

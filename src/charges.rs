@@ -41,10 +41,12 @@ impl Charges {
         }
     }
 
-    /// Begins to write what a request was charged that presented the key.
-    pub fn write(&self, key: CacheKey, shape: u32, now: Instant) -> Written {
+    /// Begins to write what a request was charged that presented the key: its cost and its tag, which is empty for none.
+    pub fn write(&self, key: CacheKey, shape: u32, cost: u64, tag: &str, now: Instant) -> Written {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Written::begin(number, self.micros(now), key, shape)
+        let mut written = Written::begin(number, self.micros(now), key, shape);
+        written.request(cost, tag);
+        written
     }
 
     /// The handle of what was written; `None` if that is too much for one.

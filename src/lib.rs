@@ -73,6 +73,7 @@ pub mod health;
 pub mod keys;
 pub mod legacy;
 pub mod quotas;
+pub mod usage_history;
 pub mod verify;
 pub mod warm_up;
 

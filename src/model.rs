@@ -66,4 +66,7 @@ pub use revocation::{Revocation, RevocationReason};
 pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
 pub use ttl::Ttl;
-pub use usage::{CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, UsageBatch};
+pub use usage::{
+    CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, UsageBatch, UsageCount,
+    UsageQuery,
+};

@@ -42,6 +42,7 @@ mod suspensions;
 mod turns;
 mod unconfirmed_keys;
 mod usage;
+mod usage_history;
 mod verify;
 
 pub use admin_tokens::StoredToken;
@@ -67,4 +68,5 @@ pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migr
 pub use spent::ToldTotal;
 pub use start_state::{KnownSigningKeys, StartState};
 pub use suspensions::{Suspension, SuspensionOutcome};
+pub use usage_history::{UsageProblem, UsageRows};
 pub use verify::Kept;

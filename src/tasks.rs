@@ -9,6 +9,7 @@ mod listener;
 mod outage;
 mod purge;
 mod quota_leases;
+mod usage_history;
 
 pub use change_log::Follower;
 pub use flush::{Extent, flush};
@@ -25,6 +26,7 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
     tasks.spawn(change_log::run(Arc::clone(service), follower));
     tasks.spawn(outage::run(Arc::clone(service)));
     tasks.spawn(key_usage::run(Arc::clone(service)));
+    tasks.spawn(usage_history::run(Arc::clone(service)));
     tasks.spawn(quota_leases::run(Arc::clone(service)));
     if let Some(listener) = service.store.listener() {
         tasks.spawn(listener::run(Arc::clone(service), listener));

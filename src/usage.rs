@@ -3,9 +3,10 @@
 mod costs;
 mod counter;
 mod in_flight;
+mod tags;
 mod tempo;
 
-pub use counter::UseCounter;
+pub use counter::{Counted, UseCounter};
 pub use tempo::Tempo;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::costs::CostsInFlight;
 use self::counter::uses;
 use self::in_flight::InFlight;
+use self::tags::Tags;
 use crate::model::{CostBatch, LimitCost, LimitId, Timestamp, UsageBatch};
 
 /// The usage that this process has counted and not yet stored. Bounded by the number of keys.
@@ -25,6 +27,7 @@ pub struct Usage {
     pub process: String,
     /// Counters that are not at zero.
     counting: Mutex<Vec<Arc<UseCounter>>>,
+    tags: Tags,
     /// The uses that are being stored. Locked before `counting`.
     in_flight: Mutex<InFlight>,
     /// What limits have been used, as far as it is being stored.
@@ -45,6 +48,7 @@ impl Usage {
         Self {
             process,
             counting: Mutex::default(),
+            tags: Tags::default(),
             in_flight: Mutex::default(),
             costs: Mutex::default(),
             tempo: Mutex::new(tempo),
@@ -55,9 +59,15 @@ impl Usage {
         }
     }
 
-    /// Counts one accepted verify.
-    pub fn record(&self, counter: &Arc<UseCounter>, now: Timestamp) {
-        if counter.count(now) {
+    /// Counts a verify.
+    pub fn record(
+        &self,
+        counter: &Arc<UseCounter>,
+        client_id: &str,
+        verified: &Counted<'_>,
+        now: Timestamp,
+    ) {
+        if counter.count(client_id, verified, now, &self.tags) {
             self.counting.lock().push(Arc::clone(counter));
         }
     }
@@ -78,10 +88,12 @@ impl Usage {
 
     /// Whether nothing is left to store, uses of admin tokens included.
     pub fn is_empty(&self) -> bool {
-        self.pending() == 0 && self.admin_tokens.lock().is_empty()
+        self.in_flight.lock().is_empty()
+            && self.counting.lock().is_empty()
+            && self.admin_tokens.lock().is_empty()
     }
 
-    /// Verifies not yet stored. Those in flight count until they are known to be stored.
+    /// Accepted verifies not yet stored. Those in flight count until they are known to be stored.
     pub fn pending(&self) -> u64 {
         let in_flight = self.in_flight.lock();
         let waiting = uses(&*self.counting.lock());
@@ -118,6 +130,9 @@ impl FlushTurn<'_> {
     /// keys that were set aside, those that are due are tried again.
     pub fn begin_uses(&self, is_due: impl Fn(&str) -> bool) {
         let mut in_flight = self.usage.in_flight.lock();
+        if in_flight.is_empty() {
+            self.usage.tags.clear();
+        }
         in_flight.add(std::mem::take(&mut *self.usage.counting.lock()));
         in_flight.try_again(is_due);
     }

@@ -13,12 +13,14 @@ const POLICY = '"api-key"'
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const requirements = checkKeyOptions('withApiKey', options)
-  const { scopes, cost, refundOn } = requirements
+  const { scopes, cost, tag, refundOn } = requirements
   return responses.routeHandler(async (request, context) => {
     const key = keyOf(request)
     if (!key) return missing(request)
     const required =
-      typeof cost === 'function' ? { scopes, cost: (await cost(request)) ?? NaN } : requirements
+      typeof cost === 'function'
+        ? { scopes, cost: (await cost(request)) ?? NaN, tag }
+        : requirements
     const verified = warm(key, request, required) ?? (await any(key, request, required))
     const { result: apiKey, windows } = verified
     // Which key it was is for the app only.
@@ -64,9 +66,9 @@ function warm(key, request, requirements) {
   return verifyWarmRequest(key, forwarded, requirements, pathOf(request.url))
 }
 
-function any(key, request, { scopes, cost }) {
+function any(key, request, { scopes, cost, tag }) {
   const { ip, claimedIp, path } = clientOf(request)
-  return responses.byGuard(verifyCold(key, { ip, claimedIp, scopes, cost, path }, true))
+  return responses.byGuard(verifyCold(key, { ip, claimedIp, scopes, cost, tag, path }, true))
 }
 
 function refused(refusal, windows) {

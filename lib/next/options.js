@@ -48,10 +48,10 @@ const wrongValue = (name, path, message) =>
 exports.checkOptions = checkOptions
 
 exports.checkKeyOptions = (name, options) => {
-  const checked = checkOptions(name, options, ['scopes', 'cost', 'refundOn'])
-  const { scopes, cost } = checked
+  const checked = checkOptions(name, options, ['scopes', 'cost', 'tag', 'refundOn'])
+  const { scopes, cost, tag } = checked
   // What a function returns is checked when it has.
-  const fixed = typeof cost === 'function' ? { scopes } : { scopes, cost }
+  const fixed = typeof cost === 'function' ? { scopes, tag } : { scopes, cost, tag }
   checkRequirements(name, fixed, native.checkKeyGuard)
   if (checked.scopes?.length === 0) throw wrongValue(name, 'scopes', 'must not be empty')
   // What was checked stays as it is, whatever becomes of the caller's object.

@@ -489,6 +489,12 @@ export interface VerifyContext {
    */
   cost?: number | Record<string, number> | null
   /**
+   * What the verify is counted under in `getUsage`: 1 to 64 characters without control characters, for example the template of a
+   * route. Every verify has one of few tags: a process stores up to 500 in a flush, and all processes together up to 1,000 in an
+   * hour. What is beyond is counted as `other`.
+   */
+  tag?: string | null
+  /**
    * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits and quotas stay
    * as they are, and a refusal leads to no suspension, no entry in the audit log and no throttling. For a key with a quota, the
    * database is asked.
@@ -579,6 +585,115 @@ export interface QuotaState {
   withheld: number
   /** When the next period begins. `null` for `total`. */
   resetsAt: Date | null
+}
+
+/**
+ * The query of `getUsage`. At most one of `keyId` and `clientId` may be given; without them it is about all keys. Unknown fields are
+ * rejected.
+ *
+ * @category Usage
+ */
+export interface GetUsageQuery {
+  /** The usage of this key, which may be deleted. */
+  keyId?: string | null
+  /** The usage of the keys that had this client when they were verified. */
+  clientId?: string | null
+  /** The beginning of the range: the first bucket is the one that contains it. A `Date` or an ISO 8601 string. */
+  from: Date | string
+  /** The end of the range, which is not part of it. */
+  to: Date | string
+  /** The size of a bucket, by the calendar of `timeZone`. */
+  bucket: 'hour' | 'day' | 'month'
+  /**
+   * What is counted apart, with a row for each group in each bucket.
+   * @default []
+   */
+  groupBy?: UsageGroup[] | null
+  /**
+   * The time zone by whose calendar buckets begin, by its IANA name.
+   * @default 'UTC'
+   */
+  timeZone?: string | null
+}
+
+/**
+ * What usage can be grouped by. `clientId` is the client that the key had when it was verified.
+ *
+ * @category Usage
+ */
+export type UsageGroup = 'keyId' | 'clientId' | 'tag' | 'outcome'
+
+/**
+ * How keys were verified in one bucket.
+ *
+ * @category Usage
+ */
+export interface UsageBucket {
+  /** The beginning of the bucket. */
+  start: Date
+  /** The number of verifies, refused ones too. */
+  count: number
+  /**
+   * What accepted verifies cost: the `cost` of each, or the sum of a map's costs of limits and quotas that the key has. `settle`
+   * adds the difference, also a negative one. Refused verifies cost 0.
+   */
+  cost: number
+  /** Present if grouped by it. */
+  keyId?: string
+  /** Present if grouped by it. */
+  clientId?: string
+  /** Present if grouped by it; `null` for verifies without a tag. */
+  tag?: string | null
+  /** Present if grouped by it. */
+  outcome?: UsageOutcome
+}
+
+/**
+ * The code of the answers: of a refused verify, the key is known.
+ *
+ * @category Usage
+ */
+export type UsageOutcome =
+  'VALID' | Exclude<RefusalCode, 'INVALID_KEY' | 'MISSING_KEY' | 'THROTTLED'>
+
+/**
+ * The query of `exportUsage`. Unknown fields are rejected.
+ *
+ * @category Usage
+ */
+export interface ExportUsageQuery {
+  /**
+   * The `id` of the last row that was processed.
+   * @default the beginning of what is kept
+   */
+  after?: string | null
+  /**
+   * The most rows to return, 1 to 10,000.
+   * @default 1000
+   */
+  limit?: number | null
+}
+
+/**
+ * The verifies of a key in a closed hour, with one tag and one outcome.
+ *
+ * @category Usage
+ */
+export interface ExportedUsage {
+  /** Higher than the ids of all rows exported before, as a number. */
+  id: string
+  /** The beginning of the hour, in UTC. */
+  hour: Date
+  keyId: string
+  /** The client that the key had when it was verified. */
+  clientId: string
+  /** `null` for verifies without a tag. */
+  tag: string | null
+  outcome: UsageOutcome
+  /** The number of verifies. */
+  count: number
+  /** What they cost, as in `UsageBucket`. */
+  cost: number
 }
 
 /**
@@ -1043,6 +1158,17 @@ export interface Options {
    * @default 90
    */
   auditRetentionDays?: number | null
+  /**
+   * How long usage over time is kept in quarters of an hour, in days, 1 to 400. After that it is kept in hours, which time zones
+   * with half hours cut in two.
+   * @default 14
+   */
+  usageQuarterHoursRetentionDays?: number | null
+  /**
+   * How long usage over time is kept in hours, in days, 1 to 3,650.
+   * @default 400
+   */
+  usageHoursRetentionDays?: number | null
   /**
    * How long revoked keys are kept, in days, 1 to 3,650. Those that were revoked longer ago, by the clock of the database, are
    * deleted for good, as by `deleteApiKey`, at the start of a process and once an hour. The event `key.deleted` has the reason

@@ -38,6 +38,7 @@ struct Request<'a> {
     scopes: Option<Unknown<'a>>,
     /// A number, or a text with a cost per line. 1 if absent.
     cost: Option<Unknown<'a>>,
+    tag: Option<Unknown<'a>>,
     path: Option<Unknown<'a>>,
 }
 
@@ -60,30 +61,33 @@ fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Char
         client: Client::Unknown,
         scopes: None,
         cost: None,
+        tag: None,
         path: None,
     };
     answer(environment, key, &request)
 }
 
 /// The same with a context.
-fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
-    let [key, ip, scopes, cost, path, claimed_ip] = arguments;
+fn verify(environment: &Environment, arguments: [Unknown<'_>; 7]) -> Option<Charge> {
+    let [key, ip, scopes, cost, tag, path, claimed_ip] = arguments;
     let request = Request {
         client: Client::Known { ip, claimed_ip },
         scopes: Some(scopes),
         cost: Some(cost),
+        tag: Some(tag),
         path: Some(path),
     };
     answer(environment, key, &request)
 }
 
 /// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
-fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<Charge> {
-    let [key, forwarded, scopes, cost, path] = arguments;
+fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
+    let [key, forwarded, scopes, cost, tag, path] = arguments;
     let request = Request {
         client: Client::Forwarded(forwarded),
         scopes: Some(scopes),
         cost: Some(cost),
+        tag: Some(tag),
         path: Some(path),
     };
     answer(environment, key, &request)
@@ -114,6 +118,7 @@ fn answer_with(
             reader,
             &mut texts.scopes,
             &mut texts.costs,
+            &mut texts.tag,
             &mut texts.address,
         )?
     };
@@ -153,6 +158,7 @@ impl Request<'_> {
         reader: &mut TextReader,
         scopes: &'b mut [u8],
         costs: &'b mut [u8],
+        tag: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
         let scopes = match self.scopes {
@@ -175,7 +181,16 @@ impl Request<'_> {
                 None => Costs::lines(reader.read(cost, costs)?)?,
             },
         };
-        VerifyContext::of_parts(ip, scopes, costs)
+        let tag = match self.tag {
+            Some(text) => reader.read(text, tag)?,
+            None => "",
+        };
+        // In place of what is no text: the cold path says so.
+        if tag.contains(char::REPLACEMENT_CHARACTER) {
+            return None;
+        }
+        let tag = Some(tag).filter(|tag| !tag.is_empty());
+        VerifyContext::of_parts(ip, scopes, costs, tag)
     }
 
     fn claims(&self) -> Claims {

@@ -26,6 +26,10 @@ pub struct Charge {
     pub key: CacheKey,
     /// The limits and quotas that the key had, see `CachedKey::shape`.
     pub shape: u32,
+    /// By which the usage of the key has grown.
+    pub cost: u64,
+    /// The tag of the request; empty if it had none.
+    pub tag: String,
     /// What follows, limit by limit and quota by quota.
     rest: std::vec::IntoIter<u64>,
 }
@@ -52,6 +56,15 @@ impl Written {
             written.number(number);
         }
         written
+    }
+
+    /// Adds what the request cost, and its tag.
+    pub(super) fn request(&mut self, cost: u64, tag: &str) {
+        self.number(cost);
+        self.number(tag.len().try_into().unwrap_or(u64::MAX));
+        for byte in tag.bytes() {
+            self.number(byte.into());
+        }
     }
 
     /// Adds what the next limit was charged.
@@ -110,6 +123,8 @@ impl Charge {
             shape: u32::try_from(rest.next()?).ok()?,
             number: rest.next()?,
             at_us: rest.next()?,
+            cost: rest.next()?,
+            tag: text(&mut rest)?,
             rest,
         })
     }
@@ -130,6 +145,12 @@ impl Charge {
         }
         Some(taken)
     }
+}
+
+fn text(rest: &mut std::vec::IntoIter<u64>) -> Option<String> {
+    let length = usize::try_from(rest.next()?).ok()?;
+    let bytes = rest.take(length).map(|byte| u8::try_from(byte).ok());
+    String::from_utf8(bytes.collect::<Option<_>>()?).ok()
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u64> {

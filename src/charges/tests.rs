@@ -16,7 +16,13 @@ fn a_handle_says_what_was_charged() {
     let mut taken = Taken::default();
     taken.add(i64::MAX, 1_000_000);
     taken.add(3, 1);
-    let mut written = charges.write(key(), u32::MAX, now + Duration::from_millis(1_234));
+    let mut written = charges.write(
+        key(),
+        u32::MAX,
+        u64::MAX,
+        "GET /größe",
+        now + Duration::from_millis(1_234),
+    );
     written.limit(1_000_000, u64::MAX);
     written.limit(0, 0);
     written.quota(&taken);
@@ -24,6 +30,7 @@ fn a_handle_says_what_was_charged() {
     let handle = charges.handle(written).unwrap();
     let mut charge = charges.read(&handle).unwrap();
     assert_eq!((charge.key, charge.shape), (key(), u32::MAX));
+    assert_eq!((charge.cost, &*charge.tag), (u64::MAX, "GET /größe"));
     let age = charges.age(&charge, now + Duration::from_secs(2));
     assert_eq!(age, Duration::from_micros(765_999));
     assert_eq!(charges.next_number(), 1);
@@ -38,7 +45,7 @@ fn a_handle_says_what_was_charged() {
 #[test]
 fn only_a_handle_of_this_process_is_read() {
     let (charges, now) = charges();
-    let mut written = charges.write(key(), 1, now);
+    let mut written = charges.write(key(), 1, 0, "", now);
     written.limit(5, 60_000);
     let handle = charges.handle(written).unwrap();
     let handle = &handle;
@@ -61,7 +68,7 @@ fn only_a_handle_of_this_process_is_read() {
 fn a_charge_is_settled_once_and_in_time() {
     let (charges, now) = charges();
     let handles: Vec<_> = (0..10_000)
-        .map(|_| charges.handle(charges.write(key(), 1, now)).unwrap())
+        .map(|_| charges.handle(charges.write(key(), 1, 0, "", now)).unwrap())
         .collect();
     let read = |index: usize| charges.read(&handles[index]).unwrap();
     for index in [0, 63, 64, 4_095, 4_096, 9_999] {

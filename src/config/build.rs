@@ -55,9 +55,9 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
-    let purge_revoked = reader
-        .number("purgeRevokedDays", 1..=3_650)
-        .and_then(|days| i32::try_from(days).ok());
+    let usage_quarter_hours = reader.number("usageQuarterHoursRetentionDays", 1..=400);
+    let usage_hours = reader.number("usageHoursRetentionDays", 1..=3_650);
+    let purge_revoked = reader.number("purgeRevokedDays", 1..=3_650);
     // Each client is a time series, so there must be few.
     let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
@@ -88,13 +88,23 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         usage_interval_max: millis(usage_interval_max.unwrap_or(defaults::USAGE_INTERVAL_MAX_MS)),
         ttl,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
-        purge_revoked_days: purge_revoked,
+        usage_quarter_hours_retention_days: days(
+            usage_quarter_hours.unwrap_or(defaults::USAGE_QUARTER_HOURS_RETENTION_DAYS),
+        ),
+        usage_hours_retention_days: days(
+            usage_hours.unwrap_or(defaults::USAGE_HOURS_RETENTION_DAYS),
+        ),
+        purge_revoked_days: purge_revoked.map(days),
         metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
         trust,
     });
     (config, reader.finish())
+}
+
+fn days(days: u32) -> i32 {
+    i32::try_from(days).unwrap_or(i32::MAX)
 }
 
 fn database_url(reader: &mut OptionReader<'_>) -> Option<DatabaseUrl> {

@@ -31,6 +31,8 @@ pub mod defaults {
     pub const POOL_MAX: u32 = 10;
     pub const STATEMENT_TIMEOUT_MS: u32 = 1_500;
     pub const AUDIT_RETENTION_DAYS: u32 = 90;
+    pub const USAGE_QUARTER_HOURS_RETENTION_DAYS: u32 = 14;
+    pub const USAGE_HOURS_RETENTION_DAYS: u32 = 400;
     pub const METRICS_CLIENTS: u32 = 0;
     pub const LOG: &str = "on";
 }
@@ -67,6 +69,8 @@ pub struct Config {
     pub pool_max: u32,
     pub statement_timeout: Duration,
     pub audit_retention_days: u32,
+    pub usage_quarter_hours_retention_days: i32,
+    pub usage_hours_retention_days: i32,
     /// For how long revoked keys are kept; `None` means for good.
     pub purge_revoked_days: Option<i32>,
     /// The number of clients that are counted separately in metrics.

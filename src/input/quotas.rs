@@ -48,7 +48,8 @@ fn quota(value: Value) -> Parsed<Quota> {
     fields.finish_nested(quota)
 }
 
-fn time_zone(value: Value) -> Parsed<String> {
+/// The form of the name of a time zone.
+pub fn time_zone(value: Value) -> Parsed<String> {
     let name = rules::any_text(value)?;
     if Quota::is_time_zone(&name) {
         Ok(name)

@@ -22,10 +22,12 @@ pub enum BackgroundTask {
     QuotaLeases,
     /// Copies the use of keys, by which lists are sorted.
     KeyUsage,
+    /// Adds what flushes have stored to the usage over time.
+    UsageHistory,
 }
 
 impl BackgroundTask {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Flush,
         Self::Suspensions,
         Self::UnconfirmedKeys,
@@ -36,6 +38,7 @@ impl BackgroundTask {
         Self::Rehash,
         Self::QuotaLeases,
         Self::KeyUsage,
+        Self::UsageHistory,
     ];
 
     #[must_use]
@@ -51,6 +54,7 @@ impl BackgroundTask {
             Self::Rehash => "rehash",
             Self::QuotaLeases => "quota_leases",
             Self::KeyUsage => "key_usage",
+            Self::UsageHistory => "usage_history",
         }
     }
 }

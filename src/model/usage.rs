@@ -1,6 +1,9 @@
 //! The usage of keys, on its way to the database and back.
 
+use std::sync::Arc;
+
 use super::limit_id::LimitId;
+use super::policy::Refusal;
 use super::timestamp::Timestamp;
 
 /// The usage of one process since its last batch. Immutable once built, so that it can be sent again.
@@ -17,20 +20,80 @@ impl UsageBatch {
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()
     }
+
+    /// Whether rows of keys are written.
+    #[must_use]
+    pub fn has_uses(&self) -> bool {
+        self.uses.iter().any(|(_, counted)| counted.uses > 0)
+    }
 }
 
 /// The use of one key since the last batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct KeyUse {
+    /// Accepted verifies.
     pub uses: i64,
     pub last_used: Timestamp,
+    /// All verifies, refused ones too.
+    pub counts: Vec<UsageCount>,
 }
 
 impl KeyUse {
     pub fn add(&mut self, other: Self) {
         self.uses += other.uses;
         self.last_used = self.last_used.max(other.last_used);
+        self.counts.extend(other.counts);
     }
+
+    /// Takes the counts out, which can be stored without writing the key's row.
+    #[must_use]
+    pub fn take_counts(&mut self) -> Self {
+        Self {
+            uses: 0,
+            last_used: self.last_used,
+            counts: std::mem::take(&mut self.counts),
+        }
+    }
+}
+
+/// The verifies of one key in a quarter of an hour, with one tag and one outcome.
+#[derive(Debug, Clone)]
+pub struct UsageCount {
+    pub client_id: Box<str>,
+    pub tag: Option<Arc<str>>,
+    /// `None` if they were accepted.
+    pub refusal: Option<Refusal>,
+    pub quarter: QuarterHour,
+    pub count: i64,
+    /// What was charged. Settling at less than that makes it negative.
+    pub cost: i64,
+}
+
+/// A quarter of an hour, by its number since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuarterHour(pub i64);
+
+impl QuarterHour {
+    const MILLIS: i64 = 900_000;
+
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.millis().div_euclid(Self::MILLIS))
+    }
+}
+
+/// What usage over time is asked for.
+#[derive(Debug)]
+pub struct UsageQuery {
+    /// Of one key, of the keys of one client, or of all.
+    pub key_id: Option<String>,
+    pub client_id: Option<String>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// `hour`, `day` or `month`, of the time zone.
+    pub bucket: &'static str,
+    pub group_by: Vec<&'static str>,
+    pub time_zone: String,
 }
 
 /// What one process has used of limits since its last batch of costs. Immutable once built, so that it can be sent again.

@@ -3,16 +3,78 @@
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::UsageBatch;
+use crate::model::{Refusal, Timestamp, UsageBatch, VALID};
+
+/// Accepted verifies, as a column each.
+#[derive(Default)]
+struct UsedKeys {
+    ids: Vec<String>,
+    uses: Vec<i64>,
+    last_used: Vec<Timestamp>,
+}
+
+impl UsedKeys {
+    fn of(batch: &UsageBatch) -> Self {
+        let mut used = Self::default();
+        for (key_id, counted) in batch.uses.iter().filter(|(_, counted)| counted.uses > 0) {
+            used.ids.push(key_id.clone());
+            used.uses.push(counted.uses);
+            used.last_used.push(counted.last_used);
+        }
+        used
+    }
+}
+
+/// All verifies, as a column each.
+#[derive(Default)]
+struct UsageColumns {
+    key_ids: Vec<String>,
+    client_ids: Vec<String>,
+    tags: Vec<String>,
+    outcomes: Vec<String>,
+    quarters: Vec<i64>,
+    counts: Vec<i64>,
+    costs: Vec<i64>,
+}
+
+impl UsageColumns {
+    fn of(batch: &UsageBatch) -> Self {
+        let mut counts = Self::default();
+        for (key_id, counted) in &batch.uses {
+            for count in &counted.counts {
+                counts.key_ids.push(key_id.clone());
+                counts.client_ids.push(count.client_id.to_string());
+                counts
+                    .tags
+                    .push(count.tag.as_deref().unwrap_or_default().to_owned());
+                counts
+                    .outcomes
+                    .push(count.refusal.map_or(VALID, Refusal::code).to_owned());
+                counts.quarters.push(count.quarter.0);
+                counts.counts.push(count.count);
+                counts.costs.push(count.cost);
+            }
+        }
+        counts
+    }
+}
 
 impl Store {
     /// Adds the uses of the batch to the rows, unless they were added before. Returns the keys whose rows were locked:
     /// they were left out, so that a flush never waits and is never waited for. `"updatedAt"` stays as it is, and a
     /// counter that is full stays full.
-    pub async fn add_usage(&self, process: &str, batch: &UsageBatch) -> Result<Vec<String>, Error> {
-        let (ids, counted): (Vec<_>, Vec<_>) = batch.uses.iter().cloned().unzip();
-        let uses: Vec<_> = counted.iter().map(|counted| counted.uses).collect();
-        let last_used: Vec<_> = counted.iter().map(|counted| counted.last_used).collect();
+    pub async fn add_usage(
+        &self,
+        process: &str,
+        batch: &UsageBatch,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Error> {
+        let UsedKeys {
+            ids,
+            uses,
+            last_used,
+        } = UsedKeys::of(batch);
+        let counts = UsageColumns::of(batch);
         self.retryable("add_usage", || async {
             let mut db = self.db().await?;
             let skipped = sqlx::query_scalar!(
@@ -59,6 +121,15 @@ impl Store {
                       "lastUsedAt" = greatest(key."lastUsedAt", free.last_used)
                     FROM free
                     WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
+                  ),
+                  -- Of skipped keys, too.
+                  logged AS (
+                    INSERT INTO sophra_api_keys.usage_log
+                      (shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)
+                    SELECT
+                      round(extract(epoch FROM clock_timestamp() - $6::timestamp AT TIME ZONE 'UTC') / 900)::bigint,
+                      $7, $8, $9, $10, $11, $12, $13
+                    WHERE cardinality($7::text[]) > 0 AND EXISTS (SELECT FROM fresh)
                   )
                 SELECT coalesce(
                   (SELECT skipped FROM fresh),
@@ -70,6 +141,14 @@ impl Store {
                 &ids,
                 &uses,
                 &last_used as _,
+                now as _,
+                &counts.key_ids,
+                &counts.client_ids,
+                &counts.tags,
+                &counts.outcomes,
+                &counts.quarters,
+                &counts.counts,
+                &counts.costs,
             )
             .fetch_one(&mut db)
             .await;

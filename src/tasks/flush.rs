@@ -19,6 +19,7 @@ use crate::model::{LimitId, Timestamp};
 use crate::quotas;
 use crate::service::Service;
 use crate::store::Parts;
+use crate::usage_history;
 use crate::verify::store_suspensions;
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -63,7 +64,8 @@ pub(super) async fn run(service: Arc<Service>) {
 async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage().await;
     let quotas = service.store.prune_quotas().await;
-    for error in [&usage, &quotas]
+    let history = usage_history::prune(service).await;
+    for error in [&usage, &quotas, &history]
         .into_iter()
         .filter_map(|done| done.as_ref().err())
     {
@@ -74,6 +76,7 @@ async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
         .await
         .and(usage)
         .and(quotas)
+        .and(history)
         .and(idempotency_keys)
 }
 

@@ -1,16 +1,37 @@
-//! Counts the uses of one key.
+//! Counts the verifies of one key.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::model::{KeyUse, Timestamp};
+use parking_lot::Mutex;
 
-/// The uses of one key since the last flush. Counting takes no lock.
+use super::tags::Tags;
+use crate::model::{KeyUse, QuarterHour, Refusal, Timestamp, UsageCount};
+
+/// Counts of one key that are kept apart. What is beyond them is added to others, so that an outage fills no memory.
+const COUNTS_MAX: usize = 64;
+
+/// What a verify adds to the usage of its key.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// `None` if it was accepted.
+    pub refusal: Option<Refusal>,
+    pub tag: Option<&'a str>,
+    pub count: i64,
+    pub cost: i64,
+}
+
+impl Counted<'_> {
+    #[must_use]
+    pub fn is_use(&self) -> bool {
+        self.refusal.is_none() && self.count > 0
+    }
+}
+
+/// The verifies of one key since the last flush.
 #[derive(Debug)]
 pub struct UseCounter {
     key_id: Arc<str>,
-    uses: AtomicI64,
-    last_used: AtomicI64,
+    counted: Mutex<KeyUse>,
 }
 
 impl UseCounter {
@@ -18,15 +39,35 @@ impl UseCounter {
     pub fn new(key_id: Arc<str>) -> Self {
         Self {
             key_id,
-            uses: AtomicI64::new(0),
-            last_used: AtomicI64::new(i64::MIN),
+            counted: Mutex::new(nothing()),
         }
     }
 
-    /// Counts a use. Returns whether it is the first since the counter was last at zero.
-    pub(super) fn count(&self, now: Timestamp) -> bool {
-        self.last_used.fetch_max(now.millis(), Ordering::Relaxed);
-        self.uses.fetch_add(1, Ordering::AcqRel) == 0
+    /// Counts a verify. Returns whether it is the first since the counter was last at zero.
+    pub(super) fn count(
+        &self,
+        client_id: &str,
+        counted: &Counted<'_>,
+        now: Timestamp,
+        tags: &Tags,
+    ) -> bool {
+        let mut sum = self.counted.lock();
+        let is_first = sum.counts.is_empty() && sum.uses == 0;
+        if counted.is_use() {
+            sum.uses += counted.count;
+            sum.last_used = sum.last_used.max(now);
+        }
+        let quarter = QuarterHour::of(now);
+        let has = |known: &&mut UsageCount| {
+            known.quarter == quarter
+                && known.refusal == counted.refusal
+                && known.tag.as_deref() == counted.tag
+        };
+        match sum.counts.iter_mut().find(has) {
+            Some(known) => add(known, counted),
+            None => begin(&mut sum.counts, client_id, counted, quarter, tags),
+        }
+        is_first
     }
 
     pub(super) fn key_id(&self) -> &str {
@@ -34,21 +75,58 @@ impl UseCounter {
     }
 
     pub(super) fn take(&self) -> KeyUse {
-        // The next use finds zero and lists the counter again.
-        let uses = self.uses.swap(0, Ordering::AcqRel);
-        KeyUse {
-            uses,
-            last_used: Timestamp::from_millis(self.last_used.load(Ordering::Relaxed)),
-        }
+        // The next verify finds nothing and lists the counter again.
+        std::mem::replace(&mut *self.counted.lock(), nothing())
     }
+}
+
+/// Begins to count a tag, an outcome or a quarter of an hour.
+#[cold]
+fn begin(
+    counts: &mut Vec<UsageCount>,
+    client_id: &str,
+    counted: &Counted<'_>,
+    quarter: QuarterHour,
+    tags: &Tags,
+) {
+    let is_full = counts.len() >= COUNTS_MAX;
+    let tag = counted.tag.map(|tag| tags.admit(tag, is_full));
+    let has = |known: &&mut UsageCount| {
+        (known.quarter == quarter || is_full)
+            && known.refusal == counted.refusal
+            && known.tag == tag
+    };
+    match counts.iter_mut().find(has) {
+        Some(known) => add(known, counted),
+        None => counts.push(UsageCount {
+            client_id: client_id.into(),
+            tag,
+            refusal: counted.refusal,
+            quarter,
+            count: counted.count,
+            cost: counted.cost,
+        }),
+    }
+}
+
+fn nothing() -> KeyUse {
+    KeyUse {
+        uses: 0,
+        last_used: Timestamp::MIN,
+        counts: Vec::new(),
+    }
+}
+
+fn add(known: &mut UsageCount, counted: &Counted<'_>) {
+    known.count = known.count.saturating_add(counted.count);
+    known.cost = known.cost.saturating_add(counted.cost);
 }
 
 impl From<(String, KeyUse)> for UseCounter {
     fn from((key_id, counted): (String, KeyUse)) -> Self {
         Self {
             key_id: key_id.into(),
-            uses: AtomicI64::new(counted.uses),
-            last_used: AtomicI64::new(counted.last_used.millis()),
+            counted: Mutex::new(counted),
         }
     }
 }
@@ -57,6 +135,6 @@ impl From<(String, KeyUse)> for UseCounter {
 pub(super) fn uses<'a>(counters: impl IntoIterator<Item = &'a Arc<UseCounter>>) -> i64 {
     counters
         .into_iter()
-        .map(|counter| counter.uses.load(Ordering::Acquire))
+        .map(|counter| counter.counted.lock().uses)
         .sum()
 }

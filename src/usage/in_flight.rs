@@ -1,5 +1,6 @@
 //! The usage on its way to the database.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ pub(super) struct InFlight {
     parts: Vec<Vec<(String, KeyUse)>>,
     /// The uses of keys whose rows cannot be written. No batch contains them but those of keys that are tried again.
     set_aside: BTreeMap<String, KeyUse>,
-    /// Those of them that are tried again, once everything else is stored.
+    /// The counts of keys that were set aside, which are stored without writing their rows.
+    counts: Vec<(String, KeyUse)>,
+    /// Those of the keys that are tried again, once everything else is stored.
     again: VecDeque<String>,
     /// How many of them are tried together: twice as many after each success, and each alone after a rejection.
     together: usize,
@@ -32,6 +35,13 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Bounded by what a statement can store in time: a batch that is too large would never be stored.
     const BATCH_MAX: usize = 1_000;
+    /// The same for the counts of its keys.
+    const COUNTS_MAX: usize = 10_000;
+
+    /// Whether nothing is left to store.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_trying_again() && self.set_aside.is_empty()
+    }
 
     /// Adds counters whose uses are to be stored.
     pub(super) fn add(&mut self, counted: Vec<Arc<UseCounter>>) {
@@ -56,6 +66,7 @@ impl InFlight {
     fn fill_uses(&mut self) -> bool {
         if self.uses.is_empty() {
             let part = self.parts.pop().or_else(|| self.take_due());
+            let part = part.or_else(|| self.take_counts());
             self.is_again = part.is_none();
             if let Some(part) = part.or_else(|| self.next_again()) {
                 next(&mut self.uses, part);
@@ -66,11 +77,23 @@ impl InFlight {
 
     /// The uses of the next counters. A key may have had several.
     fn take_due(&mut self) -> Option<Vec<(String, KeyUse)>> {
-        let mut uses = BTreeMap::new();
-        for counter in self.due.drain(..self.due.len().min(Self::BATCH_MAX)) {
-            add(&mut uses, counter.key_id().to_owned(), counter.take());
+        let (mut uses, mut counts) = (BTreeMap::new(), 0);
+        while uses.len() < Self::BATCH_MAX
+            && counts < Self::COUNTS_MAX
+            && let Some(counter) = self.due.pop_front()
+        {
+            let counted = counter.take();
+            counts += counted.counts.len();
+            add(&mut uses, counter.key_id().to_owned(), counted);
         }
         (!uses.is_empty()).then(|| uses.into_iter().collect())
+    }
+
+    /// The counts of keys that were set aside.
+    fn take_counts(&mut self) -> Option<Vec<(String, KeyUse)>> {
+        let count = self.counts.len().min(Self::BATCH_MAX);
+        let counts: Vec<_> = self.counts.drain(..count).collect();
+        (!counts.is_empty()).then_some(counts)
     }
 
     /// Tries keys that were set aside again, beginning after the last one that was, since a flush may end before all are.
@@ -103,15 +126,19 @@ impl InFlight {
 
     /// Whether everything is stored but what was set aside.
     pub(super) fn is_trying_again(&self) -> bool {
-        self.parts.is_empty() && self.due.is_empty() && self.uses.is_empty()
+        let is_stored = self.parts.is_empty() && self.due.is_empty() && self.uses.is_empty();
+        is_stored && self.counts.is_empty()
     }
 
     /// Keeps a batch that is sent for the first time free of keys that are set aside.
     fn leave_out_set_aside(&mut self) {
-        let is_set_aside = |(key_id, _): &(String, KeyUse)| self.set_aside.contains_key(key_id);
+        let is_set_aside = |(key_id, counted): &(String, KeyUse)| {
+            counted.uses > 0 && self.set_aside.contains_key(key_id)
+        };
         if self.uses.uses.iter().any(is_set_aside) {
             let (kept, uses): (Vec<_>, _) = self.uses.uses.iter().cloned().partition(is_set_aside);
-            for (key_id, counted) in kept {
+            for (key_id, mut counted) in kept {
+                self.counts.push((key_id.clone(), counted.take_counts()));
                 add(&mut self.set_aside, key_id, counted);
             }
             refill(&mut self.uses, uses);
@@ -122,10 +149,13 @@ impl InFlight {
         if self.is_again {
             self.together = (2 * self.together).min(Self::BATCH_MAX);
         }
-        let uses = take(&mut self.uses).into_iter();
-        let skipped = uses.filter(|(key_id, _)| skipped.contains(key_id));
-        self.due
-            .extend(skipped.map(|left_out| Arc::new(left_out.into())));
+        for (key_id, mut counted) in take(&mut self.uses) {
+            if counted.uses > 0 && skipped.contains(&key_id) {
+                // The counts are stored: they need no row.
+                counted.counts.clear();
+                self.due.push_back(Arc::new((key_id, counted).into()));
+            }
+        }
     }
 
     pub(super) fn uses_rejected(&mut self) -> Option<String> {
@@ -142,7 +172,10 @@ impl InFlight {
             self.parts.extend([half, uses]);
             return None;
         }
-        let (key_id, counted) = half.into_iter().next()?;
+        let (key_id, mut counted) = half.into_iter().next()?;
+        if counted.uses > 0 && !counted.counts.is_empty() {
+            self.counts.push((key_id.clone(), counted.take_counts()));
+        }
         add(&mut self.set_aside, key_id.clone(), counted);
         Some(key_id)
     }
@@ -174,9 +207,12 @@ fn refill(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) {
 }
 
 fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
-    uses.entry(key_id)
-        .and_modify(|sum| sum.add(counted))
-        .or_insert(counted);
+    match uses.entry(key_id) {
+        Entry::Occupied(mut sum) => sum.get_mut().add(counted),
+        Entry::Vacant(place) => {
+            place.insert(counted);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -209,6 +245,7 @@ mod tests {
             let counted = KeyUse {
                 uses: 2,
                 last_used: Timestamp::from_millis(0),
+                counts: Vec::new(),
             };
             add(&mut in_flight.set_aside, key(n), counted);
         }

@@ -1,5 +1,6 @@
 //! The context of a verify: what the caller says about the request that presents the key.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::costs::Costs;
@@ -15,6 +16,8 @@ pub struct VerifyContext<'a> {
     /// The required scopes: the key must hold all of them.
     pub scopes: Scopes<'a>,
     pub costs: Costs<'a>,
+    /// What the verify is counted under.
+    pub tag: Option<Cow<'a, str>>,
     /// Whether names of limits in `costs` that the key is not within cost nothing; otherwise they are wrong.
     pub allows_unknown_limits: bool,
     /// Whether to charge and count nothing.
@@ -49,10 +52,12 @@ impl VerifyContext<'static> {
         let origin = Self::origin(&mut fields);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let costs = fields.optional("cost", Costs::read);
+        let tag = fields.optional("tag", rules::tag);
         let peek = fields.optional("peek", rules::boolean);
         fields.finish(Some(Self {
             scopes: Scopes::List(scopes),
             costs: costs.unwrap_or_default(),
+            tag: tag.map(Cow::Owned),
             peek: peek.unwrap_or(false),
             ..origin
         }))
@@ -70,6 +75,7 @@ impl VerifyContext<'static> {
             ip: fields.unknown_or("ip", parse_client_address),
             scopes: Scopes::List(Vec::new()),
             costs: Costs::default(),
+            tag: None,
             allows_unknown_limits: false,
             peek: false,
             claims: Claims {
@@ -81,9 +87,17 @@ impl VerifyContext<'static> {
 }
 
 impl<'a> VerifyContext<'a> {
-    /// Builds a context from parts whose types are already known. Returns `None` if the scopes are invalid:
+    /// Builds a context from parts whose types are already known. Returns `None` if the scopes or the tag are invalid:
     /// [`VerifyContext::read`] then names the problem.
-    pub fn of_parts(ip: Option<IpAddr>, scopes: Option<&'a str>, costs: Costs<'a>) -> Option<Self> {
+    pub fn of_parts(
+        ip: Option<IpAddr>,
+        scopes: Option<&'a str>,
+        costs: Costs<'a>,
+        tag: Option<&'a str>,
+    ) -> Option<Self> {
+        if !tag.is_none_or(rules::is_tag) {
+            return None;
+        }
         let scopes = match scopes {
             None => Scopes::List(Vec::new()),
             Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
@@ -93,6 +107,7 @@ impl<'a> VerifyContext<'a> {
             ip,
             scopes,
             costs,
+            tag: tag.map(Cow::Borrowed),
             allows_unknown_limits: false,
             peek: false,
             claims: Claims::default(),

@@ -89,6 +89,20 @@ impl<'a> Costs<'a> {
             .map(|(_, cost)| cost)
     }
 
+    /// The cost by which the usage of the key grows: the number, or the sum of what is said of limits and quotas that the key
+    /// has, each name once.
+    #[must_use]
+    pub(super) fn of_request(&self, key: &CachedKey) -> u64 {
+        match self {
+            Self::Each(cost) => (*cost).into(),
+            _ => self
+                .named()
+                .filter(|(name, _)| has_limit(key, name))
+                .map(|(_, cost)| u64::from(cost))
+                .sum(),
+        }
+    }
+
     /// Whether no cost is said.
     #[must_use]
     pub(super) fn is_none(&self) -> bool {
@@ -110,11 +124,7 @@ impl<'a> Costs<'a> {
         if matches!(self, Self::Each(_)) {
             return Ok(());
         }
-        let is_unknown = |name: &str| {
-            !key.limits().any(|limit| limit.limit.name == name)
-                && !key.quotas().any(|quota| *quota.quota.name == *name)
-        };
-        let unknown = self.named().filter(|(name, _)| is_unknown(name));
+        let unknown = self.named().filter(|(name, _)| !has_limit(key, name));
         let issues: Vec<Issue> = unknown
             .map(|(name, _)| Issue {
                 path: format!("cost.{}", rules::escaped_name(name)),
@@ -123,6 +133,12 @@ impl<'a> Costs<'a> {
             .collect();
         Error::of_issues(issues)
     }
+}
+
+/// Whether the key or a client above it has a limit or quota with this name.
+fn has_limit(key: &CachedKey, name: &str) -> bool {
+    key.limits().any(|limit| limit.limit.name == name)
+        || key.quotas().any(|quota| *quota.quota.name == *name)
 }
 
 fn cost(value: Value) -> Parsed<u32> {

@@ -13,6 +13,7 @@ use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
 use crate::model::{Level, Moment, Refusal, Timestamp};
 use crate::service::Service;
+use crate::usage::Counted;
 
 /// What is decided about a key.
 pub(super) enum Decided {
@@ -39,6 +40,10 @@ pub(super) fn decide(
     if let Err(refusal) = policy.check(now, context.ip, scopes, suspended_until, clients) {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
+        // A replaced key after its grace period is not known any more.
+        if refusal != Refusal::InvalidKey {
+            count(service, &entry, context, Some(refusal), now);
+        }
         let refused = RefusedKey::of_entry(refusal, entry, retry_after_ms);
         return Ok(Decided::Answer(Verification::Refused(refused)));
     }
@@ -50,7 +55,7 @@ pub(super) fn decide(
             let charge = if context.peek {
                 None
             } else {
-                entry.value.count_use(&service.usage, now);
+                count(service, &entry, context, None, now);
                 handle(service, &entry, context, at, &states, &taken)
             };
             Verification::Valid {
@@ -84,13 +89,39 @@ fn limited(
             service.metrics.quota_refusals.count(level);
         }
         let wait = limited_by.retry_after_ms;
+        count(service, &entry, context, Some(Refusal::QuotaExceeded), now);
         return Verification::limited(Refusal::QuotaExceeded, entry, states, index, wait);
     }
+    count(service, &entry, context, Some(Refusal::RateLimited), now);
     let suspension = (!context.peek)
         .then(|| note_limited(service, &entry, limited_by, now))
         .flatten();
     let wait = suspension.or(limited_by.retry_after_ms);
     Verification::limited(Refusal::RateLimited, entry, states, index, wait)
+}
+
+/// Counts the verify for the usage of its key, unless the caller only peeks.
+fn count(
+    service: &Service,
+    entry: &KeyEntry,
+    context: &VerifyContext<'_>,
+    refusal: Option<Refusal>,
+    now: Timestamp,
+) {
+    if context.peek {
+        return;
+    }
+    let cost = match refusal {
+        None => context.costs.of_request(&entry.value),
+        Some(_) => 0,
+    };
+    let counted = Counted {
+        refusal,
+        tag: context.tag.as_deref(),
+        count: 1,
+        cost: i64::try_from(cost).unwrap_or(i64::MAX),
+    };
+    entry.value.count(&service.usage, &counted, now);
 }
 
 /// Counts the refusal for the metrics, and suspends the key if that is due: then for how many milliseconds. A cost above the

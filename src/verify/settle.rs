@@ -1,5 +1,6 @@
 //! Settles what a request was charged at what it has really cost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::model::Moment;
 use crate::quota_leases::{Lease, Taken};
 use crate::rate_limit::PastCharge;
 use crate::service::Service;
+use crate::usage::Counted;
 
 /// How often units of a quota are leased for one charge.
 const LEASES_MAX: usize = 8;
@@ -57,14 +59,17 @@ pub(super) fn handle(
         return None;
     }
     let key = &entry.value;
-    let mut written = service.charges.write(entry.key, key.shape(), now.instant);
+    let (cost, tag) = (context.costs.of_request(key), context.tag.as_deref());
+    let tag = tag.unwrap_or_default();
+    let charges = &service.charges;
+    let mut written = charges.write(entry.key, key.shape(), cost, tag, now.instant);
     for (limit, state) in key.limits().zip(states) {
         written.limit(context.costs.of(&limit.limit.name), state.reset_ms);
     }
     for taken in taken {
         written.quota(taken);
     }
-    service.charges.handle(written)
+    charges.handle(written)
 }
 
 /// Moves the difference between what was charged and what the request has cost, for limits and for quotas. Returns whether it
@@ -89,6 +94,12 @@ pub async fn settle(service: &Service, settlement: &Settlement) -> Result<bool, 
         charged?;
         moves.refund_quotas(service.moment());
         moves.settle_limits(service, &charge);
+        count_settled(
+            service,
+            &charge,
+            &entry.value,
+            moves.cost(&settlement.actual, charge.cost),
+        );
     }
     service.metrics.settlements.count(attempt.name());
     Ok(attempt == Attempt::First)
@@ -110,8 +121,23 @@ fn attempt(service: &Service, charge: &Charge) -> (Attempt, Option<Arc<KeyEntry>
     }
 }
 
+/// Counts what the request has cost more than the usage of its key has grown by, or less.
+fn count_settled(service: &Service, charge: &Charge, key: &CachedKey, cost: i64) {
+    let counted = Counted {
+        refusal: None,
+        tag: Some(&*charge.tag).filter(|tag| !tag.is_empty()),
+        count: 0,
+        cost: cost - i64::try_from(charge.cost).unwrap_or(i64::MAX),
+    };
+    if counted.cost != 0 {
+        key.count(&service.usage, &counted, service.now());
+    }
+}
+
 /// What was charged, and what is charged instead.
 struct Moves<'a> {
+    /// What the request was charged of each name that its actual cost names.
+    named: BTreeMap<&'a str, (i64, u32)>,
     limits: Vec<(LimitOfKey<'a>, LimitCharge, u32)>,
     quotas: Vec<(&'a Arc<Lease>, Taken, i64)>,
 }
@@ -125,9 +151,13 @@ impl<'a> Moves<'a> {
         actual: &Costs<'_>,
     ) -> Self {
         let (mut limits, mut quotas) = (Vec::new(), Vec::new());
+        let mut named = BTreeMap::new();
         for limit in key.limits() {
             let charged = charge.next_limit();
             let actual = actual.said_of(&limit.limit.name);
+            if let Some((charged, cost)) = charged.zip(actual) {
+                named.insert(&*limit.limit.name, (charged.cost.into(), cost));
+            }
             limits.extend(
                 charged
                     .zip(actual)
@@ -138,13 +168,34 @@ impl<'a> Moves<'a> {
             let taken = charge.next_quota();
             let actual = actual.said_of(&quota.quota.name);
             let lease = quota.lease(&service.leases);
+            if let Some((taken, cost)) = taken.as_ref().zip(actual) {
+                named.insert(&*quota.quota.name, (taken.units(), cost));
+            }
             quotas.extend(
                 taken
                     .zip(actual)
                     .map(|(taken, cost)| (lease, taken, cost.into())),
             );
         }
-        Self { limits, quotas }
+        Self {
+            named,
+            limits,
+            quotas,
+        }
+    }
+
+    /// What the request has cost, see [`Costs::of_request`]: names that the actual cost leaves out stay as they were charged.
+    fn cost(&self, actual: &Costs<'_>, charged: u64) -> i64 {
+        if let Costs::Each(cost) = actual {
+            return (*cost).into();
+        }
+        let moved = self
+            .named
+            .values()
+            .map(|(charged, cost)| i64::from(*cost) - charged);
+        i64::try_from(charged)
+            .unwrap_or(i64::MAX)
+            .saturating_add(moved.sum())
     }
 
     /// Charges quotas for which the request has cost more, as far as units are left. After an error, nothing is charged.

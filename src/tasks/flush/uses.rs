@@ -22,11 +22,17 @@ pub(super) async fn store_uses(service: &Service, turn: &FlushTurn<'_>) -> Resul
     while let Some(batch) = turn.next_uses() {
         let process = &service.usage.process;
         let begun = Instant::now();
-        let stored = service.store.add_usage(process, &batch).await;
+        let stored = service
+            .store
+            .add_usage(process, &batch, service.now())
+            .await;
         cost += begun.elapsed();
         match stored {
             Ok(skipped) => {
-                rejected.others_stored(service);
+                // Counts alone show nothing: they are stored without writing a key's row.
+                if batch.has_uses() {
+                    rejected.others_stored(service);
+                }
                 turn.uses_stored(&skipped.iter().cloned().collect());
                 if !skipped.is_empty() && !locked_rows.wait().await {
                     return Err(Error::unavailable(

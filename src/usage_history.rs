@@ -1,0 +1,112 @@
+//! Usage over time: what is asked about it, the export of closed hours, and the upkeep of both.
+
+use crate::error::{Error, Issue};
+use crate::input::{Fields, Value, one_of, quotas, rules};
+use crate::model::{UTC, UsageQuery};
+use crate::service::Service;
+use crate::store::{UsageProblem, UsageRows};
+
+/// The most rows of an answer.
+const ROWS_MAX: i32 = 10_000;
+/// The rows of an export, unless the caller says how many.
+const EXPORTED: i32 = 1_000;
+const BUCKETS: [&str; 3] = ["hour", "day", "month"];
+const GROUPS: [&str; 4] = ["keyId", "clientId", "tag", "outcome"];
+
+/// Reads the input of `getUsage`.
+pub fn read_query(value: Value) -> Result<UsageQuery, Error> {
+    let mut fields = Fields::of(value);
+    let key_id = fields.optional("keyId", rules::id);
+    let client_id = fields.optional("clientId", rules::id);
+    if key_id.is_some() && client_id.is_some() {
+        fields.fail("clientId", "must be absent if keyId is given");
+    }
+    let (from, to) = (
+        fields.required("from", rules::instant),
+        fields.required("to", rules::instant),
+    );
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        fields.fail("to", "must be after from");
+    }
+    let bucket = fields.required("bucket", one_of(BUCKETS, same));
+    let group_by = fields.optional("groupBy", |value| {
+        rules::list(value, GROUPS.len(), |entry| one_of(GROUPS, same)(entry))
+    });
+    let time_zone = fields.optional("timeZone", quotas::time_zone);
+    let read = from.zip(to).zip(bucket);
+    fields.finish(read.map(|((from, to), bucket)| UsageQuery {
+        key_id,
+        client_id,
+        from,
+        to,
+        bucket,
+        group_by: group_by.unwrap_or_default(),
+        time_zone: time_zone.unwrap_or_else(|| UTC.to_owned()),
+    }))
+}
+
+fn same(name: &'static str) -> &'static str {
+    name
+}
+
+/// Which closed hours to export.
+#[derive(Debug)]
+pub struct ExportQuery {
+    after: i64,
+    limit: i32,
+}
+
+/// Reads the input of `exportUsage`.
+pub fn read_export(value: Value) -> Result<ExportQuery, Error> {
+    let mut fields = Fields::of_optional(value);
+    let after = fields.optional("after", |value| {
+        let id = rules::any_text(value)?.parse().ok();
+        id.filter(|id| *id >= 0)
+            .ok_or_else(|| "must be the id of an exported hour".into())
+    });
+    let limit = fields.optional("limit", rules::integer(1..=ROWS_MAX));
+    fields.finish(Some(ExportQuery {
+        after: after.unwrap_or_default(),
+        limit: limit.unwrap_or(EXPORTED),
+    }))
+}
+
+/// The next closed hours, once all that could be closed are.
+pub async fn export(service: &Service, query: &ExportQuery) -> Result<UsageRows, Error> {
+    service.store.fold_usage(true).await?;
+    service.store.export_usage(query.after, query.limit).await
+}
+
+/// Deletes what is beyond its retention.
+pub async fn prune(service: &Service) -> Result<(), Error> {
+    let config = &service.config;
+    let (quarters, hours) = (
+        config.usage_quarter_hours_retention_days,
+        config.usage_hours_retention_days,
+    );
+    while service.store.prune_usage_history(quarters, hours).await? {}
+    Ok(())
+}
+
+/// The usage that the query asks for, with all that flushes have stored.
+pub async fn get(service: &Service, query: &UsageQuery) -> Result<UsageRows, Error> {
+    service.store.fold_usage(true).await?;
+    let answer = service.store.usage(query, ROWS_MAX).await?;
+    answer.map_err(|problem| {
+        let (path, message) = match problem {
+            UsageProblem::TimeZone => (
+                "timeZone",
+                "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin",
+            ),
+            UsageProblem::Cut => (
+                "timeZone",
+                "must be one whose hours begin with those of UTC: a part of this usage is kept in hours only",
+            ),
+            UsageProblem::Rows => ("to", "must be nearer to from: there are more than 10000 rows"),
+        };
+        Error::InvalidInput(vec![Issue {
+            path: path.to_owned(),
+            message: message.to_owned(),
+        }])
+    })
+}
