@@ -73,8 +73,19 @@ pub fn read_export(value: Value) -> Result<ExportQuery, Error> {
 
 /// The next closed hours, once all that could be closed are.
 pub async fn export(service: &Service, query: &ExportQuery) -> Result<UsageRows, Error> {
-    service.store.fold_usage(true).await?;
+    fold(service).await?;
     service.store.export_usage(query.after, query.limit).await
+}
+
+/// Adds to the usage what flushes have stored just now. Where that is more than a caller can wait for, the background task does.
+async fn fold(service: &Service) -> Result<(), Error> {
+    const PARTS: usize = 20;
+    for _ in 0..PARTS {
+        if !service.store.fold_usage(true).await? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes what is beyond its retention.
@@ -88,9 +99,9 @@ pub async fn prune(service: &Service) -> Result<(), Error> {
     Ok(())
 }
 
-/// The usage that the query asks for, with all that flushes have stored.
+/// The usage that the query asks for.
 pub async fn get(service: &Service, query: &UsageQuery) -> Result<UsageRows, Error> {
-    service.store.fold_usage(true).await?;
+    fold(service).await?;
     let answer = service.store.usage(query, ROWS_MAX).await?;
     answer.map_err(|problem| {
         let (path, message) = match problem {

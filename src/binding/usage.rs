@@ -12,7 +12,8 @@ use crate::usage_history;
 /// client, or of all keys. Every bucket that overlaps the range is there, in order, with zeros where nothing was counted. With
 /// `groupBy` there is a row for each group that has usage in the range, in every bucket.
 ///
-/// It includes all that flushes have stored: what this process has counted since its last flush, `flush` stores. Usage that
+/// It includes what flushes have stored, and what this process has counted since its last one, `flush` stores. Only where a fleet
+/// counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
 /// arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle` moves.
 ///
 /// Rejects with `INVALID_INPUT` (also for more than 10,000 rows, and for a `timeZone` whose hours do not begin with those of UTC

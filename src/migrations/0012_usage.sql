@@ -69,13 +69,12 @@ CREATE TABLE sophra_api_keys.usage_tags (
   tag TEXT PRIMARY KEY
 );
 
--- Closes the next hour, or goes on to close it for some of its series. Nothing is folded into it any more. Returns whether it is
--- closed, and there is another one.
-CREATE FUNCTION sophra_api_keys.close_usage(closes TIMESTAMPTZ) RETURNS BOOLEAN
+-- Closes the next hour, or goes on to close it for so many of its series. Nothing is folded into it any more. Returns for how many
+-- it is closed now.
+CREATE FUNCTION sophra_api_keys.close_usage(closes TIMESTAMPTZ, part INTEGER) RETURNS INTEGER
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  part CONSTANT INTEGER := 50000;
   state sophra_api_keys.usage_state;
   written BIGINT[];
 BEGIN
@@ -102,7 +101,7 @@ BEGIN
     closed_until = CASE WHEN cardinality(written) = part THEN state.closed_until ELSE state.closes_until END,
     closes_until = state.closes_until,
     closed_series = coalesce(written[part], 0);
-  RETURN coalesce(cardinality(written), 0) < part AND state.closes_until < closes;
+  RETURN coalesce(cardinality(written), 0);
 END
 $$;
 
@@ -112,14 +111,15 @@ CREATE FUNCTION sophra_api_keys.fold_usage(waits BOOLEAN) RETURNS BOOLEAN
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  batches CONSTANT INTEGER := 100;
-  part CONSTANT INTEGER := 100000;
+  batches CONSTANT INTEGER := 1000;
+  part CONSTANT INTEGER := 20000;
   tags_max CONSTANT INTEGER := 1000;
   -- Nothing is folded into an earlier quarter of an hour.
   first TIMESTAMPTZ;
   closed TIMESTAMPTZ;
   closes TIMESTAMPTZ;
   folded BIGINT[];
+  room INTEGER := part;
 BEGIN
   IF waits THEN
     SELECT closes_until INTO first FROM sophra_api_keys.usage_state FOR UPDATE;
@@ -199,11 +199,13 @@ BEGIN
   IF closed < closes
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_log WHERE stored_at < closes + interval '10 minutes')
   THEN
-    WHILE sophra_api_keys.close_usage(closes) LOOP END LOOP;
+    WHILE closed < closes AND room > 0 LOOP
+      room := room - sophra_api_keys.close_usage(closes, room);
+      SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
+    END LOOP;
     DELETE FROM sophra_api_keys.usage_tags;
   END IF;
-  RETURN EXISTS (SELECT FROM sophra_api_keys.usage_log)
-    OR (SELECT closed_until < closes FROM sophra_api_keys.usage_state);
+  RETURN closed < closes OR EXISTS (SELECT FROM sophra_api_keys.usage_log);
 END
 $$;
 
