@@ -280,7 +280,8 @@ describe('hours', () => {
     await flush()
     await fold()
     await setting.sql(
-      `TRUNCATE sophra_api_keys.usage_quarters, sophra_api_keys.usage_hours, sophra_api_keys.usage_series`,
+      `TRUNCATE sophra_api_keys.usage_quarters, sophra_api_keys.usage_hours, sophra_api_keys.usage_rollups,
+         sophra_api_keys.usage_series`,
     )
     await setting.sql(
       `UPDATE sophra_api_keys.usage_state SET closed_until = $1, closes_until = $1`,
@@ -408,6 +409,45 @@ describe('hours', () => {
     expect((await addon.exportUsage()).map(({ count }) => count)).toEqual([1_100])
   })
 
+  test('of a client are those of its keys, and of all keys those of all clients', async () => {
+    const clients = ['', 'a', 'b']
+    await setting.sql(
+      `INSERT INTO sophra_api_keys.usage_log
+         (stored_at, shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)
+       SELECT $2, 0, array_agg(format('%s-%s', client, n)), array_agg(client), array_agg(n % 3 || ''),
+         array_agg((ARRAY['VALID', 'EXPIRED'])[1 + n % 2]), array_agg($3::bigint + n % 9), array_agg(n::bigint), array_agg(3::bigint * n)
+       FROM unnest($1::text[]) AS client, generate_series(1, 500) AS n`,
+      [clients, floorHour(-3), floorHour(-5).getTime() / (HOUR / 4)],
+    )
+    const range = { from: floorHour(-6), to: floorHour(1), bucket: 'hour' as const }
+    const groupBy = ['tag', 'outcome'] as const
+    type Sums = Record<string, number[]>
+    const sumsOf = (rows: Row[]): Sums => {
+      const sums: Sums = {}
+      for (const { start, tag, outcome, count, cost } of rows) {
+        const sum = (sums[`${start.toISOString()} ${tag} ${outcome}`] ??= [0, 0])
+        sum[0]! += count
+        sum[1]! += cost
+      }
+      return sums
+    }
+    const all = await getUsage({ ...range, groupBy: [...groupBy] })
+    expect(all.reduce((sum, { count }) => sum + count, 0)).toBe((3 * 500 * 501) / 2)
+    const byClient = await getUsage({ ...range, groupBy: ['clientId', ...groupBy] })
+    const byKey = await getUsage({ ...range, bucket: 'day', groupBy: ['keyId', ...groupBy] })
+    expect(sumsOf(byClient)).toEqual(sumsOf(all))
+    expect(sumsOf(byKey)).toEqual(
+      sumsOf(await getUsage({ ...range, bucket: 'day', groupBy: [...groupBy] })),
+    )
+    for (const clientId of ['a', 'b']) {
+      const own = byClient.filter((row) => row.clientId === clientId)
+      const asked = await getUsage({ ...range, clientId, groupBy: [...groupBy] })
+      expect(sumsOf(asked)).toEqual(sumsOf(own))
+    }
+    const key = await getUsage({ ...range, keyId: 'a-7' })
+    expect(key.reduce((sum, { cost }) => sum + cost, 0)).toBe(21)
+  })
+
   test('of a zone with half hours are answered from quarters, as long as these are kept', async () => {
     await used(-30, 'a', 1)
     await used(-29, 'a', 2)
@@ -443,8 +483,14 @@ describe('hours', () => {
       )
     expect(await rows('usage_hours')).toHaveLength(2)
     expect(await rows('usage_quarters')).toHaveLength(1)
-    expect(await setting.sql(`SELECT key_id FROM sophra_api_keys.usage_series`)).toEqual([
-      { key_id: 'a' },
+    // Of the client and of all keys, too.
+    expect(await rows('usage_rollups')).toHaveLength(4)
+    expect(
+      await setting.sql(`SELECT level, key_id FROM sophra_api_keys.usage_series ORDER BY 1`),
+    ).toEqual([
+      { level: 'all', key_id: '' },
+      { level: 'client', key_id: '' },
+      { level: 'key', key_id: 'a' },
     ])
   })
 })

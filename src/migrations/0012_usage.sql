@@ -20,16 +20,18 @@ CREATE TABLE sophra_api_keys.usage_log (
   costs BIGINT[] NOT NULL
 );
 
--- What is counted apart: a key, its client at that time, a tag and an outcome.
+-- What is counted apart: a tag and an outcome, of a key and its client at that time ('key'), of all keys of a client ('client'),
+-- or of all keys ('all'). What does not apply is ''.
 CREATE TABLE sophra_api_keys.usage_series (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  level TEXT NOT NULL,
   key_id TEXT NOT NULL,
   client_id TEXT NOT NULL,
   tag TEXT NOT NULL,
   outcome TEXT NOT NULL,
-  UNIQUE (key_id, client_id, tag, outcome)
+  UNIQUE (client_id, level, key_id, tag, outcome)
 );
-CREATE INDEX usage_series_client_idx ON sophra_api_keys.usage_series (client_id);
+CREATE INDEX usage_series_key_idx ON sophra_api_keys.usage_series (key_id) WHERE level = 'key';
 
 CREATE TABLE sophra_api_keys.usage_quarters (
   series_id BIGINT NOT NULL,
@@ -41,7 +43,7 @@ CREATE TABLE sophra_api_keys.usage_quarters (
 ) WITH (fillfactor = 80);
 CREATE INDEX usage_quarters_quarter_idx ON sophra_api_keys.usage_quarters (quarter);
 
--- The hours that are closed. Their ids are in the order of hours, and no lower one appears later.
+-- The hours of keys that are closed. Their ids are in the order of hours, and no lower one appears later.
 CREATE TABLE sophra_api_keys.usage_hours (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   series_id BIGINT NOT NULL,
@@ -51,6 +53,16 @@ CREATE TABLE sophra_api_keys.usage_hours (
 );
 -- With the figures, so that the rows need not be read.
 CREATE UNIQUE INDEX usage_hours_series_idx ON sophra_api_keys.usage_hours (series_id, hour) INCLUDE (count, cost);
+
+-- The closed hours of clients, and of all keys together.
+CREATE TABLE sophra_api_keys.usage_rollups (
+  series_id BIGINT NOT NULL,
+  hour TIMESTAMPTZ NOT NULL,
+  count BIGINT NOT NULL,
+  cost BIGINT NOT NULL,
+  PRIMARY KEY (series_id, hour) INCLUDE (count, cost)
+);
+CREATE INDEX usage_rollups_hour_idx ON sophra_api_keys.usage_rollups (hour);
 
 -- Up to when hours are closed. Whoever folds, closes or deletes usage holds this row.
 CREATE TABLE sophra_api_keys.usage_state (
@@ -68,6 +80,47 @@ FROM (SELECT to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes'
 CREATE TABLE sophra_api_keys.usage_tags (
   tag TEXT PRIMARY KEY
 );
+
+-- Adds an hour of these series to those of their clients and of all keys. The series are looked up one by one: by a join, a server
+-- without statistics might compare each with each.
+CREATE FUNCTION sophra_api_keys.roll_up_usage(written BIGINT[], closed_hour TIMESTAMPTZ) RETURNS VOID
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  INSERT INTO sophra_api_keys.usage_series (level, key_id, client_id, tag, outcome)
+  SELECT DISTINCT above.level, '', above.client_id, series.tag, series.outcome
+  FROM sophra_api_keys.usage_series AS series
+  CROSS JOIN LATERAL (VALUES ('client', series.client_id), ('all', '')) AS above (level, client_id)
+  WHERE series.id = ANY (written) AND (
+    SELECT known.id FROM sophra_api_keys.usage_series AS known
+    WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
+      = (above.level, '', above.client_id, series.tag, series.outcome)
+  ) IS NULL;
+  INSERT INTO sophra_api_keys.usage_rollups AS known (series_id, hour, count, cost)
+  SELECT
+    (
+      SELECT known.id FROM sophra_api_keys.usage_series AS known
+      WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
+        = (added.level, '', added.client_id, added.tag, added.outcome)
+    ),
+    closed_hour, added.count, added.cost
+  FROM (
+    SELECT above.level, above.client_id, series.tag, series.outcome,
+      sum(hours.count)::bigint AS count, sum(hours.cost)::bigint AS cost
+    FROM sophra_api_keys.usage_series AS series
+    CROSS JOIN LATERAL (VALUES ('client', series.client_id), ('all', '')) AS above (level, client_id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM sophra_api_keys.usage_hours AS hours
+      WHERE hours.series_id = series.id AND hours.hour = closed_hour
+      OFFSET 0
+    ) AS hours
+    WHERE series.id = ANY (written)
+    GROUP BY 1, 2, 3, 4
+  ) AS added
+  ON CONFLICT (series_id, hour) DO UPDATE SET
+    count = known.count + excluded.count, cost = known.cost + excluded.cost;
+END
+$$;
 
 -- Closes the next hour, or goes on to close it for so many of its series. Nothing is folded into it any more. Returns for how many
 -- it is closed now.
@@ -97,12 +150,32 @@ BEGIN
     RETURNING series_id
   )
   SELECT array_agg(series_id ORDER BY series_id) INTO written FROM written;
+  PERFORM sophra_api_keys.roll_up_usage(written, state.closes_until - interval '60 minutes');
   UPDATE sophra_api_keys.usage_state SET
     closed_until = CASE WHEN cardinality(written) = part THEN state.closed_until ELSE state.closes_until END,
     closes_until = state.closes_until,
     closed_series = coalesce(written[part], 0);
   RETURN coalesce(cardinality(written), 0);
 END
+$$;
+
+-- What is in these rows of the log, by the clock of the database, and with tags that are known. What somebody else has written and
+-- is no usage is left out, so that it holds up no other.
+CREATE FUNCTION sophra_api_keys.logged_usage(ids BIGINT[])
+RETURNS TABLE (key_id TEXT, client_id TEXT, tag TEXT, outcome TEXT, quarter BIGINT, count BIGINT, cost BIGINT)
+LANGUAGE sql STABLE
+AS $$
+  SELECT counted.key_id, counted.client_id,
+    CASE WHEN counted.tag = '' OR EXISTS (SELECT FROM sophra_api_keys.usage_tags AS known WHERE known.tag = counted.tag)
+      THEN counted.tag ELSE 'other' END,
+    counted.outcome, counted.quarter + log.shift, counted.count, counted.cost
+  FROM sophra_api_keys.usage_log AS log
+  CROSS JOIN LATERAL unnest(log.key_ids, log.client_ids, log.tags, log.outcomes, log.quarters, log.counts, log.costs)
+    AS counted (key_id, client_id, tag, outcome, quarter, count, cost)
+  WHERE log.id = ANY (ids)
+    AND num_nulls(
+      counted.key_id, counted.client_id, counted.tag, counted.outcome, counted.quarter, counted.count, counted.cost
+    ) = 0
 $$;
 
 -- Folds a part of the log, the oldest first. It closes hours ten minutes after their end, once everything is folded that was
@@ -147,51 +220,38 @@ BEGIN
     ORDER BY 1
     LIMIT greatest(0, tags_max - (SELECT count(*) FROM sophra_api_keys.usage_tags));
 
-    WITH
-      taken AS (DELETE FROM sophra_api_keys.usage_log WHERE id = ANY (folded) RETURNING *),
-      added AS MATERIALIZED (
-        SELECT counted.key_id, counted.client_id, counted.outcome,
-          CASE WHEN counted.tag = '' OR known.tag IS NOT NULL THEN counted.tag ELSE 'other' END AS tag,
-          to_timestamp(900 * greatest(
-            least(counted.quarter + taken.shift, floor(extract(epoch FROM now()) / 900)::bigint),
-            extract(epoch FROM first)::bigint / 900
-          )) AS quarter,
-          sum(counted.count)::bigint AS count,
-          sum(counted.cost)::bigint AS cost
-        FROM taken
-        CROSS JOIN LATERAL unnest(
-          taken.key_ids, taken.client_ids, taken.tags, taken.outcomes, taken.quarters, taken.counts, taken.costs
-        ) AS counted (key_id, client_id, tag, outcome, quarter, count, cost)
-        LEFT JOIN sophra_api_keys.usage_tags AS known ON known.tag = counted.tag
-        -- A row that somebody else has written holds up no other.
-        WHERE num_nulls(
-          counted.key_id, counted.client_id, counted.tag, counted.outcome, counted.quarter, counted.count, counted.cost
-        ) = 0
-        GROUP BY 1, 2, 3, 4, 5
-      ),
-      begun AS (
-        INSERT INTO sophra_api_keys.usage_series (key_id, client_id, tag, outcome)
-        SELECT DISTINCT added.key_id, added.client_id, added.tag, added.outcome FROM added
-        WHERE NOT EXISTS (
-          SELECT FROM sophra_api_keys.usage_series AS series
-          WHERE (series.key_id, series.client_id, series.tag, series.outcome)
-            = (added.key_id, added.client_id, added.tag, added.outcome)
-        )
-        RETURNING id, key_id, client_id, tag, outcome
-      ),
-      series AS (
-        SELECT begun.id, begun.key_id, begun.client_id, begun.tag, begun.outcome FROM begun
-        UNION ALL
-        SELECT known.id, known.key_id, known.client_id, known.tag, known.outcome
-        FROM sophra_api_keys.usage_series AS known
-        WHERE known.key_id IN (SELECT added.key_id FROM added)
-      )
+    -- In both statements, series are looked up one by one, as above.
+    INSERT INTO sophra_api_keys.usage_series (level, key_id, client_id, tag, outcome)
+    SELECT 'key', added.key_id, added.client_id, added.tag, added.outcome
+    FROM (
+      SELECT DISTINCT logged.key_id, logged.client_id, logged.tag, logged.outcome
+      FROM sophra_api_keys.logged_usage(folded) AS logged
+    ) AS added
+    WHERE (
+      SELECT known.id FROM sophra_api_keys.usage_series AS known
+      WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
+        = ('key', added.key_id, added.client_id, added.tag, added.outcome)
+    ) IS NULL;
     INSERT INTO sophra_api_keys.usage_quarters AS known (series_id, quarter, count, cost)
-    SELECT series.id, added.quarter, added.count, added.cost
-    FROM added JOIN series USING (key_id, client_id, tag, outcome)
-    ORDER BY 1, 2
+    SELECT
+      (
+        SELECT known.id FROM sophra_api_keys.usage_series AS known
+        WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
+          = ('key', added.key_id, added.client_id, added.tag, added.outcome)
+      ),
+      to_timestamp(900 * added.quarter), added.count, added.cost
+    FROM (
+      SELECT logged.key_id, logged.client_id, logged.tag, logged.outcome,
+        greatest(
+          least(logged.quarter, floor(extract(epoch FROM now()) / 900)::bigint), extract(epoch FROM first)::bigint / 900
+        ) AS quarter,
+        sum(logged.count)::bigint AS count, sum(logged.cost)::bigint AS cost
+      FROM sophra_api_keys.logged_usage(folded) AS logged
+      GROUP BY 1, 2, 3, 4, 5
+    ) AS added
     ON CONFLICT (series_id, quarter) DO UPDATE SET
       count = known.count + excluded.count, cost = known.cost + excluded.cost;
+    DELETE FROM sophra_api_keys.usage_log WHERE id = ANY (folded);
   END IF;
 
   closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
@@ -239,9 +299,23 @@ BEGIN
     RETURNING series_id
   )
   SELECT array_agg(DISTINCT series_id), count(*) = part INTO ended, may_be_more FROM gone;
+  WITH
+    old AS (
+      SELECT series_id, hour FROM sophra_api_keys.usage_rollups
+      WHERE hour < now() - interval '24 hours' * hour_days
+      ORDER BY hour
+      LIMIT part
+    ),
+    gone AS (
+      DELETE FROM sophra_api_keys.usage_rollups AS kept USING old
+      WHERE (kept.series_id, kept.hour) = (old.series_id, old.hour)
+      RETURNING kept.series_id
+    )
+  SELECT ended || array_agg(DISTINCT series_id), may_be_more OR count(*) = part INTO ended, may_be_more FROM gone;
   DELETE FROM sophra_api_keys.usage_series AS series
   WHERE series.id = ANY (ended)
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_hours AS kept WHERE kept.series_id = series.id)
+    AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_rollups AS kept WHERE kept.series_id = series.id)
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_quarters AS kept WHERE kept.series_id = series.id);
   RETURN may_be_more OR quarters = part;
 END
@@ -297,14 +371,25 @@ CREATE FUNCTION sophra_api_keys.get_usage(
   OUT usage JSON, OUT problem TEXT
 )
 LANGUAGE plpgsql
+-- It would take longer to compile the statement than to run it.
+SET jit = off
 AS $$
 DECLARE
   bounds TIMESTAMPTZ[];
   -- Hours that a bucket begins in.
   cut TIMESTAMPTZ[];
   closed TIMESTAMPTZ;
+  -- Of which series hours are read, and from where; of keys, quarters are.
+  level CONSTANT TEXT := CASE
+    WHEN key IS NOT NULL OR 'keyId' = ANY (groups) THEN 'key'
+    WHEN client IS NOT NULL OR 'clientId' = ANY (groups) THEN 'client'
+    ELSE 'all'
+  END;
+  hours CONSTANT TEXT := CASE level WHEN 'key' THEN 'usage_hours' ELSE 'usage_rollups' END;
   series TEXT;
   columns TEXT;
+  names TEXT;
+  values TEXT;
   fields TEXT;
   figures TEXT;
   is_cut BOOLEAN;
@@ -338,7 +423,7 @@ BEGIN
       $query$
       SELECT EXISTS (
         SELECT FROM sophra_api_keys.usage_hours AS hours JOIN sophra_api_keys.usage_series AS series ON series.id = hours.series_id
-        WHERE %s AND hours.hour = ANY ($1) AND hours.hour < $2
+        WHERE series.level = 'key' AND %s AND hours.hour = ANY ($1) AND hours.hour < $2
           AND NOT EXISTS (
             SELECT FROM sophra_api_keys.usage_quarters AS quarters
             WHERE quarters.series_id = hours.series_id
@@ -354,32 +439,50 @@ BEGIN
   END IF;
 
   SELECT
-    string_agg(format('%s AS %I', CASE WHEN listed.name = ANY (groups) THEN 'series.' || listed.source ELSE '''''' END, listed.source), ', '),
-    coalesce(
-      string_agg(format(', %L, nullif(seen.%I, '''')', listed.name, listed.source), '') FILTER (WHERE listed.name = ANY (groups)), ''
-    )
-  INTO columns, fields
-  FROM (VALUES ('keyId', 'key_id'), ('clientId', 'client_id'), ('tag', 'tag'), ('outcome', 'outcome')) AS listed (name, source);
+    coalesce(string_agg(format('series.%I, ', listed.source), '') FILTER (WHERE listed.is_wanted), ''),
+    coalesce(string_agg(format('%I, ', listed.source), '') FILTER (WHERE listed.is_wanted), ''),
+    string_agg(CASE WHEN listed.is_wanted THEN listed.source ELSE format(''''' AS %I', listed.source) END, ', '),
+    coalesce(string_agg(format(', %L, nullif(seen.%I, '''')', listed.name, listed.source), '') FILTER (WHERE listed.is_wanted), '')
+  INTO columns, names, values, fields
+  FROM (
+    SELECT known.name, known.source, known.name = ANY (groups) AS is_wanted
+    FROM (VALUES ('keyId', 'key_id'), ('clientId', 'client_id'), ('tag', 'tag'), ('outcome', 'outcome')) AS known (name, source)
+  ) AS listed;
 
   -- Closed hours as a whole where no bucket begins in them, else their quarters.
   figures := format(
     $query$
-    SELECT %2$s, hours.hour AS at, hours.count, hours.cost
-    FROM sophra_api_keys.usage_series AS series JOIN sophra_api_keys.usage_hours AS hours ON hours.series_id = series.id
-    WHERE %1$s AND hours.hour >= $1[1] AND hours.hour < least($1[cardinality($1)], $3) AND hours.hour <> ALL ($2)
+    SELECT %2$shours.hour AS at, hours.count, hours.cost
+    FROM sophra_api_keys.usage_series AS series
+    -- With an offset, the index is used for each series: the server cannot know that few hours of few series are needed.
+    CROSS JOIN LATERAL (
+      SELECT * FROM sophra_api_keys.%3$I AS hours
+      WHERE hours.series_id = series.id AND hours.hour >= $1[1] AND hours.hour < least($1[cardinality($1)], $3)
+        AND hours.hour <> ALL ($2)
+      OFFSET 0
+    ) AS hours
+    WHERE series.level = %4$L AND %1$s
     UNION ALL
-    SELECT %2$s, quarters.quarter, quarters.count, quarters.cost
-    FROM sophra_api_keys.usage_series AS series JOIN sophra_api_keys.usage_quarters AS quarters ON quarters.series_id = series.id
-    WHERE %1$s AND quarters.quarter >= greatest($1[1], $3) AND quarters.quarter < $1[cardinality($1)]
-    $query$, series, columns
+    SELECT %2$squarters.quarter, quarters.count, quarters.cost
+    FROM sophra_api_keys.usage_series AS series
+    CROSS JOIN LATERAL (
+      SELECT * FROM sophra_api_keys.usage_quarters AS quarters
+      WHERE quarters.series_id = series.id
+        AND quarters.quarter >= greatest($1[1], $3) AND quarters.quarter < $1[cardinality($1)]
+      %5$s
+    ) AS quarters
+    WHERE series.level = 'key' AND %1$s
+    $query$, series, columns, hours, level,
+    -- Of all keys, the quarters of this hour are most of what there is.
+    CASE WHEN key IS NOT NULL OR client IS NOT NULL THEN 'OFFSET 0' ELSE '' END
   );
   IF cardinality(cut) > 0 THEN
     figures := figures || format(
       $query$
       UNION ALL
-      SELECT %2$s, quarters.quarter, quarters.count, quarters.cost
+      SELECT %2$squarters.quarter, quarters.count, quarters.cost
       FROM sophra_api_keys.usage_series AS series JOIN sophra_api_keys.usage_quarters AS quarters ON quarters.series_id = series.id
-      WHERE %1$s AND quarters.quarter >= $1[1] AND quarters.quarter < least($1[cardinality($1)], $3)
+      WHERE series.level = 'key' AND %1$s AND quarters.quarter >= $1[1] AND quarters.quarter < least($1[cardinality($1)], $3)
         AND to_timestamp(floor(extract(epoch FROM quarters.quarter) / 3600) * 3600) = ANY ($2)
       $query$, series, columns
     );
@@ -389,11 +492,10 @@ BEGIN
     $query$
     WITH
       figures AS MATERIALIZED (
-        SELECT key_id, client_id, tag, outcome, at, sum(count) AS count, sum(cost) AS cost FROM (%1$s) AS stored
-        GROUP BY 1, 2, 3, 4, 5
+        SELECT %3$sat, sum(count) AS count, sum(cost) AS cost FROM (%1$s) AS stored GROUP BY %3$sat
       ),
       sums AS MATERIALIZED (
-        SELECT key_id, client_id, tag, outcome, width_bucket(at, $1) AS number, sum(count) AS count, sum(cost) AS cost
+        SELECT %4$s, width_bucket(at, $1) AS number, sum(count) AS count, sum(cost) AS cost
         FROM figures
         GROUP BY 1, 2, 3, 4, 5
       ),
@@ -422,7 +524,7 @@ BEGIN
       CASE WHEN size.is_large THEN 'rows' END
     FROM size
     $query$,
-    figures, fields
+    figures, fields, names, values
   ) INTO usage, problem USING bounds, cut, closed, groups, most;
 END
 $$;
