@@ -1541,12 +1541,12 @@ export type ApiKeyEvent =
   | ConfigurationWarningEvent
 
 /**
- * An entry of the audit log: an event as it was reported.
+ * An entry of the audit log: an event as it was reported. Keys that were revoked at once have an entry `key.revoked` each.
  *
  * @category Events and audit log
  */
 export type AuditEvent = ApiKeyEvent extends infer Event
-  ? Event extends ApiKeyEvent
+  ? Event extends Exclude<ApiKeyEvent, KeysRevokedEvent>
     ? Omit<Event, 'severity'> & {
         id: string
         /** The number of similar attempts, of which this entry describes the first. */
@@ -1571,7 +1571,7 @@ export interface ListAuditEventsQuery {
   /** `nextCursor` of the previous page, with the same filters. */
   cursor?: string | null
   keyId?: string | null
-  type?: ApiKeyEvent['type'] | null
+  type?: AuditEvent['type'] | null
   /** Inclusive. A `Date` or ISO 8601 text; `YYYY-MM-DD` means midnight UTC at the beginning of that day. */
   from?: Date | string | null
   /** Exclusive. As `from`, so `YYYY-MM-DD` excludes that day. */

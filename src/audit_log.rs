@@ -2,7 +2,7 @@
 
 use crate::audit::QueuedEntry;
 use crate::error::Error;
-use crate::input::{Fields, Value, page, rules};
+use crate::input::{Fields, Parsed, Value, page, rules};
 use crate::metrics::BackgroundTask;
 use crate::model::{AuditEntry, AuditQuery, Cursor, Escaped, Page, StoredAuditEntry, Timestamp};
 use crate::service::Service;
@@ -71,6 +71,15 @@ pub async fn list(service: &Service, query: &AuditQuery) -> Result<Page<StoredAu
     }))
 }
 
+/// A type of entries; an unknown one has none.
+fn entry_type(value: Value) -> Parsed<String> {
+    let name = rules::label(TYPE_MAX)(value)?;
+    if name == "keys.revoked" {
+        return Err("must be key.revoked: each of the keys has an entry of its own".into());
+    }
+    Ok(name)
+}
+
 /// Reads the input of `listAuditEvents`.
 pub fn read_query(value: Value) -> Result<AuditQuery, Error> {
     let mut fields = Fields::of_optional(value);
@@ -80,7 +89,7 @@ pub fn read_query(value: Value) -> Result<AuditQuery, Error> {
         key_id: fields
             .optional("keyId", rules::id)
             .map(|id| Escaped::new(&id)),
-        r#type: fields.optional("type", rules::label(TYPE_MAX)),
+        r#type: fields.optional("type", entry_type),
         from: fields.optional("from", rules::instant),
         to: fields.optional("to", rules::instant),
     };

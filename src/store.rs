@@ -62,6 +62,7 @@ pub use legacy::{DigestRange, PlaintextKey, PlaintextToken};
 pub use locked_rows::LockedRows;
 pub use parts::Parts;
 pub use plaintext::{LostKey, PlaintextRows};
+pub use purge::KeyToPurge;
 pub use quota_leases::LeaseOutcome;
 pub use rotation::{Credential, ReplacedPlaintext, Rotation};
 pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migration_script};

@@ -233,6 +233,17 @@ describe('the log', () => {
     )
   })
 
+  test('names the type that the entries of many revoked keys have', async () => {
+    const fault = await faultOf(() => untyped.listAuditEvents!({ type: 'keys.revoked' }))
+    expect(fault).toMatchObject({
+      code: 'INVALID_INPUT',
+      issues: [{ path: 'type', message: expect.stringContaining('must be key.revoked') }],
+    })
+    expect(await listAuditEvents({ type: 'key.unknown' as 'key.issued' })).toMatchObject({
+      events: [],
+    })
+  })
+
   test('waits for the database, and is written once it is back', async () => {
     await addon.close()
     const proxy = await startProxy(database.url())

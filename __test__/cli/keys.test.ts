@@ -246,6 +246,28 @@ describe('one key', () => {
     expect((await run(['keys', 'verify'], third.key)).code).toBe(0)
   })
 
+  test('is revoked with others of a filter, but not without a word where nobody can be asked', async () => {
+    const where = ['keys', 'revoke', '--where', '{"clientId": "leaving"}']
+    const keys = [
+      await program(['keys', 'create', '--name', 'a', '--client', 'leaving']),
+      await program(['keys', 'create', '--name', 'b', '--client', 'leaving']),
+    ]
+    const codes = async () => {
+      const answers = keys.map(({ key }) => program(['keys', 'verify'], key))
+      return (await Promise.all(answers)).map(({ code }) => code)
+    }
+    const refused = await run(where)
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain('give --yes, or --expected-count with the number of keys')
+    expect(await program([...where, '--dry-run'])).toEqual({ count: 2 })
+    expect((await run([...where, '--expected-count', '3'])).stderr).toContain('2 keys')
+    expect(await codes()).toEqual(['VALID', 'VALID'])
+    expect(await program([...where, '--expected-count', '2'])).toEqual({ count: 2 })
+    expect(await codes()).toEqual(['REVOKED', 'REVOKED'])
+    await program(['keys', 'create', '--name', 'c', '--client', 'leaving'])
+    expect(await program([...where, '--yes'])).toEqual({ count: 1 })
+  })
+
   test('is revoked and restored, or deleted', async () => {
     const { id, key } = await create()
     const reason = ['--reason', 'abuse', '--note', 'Scraping']

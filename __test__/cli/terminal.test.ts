@@ -57,6 +57,18 @@ describe.skipIf(!hasScript)('at a terminal', () => {
     expect(await isActive(id)).toBe(active)
   })
 
+  test.each([
+    ['n\r', 1, true],
+    ['y\r', 0, false],
+  ])('a revocation of many keys is asked about: %j', async (typed, code, active) => {
+    const { id } = await json(['keys', 'create', '--name', 'n', '--client', 'many'], { env })
+    const args = ['keys', 'revoke', '--where', '{"clientId": "many", "isActive": true}']
+    const answer = await atTerminal(args, { prompt: '[y/N]', typed })
+    expect(answer.screen).toMatch(/Revoke \d keys?\?/)
+    expect(answer.code).toBe(code)
+    expect(await isActive(id)).toBe(active)
+  })
+
   test('nothing in a name steers the terminal that is asked', async () => {
     const { id } = await issue()
     const evil = 'a\u009b31m\u202e\u2028\u0085\u007f\u001b]0;owned\u0007b'

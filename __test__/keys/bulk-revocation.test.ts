@@ -246,6 +246,16 @@ describe('wrong input is refused by name', () => {
   })
 })
 
+test('an id is told where it belongs', async () => {
+  for (const where of [undefined, { clientId: 'a' }]) {
+    const fault = await faultOf(() => revokeApiKeys({ id: 'x', where } as never))
+    expect(fault.issues).toContainEqual({
+      path: 'id',
+      message: expect.stringContaining('revokeApiKey takes the id of one key'),
+    })
+  }
+})
+
 test('100,000 keys at once are one transaction', async () => {
   const COUNT = 100_000
   await database.sql(

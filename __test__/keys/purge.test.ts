@@ -15,7 +15,7 @@ const { deleteApiKey, restoreApiKey, revokeApiKey, verifyApiKey } = addon
 const setting = useSetting({ statementTimeoutMs: 5_000 })
 
 const DAYS = 30
-const LOOK = /SELECT "id" FROM "ApiKey"\s+WHERE "revokedAt" </
+const LOOK = /FROM "ApiKey"\s+WHERE "revokedAt" </
 const PURGE = /AS due \(id, entry_id, at, event\)/
 
 type Event = Parameters<Parameters<typeof onEvent>[0]>[0]
@@ -197,6 +197,19 @@ test('a locked row holds up no other, and is purged once it is free', async () =
   await areGone([locked], SOME_TRIES)
 })
 
+test('many locked rows hold up no other', async () => {
+  const LOCKED = 10_100
+  await revokedRows(LOCKED)
+  const holder = await session()
+  await holder.query(`SELECT FROM "ApiKey" WHERE "clientId" = 'bulk' FOR UPDATE`)
+  const free = await revokedKeys('1 year', 2)
+  await start()
+  await areGone(free)
+  expect(await count(`"ApiKey" WHERE "clientId" = 'bulk'`)).toBe(LOCKED)
+  await holder.query('ROLLBACK')
+  await holder.end()
+})
+
 test('a key that is restored while it is looked for stays', async () => {
   const keys = await revokedKeys('1 year', 3)
   const [first, second, third] = keys as [Issued, Issued, Issued]
@@ -330,6 +343,42 @@ describe('rows that the database refuses to delete', () => {
     await setting.sql(`DROP TRIGGER refused ON "ApiKey"; DROP FUNCTION refuse()`)
   })
 
+  test('hold up no other even if nearly all of a batch are refused', async () => {
+    await revokedRows(1_000)
+    await setting.sql(`
+      UPDATE "ApiKey" SET "revokedAt" = "revokedAt" + substr("id", 6)::int * interval '1 second'
+      WHERE "clientId" = 'bulk';
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+      CREATE TRIGGER refused BEFORE DELETE ON "ApiKey"
+        FOR EACH ROW WHEN (OLD."id" NOT LIKE 'bulk-%99') EXECUTE FUNCTION refuse()`)
+    const before = metric(failures)
+    await start()
+    await eventually(async () =>
+      expect(await count(`"ApiKey" WHERE "clientId" = 'bulk'`)).toBe(990),
+    )
+    await eventually(() => expect(metric(failures)).toBeGreaterThan(before))
+    await setting.sql(`DROP TRIGGER refused ON "ApiKey"; DROP FUNCTION refuse()`)
+  })
+
+  test('hold up no other even if their revocation was at an odd instant', async () => {
+    await revokedRows(20)
+    await setting.sql(`
+      UPDATE "ApiKey" SET "revokedAt" = '-infinity' WHERE "id" IN ('bulk-1', 'bulk-2');
+      UPDATE "ApiKey" SET "revokedAt" = '1 January 4000 BC' WHERE "id" IN ('bulk-3', 'bulk-4');
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+      CREATE TRIGGER refused BEFORE DELETE ON "ApiKey"
+        FOR EACH ROW WHEN (OLD."id" IN ('bulk-1', 'bulk-3', 'bulk-5')) EXECUTE FUNCTION refuse()`)
+    const before = metric(failures)
+    const ids = () => setting.sql(`SELECT "id" FROM "ApiKey" WHERE "clientId" = 'bulk' ORDER BY 1`)
+    await start()
+    await eventually(async () =>
+      expect((await ids()).map(({ id }) => id)).toEqual(['bulk-1', 'bulk-3', 'bulk-5']),
+    )
+    // The walk comes to its end.
+    await eventually(() => expect(metric(failures)).toBeGreaterThan(before))
+    await setting.sql(`DROP TRIGGER refused ON "ApiKey"; DROP FUNCTION refuse()`)
+  })
+
   test('are not tried for ever if a trigger keeps them without a word', async () => {
     await revokedRows(10)
     await setting.sql(`
@@ -369,20 +418,22 @@ test('it uses its index, and works without it and with migrations by hand', asyn
     const client = await session()
     await client.query('SET LOCAL enable_seqscan = off')
     const { rows } = await client.query(
-      `EXPLAIN SELECT "id" FROM "ApiKey"
+      `EXPLAIN SELECT "id", sophra_api_keys.instant_value("revokedAt") FROM "ApiKey"
        WHERE "revokedAt" < (now() AT TIME ZONE 'UTC') - make_interval(days => 30)
-       ORDER BY "revokedAt" LIMIT 10000`,
+         AND ("revokedAt", "id") > (coalesce(sophra_api_keys.instant_of('0'), '-infinity'), coalesce('x', ''))
+       ORDER BY "revokedAt", "id" LIMIT 100`,
     )
     await client.end()
     return JSON.stringify(rows)
   }
-  expect(await plan()).toContain('ApiKey_revokedAt_idx')
+  expect(await plan()).not.toContain('Sort')
+  expect(await plan()).toContain('ApiKey_revokedAt_id_idx')
   const key = await revokedKey('1 year')
-  await setting.sql(`DROP INDEX "ApiKey_revokedAt_idx"`)
+  await setting.sql(`DROP INDEX "ApiKey_revokedAt_id_idx"`)
   await start({ migrate: 'manual' })
   await areGone([key])
   await addon.migrate()
-  expect(await plan()).toContain('ApiKey_revokedAt_idx')
+  expect(await plan()).toContain('ApiKey_revokedAt_id_idx')
 })
 
 test('it works behind a pooler in transaction mode', async () => {

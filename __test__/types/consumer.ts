@@ -119,11 +119,15 @@ export async function keys(): Promise<void> {
   // @ts-expect-error no such order
   await listApiKeys({ sort: 'id' })
 
+  // @ts-expect-error an event only
+  await listAuditEvents({ type: 'keys.revoked' })
   const { events } = await listAuditEvents({ type: 'key.refused' })
   for (const event of events) {
     const at: Date = event.at
     if (event.type === 'key.refused') void (event.reason satisfies string)
     if (event.type === 'key.issued') void (event.keyId satisfies string)
+    // @ts-expect-error an event only
+    void (event.type === 'keys.revoked')
     // @ts-expect-error not kept
     void (event.severity satisfies string)
     void at

@@ -190,6 +190,9 @@ pub fn read_bulk_revocation(value: Value, now: Timestamp) -> Result<BulkRevocati
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&["where"]);
     let filter = fields.required("where", |value| chosen(value, now));
+    fields.optional::<()>("id", |_| {
+        Err("must not be beside where: revokeApiKey takes the id of one key".into())
+    });
     let reason = fields.optional("reason", reason);
     let note = fields.optional("note", rules::label(rules::NAME_MAX));
     let expected_count = fields.optional("expectedCount", rules::integer(COUNT));

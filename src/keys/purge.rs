@@ -5,55 +5,51 @@ use crate::events::Event;
 use crate::model::{AuditEntry, Escaped, Timestamp};
 use crate::random;
 use crate::service::Service;
-use crate::store::Parts;
 
 /// Keys per statement: few, since a listener of events must keep up, and a table of the app may refer to each row.
-const BATCH_MAX: usize = 100;
+const BATCH_MAX: i64 = 100;
 
 /// Deletes the keys that were revoked more than so many days ago. Rows that are locked, or that the database refuses to
-/// delete, hold up no other. Returns whether none is left.
+/// delete, hold up no other: the walk goes on behind them. Returns whether none is left.
 pub async fn purge(service: &Service, days: i32) -> Result<bool, Error> {
+    let mut walk = Walk::default();
+    let mut last = None;
     loop {
-        let due = service.store.keys_to_purge(days).await?;
-        let mut pass = Pass::default();
-        for batch in due.chunks(BATCH_MAX) {
-            pass.purge(service, batch, days).await?;
+        let due = service
+            .store
+            .keys_to_purge(days, last.as_ref(), BATCH_MAX)
+            .await?;
+        last = due.last().cloned();
+        if last.is_none() {
+            return walk.refused.map_or(Ok(walk.left == 0), Err);
         }
-        // What is left now is tried again only after a pass that made progress.
-        if pass.purged == 0 {
-            return pass.refused.map_or(Ok(due.is_empty()), Err);
-        }
+        let ids: Vec<String> = due.into_iter().map(|key| key.id).collect();
+        walk.purge(service, &ids, days).await?;
     }
 }
 
 #[derive(Default)]
-struct Pass {
-    purged: usize,
+struct Walk {
+    /// Keys that are still there.
+    left: usize,
     /// Why the database refused to delete the last row of which it did.
     refused: Option<Error>,
 }
 
-impl Pass {
+impl Walk {
+    /// A batch that the database refuses is purged in halves, until what it refuses is alone.
     async fn purge(&mut self, service: &Service, batch: &[String], days: i32) -> Result<(), Error> {
-        let mut parts = Parts::of(batch);
-        while let Some(part) = parts.next_part() {
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
             match delete(service, part, days).await {
-                Ok(purged) => {
-                    parts.stored();
-                    self.purged += purged;
-                }
+                Ok(purged) => self.left += part.len() - purged,
                 Err(error) if !error.is_rejection() => return Err(error),
-                Err(error) => {
-                    // The whole batch is refused, but the next one need not be.
-                    if let Err(error) = parts.failed(part, error) {
-                        self.refused = Some(error);
-                        return Ok(());
-                    }
+                Err(error) if part.len() == 1 => self.refused = Some(error),
+                Err(_) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
                 }
             }
-        }
-        for (_, error) in parts.rejected(|_| true)? {
-            self.refused = Some(error);
         }
         Ok(())
     }

@@ -7,21 +7,38 @@ use super::handle::Store;
 use crate::error::Error;
 use crate::model::{AuditEntry, Timestamp};
 
+/// A key that is to be purged, and the place in the order of those that come after it.
+#[derive(Debug, Clone)]
+pub struct KeyToPurge {
+    pub id: String,
+    /// As `instant_value` has it, exactly: another writer may have stored any instant.
+    pub revoked_at: String,
+}
+
 impl Store {
-    /// The ids of keys that were revoked more than this many days ago, those of the oldest revocations first; not all if
-    /// there are many. The clock is that of the database, as in [`purge_keys`](Self::purge_keys).
-    pub async fn keys_to_purge(&self, days: i32) -> Result<Vec<String>, Error> {
-        const PART: i64 = 10_000;
+    /// The next keys that were revoked more than this many days ago, those of the oldest revocations first, `most` of them.
+    /// The clock is that of the database, as in [`purge_keys`](Self::purge_keys).
+    pub async fn keys_to_purge(
+        &self,
+        days: i32,
+        after: Option<&KeyToPurge>,
+        most: i64,
+    ) -> Result<Vec<KeyToPurge>, Error> {
+        let (revoked_at, id) = after.map(|key| (&key.revoked_at, &key.id)).unzip();
         self.retryable("keys_to_purge", || async {
-            sqlx::query_scalar!(
+            sqlx::query_as!(
+                KeyToPurge,
                 r#"
-                SELECT "id" FROM "ApiKey"
+                SELECT "id", sophra_api_keys.instant_value("revokedAt") AS "revoked_at!" FROM "ApiKey"
                 WHERE "revokedAt" < (now() AT TIME ZONE 'UTC') - make_interval(days => $1)
-                ORDER BY "revokedAt"
-                LIMIT $2
+                  AND ("revokedAt", "id") > (coalesce(sophra_api_keys.instant_of($2), '-infinity'), coalesce($3, ''))
+                ORDER BY "revokedAt", "id"
+                LIMIT $4
                 "#,
                 days,
-                PART,
+                revoked_at,
+                id,
+                most,
             )
             .fetch_all(&mut self.db().await?)
             .await

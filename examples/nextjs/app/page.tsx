@@ -27,9 +27,10 @@ curl "$URL/api/whoami" -H "Authorization: Bearer $KEY"`,
   -d '{"id": "'$ID'", "regenerateKey": true, "gracePeriodSeconds": 3600}'`,
   },
   {
-    title: 'Disable it.',
-    curl: `curl -X PATCH "$URL/api/keys" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
-  -d '{"id": "'$ID'", "isActive": false}'`,
+    title: 'Revoke it, then restore it.',
+    curl: `curl -X POST "$URL/api/keys/revocation" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type: application/json' \\
+  -d '{"id": "'$ID'", "reason": "unused"}'
+curl -X DELETE "$URL/api/keys/revocation?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
   {
     title: 'Refuse all keys of the client, then accept them again.',

@@ -1,7 +1,7 @@
 'use strict'
 
 const { Exit, UsageError } = require('../errors.js')
-const { confirmed } = require('../input.js')
+const { confirmed, isInteractive } = require('../input.js')
 const { quoted } = require('../output.js')
 const { json, number } = require('../values.js')
 const { keyOf } = require('./beginning.js')
@@ -14,7 +14,7 @@ key is gone. To refuse a key for a while, disable it (keys update --disable). At
 
 With --where, all keys that match the filter and are not revoked are revoked at once: all of them or none. It is a JSON object with
 the fields of ApiKeyFilter: clientId, status, isActive, createdBy, createdAfter, createdBefore, expiresBefore, unusedSince, scope, metadata,
-search. Instants are like 2027-01-31T12:00:00Z.`,
+search. Instants are like 2027-01-31T12:00:00Z. Where there is nobody to ask, --where needs --yes or --expected-count.`,
   positionals: ['[<id>]'],
   options: {
     reason: {
@@ -78,7 +78,13 @@ function check(options, given) {
   if (where && options.delete) fail('--where and --delete exclude each other')
   if (!where && (options['dry-run'] || options['expected-count'] !== undefined))
     fail('--dry-run and --expected-count require --where')
+  if (where && !isAgreed(options) && !isInteractive())
+    fail('Nobody can be asked to confirm: give --yes, or --expected-count with the number of keys')
 }
+
+/** Whether all keys of a filter may be revoked, or nothing is changed, without a question. */
+const isAgreed = (options) =>
+  options.yes || options['dry-run'] || options['expected-count'] !== undefined
 
 /** What is confirmed is a number of keys: if they are others by then, nothing is changed. */
 async function revokeAll(options, output, addon) {

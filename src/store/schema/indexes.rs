@@ -78,11 +78,11 @@ const INDEXES: [(&str, bool, &str); 20] = [
         false,
         r#""ApiKey" USING gin ("metadata" jsonb_path_ops) WITH (gin_pending_list_limit = 256)"#,
     ),
-    // Of the keys that a purge looks at.
+    // Of the keys that a purge looks at, in its order.
     (
-        "ApiKey_revokedAt_idx",
+        "ApiKey_revokedAt_id_idx",
         false,
-        r#""ApiKey" ("revokedAt") WHERE "revokedAt" IS NOT NULL"#,
+        r#""ApiKey" ("revokedAt", "id") WHERE "revokedAt" IS NOT NULL"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
     // These two contain legacy rows only: they are empty once every row has been imported.
