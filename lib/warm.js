@@ -52,9 +52,6 @@ function textOf(value) {
   return typeof value === 'string' ? value : undefined
 }
 
-/** An empty tag is wrong, unlike an absent one. */
-const tagOf = (value) => (value === '' ? undefined : textOf(value))
-
 /** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
 const isCost = (value) => Number.isInteger(value) && value >= 0 && value <= UINT32_MAX
 
@@ -72,7 +69,18 @@ function costOf(value) {
   return lines === '' ? 1 : lines
 }
 
-/** One scope per line. The native side checks each scope, so a line break inside one must not split it in two. */
+/** What the line of a tag begins with: no scope and no tag does. */
+const TAG = '\t'
+
+/** The tag, if there is one, and the scopes, one per line. The native side checks each line, so none must have a break inside. */
+function linesOf(tag, list) {
+  const scopes = scopesOf(list)
+  if (tag === undefined || tag === null) return scopes
+  if (typeof tag !== 'string' || tag === '' || tag.includes('\n')) return undefined
+  if (scopes === undefined) return undefined
+  return scopes === '' ? TAG + tag : `${TAG}${tag}\n${scopes}`
+}
+
 function scopesOf(list) {
   if (list === undefined || list === null) return ''
   if (!Array.isArray(list) || list.length > SCOPES_MAX) return undefined
@@ -82,7 +90,7 @@ function scopesOf(list) {
     if (typeof scope !== 'string' || scope === '' || scope.includes('\n')) return undefined
     lines = index === 0 ? scope : `${lines}\n${scope}`
   }
-  return lines
+  return lines.startsWith(TAG) ? undefined : lines
 }
 
 /** The limits of a key, with their states. */
@@ -150,14 +158,13 @@ function verifyNatively(key, context) {
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
-  const scopes = scopesOf(context.scopes)
+  const lines = linesOf(context.tag, context.scopes)
   const cost = costOf(context.cost)
-  const tag = tagOf(context.tag)
   const path = textOf(context.path)
   const claimedIp = textOf(context.claimedIp)
-  if (ip === undefined || scopes === undefined || cost === undefined) return MISS
-  if (tag === undefined || path === undefined || claimedIp === undefined) return MISS
-  return verifyWarm(key, ip, scopes, cost, tag, path, claimedIp)
+  if (ip === undefined || lines === undefined || cost === undefined) return MISS
+  if (path === undefined || claimedIp === undefined) return MISS
+  return verifyWarm(key, ip, lines, cost, path, claimedIp)
 }
 
 /** The entry of a serial number has a template; 0 stands for no entry. */
@@ -189,11 +196,10 @@ exports.verifyWarm = (key, context) => {
 exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
   let charge
   try {
-    const scopes = scopesOf(requirements.scopes)
+    const lines = linesOf(requirements.tag, requirements.scopes)
     const cost = costOf(requirements.cost)
-    const tag = tagOf(requirements.tag)
-    if (scopes === undefined || cost === undefined || tag === undefined) return undefined
-    charge = verifyWarmRequest(key, forwarded, scopes, cost, tag, path)
+    if (lines === undefined || cost === undefined) return undefined
+    charge = verifyWarmRequest(key, forwarded, lines, cost, path)
   } catch {
     return undefined
   }

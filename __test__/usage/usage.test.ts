@@ -85,6 +85,47 @@ describe('what is counted', () => {
     expect(row).toEqual([{ uses: 1 }])
   })
 
+  test.each([
+    [{ tag: '' }, 'tag'],
+    [{ tag: 'a\nread' }, 'tag'],
+    [{ tag: '\ta' }, 'tag'],
+    [{ tag: 'a\u0000' }, 'tag'],
+    [{ tag: '\ud800' }, 'tag'],
+    [{ tag: 'x'.repeat(65) }, 'tag'],
+    [{ tag: 7 }, 'tag'],
+    [{ tag: ['a'] }, 'tag'],
+    // What a tag is passed as to the warm path is no scope.
+    [{ scopes: ['\tread'] }, 'scopes[0]'],
+    [{ scopes: ['\tread', 'read'] }, 'scopes[0]'],
+    [{ tag: 'a', scopes: ['\tread'] }, 'scopes[0]'],
+    [{ tag: 'a', scopes: ['read\nwrite'] }, 'scopes[0]'],
+  ])('nothing for %j, which is refused, whether or not the key is warm', async (context, path) => {
+    const { key } = await one({ scopes: ['read'] })
+    for (let time = 0; time < 2; time++) {
+      await expect(verifyApiKey(key, context as never)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        issues: [{ path }],
+      })
+      expect((await verifyApiKey(key)).valid).toBe(true)
+    }
+  })
+
+  test('a tag beside scopes, both of which hold', async () => {
+    const { id, key } = await one({ scopes: ['read'] })
+    const tag = 'é'.repeat(64)
+    for (let time = 0; time < 2; time++) {
+      expect((await verifyApiKey(key, { tag, scopes: ['read'] })).code).toBe('VALID')
+      expect((await verifyApiKey(key, { tag, scopes: ['read', 'write'] })).code).toBe(
+        'INSUFFICIENT_SCOPE',
+      )
+    }
+    await flush()
+    expect(await usageOf(id)).toEqual([
+      { tag, outcome: 'INSUFFICIENT_SCOPE', count: 2, cost: 0 },
+      { tag, outcome: 'VALID', count: 2, cost: 2 },
+    ])
+  })
+
   test('nothing that only peeks', async () => {
     const { id, key } = await one()
     await verifyApiKey(key, { peek: true, tag: 't' })

@@ -23,6 +23,9 @@ const ABSENT: f64 = -1.0;
 /// The handle of what was charged; `None` if there is nothing to settle.
 type Charge = Option<String>;
 
+/// What no scope and no tag begins with.
+const TAG: char = '\t';
+
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
 
@@ -35,10 +38,10 @@ thread_local! {
 /// A request that presents a key, before it is read.
 struct Request<'a> {
     client: Client<'a>,
+    /// A scope per line. If there is a tag, it comes first, on a line of its own that begins with [`TAG`].
     scopes: Option<Unknown<'a>>,
     /// A number, or a text with a cost per line. 1 if absent.
     cost: Option<Unknown<'a>>,
-    tag: Option<Unknown<'a>>,
     path: Option<Unknown<'a>>,
 }
 
@@ -61,33 +64,30 @@ fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Char
         client: Client::Unknown,
         scopes: None,
         cost: None,
-        tag: None,
         path: None,
     };
     answer(environment, key, &request)
 }
 
 /// The same with a context.
-fn verify(environment: &Environment, arguments: [Unknown<'_>; 7]) -> Option<Charge> {
-    let [key, ip, scopes, cost, tag, path, claimed_ip] = arguments;
+fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
+    let [key, ip, scopes, cost, path, claimed_ip] = arguments;
     let request = Request {
         client: Client::Known { ip, claimed_ip },
         scopes: Some(scopes),
         cost: Some(cost),
-        tag: Some(tag),
         path: Some(path),
     };
     answer(environment, key, &request)
 }
 
 /// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
-fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
-    let [key, forwarded, scopes, cost, tag, path] = arguments;
+fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<Charge> {
+    let [key, forwarded, scopes, cost, path] = arguments;
     let request = Request {
         client: Client::Forwarded(forwarded),
         scopes: Some(scopes),
         cost: Some(cost),
-        tag: Some(tag),
         path: Some(path),
     };
     answer(environment, key, &request)
@@ -118,7 +118,6 @@ fn answer_with(
             reader,
             &mut texts.scopes,
             &mut texts.costs,
-            &mut texts.tag,
             &mut texts.address,
         )?
     };
@@ -158,12 +157,15 @@ impl Request<'_> {
         reader: &mut TextReader,
         scopes: &'b mut [u8],
         costs: &'b mut [u8],
-        tag: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
         let scopes = match self.scopes {
             Some(lines) => reader.read(lines, scopes)?,
             None => "",
+        };
+        let (tag, scopes) = match scopes.strip_prefix(TAG) {
+            Some(lines) => lines.split_once('\n').unwrap_or((lines, "")),
+            None => ("", scopes),
         };
         let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
         let ip = match self.client {
@@ -180,10 +182,6 @@ impl Request<'_> {
                 Some(cost) => Costs::each(cost)?,
                 None => Costs::lines(reader.read(cost, costs)?)?,
             },
-        };
-        let tag = match self.tag {
-            Some(text) => reader.read(text, tag)?,
-            None => "",
         };
         // In place of what is no text: the cold path says so.
         if tag.contains(char::REPLACEMENT_CHARACTER) {

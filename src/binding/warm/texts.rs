@@ -7,15 +7,12 @@ use std::ptr;
 use napi::bindgen_prelude::Unknown;
 use napi::{JsValue, sys};
 
-use crate::input::rules;
 use crate::verify;
 
-/// Maximum length of the required scopes, in bytes. Longer ones are a miss.
+/// Maximum length of the required scopes and the tag, in bytes. Longer ones are a miss.
 const SCOPES_MAX: usize = 1_024;
 /// Maximum length of the costs of named limits, in bytes. Longer ones are a miss.
 const COSTS_MAX: usize = 1_024;
-/// Maximum length of a tag, in bytes.
-const TAG_MAX: usize = 4 * rules::TAG_LENGTH_MAX;
 /// Maximum length of `X-Forwarded-For`, in bytes. A longer one is a miss.
 pub(super) const FORWARDED_MAX: usize = 1_024;
 /// One unit more than the longest text, which tells that a text is too long, and the terminator of Node-API.
@@ -27,7 +24,6 @@ pub(super) struct Texts {
     pub(super) key: [u8; verify::KEY_LENGTH_MAX],
     pub(super) scopes: [u8; SCOPES_MAX],
     pub(super) costs: [u8; COSTS_MAX],
-    pub(super) tag: [u8; TAG_MAX],
     /// The client's address, or `X-Forwarded-For`.
     pub(super) address: [u8; FORWARDED_MAX],
     pub(super) reader: TextReader,
@@ -39,7 +35,6 @@ impl Texts {
             key: [0; verify::KEY_LENGTH_MAX],
             scopes: [0; SCOPES_MAX],
             costs: [0; COSTS_MAX],
-            tag: [0; TAG_MAX],
             address: [0; FORWARDED_MAX],
             reader: TextReader([0; UNITS]),
         }
