@@ -302,6 +302,49 @@ export interface QuotaRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
  */
 export declare function quotaRoutes(options?: QuotaRoutesOptions): QuotaRoutes
 
+/** The handlers of `/api/usage`. */
+export interface UsageRoutes {
+  /**
+   * Reads the usage of the key `?keyId=`, of the keys of the client `?clientId=`, or of all keys, as `getUsage` does: an array.
+   * Requires `keys:read`. `from` and `to` are ISO 8601 strings. `groupBy` may be repeated, or name several groups with commas.
+   */
+  GET: RouteHandler
+}
+
+/** The options of `usageRoutes`. */
+export interface UsageRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handler with which admins read usage over time, for a file `app/api/usage/route.ts`. Unknown parameters are
+ * refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET } = usageRoutes()
+ * ```
+ */
+export declare function usageRoutes(options?: UsageRoutesOptions): UsageRoutes
+
+/** The handlers of `/api/usage/export`. */
+export interface UsageExportRoutes {
+  /** Exports the closed hours behind the row with the id `?after=`, as `exportUsage` does: an array. Requires `keys:read`. */
+  GET: RouteHandler
+}
+
+/** The options of `usageExportRoutes`. */
+export interface UsageExportRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handler with which a program exports usage, for a file `app/api/usage/export/route.ts`. Unknown parameters are
+ * refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET } = usageExportRoutes()
+ * ```
+ */
+export declare function usageExportRoutes(options?: UsageExportRoutesOptions): UsageExportRoutes
+
 /**
  * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of
  * the proxies declared by `trustedProxies` or `trustedHops`. The result is `null` if the address is unknown, which it always is

@@ -10,4 +10,6 @@ exports.revocationRoutes = require('./lib/next/revocation-routes.js').revocation
 exports.presentedKeyRoutes = require('./lib/next/presented-key-routes.js').presentedKeyRoutes
 exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes
+exports.usageRoutes = require('./lib/next/usage-routes.js').usageRoutes
+exports.usageExportRoutes = require('./lib/next/usage-routes.js').usageExportRoutes
 exports.clientIp = require('./lib/next/client-ip.js').clientIp

@@ -77,6 +77,10 @@ test('an owner migrates, and the app works with the rights that are granted', as
   const { token } = await addon.createAdminToken({ name: 'n' })
   expect(await addon.verifyAdminToken(token)).toMatchObject({ valid: true })
   await addon.flush()
+  const day = { from: new Date(Date.now() - 86_400_000), to: new Date(Date.now() + 1) }
+  const rows = await addon.getUsage({ ...day, bucket: 'day', clientId: 'shared' })
+  expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(3)
+  expect(await addon.exportUsage()).toEqual([])
   expect((await addon.listAuditEvents({ keyId: id })).events.length).toBeGreaterThan(1)
   await addon.revokeApiKey({ id })
   await addon.restoreApiKey(id)

@@ -135,5 +135,6 @@ test('every background task has its counter from the start', () => {
     'rehash',
     'suspensions',
     'unconfirmed_keys',
+    'usage_history',
   ])
 })

@@ -33,6 +33,8 @@ test.each([
   '/api/keys',
   '/api/clients',
   '/api/quotas',
+  '/api/usage',
+  '/api/usage/export',
   '/api/keys/audit',
   '/api/search',
   '/api/documents/x',

@@ -95,6 +95,8 @@ test(
       ['createAdminToken(many)', ''],
       [`verifyAdminToken('x.y.z', many)`, ''],
       ['listAuditEvents(many)', ''],
+      ['getUsage(many)', ''],
+      ['exportUsage(many)', ''],
       ['migrate(many)', ''],
     ]
     const outcomes = await refused(

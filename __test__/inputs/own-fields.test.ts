@@ -33,6 +33,7 @@ test('nor for the context of a verify, cold or warm', async () => {
   for (const [name, value] of [
     ['scopes', ['b']],
     ['cost', -1],
+    ['tag', ''],
     ['path', 5],
     ['claimedIp', 5],
     ['peek', 5],
@@ -78,6 +79,7 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   const { key } = await createApiKey({ name: 'n', clientId: 'c' })
   pollute('scopes', ['b'])
   pollute('cost', 2)
+  pollute('tag', 5)
   pollute('compat', 'prisma')
   pollute('authorize', () => ({ name: 'Eve', permissions: ['*'] }))
   const guarded = next.withApiKey(() => Response.json({}))
@@ -86,6 +88,8 @@ test('nor for an option of a guard, or what authorize returns', async () => {
   expectFailure(await ask(next.apiKeyRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.clientRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.quotaRoutes().GET), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.usageRoutes().GET), 401, 'MISSING_TOKEN')
+  expectFailure(await ask(next.usageExportRoutes().GET), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.revocationRoutes().DELETE), 401, 'MISSING_TOKEN')
   expectFailure(await ask(next.presentedKeyRoutes().DELETE), 401, 'MISSING_KEY')
 
@@ -126,4 +130,9 @@ test('nor for a parameter or the body of a route', async () => {
   const post = await quotas.POST(new Request(HOST, { method: 'POST', headers, body: '{}' }))
   for (const answer of [await read(post), await ask(quotas.GET, headers)])
     expectFailure(answer, 400, 'INVALID_INPUT')
+  pollute('bucket', 'hour')
+  pollute('after', 'x')
+  expectFailure(await ask(next.usageRoutes().GET, headers), 400, 'INVALID_INPUT')
+  const exported = await ask(next.usageExportRoutes().GET, headers)
+  expect(exported).toMatchObject({ status: 200, body: [] })
 })

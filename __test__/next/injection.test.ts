@@ -11,6 +11,8 @@ useAddon({ jwtSecret: 'the secret of the routes, of 32 bytes or more', throttle:
 const routes = next.apiKeyRoutes()
 const clientRoutes = next.clientRoutes()
 const quotaRoutes = next.quotaRoutes()
+const usageRoutes = next.usageRoutes()
+const usageExportRoutes = next.usageExportRoutes()
 const guarded = next.withApiKey(hello, { scopes: ['a'] })
 
 const told: unknown[] = []
@@ -246,6 +248,31 @@ describe('the routes of quotas', () => {
       expectSound(await ask('POST', '', JSON.stringify({ name: 'a', [text]: 1 })), 'POST')
     }
     expect((await ask('POST', '', hostile['1 MiB'])).status).toBe(413)
+  })
+})
+
+describe('the routes of usage', () => {
+  const least = 'from=2026-01-01&to=2026-01-02&bucket=day'
+  const ask = async (routes: { GET(request: Request): Promise<Response> }, query: string) => {
+    const request = new Request(`${HOST}/api/usage?${query}`, {
+      headers: { 'x-admin-token': token },
+    })
+    expectSound(await read(await routes.GET(request)), query.slice(0, 100))
+  }
+
+  test.each([...Object.keys(fieldsOf('GetUsageQuery')), 'unknown'])('query ?%s=', async (name) => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      for (const query of [`${name}=${encoded}`, `${name}=${text}`, `${encoded}=${name}`]) {
+        await ask(usageRoutes, query)
+        await ask(usageRoutes, `${least}&${query}`)
+      }
+    }
+  })
+
+  test.each(Object.keys(fieldsOf('ExportUsageQuery')))('query of the export ?%s=', async (name) => {
+    for (const [, text] of named)
+      await ask(usageExportRoutes, `${name}=${encodeURIComponent(wellFormed(text))}`)
   })
 })
 

@@ -130,6 +130,10 @@ test('tables of our own are no way in', async () => {
     await tried('setClient', { clientId: id, parentId: id })
     await tried('deleteClient', id)
   }
+  const range = { from: new Date(Date.now() - 3_600_000), to: new Date(Date.now() + 1) }
+  const groupBy = ['keyId', 'clientId', 'tag', 'outcome']
+  await tried('getUsage', { ...range, bucket: 'hour', groupBy })
+  await tried('exportUsage')
   for (const table of ['audit', 'changes', 'spent', 'usage_batches'])
     expect(await sql(`SELECT FROM sophra_api_keys.${table} LIMIT 1`)).toHaveLength(1)
   const flood = JSON.stringify({ type: 't', list: Array.from({ length: 50_000 }, () => '\u202e') })

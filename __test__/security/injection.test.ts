@@ -31,6 +31,8 @@ const quota = async (): Promise<{ clientId: string; name: string }> => {
 const adminToken = (): Promise<{ id: string; token: string }> =>
   addon.createAdminToken({ name: 'n', permissions: ['a'] })
 
+const hour = { from: '2026-01-01T00:00:00Z', to: '2026-01-01T01:00:00Z', bucket: 'hour' }
+
 /** Arguments that each function accepts: an attack replaces or adds one field. */
 const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   createApiKey: () => [{ name: 'n', clientId: 'c' }, {}],
@@ -44,6 +46,8 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
+  getUsage: () => [hour],
+  exportUsage: () => [{ limit: 1 }],
   settle: async () => [await charge(), 1],
   setClient: () => [{ clientId: 'c' }, {}],
   getClient: () => ['nobody'],

@@ -80,6 +80,22 @@ export async function tamperedRows(sql: Sql, at: Column, text: string): Promise<
 }
 
 const id = randomUUID
+const counted = { clientId: 'c', tag: '', outcome: 'VALID' }
+const usageLog = (fields: object): [string, unknown[]] => {
+  const { keyId, clientId, tag, outcome } = { keyId: id(), ...counted, ...fields }
+  const columns = '(shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)'
+  return [
+    `${columns} VALUES (0, $1, $2, $3, $4, ARRAY[extract(epoch FROM now())::bigint / 900], '{1}', '{1}')`,
+    [[keyId], [clientId], [tag], [outcome]],
+  ]
+}
+const usageSeries = (fields: object): [string, unknown[]] => {
+  const { keyId, clientId, tag, outcome } = { keyId: id(), ...counted, ...fields }
+  return [
+    '(key_id, client_id, tag, outcome) VALUES ($1, $2, $3, $4)',
+    [keyId, clientId, tag, outcome],
+  ]
+}
 /** How another writer gets a text into a table of our own. */
 export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   'audit.id': (text) => [`(id, at, type, count, event) VALUES ($1, now(), 't', 1, '{}')`, [text]],
@@ -158,6 +174,15 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(process, batch, skipped) VALUES ($1, 1, $2)',
     [id(), [text]],
   ],
+  'usage_log.key_ids': (text) => usageLog({ keyId: text }),
+  'usage_log.client_ids': (text) => usageLog({ clientId: text }),
+  'usage_log.tags': (text) => usageLog({ tag: text }),
+  'usage_log.outcomes': (text) => usageLog({ outcome: text }),
+  'usage_series.key_id': (text) => usageSeries({ keyId: text }),
+  'usage_series.client_id': (text) => usageSeries({ clientId: text }),
+  'usage_series.tag': (text) => usageSeries({ tag: text }),
+  'usage_series.outcome': (text) => usageSeries({ outcome: text }),
+  'usage_tags.tag': (text) => ['(tag) VALUES ($1)', [text]],
   'signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
   'exposed_signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
   'idempotency_keys.key_id': (text) => [

@@ -35,9 +35,12 @@ export interface Cost {
   statements: string[]
 }
 
-/** The change log and its check, the flush of usage and of the audit log, what prunes, the search for hashes without a lookup, and the listener. */
+/**
+ * The change log and its check, the flush of usage and of the audit log, what becomes of usage, what prunes, the search for hashes
+ * without a lookup, and the listener.
+ */
 export const BESIDE =
-  /sophra_api_keys\.(change_log|changes|usage_batches|shared_limits|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^LISTEN /
+  /sophra_api_keys\.(change_log|changes|usage_batches|fold_usage|copy_key_usage|prune_usage_history|shared_limits|audit)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^LISTEN /
 /** The frame around a statement. */
 const FRAME = /^(BEGIN|COMMIT|SET) ?/
 

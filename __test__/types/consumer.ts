@@ -7,10 +7,12 @@ import {
   createApiKey,
   deleteApiKey,
   deleteClient,
+  exportUsage,
   flush,
   getApiKey,
   getClient,
   getQuota,
+  getUsage,
   grantQuota,
   health,
   isApiKeyError,
@@ -35,6 +37,7 @@ import {
   type ApiKeyFilter,
   type ApiKeyStatus,
   type Client,
+  type ExportedUsage,
   type IssuedAdminToken,
   type IssuedApiKey,
   type LimitLevel,
@@ -45,6 +48,9 @@ import {
   type RevocationReason,
   type RevokeApiKeysInput,
   type RevokedApiKeys,
+  type UsageBucket,
+  type UsageGroup,
+  type UsageOutcome,
   type Verification,
 } from '@sophra/api-keys'
 
@@ -67,6 +73,8 @@ export function start(): void {
     usageIntervalMaxMs: 30_000,
     defaultTtlDays: 30,
     maxTtlDays: 365,
+    usageQuarterHoursRetentionDays: 14,
+    usageHoursRetentionDays: 400,
     poolMax: 10,
     statementTimeoutMs: 1_500,
     trustedProxies: ['10.0.0.0/8'],
@@ -238,9 +246,35 @@ export async function quotas(): Promise<void> {
   void [quotas, period, numbers, resetsAt, more.remaining]
 }
 
+export async function usage(): Promise<void> {
+  const groupBy: UsageGroup[] = ['keyId', 'clientId', 'tag', 'outcome']
+  const range = { from: '2026-01-01T00:00:00Z', to: new Date(), bucket: 'day' } as const
+  const [bucket] = await getUsage({ ...range, clientId: 'c', groupBy, timeZone: 'Europe/Berlin' })
+  const found: UsageBucket = bucket!
+  const start: Date = found.start
+  const figures: number[] = [found.count, found.cost]
+  const outcome: UsageOutcome | undefined = found.outcome
+  const tag: string | null | undefined = found.tag
+  // @ts-expect-error no such bucket
+  await getUsage({ ...range, bucket: 'week' })
+  // @ts-expect-error no such group
+  await getUsage({ ...range, groupBy: ['name'] })
+  // @ts-expect-error from is required
+  await getUsage({ to: new Date(), bucket: 'hour' })
+  // @ts-expect-error of an unknown key, nothing is counted
+  const unknown: UsageOutcome = 'INVALID_KEY'
+  await exportUsage()
+  const rows: ExportedUsage[] = await exportUsage({ after: '42', limit: 10 })
+  const [hour, ids] = [rows[0]!.hour, rows.map(({ id, keyId, clientId }) => [id, keyId, clientId])]
+  const exported: Date = hour
+  // @ts-expect-error an id is text
+  await exportUsage({ after: 42 })
+  void [start, figures, outcome, tag, unknown, exported, ids]
+}
+
 export async function verify(): Promise<string> {
   const context = { ip: '10.0.0.1', scopes: ['docs:read'], cost: 2, path: '/api/search' }
-  await verifyApiKey('key', { cost: { tokens: 500, images: 0 } })
+  await verifyApiKey('key', { cost: { tokens: 500, images: 0 }, tag: '/search' })
   // @ts-expect-error numbers
   await verifyApiKey('key', { cost: { tokens: '500' } })
   const answer: Verification = await verifyApiKey('key', { ...context, peek: false })

@@ -7,6 +7,8 @@ import {
   presentedKeyRoutes,
   quotaRoutes,
   revocationRoutes,
+  usageExportRoutes,
+  usageRoutes,
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
@@ -40,6 +42,12 @@ routes.push(quotas.GET, quotas.POST)
 // @ts-expect-error quotas are fields of keys and clients
 quotas.PUT
 
+const usage = usageRoutes({ authorize: () => null })
+const usageExport = usageExportRoutes()
+routes.push(usage.GET, usageExport.GET)
+// @ts-expect-error usage is only read
+usage.POST
+
 export const plain = withApiKey((request, { apiKey }) => {
   const client: ValidVerification = apiKey
   const url: string = request.url
@@ -50,6 +58,9 @@ export const answered: Promise<Response> = plain(new Request('http://localhost/'
 
 export const scoped = withApiKey(async () => new Response(), { scopes: ['docs:read'], cost: 5 })
 export const metered = withApiKey(async () => new Response(), { cost: { tokens: 5 } })
+export const tagged = withApiKey(async () => new Response(), { tag: '/search' })
+// @ts-expect-error one text
+withApiKey(() => new Response(), { tag: ['/search'] })
 // @ts-expect-error a number for each name
 withApiKey(() => new Response(), { cost: { tokens: 'all' } })
 // @ts-expect-error no such option

@@ -28,12 +28,14 @@ const commands = {
   'clients delete': ['Delete the settings of a client', () => require('./clients/delete.js')],
   'quotas get': ['Show what is left of a quota', () => require('./quotas/get.js')],
   'quotas grant': ['Add units to a quota', () => require('./quotas/grant.js')],
+  'usage show': ['Show usage by hour, day or month', () => require('./usage/show.js')],
+  'usage export': ['Export the usage of closed hours', () => require('./usage/export.js')],
   'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
   'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
 }
 
-const groups = ['keys', 'clients', 'quotas', 'admin-tokens']
+const groups = ['keys', 'clients', 'quotas', 'usage', 'admin-tokens']
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

@@ -5,7 +5,7 @@
 const { deleteClient, getClient, listClients, setClient } = require('../../index.js')
 const { linkToNext } = require('./list.js')
 const { checkOptions } = require('./options.js')
-const { by, except, guardedBy, has, pick, queryOf, withBody } = require('./requests.js')
+const { by, except, guardedBy, has, numberIn, pick, queryOf, withBody } = require('./requests.js')
 const { failure, invalidInput, json } = require('./responses.js')
 
 /** The most clients that one call of `listClients` returns. */
@@ -30,14 +30,9 @@ function read(request) {
 }
 
 /** The body is an array, so the `Link` header announces the next page. */
-async function list(request, { limit, ...query }) {
-  const { clients, nextCursor } = await listClients({ ...query, limit: readLimit(limit) })
+async function list(request, { limit = String(PAGE_LIMIT), ...query }) {
+  const { clients, nextCursor } = await listClients({ ...query, limit: numberIn(limit) })
   return json(clients, 200, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
-}
-
-/** What is no number is passed on as it is: the addon refuses it. */
-function readLimit(text = String(PAGE_LIMIT)) {
-  return /^\d{1,15}$/.test(text) ? Number(text) : text
 }
 
 async function show({ clientId, ...others }) {

@@ -15,6 +15,13 @@ exports.queryOf = (request) => {
   return Object.assign(Object.create(null), parameters)
 }
 
+/** The entries of a parameter that is repeated, or whose value has commas. */
+exports.listIn = (request, name) =>
+  new URL(request.url).searchParams.getAll(name).flatMap((text) => text.split(','))
+
+/** The number that a parameter is. What is none is passed on as it is: the addon refuses it. */
+exports.numberIn = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : text)
+
 /** Makes a handler of `respond`, which gets the body of the request. */
 exports.withBody = (respond) => async (request, context) => {
   const { value, refusal } = await readObject(request)

@@ -3,7 +3,7 @@
 import json
 import os
 from base64 import urlsafe_b64encode
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from uuid import uuid4
 
 import requests
@@ -65,6 +65,9 @@ def before_call(context, case, kwargs):
             fields["clientId"] = new_client()
         if positive:
             give_client(case, fields, made_up)
+    elif case.operation.path == "/api/usage":
+        if positive:
+            give_range(fields, made_up and meta.phase.name == "fuzzing")
     elif case.method == "GET":
         if positive and case.operation.path == "/api/keys" and isinstance(fields.get("cursor"), str):
             fields["cursor"] = cursor_of_keys(fields.get("sort", "createdAt"), fields.get("order", "desc"))
@@ -127,6 +130,17 @@ def give_quota(case, fields: dict, made_up: bool) -> None:
     elif case.method == "GET" and ("keyId" in fields) == ("clientId" in fields):
         fields.pop("keyId", None)
         fields["clientId"] = new_client()
+
+
+def give_range(fields: dict, is_recent: bool) -> None:
+    """A range has an end after its beginning and few buckets, and usage of a key is not that of a client."""
+    if "clientId" in fields:
+        fields.pop("keyId", None)
+    if is_recent:
+        fields["to"] = f"{datetime.now(timezone.utc).isoformat(timespec='seconds').removesuffix('+00:00')}Z"
+    if isinstance(fields.get("to"), str):
+        to = datetime.fromisoformat(fields["to"].removesuffix("Z"))
+        fields["from"] = f"{(to - timedelta(days=1)).isoformat(timespec='seconds')}Z"
 
 
 def give_client(case, fields: dict, made_up: bool) -> None:

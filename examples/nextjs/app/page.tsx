@@ -48,6 +48,11 @@ curl -X POST "$URL/api/quotas" -H "x-admin-token: $ADMIN_TOKEN" -H 'content-type
 curl "$URL/api/quotas?clientId=acme&name=default" -H "x-admin-token: $ADMIN_TOKEN"`,
   },
   {
+    title: 'See how often the client was used today, by route.',
+    curl: `curl -G "$URL/api/usage" -H "x-admin-token: $ADMIN_TOKEN" -d clientId=acme -d bucket=hour -d groupBy=tag,outcome \\
+  -d from=$(date -u +%F) -d to=$(date -u +%FT%TZ)`,
+  },
+  {
     title: 'Delete it.',
     curl: `curl -X DELETE "$URL/api/keys?id=$ID" -H "x-admin-token: $ADMIN_TOKEN"`,
   },

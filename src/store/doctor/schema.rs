@@ -190,6 +190,12 @@ impl Store {
                         ('sophra_api_keys.shared_limits', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'DELETE'),
+                        ('sophra_api_keys.usage_hours', 'UPDATE'),
+                        ('sophra_api_keys.usage_log', 'UPDATE'),
+                        ('sophra_api_keys.usage_series', 'UPDATE'),
+                        ('sophra_api_keys.usage_state', 'INSERT'),
+                        ('sophra_api_keys.usage_state', 'DELETE'),
+                        ('sophra_api_keys.usage_tags', 'UPDATE'),
                         ('sophra_api_keys.used_keys', 'UPDATE')
                       )
                     UNION ALL
