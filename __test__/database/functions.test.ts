@@ -57,6 +57,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'lease_quota_unless_locked', allowed: true, definer: false },
     { proname: 'list_usage', allowed: true, definer: false },
     { proname: 'lock_quota', allowed: true, definer: false },
+    { proname: 'logged_usage', allowed: true, definer: false },
     { proname: 'microseconds_until', allowed: true, definer: false },
     { proname: 'nanoseconds_since', allowed: true, definer: false },
     { proname: 'nanoseconds_until', allowed: true, definer: false },
@@ -71,6 +72,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'quota_state', allowed: true, definer: false },
     { proname: 'quota_terms', allowed: true, definer: false },
     { proname: 'revoke_keys', allowed: true, definer: false },
+    { proname: 'roll_up_usage', allowed: true, definer: false },
     { proname: 'signing_key_fingerprint', allowed: true, definer: false },
     { proname: 'usage_bounds', allowed: true, definer: false },
   ])

@@ -90,10 +90,15 @@ const usageLog = (fields: object): [string, unknown[]] => {
   ]
 }
 const usageSeries = (fields: object): [string, unknown[]] => {
-  const { keyId, clientId, tag, outcome } = { keyId: id(), ...counted, ...fields }
+  const { level, keyId, clientId, tag, outcome } = {
+    level: 'key',
+    keyId: id(),
+    ...counted,
+    ...fields,
+  }
   return [
-    '(key_id, client_id, tag, outcome) VALUES ($1, $2, $3, $4)',
-    [keyId, clientId, tag, outcome],
+    '(level, key_id, client_id, tag, outcome) VALUES ($1, $2, $3, $4, $5)',
+    [level, keyId, clientId, tag, outcome],
   ]
 }
 /** How another writer gets a text into a table of our own. */
@@ -178,6 +183,7 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   'usage_log.client_ids': (text) => usageLog({ clientId: text }),
   'usage_log.tags': (text) => usageLog({ tag: text }),
   'usage_log.outcomes': (text) => usageLog({ outcome: text }),
+  'usage_series.level': (text) => usageSeries({ level: text }),
   'usage_series.key_id': (text) => usageSeries({ keyId: text }),
   'usage_series.client_id': (text) => usageSeries({ clientId: text }),
   'usage_series.tag': (text) => usageSeries({ tag: text }),

@@ -165,10 +165,11 @@ CREATE FUNCTION sophra_api_keys.logged_usage(ids BIGINT[])
 RETURNS TABLE (key_id TEXT, client_id TEXT, tag TEXT, outcome TEXT, quarter BIGINT, count BIGINT, cost BIGINT)
 LANGUAGE sql STABLE
 AS $$
-  SELECT counted.key_id, counted.client_id,
+  -- An index has no room for longer ones, which only other programs write.
+  SELECT left(counted.key_id, 255), left(counted.client_id, 255),
     CASE WHEN counted.tag = '' OR EXISTS (SELECT FROM sophra_api_keys.usage_tags AS known WHERE known.tag = counted.tag)
       THEN counted.tag ELSE 'other' END,
-    counted.outcome, counted.quarter + log.shift, counted.count, counted.cost
+    left(counted.outcome, 64), counted.quarter + log.shift, counted.count, counted.cost
   FROM sophra_api_keys.usage_log AS log
   CROSS JOIN LATERAL unnest(log.key_ids, log.client_ids, log.tags, log.outcomes, log.quarters, log.counts, log.costs)
     AS counted (key_id, client_id, tag, outcome, quarter, count, cost)
@@ -215,7 +216,7 @@ BEGIN
     INSERT INTO sophra_api_keys.usage_tags (tag)
     SELECT DISTINCT listed.tag
     FROM sophra_api_keys.usage_log AS log, unnest(log.tags) AS listed (tag)
-    WHERE log.id = ANY (folded) AND listed.tag <> ''
+    WHERE log.id = ANY (folded) AND listed.tag <> '' AND length(listed.tag) <= 64
       AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_tags AS known WHERE known.tag = listed.tag)
     ORDER BY 1
     LIMIT greatest(0, tags_max - (SELECT count(*) FROM sophra_api_keys.usage_tags));
