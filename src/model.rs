@@ -68,5 +68,5 @@ pub use timestamp::Timestamp;
 pub use ttl::Ttl;
 pub use usage::{
     CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, UsageBatch, UsageCount,
-    UsageQuery,
+    UsageCounts, UsageQuery,
 };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::limit_id::LimitId;
 use super::policy::Refusal;
 use super::timestamp::Timestamp;
@@ -35,7 +37,7 @@ pub struct KeyUse {
     pub uses: i64,
     pub last_used: Timestamp,
     /// All verifies, refused ones too.
-    pub counts: Vec<UsageCount>,
+    pub counts: UsageCounts,
 }
 
 impl KeyUse {
@@ -55,6 +57,9 @@ impl KeyUse {
         }
     }
 }
+
+/// Most keys have one: it is where the key's other counts are.
+pub type UsageCounts = SmallVec<[UsageCount; 1]>;
 
 /// The verifies of one key in a quarter of an hour, with one tag and one outcome.
 #[derive(Debug, Clone)]

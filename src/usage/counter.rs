@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::tags::Tags;
-use crate::model::{KeyUse, QuarterHour, Refusal, Timestamp, UsageCount};
+use crate::model::{KeyUse, QuarterHour, Refusal, Timestamp, UsageCount, UsageCounts};
 
 /// Counts of one key that are kept apart. What is beyond them is added to others, so that an outage fills no memory.
 const COUNTS_MAX: usize = 64;
@@ -83,7 +83,7 @@ impl UseCounter {
 /// Begins to count a tag, an outcome or a quarter of an hour.
 #[cold]
 fn begin(
-    counts: &mut Vec<UsageCount>,
+    counts: &mut UsageCounts,
     client_id: &str,
     counted: &Counted<'_>,
     quarter: QuarterHour,
@@ -113,7 +113,7 @@ fn nothing() -> KeyUse {
     KeyUse {
         uses: 0,
         last_used: Timestamp::MIN,
-        counts: Vec::new(),
+        counts: UsageCounts::new(),
     }
 }
 

@@ -218,7 +218,7 @@ fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
+    use crate::model::{Timestamp, UsageCounts};
 
     fn key(n: usize) -> String {
         format!("{n:04}")
@@ -245,7 +245,7 @@ mod tests {
             let counted = KeyUse {
                 uses: 2,
                 last_used: Timestamp::from_millis(0),
-                counts: Vec::new(),
+                counts: UsageCounts::new(),
             };
             add(&mut in_flight.set_aside, key(n), counted);
         }
