@@ -50,6 +50,7 @@ export const LAYERS = [
       'unconfirmed_keys',
       'unreadable_keys',
       'unwritable_keys',
+      'usage_folding',
     ],
     ordered: true,
   },

@@ -41,11 +41,19 @@ impl Charges {
         }
     }
 
-    /// Begins to write what a request was charged that presented the key: its cost and its tag, which is empty for none.
-    pub fn write(&self, key: CacheKey, shape: u32, cost: u64, tag: &str, now: Instant) -> Written {
+    /// Begins to write what a request was charged that presented the key: its cost, whether that is a sum, and its tag, which is
+    /// empty for none.
+    pub fn write(
+        &self,
+        key: CacheKey,
+        shape: u32,
+        (cost, is_sum): (u64, bool),
+        tag: &str,
+        now: Instant,
+    ) -> Written {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut written = Written::begin(number, self.micros(now), key, shape);
-        written.request(cost, tag);
+        written.request(cost, is_sum, tag);
         written
     }
 

@@ -31,6 +31,9 @@ pub enum HealthStatus {
 const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops at 2147483647. At a quiet time, since it rewrites the \
      table, run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
+const USAGE_IS_BEHIND: &str = "Usage over time is not up to date: what was stored more than 10 minutes ago is not added up, hours are \
+     not closed, or the clock of the database was set back";
+
 const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older implementation (they are being adopted, or cannot be \
      adopted): ";
 
@@ -118,6 +121,9 @@ fn problems_of(condition: &Condition) -> Vec<String> {
     let mut problems = Vec::new();
     if condition.usage_count_is_narrow {
         problems.push(NARROW_USAGE_COUNT.to_owned());
+    }
+    if condition.usage_is_behind {
+        problems.push(USAGE_IS_BEHIND.to_owned());
     }
     if condition.plaintext_rows > 0 {
         let rows = condition.plaintext_rows;

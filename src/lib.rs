@@ -60,6 +60,7 @@ pub mod suspensions;
 pub mod unconfirmed_keys;
 pub mod unreadable_keys;
 pub mod unwritable_keys;
+pub mod usage_folding;
 
 // The context.
 pub mod service;

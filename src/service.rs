@@ -41,6 +41,7 @@ use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::unwritable_keys::{Unstored, UnwritableKeys};
 use crate::usage::{Tempo, Usage};
+use crate::usage_folding::UsageFolding;
 
 /// Legacy keys that may wait to be hashed after their first use; the backfill hashes all others.
 const FIRST_USES: usize = 64;
@@ -66,6 +67,7 @@ pub struct Service {
     pub usage: Usage,
     pub unreadable_keys: UnreadableKeys,
     pub unwritable_keys: UnwritableKeys,
+    pub usage_folding: UsageFolding,
     /// Flushes that failed since the last one that did not.
     pub failed_flushes: AtomicU32,
     pub unconfirmed_keys: UnconfirmedKeys,
@@ -134,6 +136,7 @@ impl Service {
             ),
             unreadable_keys: UnreadableKeys::default(),
             unwritable_keys: UnwritableKeys::default(),
+            usage_folding: UsageFolding::default(),
             failed_flushes: AtomicU32::new(0),
             unconfirmed_keys: UnconfirmedKeys::default(),
             issued_plaintexts: IssuedPlaintexts::default(),

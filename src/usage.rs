@@ -130,7 +130,7 @@ impl FlushTurn<'_> {
     /// keys that were set aside, those that are due are tried again.
     pub fn begin_uses(&self, is_due: impl Fn(&str) -> bool) {
         let mut in_flight = self.usage.in_flight.lock();
-        if in_flight.is_empty() {
+        if in_flight.has_no_counts() {
             self.usage.tags.clear();
         }
         in_flight.add(std::mem::take(&mut *self.usage.counting.lock()));

@@ -80,12 +80,23 @@ pub async fn export(service: &Service, query: &ExportQuery) -> Result<UsageRows,
 /// Adds to the usage what flushes have stored just now. Where that is more than a caller can wait for, the background task does.
 async fn fold(service: &Service) -> Result<(), Error> {
     const PARTS: usize = 20;
-    for _ in 0..PARTS {
-        if !service.store.fold_usage(true).await? {
-            break;
+    let fold = async || {
+        for _ in 0..PARTS {
+            if !fold_part(service, true).await? {
+                break;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    service.usage_folding.once(fold).await
+}
+
+/// Folds a part of what flushes have stored, or closes a part of an hour. Returns whether there is more to do.
+pub async fn fold_part(service: &Service, waits: bool) -> Result<bool, Error> {
+    let folding = &service.usage_folding;
+    let has_more = service.store.fold_usage(folding.part(), waits).await;
+    folding.note(has_more.is_ok());
+    has_more
 }
 
 /// Deletes what is beyond its retention.

@@ -151,14 +151,39 @@ describe('what is counted', () => {
     expect(await settle(once, 8)).toBe(true)
     expect(await settle(once, 9)).toBe(false)
     await settle(await charge({ cost: 2 }), 3)
+    await settle(await charge({ tag: 'default' }), { tokens: 100 })
     await flush()
     expect(await usageOf(id)).toEqual([
       { tag: null, outcome: 'VALID', count: 1, cost: 3 },
+      { tag: 'default', outcome: 'VALID', count: 1, cost: 100 },
       { tag: 'map', outcome: 'VALID', count: 1, cost: 250 },
       { tag: 'mixed', outcome: 'VALID', count: 1, cost: 4 },
       { tag: 'number', outcome: 'VALID', count: 1, cost: 30 },
       { tag: 'once', outcome: 'VALID', count: 1, cost: 8 },
     ])
+  })
+
+  test.each([
+    [10, { a: 3, b: 4 }, 7],
+    [10, { a: 0, b: 0 }, 0],
+    [10, { b: 4 }, 4],
+    [undefined, { a: 100, b: 50 }, 150],
+    [{ a: 5 }, { b: 10 }, 15],
+    [{ a: 5, b: 1 }, { b: 10 }, 15],
+    [{ a: 5, b: 6 }, { a: 1, b: 2 }, 3],
+    [{ a: 5, b: 6 }, 4, 4],
+  ])('of %j settled at %j: %i', async (cost, actual, sum) => {
+    const { id, key } = await one({
+      limits: [{ name: 'a', limit: 1_000, windowSeconds: 60 }],
+      quotas: [
+        { name: 'a', amount: 1_000, period: 'month' },
+        { name: 'b', amount: 1_000, period: 'month' },
+      ],
+    })
+    const answer = await verifyApiKey(key, cost === undefined ? {} : { cost })
+    expect(await settle((answer as { charge: string }).charge, actual)).toBe(true)
+    await flush()
+    expect(await usageOf(id)).toEqual([{ tag: null, outcome: 'VALID', count: 1, cost: sum }])
   })
 
   test('of a map, what is said of limits and quotas that the key has', async () => {
@@ -251,6 +276,13 @@ describe('the buckets', () => {
     ])
   })
 
+  test('are up to 10,000', async () => {
+    const year = { from: at('2025-03-01T00:00:00Z'), to: at('2026-03-01T00:00:00Z') }
+    expect(await starts({ ...year, bucket: 'hour' })).toHaveLength(8_760)
+    const days = { from: at('2000-01-01T00:00:00Z'), to: at('2027-01-01T00:00:00Z') }
+    expect(await starts({ ...days, bucket: 'day', timeZone: 'Europe/Berlin' })).toHaveLength(9_863)
+  })
+
   test.each([
     ['UTC', '2026-03-28T00:00:00Z', '2026-03-31T00:00:00Z'],
     ['Europe/Berlin', '2026-03-28T00:00:00Z', '2026-03-31T00:00:00Z'],
@@ -331,7 +363,7 @@ describe('hours', () => {
   })
 
   const fold = async (): Promise<void> => {
-    while ((await setting.sql(`SELECT sophra_api_keys.fold_usage(true) AS more`))[0]!.more);
+    while ((await setting.sql(`SELECT sophra_api_keys.fold_usage(20000, true) AS more`))[0]!.more);
   }
   /** The beginning of the hour so many hours from now. */
   const floorHour = (hours: number): Date =>
@@ -442,7 +474,7 @@ describe('hours', () => {
     )
     // More than is folded at a time.
     for (let batch = 0; batch < 1_100; batch++) await used(-2, 'a', 1)
-    await setting.sql(`SELECT sophra_api_keys.fold_usage(true)`)
+    await setting.sql(`SELECT sophra_api_keys.fold_usage(20000, true)`)
     expect(await setting.sql(`SELECT sum(count) FROM sophra_api_keys.usage_hours`)).toEqual([
       { sum: null },
     ])
@@ -487,6 +519,55 @@ describe('hours', () => {
     }
     const key = await getUsage({ ...range, keyId: 'a-7' })
     expect(key.reduce((sum, { cost }) => sum + cost, 0)).toBe(21)
+  })
+
+  test('are not held up by what is no usage, and health says what is left', async () => {
+    await setting.sql(
+      `INSERT INTO sophra_api_keys.usage_log
+         (stored_at, shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)
+       VALUES
+         (now() - interval '20 minutes', 1, ARRAY[repeat(md5('a'), 200), 'b'], ARRAY[repeat(md5('b'), 200), 'c'],
+           ARRAY[repeat(md5('t'), 200), NULL], ARRAY[repeat(md5('o'), 200), 'VALID'], ARRAY[0, 9223372036854775807],
+           '{1, 1}', '{1, 1}'),
+         (now(), 9223372036854775807, '{b}', '{c}', '{}', '{VALID}', '{1}', '{1}', '{1}')`,
+    )
+    await used(0, 'a', 3)
+    const { status, problems } = await addon.health()
+    expect(status).toBe('degraded')
+    expect(problems).toEqual([expect.stringContaining('Usage over time is not up to date')])
+    await fold()
+    expect((await addon.health()).problems).toEqual([])
+    expect(await byHour('a')).toEqual([[0, 3]])
+  })
+
+  test('are closed in parts, however small these are', async () => {
+    for (let key = 0; key < 10; key++) await used(-4, `key-${key}`, 1)
+    await used(-3, 'key-0', 1)
+    await fold()
+    await setting.sql(
+      `UPDATE sophra_api_keys.usage_state SET closed_until = $1, closes_until = $1`,
+      [floorHour(-72)],
+    )
+    await setting.sql(`TRUNCATE sophra_api_keys.usage_hours, sophra_api_keys.usage_rollups`)
+    const parts = async (): Promise<number> => {
+      for (let parts = 1; ; parts++) {
+        const [row] = await setting.sql(`SELECT sophra_api_keys.fold_usage(3, true) AS more`)
+        if (!row!.more) return parts
+      }
+    }
+    expect(await parts()).toBeGreaterThanOrEqual(4)
+    const rows = await addon.exportUsage()
+    expect(rows.map(({ keyId, count }) => [keyId, count])).toEqual([
+      ...Array.from({ length: 10 }, (_, key) => [`key-${key}`, 1]),
+      ['key-0', 1],
+    ])
+    const sums = await getUsage({
+      clientId: 'client',
+      from: floorHour(-4),
+      to: floorHour(-2),
+      bucket: 'hour',
+    })
+    expect(sums.map(({ count }) => count)).toEqual([10, 1])
   })
 
   test('of a zone with half hours are answered from quarters, as long as these are kept', async () => {

@@ -28,6 +28,8 @@ pub struct Charge {
     pub shape: u32,
     /// By which the usage of the key has grown.
     pub cost: u64,
+    /// Whether that is the sum of the costs that were said of limits and quotas.
+    pub is_sum: bool,
     /// The tag of the request; empty if it had none.
     pub tag: String,
     /// What follows, limit by limit and quota by quota.
@@ -38,6 +40,8 @@ pub struct Charge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitCharge {
     pub cost: u32,
+    /// Whether the request said so.
+    pub is_said: bool,
     /// Milliseconds from the charge until the limit would have been full again.
     pub reset_ms: u64,
 }
@@ -59,8 +63,9 @@ impl Written {
     }
 
     /// Adds what the request cost, and its tag.
-    pub(super) fn request(&mut self, cost: u64, tag: &str) {
+    pub(super) fn request(&mut self, cost: u64, is_sum: bool, tag: &str) {
         self.number(cost);
+        self.number(is_sum.into());
         self.number(tag.len().try_into().unwrap_or(u64::MAX));
         for byte in tag.bytes() {
             self.number(byte.into());
@@ -68,13 +73,14 @@ impl Written {
     }
 
     /// Adds what the next limit was charged.
-    pub fn limit(&mut self, cost: u32, reset_ms: u64) {
-        self.number(cost.into());
+    pub fn limit(&mut self, cost: u32, is_said: bool, reset_ms: u64) {
+        self.number(u64::from(cost) << 1 | u64::from(is_said));
         self.number(reset_ms);
     }
 
     /// Adds what the next quota was charged.
-    pub fn quota(&mut self, taken: &Taken) {
+    pub fn quota(&mut self, taken: &Taken, is_said: bool) {
+        self.number(is_said.into());
         self.number(taken.iter().count().try_into().unwrap_or(u64::MAX));
         for (balance, units) in taken.iter() {
             self.number(balance.unsigned_abs());
@@ -124,6 +130,7 @@ impl Charge {
             number: rest.next()?,
             at_us: rest.next()?,
             cost: rest.next()?,
+            is_sum: rest.next()? == 1,
             tag: text(&mut rest)?,
             rest,
         })
@@ -131,19 +138,25 @@ impl Charge {
 
     /// What the next limit was charged. The limits come first, in the order in which they were written.
     pub fn next_limit(&mut self) -> Option<LimitCharge> {
-        let cost = u32::try_from(self.rest.next()?).ok()?;
+        let said = self.rest.next()?;
+        let cost = u32::try_from(said >> 1).ok()?;
         let reset_ms = self.rest.next()?;
-        Some(LimitCharge { cost, reset_ms })
+        Some(LimitCharge {
+            cost,
+            is_said: said & 1 == 1,
+            reset_ms,
+        })
     }
 
-    /// What the next quota was charged.
-    pub fn next_quota(&mut self) -> Option<Taken> {
+    /// What the next quota was charged, and whether the request said so.
+    pub fn next_quota(&mut self) -> Option<(Taken, bool)> {
+        let is_said = self.rest.next()? == 1;
         let mut taken = Taken::default();
         for _ in 0..self.rest.next()? {
             let balance = i64::try_from(self.rest.next()?).ok()?;
             taken.add(balance, i64::try_from(self.rest.next()?).ok()?);
         }
-        Some(taken)
+        Some((taken, is_said))
     }
 }
 

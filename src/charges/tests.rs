@@ -19,14 +19,14 @@ fn a_handle_says_what_was_charged() {
     let mut written = charges.write(
         key(),
         u32::MAX,
-        u64::MAX,
+        (u64::MAX, true),
         "GET /größe",
         now + Duration::from_millis(1_234),
     );
-    written.limit(1_000_000, u64::MAX);
-    written.limit(0, 0);
-    written.quota(&taken);
-    written.quota(&Taken::default());
+    written.limit(1_000_000, true, u64::MAX);
+    written.limit(0, false, 0);
+    written.quota(&taken, true);
+    written.quota(&Taken::default(), false);
     let handle = charges.handle(written).unwrap();
     let mut charge = charges.read(&handle).unwrap();
     assert_eq!((charge.key, charge.shape), (key(), u32::MAX));
@@ -35,18 +35,21 @@ fn a_handle_says_what_was_charged() {
     assert_eq!(age, Duration::from_micros(765_999));
     assert_eq!(charges.next_number(), 1);
     let limits = [charge.next_limit(), charge.next_limit()];
-    let limits = limits.map(|limit| limit.map(|limit| (limit.cost, limit.reset_ms)));
-    assert_eq!(limits, [Some((1_000_000, u64::MAX)), Some((0, 0))]);
-    assert_eq!(charge.next_quota(), Some(taken));
-    assert_eq!(charge.next_quota(), Some(Taken::default()));
+    let limits = limits.map(|limit| limit.map(|limit| (limit.cost, limit.is_said, limit.reset_ms)));
+    assert_eq!(
+        limits,
+        [Some((1_000_000, true, u64::MAX)), Some((0, false, 0))]
+    );
+    assert_eq!(charge.next_quota(), Some((taken, true)));
+    assert_eq!(charge.next_quota(), Some((Taken::default(), false)));
     assert_eq!(charge.next_quota(), None);
 }
 
 #[test]
 fn only_a_handle_of_this_process_is_read() {
     let (charges, now) = charges();
-    let mut written = charges.write(key(), 1, 0, "", now);
-    written.limit(5, 60_000);
+    let mut written = charges.write(key(), 1, (0, false), "", now);
+    written.limit(5, true, 60_000);
     let handle = charges.handle(written).unwrap();
     let handle = &handle;
     assert!(charges.read(handle).is_some());
@@ -68,7 +71,11 @@ fn only_a_handle_of_this_process_is_read() {
 fn a_charge_is_settled_once_and_in_time() {
     let (charges, now) = charges();
     let handles: Vec<_> = (0..10_000)
-        .map(|_| charges.handle(charges.write(key(), 1, 0, "", now)).unwrap())
+        .map(|_| {
+            charges
+                .handle(charges.write(key(), 1, (0, false), "", now))
+                .unwrap()
+        })
         .collect();
     let read = |index: usize| charges.read(&handles[index]).unwrap();
     for index in [0, 63, 64, 4_095, 4_096, 9_999] {

@@ -177,16 +177,18 @@ AS $$
     AND num_nulls(
       counted.key_id, counted.client_id, counted.tag, counted.outcome, counted.quarter, counted.count, counted.cost
     ) = 0
+    AND counted.quarter BETWEEN -1e9 AND 1e9 AND log.shift BETWEEN -1e9 AND 1e9
+    AND counted.count BETWEEN -1e15 AND 1e15 AND counted.cost BETWEEN -1e15 AND 1e15
 $$;
 
--- Folds a part of the log, the oldest first. It closes hours ten minutes after their end, once everything is folded that was
--- stored by then. Returns whether there is more to do; NULL if another process is at it, and "waits" is false.
-CREATE FUNCTION sophra_api_keys.fold_usage(waits BOOLEAN) RETURNS BOOLEAN
+-- Folds a part of the log, the oldest first, or closes a part of an hour: ten minutes after its end, once everything is folded that
+-- was stored by then. "part" says how much, in counts and in series. Returns whether there is more to do; NULL if another process
+-- is at it, and "waits" is false.
+CREATE FUNCTION sophra_api_keys.fold_usage(part INTEGER, waits BOOLEAN) RETURNS BOOLEAN
 LANGUAGE plpgsql
 AS $$
 DECLARE
   batches CONSTANT INTEGER := 1000;
-  part CONSTANT INTEGER := 20000;
   tags_max CONSTANT INTEGER := 1000;
   -- Nothing is folded into an earlier quarter of an hour.
   first TIMESTAMPTZ;
@@ -202,6 +204,19 @@ BEGIN
   END IF;
   IF NOT FOUND THEN
     RETURN NULL;
+  END IF;
+
+  closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
+  SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
+  IF closed < closes
+    AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_log WHERE stored_at < closes + interval '10 minutes')
+  THEN
+    WHILE closed < closes AND room > 0 LOOP
+      room := room - sophra_api_keys.close_usage(closes, room);
+      SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
+    END LOOP;
+    DELETE FROM sophra_api_keys.usage_tags;
+    RETURN closed < closes OR EXISTS (SELECT FROM sophra_api_keys.usage_log);
   END IF;
 
   folded := ARRAY(
@@ -254,18 +269,6 @@ BEGIN
       count = known.count + excluded.count, cost = known.cost + excluded.cost;
     DELETE FROM sophra_api_keys.usage_log WHERE id = ANY (folded);
   END IF;
-
-  closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
-  SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
-  IF closed < closes
-    AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_log WHERE stored_at < closes + interval '10 minutes')
-  THEN
-    WHILE closed < closes AND room > 0 LOOP
-      room := room - sophra_api_keys.close_usage(closes, room);
-      SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
-    END LOOP;
-    DELETE FROM sophra_api_keys.usage_tags;
-  END IF;
   RETURN closed < closes OR EXISTS (SELECT FROM sophra_api_keys.usage_log);
 END
 $$;
@@ -276,22 +279,25 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   closed TIMESTAMPTZ;
-  quarters BIGINT;
   ended BIGINT[];
   may_be_more BOOLEAN;
 BEGIN
   SELECT closed_until INTO closed FROM sophra_api_keys.usage_state FOR UPDATE;
-  WITH old AS (
-    SELECT series_id, quarter FROM sophra_api_keys.usage_quarters
-    WHERE quarter < least(
-      closed, to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600) - interval '24 hours' * quarter_days
+  WITH
+    old AS (
+      SELECT series_id, quarter FROM sophra_api_keys.usage_quarters
+      WHERE quarter < least(
+        closed, to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600) - interval '24 hours' * quarter_days
+      )
+      ORDER BY quarter
+      LIMIT part
+    ),
+    gone AS (
+      DELETE FROM sophra_api_keys.usage_quarters AS kept USING old
+      WHERE (kept.series_id, kept.quarter) = (old.series_id, old.quarter)
+      RETURNING kept.series_id
     )
-    ORDER BY quarter
-    LIMIT part
-  )
-  DELETE FROM sophra_api_keys.usage_quarters AS kept USING old
-  WHERE (kept.series_id, kept.quarter) = (old.series_id, old.quarter);
-  GET DIAGNOSTICS quarters = ROW_COUNT;
+  SELECT array_agg(DISTINCT series_id), count(*) = part INTO ended, may_be_more FROM gone;
 
   WITH gone AS (
     DELETE FROM sophra_api_keys.usage_hours
@@ -299,7 +305,7 @@ BEGIN
       AND hour < now() - interval '24 hours' * hour_days
     RETURNING series_id
   )
-  SELECT array_agg(DISTINCT series_id), count(*) = part INTO ended, may_be_more FROM gone;
+  SELECT ended || array_agg(DISTINCT series_id), may_be_more OR count(*) = part INTO ended, may_be_more FROM gone;
   WITH
     old AS (
       SELECT series_id, hour FROM sophra_api_keys.usage_rollups
@@ -318,7 +324,7 @@ BEGIN
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_hours AS kept WHERE kept.series_id = series.id)
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_rollups AS kept WHERE kept.series_id = series.id)
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_quarters AS kept WHERE kept.series_id = series.id);
-  RETURN may_be_more OR quarters = part;
+  RETURN may_be_more;
 END
 $$;
 
@@ -331,11 +337,12 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
   step CONSTANT INTERVAL := CASE bucket WHEN 'hour' THEN '3 hours' WHEN 'day' THEN '72 hours' ELSE '1488 hours' END;
-  shortest CONSTANT INTERVAL := CASE bucket WHEN 'hour' THEN '15 minutes' WHEN 'day' THEN '12 hours' ELSE '600 hours' END;
+  size CONSTANT INTERVAL := CASE bucket WHEN 'hour' THEN '1 hour' WHEN 'day' THEN '24 hours' ELSE '672 hours' END;
   bound TIMESTAMPTZ := to_timestamp(floor(extract(epoch FROM range_from) / 900) * 900) - step;
   bounds TIMESTAMPTZ[];
 BEGIN
-  IF range_to - range_from > shortest * most THEN
+  -- Too many for sure, however the clocks change.
+  IF range_to - range_from - step > size * most THEN
     RETURN NULL;
   END IF;
   IF bucket = 'hour' THEN

@@ -15,6 +15,8 @@ pub struct Condition {
     pub usage_count_is_narrow: bool,
     /// Rows of old instances that hold plaintext, counted up to 10,000 per table.
     pub plaintext_rows: i64,
+    /// Usage over time is far behind what flushes have stored, or ahead of the clock.
+    pub usage_is_behind: bool,
 }
 
 impl Store {
@@ -56,7 +58,15 @@ impl Store {
                         LIMIT 10000
                       ) AS tokens
                     )
-                  ELSE 0 END AS "plaintext_rows!"
+                  ELSE 0 END AS "plaintext_rows!",
+                  EXISTS (SELECT FROM sophra_api_keys.usage_log WHERE stored_at < now() - interval '10 minutes')
+                    OR EXISTS (
+                      SELECT FROM sophra_api_keys.usage_state AS state
+                      WHERE state.closed_until > now() OR EXISTS (
+                        SELECT FROM sophra_api_keys.usage_quarters
+                        WHERE quarter >= state.closed_until AND quarter < now() - interval '3 hours'
+                      )
+                    ) AS "usage_is_behind!"
                 FROM pg_attribute
                 WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'
                 "#,

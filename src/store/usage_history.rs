@@ -26,12 +26,13 @@ pub type UsageRows = Json<Box<RawValue>>;
 impl Store {
     /// Adds what flushes have stored to the usage over time, a part of it. Returns whether there is more to do; not if another
     /// process is at it, unless this one waits for it.
-    pub async fn fold_usage(&self, waits: bool) -> Result<bool, Error> {
-        self.retryable("fold_usage", || async {
+    pub async fn fold_usage(&self, part: i32, waits: bool) -> Result<bool, Error> {
+        self.retryable_when_admitted(Share::Manage, "fold_usage", || async {
             let mut db = self.db().await?;
-            let has_more = sqlx::query_scalar!("SELECT sophra_api_keys.fold_usage($1)", waits)
-                .fetch_one(&mut db)
-                .await;
+            let has_more =
+                sqlx::query_scalar!("SELECT sophra_api_keys.fold_usage($1, $2)", part, waits)
+                    .fetch_one(&mut db)
+                    .await;
             Ok(db.settle(has_more).await?.unwrap_or(false))
         })
         .await

@@ -98,14 +98,19 @@ fn begin(
     };
     match counts.iter_mut().find(has) {
         Some(known) => add(known, counted),
-        None => counts.push(UsageCount {
-            client_id: client_id.into(),
-            tag,
-            refusal: counted.refusal,
-            quarter,
-            count: counted.count,
-            cost: counted.cost,
-        }),
+        None => {
+            if tag.is_some() {
+                tags.begun();
+            }
+            counts.push(UsageCount {
+                client_id: client_id.into(),
+                tag,
+                refusal: counted.refusal,
+                quarter,
+                count: counted.count,
+                cost: counted.cost,
+            });
+        }
     }
 }
 

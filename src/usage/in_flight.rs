@@ -36,7 +36,12 @@ impl InFlight {
     /// Bounded by what a statement can store in time: a batch that is too large would never be stored.
     const BATCH_MAX: usize = 1_000;
     /// The same for the counts of its keys.
-    const COUNTS_MAX: usize = 10_000;
+    const COUNTS_MAX: usize = 2_000;
+
+    /// Whether no counts wait in a batch.
+    pub(super) fn has_no_counts(&self) -> bool {
+        self.uses.is_empty() && self.parts.is_empty() && self.counts.is_empty()
+    }
 
     /// Whether nothing is left to store.
     pub(super) fn is_empty(&self) -> bool {

@@ -31,7 +31,6 @@ impl Tags {
         let tag = if is_full || *counts >= COUNTS_MAX {
             OTHER
         } else {
-            *counts += 1;
             tag
         };
         if let Some(known) = tags.get(tag) {
@@ -40,6 +39,11 @@ impl Tags {
         let tag: Arc<str> = if tags.len() < TAGS_MAX { tag } else { OTHER }.into();
         tags.insert(Arc::clone(&tag));
         tag
+    }
+
+    /// Notes that a count has begun.
+    pub(super) fn begun(&self) {
+        self.0.lock().counts += 1;
     }
 
     /// Forgets the tags: all counts are stored, or about to be.
@@ -72,6 +76,7 @@ mod tests {
         let tags = Tags::default();
         for _ in 0..COUNTS_MAX {
             assert_eq!(&*tags.admit("/", false), "/");
+            tags.begun();
         }
         assert_eq!(&*tags.admit("/", false), OTHER);
     }

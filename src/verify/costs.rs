@@ -103,6 +103,12 @@ impl<'a> Costs<'a> {
         }
     }
 
+    /// Whether costs are said by name.
+    #[must_use]
+    pub(super) fn are_named(&self) -> bool {
+        !matches!(self, Self::Each(_))
+    }
+
     /// Whether no cost is said.
     #[must_use]
     pub(super) fn is_none(&self) -> bool {

@@ -62,12 +62,15 @@ pub(super) fn handle(
     let (cost, tag) = (context.costs.of_request(key), context.tag.as_deref());
     let tag = tag.unwrap_or_default();
     let charges = &service.charges;
+    let costs = &context.costs;
+    let cost = (cost, costs.are_named());
     let mut written = charges.write(entry.key, key.shape(), cost, tag, now.instant);
     for (limit, state) in key.limits().zip(states) {
-        written.limit(context.costs.of(&limit.limit.name), state.reset_ms);
+        let said = costs.said_of(&limit.limit.name);
+        written.limit(said.unwrap_or(1), said.is_some(), state.reset_ms);
     }
-    for taken in taken {
-        written.quota(taken);
+    for (quota, taken) in key.quotas().zip(taken) {
+        written.quota(taken, costs.said_of(&quota.quota.name).is_some());
     }
     charges.handle(written)
 }
@@ -98,7 +101,7 @@ pub async fn settle(service: &Service, settlement: &Settlement) -> Result<bool, 
             service,
             &charge,
             &entry.value,
-            moves.cost(&settlement.actual, charge.cost),
+            moves.cost(&settlement.actual, &charge),
         );
     }
     service.metrics.settlements.count(attempt.name());
@@ -136,7 +139,7 @@ fn count_settled(service: &Service, charge: &Charge, key: &CachedKey, cost: i64)
 
 /// What was charged, and what is charged instead.
 struct Moves<'a> {
-    /// What the request was charged of each name that its actual cost names.
+    /// What the request said of each name that its actual cost names.
     named: BTreeMap<&'a str, (i64, u32)>,
     limits: Vec<(LimitOfKey<'a>, LimitCharge, u32)>,
     quotas: Vec<(&'a Arc<Lease>, Taken, i64)>,
@@ -156,7 +159,8 @@ impl<'a> Moves<'a> {
             let charged = charge.next_limit();
             let actual = actual.said_of(&limit.limit.name);
             if let Some((charged, cost)) = charged.zip(actual) {
-                named.insert(&*limit.limit.name, (charged.cost.into(), cost));
+                let said = if charged.is_said { charged.cost } else { 0 };
+                named.insert(&*limit.limit.name, (said.into(), cost));
             }
             limits.extend(
                 charged
@@ -168,14 +172,11 @@ impl<'a> Moves<'a> {
             let taken = charge.next_quota();
             let actual = actual.said_of(&quota.quota.name);
             let lease = quota.lease(&service.leases);
-            if let Some((taken, cost)) = taken.as_ref().zip(actual) {
-                named.insert(&*quota.quota.name, (taken.units(), cost));
+            if let Some(((taken, is_said), cost)) = taken.zip(actual) {
+                let said = if is_said { taken.units() } else { 0 };
+                named.insert(&*quota.quota.name, (said, cost));
+                quotas.push((lease, taken, cost.into()));
             }
-            quotas.extend(
-                taken
-                    .zip(actual)
-                    .map(|(taken, cost)| (lease, taken, cost.into())),
-            );
         }
         Self {
             named,
@@ -184,18 +185,19 @@ impl<'a> Moves<'a> {
         }
     }
 
-    /// What the request has cost, see [`Costs::of_request`]: names that the actual cost leaves out stay as they were charged.
-    fn cost(&self, actual: &Costs<'_>, charged: u64) -> i64 {
+    /// What the request has cost, see [`Costs::of_request`]: names that the actual cost leaves out stay as they were said.
+    fn cost(&self, actual: &Costs<'_>, charge: &Charge) -> i64 {
         if let Costs::Each(cost) = actual {
             return (*cost).into();
         }
-        let moved = self
-            .named
-            .values()
-            .map(|(charged, cost)| i64::from(*cost) - charged);
-        i64::try_from(charged)
+        let costs = self.named.values();
+        if !charge.is_sum {
+            return costs.map(|(_, cost)| i64::from(*cost)).sum();
+        }
+        let moved: i64 = costs.map(|(said, cost)| i64::from(*cost) - said).sum();
+        i64::try_from(charge.cost)
             .unwrap_or(i64::MAX)
-            .saturating_add(moved.sum())
+            .saturating_add(moved)
     }
 
     /// Charges quotas for which the request has cost more, as far as units are left. After an error, nothing is charged.
