@@ -490,7 +490,7 @@ export interface VerifyContext {
   cost?: number | Record<string, number> | null
   /**
    * What the verify is counted under in `getUsage`: 1 to 64 characters without control characters, for example the template of a
-   * route. Every verify has one of few tags: a process stores up to 500 in a flush, and all processes together up to 1,000 in an
+   * route. Use few different tags: a process stores up to 500 in a flush, and all processes together up to 1,000 in an
    * hour. What is beyond is counted as `other`.
    */
   tag?: string | null
@@ -596,16 +596,20 @@ export interface QuotaState {
 export interface GetUsageQuery {
   /** The usage of this key, which may be deleted. */
   keyId?: string | null
-  /** The usage of the keys that had this client when they were verified. */
+  /** The usage of the keys that had this client when they were verified, without that of clients below. */
   clientId?: string | null
-  /** The beginning of the range: the first bucket is the one that contains it. A `Date` or an ISO 8601 string. */
+  /**
+   * The beginning of the range: the first bucket is the one that contains it. A `Date`, an ISO 8601 string with a time zone, or
+   * `YYYY-MM-DD` for the beginning of a day in `timeZone`. Buckets are whole, so the figures can include usage before and after the
+   * range.
+   */
   from: Date | string
-  /** The end of the range, which is not part of it. */
+  /** The end of the range: the last bucket begins before it. */
   to: Date | string
   /** The size of a bucket, by the calendar of `timeZone`. */
   bucket: 'hour' | 'day' | 'month'
   /**
-   * What is counted apart, with a row for each group in each bucket.
+   * The fields by which rows are split, with a row for each group in each bucket.
    * @default []
    */
   groupBy?: UsageGroup[] | null
@@ -634,7 +638,8 @@ export interface UsageBucket {
   /** The number of verifies, refused ones too. */
   count: number
   /**
-   * What accepted verifies cost: the `cost` of each, or the sum of a map's costs of limits and quotas that the key has. `settle`
+   * What accepted verifies cost: the `cost` of each, or of a map the sum of what it says of limits and quotas that the key, its
+   * client or a client above has. `settle`
    * adds the difference, also a negative one. Refused verifies cost 0.
    */
   cost: number
@@ -649,7 +654,7 @@ export interface UsageBucket {
 }
 
 /**
- * The code of the answers: of a refused verify, the key is known.
+ * The outcome of a verify: `VALID`, or the code of the refusal. Only verifies of known keys are counted.
  *
  * @category Usage
  */
@@ -680,7 +685,7 @@ export interface ExportUsageQuery {
  * @category Usage
  */
 export interface ExportedUsage {
-  /** Higher than the ids of all rows exported before, as a number. */
+  /** Higher than the ids of all rows before it. Compare ids as numbers (`BigInt`), not as text. */
   id: string
   /** The beginning of the hour, in UTC. */
   hour: Date
@@ -1780,8 +1785,8 @@ export declare function deleteApiKey(id: string, options?: ChangeOptions | null)
 export declare function deleteClient(clientId: string, options?: ChangeOptions | null): Promise<void>
 
 /**
- * Exports the usage of closed hours, for billing: each hour of each key, tag and outcome once, in an order and with ids that do not
- * change. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
+ * Exports the usage of closed hours, for billing: each hour of each key, client, tag and outcome, in an order and with ids that do
+ * not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
  * closed 10 minutes after its end, and its rows are final.
  *
  * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
@@ -1864,8 +1869,8 @@ export declare function getQuota(input: GetQuotaInput): Promise<QuotaState>
  * client, or of all keys. Every bucket that overlaps the range is there, in order, with zeros where nothing was counted. With
  * `groupBy` there is a row for each group that has usage in the range, in every bucket.
  *
- * It includes what flushes have stored, and what this process has counted since its last one, `flush` stores. Only where a fleet
- * counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
+ * It includes what has been stored. What this process has counted since its last flush is not included: call `flush()` first. Only
+ * where a fleet counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
  * arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle` moves.
  *
  * Rejects with `INVALID_INPUT` (also for more than 10,000 rows, and for a `timeZone` whose hours do not begin with those of UTC

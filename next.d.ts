@@ -56,8 +56,8 @@ export interface ApiKeyOptions {
    */
   cost?: Cost | ((request: Request) => Cost | Promise<Cost>)
   /**
-   * What requests are counted under in `getUsage`: 1 to 64 characters, for example the template of the route. Every verify has one
-   * of few tags: of more than 500 at a time, the rest is counted as `other`.
+   * What requests are counted under in `getUsage`: 1 to 64 characters, for example the template of the route. Use few different
+   * tags: of more than 500 at a time, the rest is counted as `other`.
    */
   tag?: string
   /**

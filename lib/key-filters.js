@@ -28,7 +28,7 @@ const filters = [
     name: 'createdAfter',
     type: 'past',
     option: 'created-after',
-    help: 'Only keys that were created then or later: 30d ago, or 2027-01-31T12:00:00Z',
+    help: 'Only keys that were created then or later: 30d is 30 days ago; or 2027-01-31T12:00:00Z',
   },
   {
     name: 'createdBefore',

@@ -52,8 +52,9 @@ function textOf(value) {
   return typeof value === 'string' ? value : undefined
 }
 
-/** The native side checks the range; a number that does not fit into 32 bits would wrap on the way. */
-const isCost = (value) => Number.isInteger(value) && value >= 0 && value <= UINT32_MAX
+/** The native side checks the range; a number that does not fit into 32 bits would wrap on the way, and -0 become 0. */
+const isCost = (value) =>
+  Number.isInteger(value) && (value > 0 || Object.is(value, 0)) && value <= UINT32_MAX
 
 /** A number, or a text with a line for each named limit: its name, a space and the cost. */
 function costOf(value) {

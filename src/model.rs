@@ -67,6 +67,6 @@ pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
 pub use ttl::Ttl;
 pub use usage::{
-    CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, UsageBatch, UsageCount,
-    UsageCounts, UsageQuery,
+    CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, RangeEnd, UsageBatch,
+    UsageCount, UsageCounts, UsageQuery,
 };

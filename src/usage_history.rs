@@ -1,8 +1,8 @@
 //! Usage over time: what is asked about it, the export of closed hours, and the upkeep of both.
 
 use crate::error::{Error, Issue};
-use crate::input::{Fields, Value, one_of, quotas, rules};
-use crate::model::{UTC, UsageQuery};
+use crate::input::{Fields, Parsed, Value, one_of, quotas, rules};
+use crate::model::{RangeEnd, UTC, UsageQuery};
 use crate::service::Service;
 use crate::store::{UsageProblem, UsageRows};
 
@@ -22,12 +22,9 @@ pub fn read_query(value: Value) -> Result<UsageQuery, Error> {
         fields.fail("clientId", "must be absent if keyId is given");
     }
     let (from, to) = (
-        fields.required("from", rules::instant),
-        fields.required("to", rules::instant),
+        fields.required("from", range_end),
+        fields.required("to", range_end),
     );
-    if from.zip(to).is_some_and(|(from, to)| to <= from) {
-        fields.fail("to", "must be after from");
-    }
     let bucket = fields.required("bucket", one_of(BUCKETS, same));
     let group_by = fields.optional("groupBy", |value| {
         rules::list(value, GROUPS.len(), |entry| one_of(GROUPS, same)(entry))
@@ -43,6 +40,12 @@ pub fn read_query(value: Value) -> Result<UsageQuery, Error> {
         group_by: group_by.unwrap_or_default(),
         time_zone: time_zone.unwrap_or_else(|| UTC.to_owned()),
     }))
+}
+
+fn range_end(value: Value) -> Parsed<RangeEnd> {
+    let is_day = matches!(&value, Value::Text(text) if text.len() == "2027-01-31".len());
+    let at = rules::instant(value)?;
+    Ok(RangeEnd { at, is_day })
 }
 
 fn same(name: &'static str) -> &'static str {
@@ -120,6 +123,7 @@ pub async fn get(service: &Service, query: &UsageQuery) -> Result<UsageRows, Err
                 "timeZone",
                 "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin",
             ),
+            UsageProblem::Order => ("to", "must be after from"),
             UsageProblem::Cut => (
                 "timeZone",
                 "must be one whose hours begin with those of UTC: a part of this usage is kept in hours only",

@@ -276,6 +276,24 @@ describe('the buckets', () => {
     ])
   })
 
+  test('begin with the day of the time zone, if only a day is given', async () => {
+    const month = { from: '2026-11-01', to: '2026-12-01', bucket: 'month' as const }
+    for (const [timeZone, start] of [
+      ['UTC', '2026-11-01T00:00:00.000Z'],
+      ['America/New_York', '2026-11-01T04:00:00.000Z'],
+      ['Europe/Berlin', '2026-10-31T23:00:00.000Z'],
+    ] as const) {
+      expect(await starts({ ...month, timeZone })).toEqual([start])
+    }
+    const same = {
+      from: '2026-11-01',
+      to: '2026-11-01',
+      bucket: 'day',
+      timeZone: 'Europe/Berlin',
+    } as const
+    await expect(starts(same)).rejects.toMatchObject({ issues: [{ path: 'to' }] })
+  })
+
   test('are up to 10,000', async () => {
     const year = { from: at('2025-03-01T00:00:00Z'), to: at('2026-03-01T00:00:00Z') }
     expect(await starts({ ...year, bucket: 'hour' })).toHaveLength(8_760)
@@ -579,7 +597,10 @@ describe('hours', () => {
     const sum = (rows: number[][]): number => rows.reduce((sum, [, count]) => sum + count!, 0)
     expect(sum(await byHour('a', { timeZone }))).toBe(3)
     expect(sum(await byHour('a', days))).toBe(3)
-    await setting.sql(`DELETE FROM sophra_api_keys.usage_quarters`)
+    // One of the two hours is left.
+    await setting.sql(`DELETE FROM sophra_api_keys.usage_quarters WHERE quarter < $1`, [
+      floorHour(-29),
+    ])
     await expect(byHour('a', { timeZone })).rejects.toMatchObject({
       code: 'INVALID_INPUT',
       issues: [{ path: 'timeZone' }],

@@ -12,8 +12,8 @@ use crate::usage_history;
 /// client, or of all keys. Every bucket that overlaps the range is there, in order, with zeros where nothing was counted. With
 /// `groupBy` there is a row for each group that has usage in the range, in every bucket.
 ///
-/// It includes what flushes have stored, and what this process has counted since its last one, `flush` stores. Only where a fleet
-/// counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
+/// It includes what has been stored. What this process has counted since its last flush is not included: call `flush()` first. Only
+/// where a fleet counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
 /// arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle` moves.
 ///
 /// Rejects with `INVALID_INPUT` (also for more than 10,000 rows, and for a `timeZone` whose hours do not begin with those of UTC
@@ -44,8 +44,8 @@ pub(crate) fn get_usage<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'
     })
 }
 
-/// Exports the usage of closed hours, for billing: each hour of each key, tag and outcome once, in an order and with ids that do not
-/// change. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
+/// Exports the usage of closed hours, for billing: each hour of each key, client, tag and outcome, in an order and with ids that do
+/// not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
 /// closed 10 minutes after its end, and its rows are final.
 ///
 /// Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.

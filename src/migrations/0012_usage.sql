@@ -372,10 +372,11 @@ END
 $$;
 
 -- The usage in a range of time, as JSON with instants in milliseconds: every bucket that overlaps the range, for every group in
--- it. "key" and "client" are NULL for all. "problem" says why there is none: 'timeZone' (there is no such time zone), 'cut' (a
+-- it. "key" and "client" are NULL for all. "problem" says why there is none: 'timeZone' (there is no such time zone), 'order' (the range ends before it begins), 'cut' (a
 -- bucket begins within an hour that is kept as a whole only) or 'rows' (there are more than "most").
 CREATE FUNCTION sophra_api_keys.get_usage(
-  key TEXT, client TEXT, range_from TIMESTAMPTZ, range_to TIMESTAMPTZ, bucket TEXT, groups TEXT[], time_zone TEXT, most INTEGER,
+  key TEXT, client TEXT, range_from TIMESTAMPTZ, range_to TIMESTAMPTZ, from_is_day BOOLEAN, to_is_day BOOLEAN, bucket TEXT,
+  groups TEXT[], time_zone TEXT, most INTEGER,
   OUT usage JSON, OUT problem TEXT
 )
 LANGUAGE plpgsql
@@ -409,6 +410,17 @@ BEGIN
     problem := 'timeZone';
     RETURN;
   END;
+  -- A day without a time was read as that of UTC.
+  IF from_is_day THEN
+    range_from := (range_from AT TIME ZONE 'UTC') AT TIME ZONE time_zone;
+  END IF;
+  IF to_is_day THEN
+    range_to := (range_to AT TIME ZONE 'UTC') AT TIME ZONE time_zone;
+  END IF;
+  IF range_to <= range_from THEN
+    problem := 'order';
+    RETURN;
+  END IF;
   bounds := sophra_api_keys.usage_bounds(range_from, range_to, bucket, time_zone, most);
   IF bounds IS NULL THEN
     problem := 'rows';
@@ -432,10 +444,12 @@ BEGIN
       SELECT EXISTS (
         SELECT FROM sophra_api_keys.usage_hours AS hours JOIN sophra_api_keys.usage_series AS series ON series.id = hours.series_id
         WHERE series.level = 'key' AND %s AND hours.hour = ANY ($1) AND hours.hour < $2
-          AND NOT EXISTS (
-            SELECT FROM sophra_api_keys.usage_quarters AS quarters
+          -- Some of its quarters may be deleted, and others not yet.
+          AND (hours.count, hours.cost) <> (
+            SELECT coalesce(sum(quarters.count), 0), coalesce(sum(quarters.cost), 0)
+            FROM sophra_api_keys.usage_quarters AS quarters
             WHERE quarters.series_id = hours.series_id
-              AND quarters.quarter >= hours.hour AND quarters.quarter < hours.hour + interval '1 hour'
+              AND quarters.quarter >= hours.hour AND quarters.quarter < hours.hour + interval '60 minutes'
           )
       )
       $query$, series

@@ -87,14 +87,22 @@ impl QuarterHour {
     }
 }
 
+/// Where a range of time begins or ends.
+#[derive(Debug, Clone, Copy)]
+pub struct RangeEnd {
+    pub at: Timestamp,
+    /// It is a day without a time, which begins by the calendar of the query's time zone.
+    pub is_day: bool,
+}
+
 /// What usage over time is asked for.
 #[derive(Debug)]
 pub struct UsageQuery {
     /// Of one key, of the keys of one client, or of all.
     pub key_id: Option<String>,
     pub client_id: Option<String>,
-    pub from: Timestamp,
-    pub to: Timestamp,
+    pub from: RangeEnd,
+    pub to: RangeEnd,
     /// `hour`, `day` or `month`, of the time zone.
     pub bucket: &'static str,
     pub group_by: Vec<&'static str>,

@@ -14,6 +14,8 @@ use crate::model::UsageQuery;
 pub enum UsageProblem {
     /// There is no such time zone.
     TimeZone,
+    /// The range ends before it begins.
+    Order,
     /// A bucket begins within an hour that is kept as a whole only.
     Cut,
     /// There would be too many rows.
@@ -49,13 +51,15 @@ impl Store {
             sqlx::query!(
                 r#"
                 SELECT usage AS "rows: UsageRows", problem FROM sophra_api_keys.get_usage(
-                  $1, $2, $3::timestamp AT TIME ZONE 'UTC', $4::timestamp AT TIME ZONE 'UTC', $5, $6, $7, $8
+                  $1, $2, $3::timestamp AT TIME ZONE 'UTC', $4::timestamp AT TIME ZONE 'UTC', $5, $6, $7, $8, $9, $10
                 )
                 "#,
                 query.key_id,
                 query.client_id,
-                query.from as _,
-                query.to as _,
+                query.from.at as _,
+                query.to.at as _,
+                query.from.is_day,
+                query.to.is_day,
                 query.bucket,
                 &groups,
                 query.time_zone,
@@ -68,6 +72,7 @@ impl Store {
         let answer = answer.await?;
         Ok(answer.rows.ok_or(match answer.problem.as_deref() {
             Some("timeZone") => UsageProblem::TimeZone,
+            Some("order") => UsageProblem::Order,
             Some("cut") => UsageProblem::Cut,
             _ => UsageProblem::Rows,
         }))

@@ -7,12 +7,12 @@ const { number } = require('../values.js')
 const LIMIT = 1_000
 
 module.exports = {
-  summary: 'Exports the usage of closed hours: each hour of each key, tag and outcome once.',
+  summary: 'Exports the usage of closed hours: each hour of each key, client, tag and outcome.',
   details: `An hour is closed 10 minutes after its end, and its rows are final. Ids increase, so --after goes on where an earlier
-export ended.`,
+export ended. Reading consumes nothing: the same command shows the same rows.`,
   flags: { after: '--after' },
   options: {
-    after: { value: '<id>', help: 'Only rows behind the one with this id' },
+    after: { value: '<id>', help: 'Only rows after the one with this id' },
     limit: { ...number, help: `The maximum number of rows; ${LIMIT} by default` },
   },
   examples: [
@@ -22,7 +22,7 @@ export ended.`,
       'What has come since, for a program, as exportUsage returns it',
     ],
     [
-      "npx sophra-api-keys usage export --json | jq -c '.[]' >> usage.jsonl",
+      "npx sophra-api-keys usage export --json | jq -c '.[]' > usage.jsonl",
       'One line of JSON for each row',
     ],
   ],
@@ -31,7 +31,7 @@ export ended.`,
     if (output.json) {
       output.value(rows)
     } else if (rows.length === 0) {
-      output.note('There are no such rows.')
+      output.note('There is nothing to export yet: an hour is exported 10 minutes after its end.')
     } else {
       output.table(HEADINGS, rows.map(row))
       if (rows.length === limit)

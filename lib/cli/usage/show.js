@@ -21,11 +21,11 @@ module.exports = {
     key: { value: '<id>', help: 'Only this key; one that was deleted needs its whole id' },
     from: {
       ...past,
-      help: 'The beginning: 30d ago, or 2027-01-31T12:00:00Z; 24h ago by default',
+      help: 'The beginning: 30d is 30 days ago; or 2027-01-31T12:00:00Z; 24h by default',
     },
-    to: { ...past, help: 'The end, which is not part of it; now by default' },
+    to: { ...past, help: 'The end; now by default. Buckets are shown whole' },
     bucket: { value: '<size>', help: 'hour, day or month; hour by default' },
-    'group-by': { ...list, value: '<field>', help: 'Count keyId, clientId, tag or outcome apart' },
+    'group-by': { ...list, value: '<field>', help: 'Split rows by key, client, tag or outcome' },
     'time-zone': {
       value: '<name>',
       help: 'The time zone of the buckets, like Europe/Berlin; UTC by default',
@@ -38,7 +38,7 @@ module.exports = {
       'The last 30 days, by tag and outcome',
     ],
     [
-      "npx sophra-api-keys usage show --from 30d --bucket month --group-by clientId --json | jq '.[].cost'",
+      "npx sophra-api-keys usage show --from 30d --bucket month --group-by client --json | jq -r '.[] | [.clientId, .cost] | @tsv'",
       'For a program, as getUsage returns it',
     ],
   ],
@@ -46,7 +46,7 @@ module.exports = {
     const query = await queryOf(options, addon)
     const rows = await addon.getUsage(query)
     if (output.json) output.value(rows)
-    else if (rows.every(isEmpty)) output.note('There was no such usage.')
+    else if (rows.every(isEmpty)) output.note('There was no usage in this time.')
     else output.table(...table(rows, query))
     return Exit.ok
   },
@@ -61,7 +61,7 @@ async function queryOf({ client, key, from, to, bucket = 'hour', ...options }, a
     from: from ?? new Date(Date.now() - DAY_MS),
     to: to ?? new Date(),
     bucket,
-    groupBy: options['group-by'] ?? [],
+    groupBy: [...new Set((options['group-by'] ?? []).map((name) => GROUPS[name] ?? name))],
     timeZone: options['time-zone'] ?? 'UTC',
   }
 }
@@ -75,6 +75,9 @@ async function keyIdOf(addon, text) {
     return text
   }
 }
+
+/** As the options are called. */
+const GROUPS = { __proto__: null, key: 'keyId', client: 'clientId' }
 
 const isEmpty = ({ count, cost }) => count === 0 && cost === 0
 
