@@ -105,7 +105,7 @@ describe('usage show', () => {
       expect(await run(['show', ...args])).toMatchObject({
         code: 0,
         stdout: '',
-        stderr: 'There was no such usage.\n',
+        stderr: 'There was no usage in this time.\n',
       })
   })
 
@@ -140,7 +140,11 @@ describe('usage export', () => {
       `ID HOUR KEY CLIENT TAG OUTCOME COUNT COST\n${rows[0].id} ${at(-50)} gone initech \\u001b[31m EXPIRED 9 0\n`,
     )
     const nothing = await run(['export', '--after', '999999999'])
-    expect(nothing).toMatchObject({ code: 0, stdout: '', stderr: 'There are no such rows.\n' })
+    expect(nothing).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'There is nothing to export yet: an hour is exported 10 minutes after its end.\n',
+    })
   })
 
   test.each([
