@@ -78,8 +78,6 @@ function check(options, given) {
   if (where && options.delete) fail('--where and --delete exclude each other')
   if (!where && (options['dry-run'] || options['expected-count'] !== undefined))
     fail('--dry-run and --expected-count require --where')
-  if (where && !isAgreed(options) && !isInteractive())
-    fail('Nobody can be asked to confirm: give --yes, or --expected-count with the number of keys')
 }
 
 /** Whether all keys of a filter may be revoked, or nothing is changed, without a question. */
@@ -97,6 +95,12 @@ async function revokeAll(options, output, addon) {
     else output.note(`${keys} would be revoked`)
     return Exit.ok
   }
+  // After the filter was read: --yes is no answer to a mistake in it.
+  if (!isAgreed(options) && !isInteractive())
+    throw new UsageError(
+      'Nobody can be asked to confirm: give --yes, or --expected-count with the number of keys',
+      'keys revoke',
+    )
   const isFinal = reason === 'compromised' ? ' as compromised, which is final' : ''
   if (found.count > 0 && !(await confirmed(`Revoke ${keys}${isFinal}?`, options))) {
     output.note('Nothing was changed.')
