@@ -9,9 +9,11 @@ mod one_of;
 pub mod page;
 pub mod quotas;
 pub mod rules;
+mod tag;
 mod value;
 
 pub use actor::actor;
 pub use fields::{Fields, argument};
 pub use one_of::one_of;
+pub use tag::{is_tag, tag};
 pub use value::{Parsed, Problems, Value};

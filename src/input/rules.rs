@@ -12,7 +12,6 @@ use crate::model::{Escaped, Metadata, Timestamp, parse_network};
 pub const NAME_MAX: usize = 255;
 pub const DESCRIPTION_MAX: usize = 2_000;
 pub const ALLOWED_IPS_MAX: usize = 100;
-pub const TAG_LENGTH_MAX: usize = 64;
 pub const SCOPES_MAX: usize = 100;
 pub const SCOPE_LENGTH_MAX: usize = 100;
 /// Bytes of `metadata` as JSON, its numbers written out.
@@ -148,15 +147,6 @@ pub fn scope(value: Value) -> Parsed<String> {
 pub fn is_scope(text: &str) -> bool {
     let fits = |c: u8| c.is_ascii_alphanumeric() || b":._*/-".contains(&c);
     (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
-}
-
-/// What verifies are counted under: 1 to 64 characters, none of them a control character.
-pub fn tag(value: Value) -> Parsed<String> {
-    label(TAG_LENGTH_MAX)(value)
-}
-
-pub fn is_tag(text: &str) -> bool {
-    (1..=TAG_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// A list whose entries each pass a rule; every bad entry is reported.

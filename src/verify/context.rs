@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::costs::Costs;
 pub use crate::audit::Claims;
 use crate::error::Error;
-use crate::input::{Fields, Value, rules};
+use crate::input::{Fields, Value, is_tag, rules, tag};
 use crate::model::parse_client_address;
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl VerifyContext<'static> {
         let origin = Self::origin(&mut fields);
         let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
         let costs = fields.optional("cost", Costs::read);
-        let tag = fields.optional("tag", rules::tag);
+        let tag = fields.optional("tag", tag);
         let peek = fields.optional("peek", rules::boolean);
         fields.finish(Some(Self {
             scopes: Scopes::List(scopes),
@@ -95,7 +95,7 @@ impl<'a> VerifyContext<'a> {
         costs: Costs<'a>,
         tag: Option<&'a str>,
     ) -> Option<Self> {
-        if !tag.is_none_or(rules::is_tag) {
+        if !tag.is_none_or(is_tag) {
             return None;
         }
         let scopes = match scopes {
