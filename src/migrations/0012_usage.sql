@@ -197,6 +197,13 @@ DECLARE
   folded BIGINT[];
   room INTEGER := part;
 BEGIN
+  closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
+  -- Without a lock, which would be written to disk: what another session is folding is still there for this one.
+  IF NOT EXISTS (SELECT FROM sophra_api_keys.usage_log)
+    AND (SELECT closed_until >= closes FROM sophra_api_keys.usage_state)
+  THEN
+    RETURN false;
+  END IF;
   IF waits THEN
     SELECT closes_until INTO first FROM sophra_api_keys.usage_state FOR UPDATE;
   ELSE
@@ -206,7 +213,6 @@ BEGIN
     RETURN NULL;
   END IF;
 
-  closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
   SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
   IF closed < closes
     AND NOT EXISTS (SELECT FROM sophra_api_keys.usage_log WHERE stored_at < closes + interval '10 minutes')
