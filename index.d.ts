@@ -1786,8 +1786,8 @@ export declare function deleteClient(clientId: string, options?: ChangeOptions |
 
 /**
  * Exports the usage of closed hours, for billing: each hour of each key, client, tag and outcome, in an order and with ids that do
- * not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was processed; store it together with what is made of the rows. An hour is
- * closed 10 minutes after its end, and its rows are final.
+ * not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was
+ * processed; store it together with what is made of the rows. An hour is closed 10 minutes after its end, and its rows are final.
  *
  * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
@@ -1870,8 +1870,9 @@ export declare function getQuota(input: GetQuotaInput): Promise<QuotaState>
  * `groupBy` there is a row for each group that has usage in the range, in every bucket.
  *
  * It includes what has been stored. What this process has counted since its last flush is not included: call `flush()` first. Only
- * where a fleet counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage that
- * arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle` moves.
+ * where a fleet counts hundreds of thousands of different keys and tags within seconds, the answer is up to a minute behind. Usage
+ * that arrives more than 10 minutes after the end of its hour counts in the hour that is open then, and so does what `settle`
+ * moves.
  *
  * Rejects with `INVALID_INPUT` (also for more than 10,000 rows, and for a `timeZone` whose hours do not begin with those of UTC
  * if the usage is older than `usageQuarterHoursRetentionDays`), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.

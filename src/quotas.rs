@@ -10,4 +10,4 @@ pub use get::get;
 pub use grant::grant;
 pub use input::{GetQuota, GrantQuota};
 pub use lease::{ask, report_due, return_all};
-pub use time_zones::require_time_zones;
+pub use time_zones::{UNKNOWN_TIME_ZONE, require_time_zones};

@@ -39,10 +39,7 @@ impl UsageFolding {
     }
 
     /// Folds, unless another caller has begun to since this one asked: then its result holds for both.
-    pub async fn once<F>(&self, fold: impl FnOnce() -> F) -> Result<(), Error>
-    where
-        F: Future<Output = Result<(), Error>>,
-    {
+    pub async fn once(&self, fold: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
         if let Some((begun, result)) = &*last
@@ -51,7 +48,7 @@ impl UsageFolding {
             return result.clone();
         }
         let begun = Instant::now();
-        let result = fold().await;
+        let result = fold.await;
         *last = Some((begun, result.clone()));
         result
     }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Issue};
 use crate::input::{Fields, Parsed, Value, one_of, quotas, rules};
 use crate::model::{RangeEnd, UTC, UsageQuery};
+use crate::quotas::UNKNOWN_TIME_ZONE;
 use crate::service::Service;
 use crate::store::{UsageProblem, UsageRows};
 
@@ -83,7 +84,7 @@ pub async fn export(service: &Service, query: &ExportQuery) -> Result<UsageRows,
 /// Adds to the usage what flushes have stored just now. Where that is more than a caller can wait for, the background task does.
 async fn fold(service: &Service) -> Result<(), Error> {
     const PARTS: usize = 20;
-    let fold = async || {
+    let parts = async {
         for _ in 0..PARTS {
             if !fold_part(service, true).await? {
                 break;
@@ -91,7 +92,7 @@ async fn fold(service: &Service) -> Result<(), Error> {
         }
         Ok(())
     };
-    service.usage_folding.once(fold).await
+    service.usage_folding.once(parts).await
 }
 
 /// Folds a part of what flushes have stored, or closes a part of an hour. Returns whether there is more to do.
@@ -119,10 +120,7 @@ pub async fn get(service: &Service, query: &UsageQuery) -> Result<UsageRows, Err
     let answer = service.store.usage(query, ROWS_MAX).await?;
     answer.map_err(|problem| {
         let (path, message) = match problem {
-            UsageProblem::TimeZone => (
-                "timeZone",
-                "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin",
-            ),
+            UsageProblem::TimeZone => ("timeZone", UNKNOWN_TIME_ZONE),
             UsageProblem::Order => ("to", "must be after from"),
             UsageProblem::Cut => (
                 "timeZone",

@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { startPeer } from '../support/peer.js'
+import { cutFlush, outage } from '../support/scenarios/cuts.js'
 import { useSetting } from '../support/setting.js'
 
 const { flush, getUsage, verifyApiKey } = addon
@@ -43,17 +43,13 @@ test('200,000 verifies with connections cut 200 times sum up to what was answere
   let verified = 0
   let uses = 0
   for (let round = 0; round < ROUNDS; round++) {
-    const flushed = flush().catch(() => {})
-    // Before, while and after the statements are on their way.
-    for (let turn = 0; turn < round % 23; turn++) await setImmediate()
-    setting.tap.cut()
-    setting.tap.mend()
+    const cutting = cutFlush(setting)
     for (let call = 0; call < PER_ROUND; call++) {
       const { id, key } = keys[(7 * round + call) % keys.length]!
       const tag = TAGS[(round + call) % TAGS.length]!
       const cost = call % 3
       const scopes = call % 10 === 0 ? ['write'] : ['read']
-      const answer = await verifyApiKey(key, { tag, cost, scopes }).catch(() => undefined)
+      const answer = await verifyApiKey(key, { tag, cost, scopes }).catch(outage)
       if (!answer) continue
       verified++
       if (answer.valid) uses++
@@ -63,7 +59,7 @@ test('200,000 verifies with connections cut 200 times sum up to what was answere
       if (answer.valid) sum.cost += cost
       answered.set(group, sum)
     }
-    await flushed
+    await cutting
   }
   await stored()
   await eventually(async () => {

@@ -74,7 +74,7 @@ CREATE TABLE sophra_api_keys.usage_state (
 );
 INSERT INTO sophra_api_keys.usage_state (closed_until, closes_until)
 SELECT beginning.at, beginning.at
-FROM (SELECT to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600)) AS beginning (at);
+FROM (SELECT date_trunc('hour', now() - interval '10 minutes', 'UTC')) AS beginning (at);
 
 -- The tags of the hours that are open. Beyond a thousand, tags are counted as 'other'.
 CREATE TABLE sophra_api_keys.usage_tags (
@@ -134,7 +134,7 @@ BEGIN
   SELECT * INTO state FROM sophra_api_keys.usage_state;
   IF state.closes_until = state.closed_until THEN
     -- Hours without usage are closed at once.
-    SELECT coalesce(to_timestamp(floor(extract(epoch FROM min(quarter)) / 3600 + 1) * 3600), closes) INTO state.closes_until
+    SELECT coalesce(date_trunc('hour', min(quarter), 'UTC') + interval '60 minutes', closes) INTO state.closes_until
     FROM sophra_api_keys.usage_quarters WHERE quarter >= state.closed_until AND quarter < closes;
     state.closed_series := 0;
   END IF;
@@ -197,7 +197,7 @@ DECLARE
   folded BIGINT[];
   room INTEGER := part;
 BEGIN
-  closes := to_timestamp(floor(extract(epoch FROM now() - interval '10 minutes') / 3600) * 3600);
+  closes := date_trunc('hour', now() - interval '10 minutes', 'UTC');
   -- Without a lock, which would be written to disk: what another session is folding is still there for this one.
   IF NOT EXISTS (SELECT FROM sophra_api_keys.usage_log)
     AND (SELECT closed_until >= closes FROM sophra_api_keys.usage_state)
@@ -293,7 +293,7 @@ BEGIN
     old AS (
       SELECT series_id, quarter FROM sophra_api_keys.usage_quarters
       WHERE quarter < least(
-        closed, to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600) - interval '24 hours' * quarter_days
+        closed, date_trunc('hour', now(), 'UTC') - interval '24 hours' * quarter_days
       )
       ORDER BY quarter
       LIMIT part
@@ -378,8 +378,9 @@ END
 $$;
 
 -- The usage in a range of time, as JSON with instants in milliseconds: every bucket that overlaps the range, for every group in
--- it. "key" and "client" are NULL for all. "problem" says why there is none: 'timeZone' (there is no such time zone), 'order' (the range ends before it begins), 'cut' (a
--- bucket begins within an hour that is kept as a whole only) or 'rows' (there are more than "most").
+-- it. "key" and "client" are NULL for all. "problem" says why there is none: 'timeZone' (there is no such time zone), 'order' (the
+-- range ends before it begins), 'cut' (a bucket begins within an hour that is kept as a whole only) or 'rows' (there are more than
+-- "most").
 CREATE FUNCTION sophra_api_keys.get_usage(
   key TEXT, client TEXT, range_from TIMESTAMPTZ, range_to TIMESTAMPTZ, from_is_day BOOLEAN, to_is_day BOOLEAN, bucket TEXT,
   groups TEXT[], time_zone TEXT, most INTEGER,
@@ -433,8 +434,8 @@ BEGIN
     RETURN;
   END IF;
   cut := ARRAY(
-    SELECT to_timestamp(floor(extract(epoch FROM listed.at) / 3600) * 3600) FROM unnest(bounds) AS listed (at)
-    WHERE extract(epoch FROM listed.at)::bigint % 3600 <> 0
+    SELECT date_trunc('hour', listed.at, 'UTC') FROM unnest(bounds) AS listed (at)
+    WHERE listed.at <> date_trunc('hour', listed.at, 'UTC')
   );
   SELECT closed_until INTO closed FROM sophra_api_keys.usage_state;
   series := concat_ws(
@@ -511,7 +512,7 @@ BEGIN
       SELECT %2$squarters.quarter, quarters.count, quarters.cost
       FROM sophra_api_keys.usage_series AS series JOIN sophra_api_keys.usage_quarters AS quarters ON quarters.series_id = series.id
       WHERE series.level = 'key' AND %1$s AND quarters.quarter >= $1[1] AND quarters.quarter < least($1[cardinality($1)], $3)
-        AND to_timestamp(floor(extract(epoch FROM quarters.quarter) / 3600) * 3600) = ANY ($2)
+        AND date_trunc('hour', quarters.quarter, 'UTC') = ANY ($2)
       $query$, series, columns
     );
   END IF;
@@ -557,7 +558,7 @@ BEGIN
 END
 $$;
 
--- Closed hours behind the row with this id, as JSON with instants in milliseconds.
+-- Closed hours after the row with this id, as JSON with instants in milliseconds.
 CREATE FUNCTION sophra_api_keys.export_usage(after_id BIGINT, most INTEGER) RETURNS JSON
 LANGUAGE sql STABLE
 AS $$

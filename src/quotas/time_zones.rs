@@ -4,7 +4,8 @@ use crate::error::{Error, Issue};
 use crate::model::{FieldChange, Quotas, UTC};
 use crate::service::Service;
 
-const UNKNOWN: &str =
+/// What is wrong with a name that the database does not know.
+pub const UNKNOWN_TIME_ZONE: &str =
     "must be UTC or a time zone with an area that the database knows, such as Europe/Berlin";
 
 /// Fails for quotas in time zones that the database does not know. Most quotas are in UTC, for which it is not asked.
@@ -26,7 +27,7 @@ pub async fn require_time_zones(
         .filter(|(_, quota)| unknown.contains(&quota.time_zone))
         .map(|(index, _)| Issue {
             path: format!("quotas[{index}].timeZone"),
-            message: UNKNOWN.to_owned(),
+            message: UNKNOWN_TIME_ZONE.to_owned(),
         })
         .collect();
     Error::of_issues(issues)

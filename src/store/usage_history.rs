@@ -78,7 +78,7 @@ impl Store {
         }))
     }
 
-    /// The closed hours behind this one.
+    /// The closed hours after this one.
     pub async fn export_usage(&self, after: i64, limit: i32) -> Result<UsageRows, Error> {
         self.retryable_when_admitted(Share::Manage, "export_usage", || async {
             sqlx::query_scalar!(

@@ -52,7 +52,7 @@ impl UseCounter {
         tags: &Tags,
     ) -> bool {
         let mut sum = self.counted.lock();
-        let is_first = sum.counts.is_empty() && sum.uses == 0;
+        let is_first = sum.counts.is_empty();
         if counted.is_use() {
             sum.uses += counted.count;
             sum.last_used = sum.last_used.max(now);

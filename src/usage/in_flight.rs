@@ -101,6 +101,14 @@ impl InFlight {
         (!counts.is_empty()).then_some(counts)
     }
 
+    /// Takes the counts of a key that is set aside, to store them alone.
+    fn take_counts_of(&mut self, key_id: &str, counted: &mut KeyUse) {
+        if !counted.counts.is_empty() {
+            let counts = counted.take_counts();
+            self.counts.push((key_id.to_owned(), counts));
+        }
+    }
+
     /// Tries keys that were set aside again, beginning after the last one that was, since a flush may end before all are.
     pub(super) fn try_again(&mut self, is_due: impl Fn(&str) -> bool) {
         let due = |(key_id, _): (&String, _)| is_due(key_id).then(|| key_id.clone());
@@ -131,8 +139,7 @@ impl InFlight {
 
     /// Whether everything is stored but what was set aside.
     pub(super) fn is_trying_again(&self) -> bool {
-        let is_stored = self.parts.is_empty() && self.due.is_empty() && self.uses.is_empty();
-        is_stored && self.counts.is_empty()
+        self.has_no_counts() && self.due.is_empty()
     }
 
     /// Keeps a batch that is sent for the first time free of keys that are set aside.
@@ -143,7 +150,7 @@ impl InFlight {
         if self.uses.uses.iter().any(is_set_aside) {
             let (kept, uses): (Vec<_>, _) = self.uses.uses.iter().cloned().partition(is_set_aside);
             for (key_id, mut counted) in kept {
-                self.counts.push((key_id.clone(), counted.take_counts()));
+                self.take_counts_of(&key_id, &mut counted);
                 add(&mut self.set_aside, key_id, counted);
             }
             refill(&mut self.uses, uses);
@@ -178,8 +185,9 @@ impl InFlight {
             return None;
         }
         let (key_id, mut counted) = half.into_iter().next()?;
-        if counted.uses > 0 && !counted.counts.is_empty() {
-            self.counts.push((key_id.clone(), counted.take_counts()));
+        // Without uses, it is the counts that are refused.
+        if counted.uses > 0 {
+            self.take_counts_of(&key_id, &mut counted);
         }
         add(&mut self.set_aside, key_id.clone(), counted);
         Some(key_id)

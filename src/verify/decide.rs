@@ -42,7 +42,7 @@ pub(super) fn decide(
         let retry_after_ms = until.map(|until| until.millis_after(now));
         // A replaced key after its grace period is not known any more.
         if refusal != Refusal::InvalidKey {
-            count(service, &entry, context, Some(refusal), now);
+            count(service, &entry, context, Some(refusal), 0, now);
         }
         let refused = RefusedKey::of_entry(refusal, entry, retry_after_ms);
         return Ok(Decided::Answer(Verification::Refused(refused)));
@@ -55,8 +55,9 @@ pub(super) fn decide(
             let charge = if context.peek {
                 None
             } else {
-                count(service, &entry, context, None, now);
-                handle(service, &entry, context, at, &states, &taken)
+                let cost = context.costs.of_request(&entry.value);
+                count(service, &entry, context, None, cost, now);
+                handle(service, &entry, context, cost, at, &states, &taken)
             };
             Verification::Valid {
                 entry,
@@ -89,10 +90,17 @@ fn limited(
             service.metrics.quota_refusals.count(level);
         }
         let wait = limited_by.retry_after_ms;
-        count(service, &entry, context, Some(Refusal::QuotaExceeded), now);
+        count(
+            service,
+            &entry,
+            context,
+            Some(Refusal::QuotaExceeded),
+            0,
+            now,
+        );
         return Verification::limited(Refusal::QuotaExceeded, entry, states, index, wait);
     }
-    count(service, &entry, context, Some(Refusal::RateLimited), now);
+    count(service, &entry, context, Some(Refusal::RateLimited), 0, now);
     let suspension = (!context.peek)
         .then(|| note_limited(service, &entry, limited_by, now))
         .flatten();
@@ -106,15 +114,12 @@ fn count(
     entry: &KeyEntry,
     context: &VerifyContext<'_>,
     refusal: Option<Refusal>,
+    cost: u64,
     now: Timestamp,
 ) {
     if context.peek {
         return;
     }
-    let cost = match refusal {
-        None => context.costs.of_request(&entry.value),
-        Some(_) => 0,
-    };
     let counted = Counted {
         refusal,
         tag: context.tag.as_deref(),

@@ -46,11 +46,12 @@ impl Settlement {
     }
 }
 
-/// The handle of what a request was charged just now; `None` if the key has neither a limit nor a quota.
+/// The handle of what a request was charged just now, whose `cost` its usage has grown by; `None` if the key has neither a limit nor a quota.
 pub(super) fn handle(
     service: &Service,
     entry: &KeyEntry,
     context: &VerifyContext<'_>,
+    cost: u64,
     now: Moment,
     states: &LimitStates,
     taken: &Takings,
@@ -59,8 +60,7 @@ pub(super) fn handle(
         return None;
     }
     let key = &entry.value;
-    let (cost, tag) = (context.costs.of_request(key), context.tag.as_deref());
-    let tag = tag.unwrap_or_default();
+    let tag = context.tag.as_deref().unwrap_or_default();
     let charges = &service.charges;
     let costs = &context.costs;
     let cost = (cost, costs.are_named());

@@ -18,13 +18,13 @@ export interface Cuts {
 const STORES = /sophra_api_keys\.usage_batches/
 
 /** Every rejection must be an outage. */
-const outage = (fault: Fault): false => {
+export const outage = (fault: Fault): false => {
   expect(fault).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   return false
 }
 
 /** Breaks all connections at some moment of a flush: before it, in it, or when only its answer is missing. */
-async function cutFlush({ tap }: Setting): Promise<void> {
+export async function cutFlush({ tap }: Setting): Promise<void> {
   if (randomInt(2) === 0) {
     const held = tap.hold(STORES)
     const flushed = flush().catch(outage)
