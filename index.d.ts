@@ -274,6 +274,49 @@ export interface PresentedKeyContext {
 }
 
 /**
+ * A text that was found and may be a key. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface LeakedKeyReport {
+  /** The text as it was found. ASCII white space around it is ignored. */
+  key: string
+  /** Where it was found: at most 2,048 characters. If it contains the key, that is left out of events and the audit log. */
+  url?: string | null
+  /** What that is, as the finder names it, such as `commit` or `npm`: at most 255 characters. */
+  source?: string | null
+}
+
+/**
+ * The options of `reportLeakedKeys`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ReportLeakedKeysOptions extends ChangeOptions {
+  /** `revoke`: the keys are revoked as `compromised`, which is final. `notify`: they stay, and operators are told. */
+  action: LeakAction
+}
+
+/**
+ * What becomes of a leaked key.
+ *
+ * @category Keys
+ */
+export type LeakAction = 'revoke' | 'notify'
+
+/**
+ * What is known of a text that was reported as a leaked key.
+ *
+ * @category Keys
+ */
+export interface ReportedKey {
+  /** Whether it is a key of ours. */
+  known: boolean
+  /** `null` if it is none. */
+  keyId: string | null
+}
+
+/**
  * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
  * `suspended`, `active`. A key of a disabled client has the status of the key.
  *
@@ -1263,6 +1306,26 @@ export interface KeyRevokedEvent extends EventBase {
 }
 
 /**
+ * A key was reported as leaked, with `reportLeakedKeys`. If it was revoked for that, there is an event `key.revoked` too.
+ *
+ * @category Events and audit log
+ */
+export interface KeyLeakedEvent extends EventBase {
+  type: 'key.leaked'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+  action: LeakAction
+  /** Where it was found, without the key. Cut at 2,048 characters. */
+  url?: string
+  /** What that is. */
+  source?: string
+  /** Who reported it: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * This package revoked several keys at once, with `revokeApiKeys`. The audit log has an entry `key.revoked` for each of them.
  *
  * @category Events and audit log
@@ -1528,6 +1591,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 export type ApiKeyEvent =
   | KeyChangeEvent
   | KeyRevokedEvent
+  | KeyLeakedEvent
   | KeysRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
@@ -2038,6 +2102,30 @@ export declare function migrate(options?: MigrateOptions | null): Promise<Migrat
  * @category Keys
  */
 export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOptions | null): Promise<ApiKey>
+
+/**
+ * Deals with keys that were found where others can read them, such as in a public repository: revokes those that exist as
+ * `compromised`, or with `action: 'notify'` only tells operators. Resolves with an entry for each report, in their order: whether the
+ * text is a key of ours, and its id.
+ *
+ * A key is known whatever its state is, also if it was revoked before, and so is the previous key of a grace period, which is
+ * revoked together with the current one. A text that is no key is sorted out by its checksum, without the database. It counts
+ * neither towards `throttle` nor as a refused attempt, and a report is not a use of a key.
+ *
+ * Each leak of a known key is in the audit log and is an event, `key.leaked`, with `url` and `source`, and without the key. If the
+ * call rejects, no answer is known, although some keys may be revoked already: repeat it with the same reports.
+ *
+ * Rejects with `INVALID_INPUT` (also for more than 1,000 reports), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const url = 'https://example.com/paste/42'
+ * const [{ known, keyId }] = await reportLeakedKeys([{ key, url, source: 'paste' }], { action: 'revoke' })
+ * ```
+ *
+ * @category Keys
+ */
+export declare function reportLeakedKeys(reports: LeakedKeyReport[], options: ReportLeakedKeysOptions): Promise<ReportedKey[]>
 
 /**
  * Undoes a revocation: `isActive` becomes what it was, and the key is accepted again, unless something else refuses it. A key that

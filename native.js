@@ -799,6 +799,7 @@ module.exports.listClients = nativeBinding.listClients
 module.exports.metrics = nativeBinding.metrics
 module.exports.migrate = nativeBinding.migrate
 module.exports.patchApiKey = nativeBinding.patchApiKey
+module.exports.reportLeakedKeys = nativeBinding.reportLeakedKeys
 module.exports.restoreApiKey = nativeBinding.restoreApiKey
 module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.revokeApiKey = nativeBinding.revokeApiKey

@@ -6,6 +6,7 @@
 
 import type {
   ApiKeyError,
+  LeakAction,
   ValidAdminVerification,
   ValidVerification,
   VerifyContext,
@@ -278,6 +279,70 @@ export interface PresentedKeyRoutes {
  * ```
  */
 export declare function presentedKeyRoutes(): PresentedKeyRoutes
+
+/** The handlers of `/api/leaks`. */
+export interface LeakRoutes {
+  /**
+   * Takes a report of GitHub's secret scanning partner program, and answers which of the tokens are keys: an array of
+   * `{ token_raw, token_type, label }`. A request that GitHub has not signed is refused with 401.
+   */
+  POST: RouteHandler
+}
+
+/** A public key as GitHub lists it. */
+export interface GitHubPublicKey {
+  key_identifier: string
+  /** In PEM. */
+  key: string
+  is_current?: boolean
+}
+
+/** A key that was found where others can read it. */
+export interface FoundKey {
+  keyId: string
+  /** Where it was found, cut at 2,048 characters. It may contain the key. */
+  url: string | null
+  /** What that is, such as `commit` or `npm`. */
+  source: string | null
+}
+
+/** The options of `leakRoutes`. */
+export interface LeakRoutesOptions {
+  /**
+   * The list `public_keys` of https://api.github.com/meta/public_keys/secret_scanning, or a function that gives it. The function
+   * is asked when a report first comes, after an hour, and for an identifier that the list does not have, at most once in 10
+   * seconds. What it throws goes on to the framework.
+   */
+  keys: GitHubPublicKey[] | (() => GitHubPublicKey[] | Promise<GitHubPublicKey[]>)
+  /**
+   * `revoke`: the keys are revoked as `compromised`, which is final. `notify`: they stay.
+   * @default 'revoke'
+   */
+  action?: LeakAction
+  /**
+   * Called for each leak of a key, after all keys of the report are dealt with, one after the other. If one call throws, the error
+   * is logged, the others are made all the same, and the response is 500: GitHub sends the report again, so expect to be told the
+   * same leak more than once. GitHub waits 30 seconds for the whole response.
+   * @default none
+   */
+  onLeak?: (leak: FoundKey) => void | Promise<void>
+}
+
+/**
+ * Makes the route handler to which GitHub reports keys that it finds, for a file `app/api/leaks/route.ts`. It needs no admin: the
+ * signature of GitHub decides, and `authorize` is refused with a `TypeError`. A body of more than 1 MiB is refused with 413.
+ *
+ * @example
+ * ```ts
+ * const KEYS = 'https://api.github.com/meta/public_keys/secret_scanning'
+ *
+ * export const { POST } = leakRoutes({
+ *   keys: async () => (await (await fetch(KEYS)).json()).public_keys,
+ *   onLeak: ({ keyId, url }) => console.warn(`The key ${keyId} was found at ${url}`),
+ * })
+ * ```
+ */
+export declare function leakRoutes(options: LeakRoutesOptions): LeakRoutes
 
 /** The handlers of `/api/quotas`. */
 export interface QuotaRoutes {

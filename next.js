@@ -8,6 +8,7 @@ exports.withAdminAuth = require('./lib/next/admin.js').withAdminAuth
 exports.apiKeyRoutes = require('./lib/next/routes.js').apiKeyRoutes
 exports.revocationRoutes = require('./lib/next/revocation-routes.js').revocationRoutes
 exports.presentedKeyRoutes = require('./lib/next/presented-key-routes.js').presentedKeyRoutes
+exports.leakRoutes = require('./lib/next/leak-routes.js').leakRoutes
 exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes
 exports.usageRoutes = require('./lib/next/usage-routes.js').usageRoutes

@@ -10,6 +10,7 @@ mod events;
 mod exit;
 mod internal;
 mod keys;
+mod leaks;
 mod operation;
 mod presented;
 mod promise;

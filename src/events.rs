@@ -7,6 +7,6 @@ mod event;
 pub use changes::changed_fields;
 pub use emitter::{Delivery, Events, Listener};
 pub use event::{
-    AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyRevoked, KeysRevoked, LimitName,
-    QuotaEvent, RefusedAttempts, RequestOrigin, Severity, Urgency,
+    AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyLeaked, KeyRevoked, KeysRevoked,
+    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, Severity, Urgency,
 };

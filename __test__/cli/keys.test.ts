@@ -436,26 +436,95 @@ describe('keys verify', () => {
     expect(refused.stdout).toContain(left)
   })
 
-  test.each(['verify', 'check'])('takes no key from the command line: %s', async (verb) => {
-    const { key } = await create()
-    const command = verb === 'check' ? ['check'] : ['keys', 'verify']
-    for (const args of [
-      [key],
-      ['--', key],
-      [`--key=${key}`],
-      ['--key', key],
-      [`--${key}`],
-      [`-${key}`],
-    ]) {
-      const { code, stdout, stderr } = await run([...command, ...args])
-      expect([code, stdout]).toEqual([2, ''])
-      expect(stderr).not.toContain(key.slice(-20))
-    }
-  })
+  test.each(['keys verify', 'check', 'keys report-leaked'])(
+    'takes no key from the command line: %s',
+    async (name) => {
+      const { key } = await create()
+      const command = name.split(' ')
+      for (const args of [
+        [key],
+        ['--', key],
+        [`--key=${key}`],
+        ['--key', key],
+        [`--${key}`],
+        [`-${key}`],
+      ]) {
+        const { code, stdout, stderr } = await run([...command, ...args])
+        expect([code, stdout]).toEqual([2, ''])
+        expect(stderr).not.toContain(key.slice(-20))
+      }
+    },
+  )
 
   test('says that nothing came', async () => {
     const { code, stderr } = await run(['keys', 'verify'])
     expect([code, stderr]).toEqual([2, expect.stringContaining('read from standard input')])
+  })
+})
+
+describe('keys report-leaked', () => {
+  const leakOf = async (id: string) =>
+    (await database.sql(
+      `SELECT event FROM sophra_api_keys.audit WHERE key_id = $1 AND type = 'key.leaked'`,
+      [id],
+    )) as { event: object }[]
+
+  test('revokes what is a key, and prints none', async () => {
+    const [one, other] = [await create(), await create()]
+    const url = 'https://example.com/paste/42'
+    const args = ['keys', 'report-leaked', '--url', url, '--source', 'paste']
+    const input = `\n${one.key}\njunk\t${other.key}\r\n${one.key}x\n`
+    const { code, stdout, stderr } = await run(args, input)
+    expect([code, stderr]).toEqual([0, ''])
+    const lines = stdout.trim().split('\n')
+    expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
+      ['TEXT', 'RESULT', 'ID'],
+      ['1', 'revoked', one.id],
+      ['2', 'no key', '-'],
+      ['3', 'revoked', other.id],
+      ['4', 'no key', '-'],
+    ])
+    for (const { id } of [one, other]) {
+      expect(await program(['keys', 'show', id])).toMatchObject({ revokedReason: 'compromised' })
+      const actor = expect.stringMatching(/^command line/)
+      expect(await leakOf(id)).toMatchObject([
+        { event: { action: 'revoke', url, source: 'paste', actor } },
+      ])
+    }
+  })
+
+  test('leaves them with --notify, and prints JSON for a program', async () => {
+    const { id, key } = await create()
+    const { code, stdout } = await run(['keys', 'report-leaked', '--notify'], key)
+    expect([code, stdout]).toEqual([0, expect.stringMatching(new RegExp(`^1 +known +${id}$`, 'm'))])
+    const answer = await run(['keys', 'report-leaked', '--notify', '--json'], `junk ${key}`)
+    expect(JSON.parse(answer.stdout)).toEqual([
+      { known: false, keyId: null },
+      { known: true, keyId: id },
+    ])
+    expect(await program(['keys', 'show', id])).toMatchObject({ isActive: true, revokedAt: null })
+    expect(await leakOf(id)).toHaveLength(2)
+  })
+
+  test('takes more keys than one call does', async () => {
+    const { id, key } = await create()
+    const texts = [...Array.from({ length: 2_000 }, () => 'junk'), key]
+    const { stdout } = await run(['keys', 'report-leaked', '--json'], texts.join('\n'))
+    expect(JSON.parse(stdout).at(-1)).toEqual({ known: true, keyId: id })
+    expect(JSON.parse(stdout)).toHaveLength(2_001)
+  })
+
+  test('says by its exit code that none is a key, and what is wrong', async () => {
+    expect((await run(['keys', 'report-leaked'], 'junk')).code).toBe(1)
+    for (const [args, input, what] of [
+      [[], '', 'read from standard input'],
+      [[], 'x '.repeat(600_000), 'Standard input is too long'],
+      [['--url', 'x'.repeat(2_049)], 'junk', '--url must have at most 2048 characters'],
+      [['--source', 'x'.repeat(256)], 'junk', '--source must have at most 255 characters'],
+    ] as const) {
+      const { code, stdout, stderr } = await run(['keys', 'report-leaked', ...args], input)
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(what)])
+    }
   })
 })
 

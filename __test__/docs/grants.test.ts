@@ -86,6 +86,10 @@ test('an owner migrates, and the app works with the rights that are granted', as
   await addon.restoreApiKey(id)
   expect(await addon.revokeApiKeys({ where: { clientId: 'c' } })).toEqual({ count: 1 })
   await addon.deleteApiKey(id)
+  const leaked = [{ key: shared.key, url: 'https://example.com' }]
+  expect(await addon.reportLeakedKeys(leaked, { action: 'notify' })).toMatchObject([
+    { known: true },
+  ])
   expect(await addon.revokePresentedKey(shared.key)).toBe(true)
   expect(await addon.health()).toMatchObject({ status: 'ok' })
 })

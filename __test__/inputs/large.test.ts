@@ -90,6 +90,8 @@ test(
       ['revokeApiKey(many)', ''],
       ['revokeApiKeys(many)', ''],
       [`revokePresentedKey('x', many)`, ''],
+      [`reportLeakedKeys([many], {})`, 'reports[0]'],
+      [`reportLeakedKeys([], many)`, ''],
       [`deleteApiKey('x', many)`, ''],
       [`verifyApiKey('x', many)`, ''],
       ['createAdminToken(many)', ''],

@@ -1,12 +1,13 @@
 import { afterEach, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
-import { ask, expectFailure, HOST, next, read } from '../support/next.js'
+import { makeSigner } from '../support/github.js'
+import { ask, expectFailure, HOST, next, read, untyped } from '../support/next.js'
 import { useAddon } from '../support/use-addon.js'
 
 // Other code in the process may add something to `Object.prototype`. It is never taken for a field of a caller's object.
 
-const { createAdminToken, createApiKey, revokePresentedKey, verifyAdminToken } = addon
-const { verifyApiKey } = addon
+const { createAdminToken, createApiKey, getApiKey, reportLeakedKeys } = addon
+const { revokePresentedKey, verifyAdminToken, verifyApiKey } = addon
 
 useAddon({ jwtSecret: 'the secret of the own fields, of 32 bytes or more', trustedHops: 1 })
 
@@ -102,6 +103,38 @@ test('nor for an option of a guard, or what authorize returns', async () => {
     }),
   )
   expectFailure(await read(post), 400, 'INVALID_INPUT')
+})
+
+test('nor for a report of leaked keys', async () => {
+  const { id, key } = await createApiKey({ name: 'n', clientId: 'c' })
+  const github = makeSigner()
+  const { POST } = next.leakRoutes({ keys: [github.entry] })
+  const send = (body: string) => {
+    const headers = github.headersFor(body)
+    return POST(new Request(HOST, { method: 'POST', headers, body }))
+  }
+  pollute('action', 'revoke')
+  pollute('onLeak', () => {})
+  pollute('key', key)
+  pollute('url', 5)
+  pollute('token', key)
+  pollute('type', 'a')
+  for (const [reports, options] of [
+    [[{}], { action: 'notify' }],
+    [[{ key }], {}],
+  ])
+    await expect(reportLeakedKeys(reports as never, options as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+  expectFailure(await read(await send('[{}]')), 400, 'INVALID_INPUT')
+  expect(await getApiKey(id)).toMatchObject({ revokedAt: null })
+  const found = JSON.stringify([{ token: key, type: 'a' }])
+  expect(await read(await send(found))).toMatchObject({
+    status: 200,
+    body: [{ label: 'true_positive' }],
+  })
+  pollute('keys', [github.entry])
+  expect(() => untyped.leakRoutes!({})).toThrow(TypeError)
 })
 
 test('nor for a parameter or the body of a route', async () => {

@@ -43,6 +43,7 @@ test('the package exports exactly what is documented', async () => {
       "migrate",
       "onEvent",
       "patchApiKey",
+      "reportLeakedKeys",
       "restoreApiKey",
       "revokeAdminToken",
       "revokeApiKey",

@@ -43,6 +43,7 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   revokeApiKey: async () => [{ id: (await key()).id }, {}],
   revokeApiKeys: () => [{ where: { clientId: 'nobody' } }, {}],
   revokePresentedKey: async () => [(await key()).key, {}],
+  reportLeakedKeys: async () => [[{ key: (await key()).key }], { action: 'revoke' }],
   restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
@@ -143,6 +144,23 @@ describe.each(attacked)('%s', (name) => {
   test.each(named)('%s', async (_what, text) => attack(name, text))
 })
 
+test.each(named)('where a key was found: %s', async (_what, text) => {
+  const found = (more: object) => [[{ key: 'x', ...more }], { action: 'notify' }]
+  const leaked = [{ key: (await key()).key, url: text, source: text.slice(0, 255) }]
+  for (const args of [
+    [leaked, { action: 'notify' }],
+    found({ key: text }),
+    found({ url: text }),
+    found({ source: text }),
+    found({ [text]: 1 }),
+  ]) {
+    const { code = 'INVALID_INPUT', ...told } = ((await faultOf('reportLeakedKeys', args)) ??
+      {}) as { code?: string; message?: string; issues?: object }
+    expect(code).toBe('INVALID_INPUT')
+    expectHarmless({ message: told.message, issues: told.issues }, 'the fault')
+  }
+})
+
 test('a flood of bad fields is a fault of a bounded size', async () => {
   const many = Object.fromEntries(Array.from({ length: 9_000 }, (_, at) => [`${at}\u202e`, at]))
   const nested = (value: unknown): object =>
@@ -168,10 +186,10 @@ test('events and audit entries are harmless', async () => {
     const all = JSON.stringify(events)
     for (const type of [
       ...['key.issued', 'key.changed', 'key.refused', 'admin.issued'],
-      ...['client.changed', 'client.deleted', 'quota.granted'],
+      ...['client.changed', 'client.deleted', 'quota.granted', 'key.leaked'],
     ])
       expect(all).toContain(`"type":"${type}"`)
-    for (const field of ['name', 'clientId', 'actor', 'path'])
+    for (const field of ['name', 'clientId', 'actor', 'path', 'url', 'source'])
       expect(all).toMatch(new RegExp(`"${field}":"a\\\\\\\\u\\{202a\\}`))
   }
 })

@@ -26,6 +26,7 @@ import {
   revokeAdminToken,
   revokeApiKey,
   revokeApiKeys,
+  reportLeakedKeys,
   revokePresentedKey,
   setClient,
   updateApiKey,
@@ -47,6 +48,8 @@ import {
   type QuotaState,
   type RevocationReason,
   type RevokeApiKeysInput,
+  type LeakedKeyReport,
+  type ReportedKey,
   type RevokedApiKeys,
   type UsageBucket,
   type UsageGroup,
@@ -183,9 +186,16 @@ export async function keys(): Promise<void> {
   await revokePresentedKey(['x'])
   // @ts-expect-error the reason is always the same
   await revokePresentedKey('x', { reason: 'unused' })
+  const texts: LeakedKeyReport[] = [{ key: 'x' }, { key: 'x', url: null, source: 'npm' }]
+  const known: ReportedKey[] = await reportLeakedKeys(texts, { action: 'notify', actor: 'a' })
+  const leaked: string[] = known.flatMap(({ keyId }) => keyId ?? [])
+  // @ts-expect-error the action is required
+  await reportLeakedKeys(texts, {})
+  // @ts-expect-error no such action
+  await reportLeakedKeys(texts, { action: 'delete' })
   const restored: ApiKey = await restoreApiKey('x', { actor: 'a' })
   const nothing: void = await deleteApiKey('x')
-  void [reason, presented, restored]
+  void [reason, presented, leaked, restored]
   void [plaintext, asKey, fresh, patched, nothing]
 }
 

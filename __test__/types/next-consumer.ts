@@ -4,6 +4,7 @@ import {
   apiKeyRoutes,
   clientIp,
   clientRoutes,
+  leakRoutes,
   presentedKeyRoutes,
   quotaRoutes,
   revocationRoutes,
@@ -36,6 +37,17 @@ const presented = presentedKeyRoutes()
 routes.push(presented.DELETE)
 // @ts-expect-error the key alone decides
 presentedKeyRoutes({ authorize: () => null })
+
+const leaks = leakRoutes({
+  keys: async () => [{ key_identifier: 'a', key: 'b', is_current: true }],
+  action: 'notify',
+  onLeak: async ({ keyId, url, source }) => void [keyId.length, url?.length, source?.length],
+})
+routes.push(leaks.POST, leakRoutes({ keys: [{ key_identifier: 'a', key: 'b' }] }).POST)
+// @ts-expect-error the keys are required
+leakRoutes()
+// @ts-expect-error the signature alone decides
+leakRoutes({ keys: [], authorize: () => null })
 
 const quotas = quotaRoutes({ authorize: () => null })
 routes.push(quotas.GET, quotas.POST)

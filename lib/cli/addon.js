@@ -32,6 +32,8 @@ module.exports = {
   patchApiKey: withActor(api.patchApiKey),
   revokeApiKey: withActor(api.revokeApiKey),
   revokeApiKeys: withActor(api.revokeApiKeys),
+  reportLeakedKeys: (reports, options) =>
+    api.reportLeakedKeys(reports, { ...options, actor: actor() }),
   restoreApiKey: withActor(api.restoreApiKey),
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),

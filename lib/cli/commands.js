@@ -20,6 +20,7 @@ const commands = {
   'keys update': ['Change a key', () => require('./keys/update.js')],
   'keys rotate': ['Replace a key with a new one', () => require('./keys/rotate.js')],
   'keys revoke': ['Revoke or delete a key', () => require('./keys/revoke.js')],
+  'keys report-leaked': ['Revoke keys that have leaked', () => require('./keys/report-leaked.js')],
   'keys restore': ['Restore a revoked key', () => require('./keys/restore.js')],
   'keys verify': ['Check whether a key would be accepted', () => require('./keys/verify.js')],
   'clients set': ['Set what holds for all keys of a client', () => require('./clients/set.js')],

@@ -5,10 +5,12 @@ const { UsageError } = require('./errors.js')
 
 /** Keys and tokens are far shorter. The bound leaves room to recognise a longer text as none, and keeps memory small. */
 const MAX_LENGTH = 64 * 1024
+/** Some ten thousand keys. */
+const MAX_LENGTH_OF_MANY = 1024 * 1024
 
 /** Reads a key: typed unseen at a terminal, otherwise all of standard input. White space around it is not part of it. */
-async function readSecret(what) {
-  const read = process.stdin.isTTY ? await typed(`${what}: `) : await piped()
+async function readSecret(what, maxLength = MAX_LENGTH) {
+  const read = process.stdin.isTTY ? await typed(`${what}: `) : await piped(maxLength)
   const text = read.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '')
   if (text === '') {
     throw new UsageError(`The ${what} is read from standard input, which was empty`)
@@ -16,14 +18,17 @@ async function readSecret(what) {
   return text
 }
 
-async function piped() {
+/** Reads keys with white space between them. None of them has any. */
+const readSecrets = async (what) => (await readSecret(what, MAX_LENGTH_OF_MANY)).split(/\s+/)
+
+async function piped(maxLength) {
   const chunks = []
   let length = 0
   for await (const chunk of process.stdin) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > MAX_LENGTH) {
-      throw new UsageError('Standard input is too long to be a key or token')
+    if (length > maxLength) {
+      throw new UsageError('Standard input is too long')
     }
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -76,4 +81,4 @@ async function confirmed(question, { yes }) {
   }
 }
 
-module.exports = { confirmed, isInteractive, readSecret }
+module.exports = { confirmed, isInteractive, readSecret, readSecrets }

@@ -44,6 +44,12 @@ function array(text) {
 }
 
 const text = { value: '<text>' }
+/** Text that is told the addon many times, which would name it as often. */
+const textUpTo = (max) => ({
+  ...text,
+  read: (given) => (given.length <= max ? given : undefined),
+  rule: `must have at most ${max} characters`,
+})
 const list = { value: '<text>', multiple: true }
 const number = { value: '<number>', read: whole, rule: 'must be a whole number' }
 const duration = {
@@ -73,4 +79,4 @@ const quotas = {
   rule: 'must be a JSON array, like [{"name": "tokens", "amount": 100000, "period": "month"}]',
 }
 
-module.exports = { date, duration, json, limits, list, number, past, quotas, text }
+module.exports = { date, duration, json, limits, list, number, past, quotas, text, textUpTo }

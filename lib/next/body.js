@@ -2,31 +2,32 @@
 
 const { failure, invalidInput } = require('./responses.js')
 
-const MAX_BYTES = 64 * 1024
+const KIB = 1024
+const MAX_BYTES = 64 * KIB
 
 /** Reads a JSON object from a request: `{ value }`, or `{ refusal }` with the response to send. */
-exports.readObject = async ({ body }) => {
-  const bytes = await readBytes(body)
-  if (!bytes) return { refusal: tooLarge() }
-  const value = parsed(bytes)
+exports.readObject = async (request) => {
+  const { bytes, refusal } = await exports.readBytes(request, MAX_BYTES)
+  if (refusal) return { refusal }
+  const value = exports.parsed(bytes)
   if (value === undefined) return { refusal: invalidInput('Request body must be valid JSON') }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { refusal: invalidInput('Request body must be a JSON object') }
   return { value }
 }
 
-/** Reads the body, or returns `undefined` once it exceeds the limit: `Content-Length` may be absent or wrong. */
-async function readBytes(body) {
+/** Reads the body: `{ bytes }`, or `{ refusal }` once it exceeds the limit. `Content-Length` may be absent or wrong. */
+exports.readBytes = async ({ body }, most) => {
   const chunks = []
   let size = 0
   for await (const chunk of body?.values({ preventCancel: true }) ?? []) {
     size += chunk.byteLength
-    if (size > MAX_BYTES) break
+    if (size > most) break
     chunks.push(chunk)
   }
-  if (size <= MAX_BYTES) return Buffer.concat(chunks)
+  if (size <= most) return { bytes: Buffer.concat(chunks) }
   discard(body)
-  return undefined
+  return { refusal: tooLarge(most) }
 }
 
 /** Discards the rest as it arrives. Left unread, it would block the next request on the connection. */
@@ -34,7 +35,8 @@ function discard(body) {
   body.pipeTo(new WritableStream()).catch(() => {})
 }
 
-function parsed(bytes) {
+/** The value of JSON, or `undefined` if it is none. */
+exports.parsed = (bytes) => {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
@@ -42,9 +44,9 @@ function parsed(bytes) {
   }
 }
 
-const tooLarge = () =>
+const tooLarge = (most) =>
   failure({
     status: 413,
     code: 'PAYLOAD_TOO_LARGE',
-    message: 'Request body must not exceed 64 KiB',
+    message: `Request body must not exceed ${most / KIB} KiB`,
   })

@@ -8,8 +8,10 @@ const { isApiKeyError, unwrap } = require('../errors.js')
 /** What the addon does not check. */
 const checks = {
   __proto__: null,
+  action: (value) => value === 'revoke' || value === 'notify',
   authorize: (value) => typeof value === 'function',
   compat: (value) => value === 'prisma',
+  onLeak: (value) => typeof value === 'function',
   refundOn: (value) => typeof value === 'function',
 }
 

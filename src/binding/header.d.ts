@@ -274,6 +274,49 @@ export interface PresentedKeyContext {
 }
 
 /**
+ * A text that was found and may be a key. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface LeakedKeyReport {
+  /** The text as it was found. ASCII white space around it is ignored. */
+  key: string
+  /** Where it was found: at most 2,048 characters. If it contains the key, that is left out of events and the audit log. */
+  url?: string | null
+  /** What that is, as the finder names it, such as `commit` or `npm`: at most 255 characters. */
+  source?: string | null
+}
+
+/**
+ * The options of `reportLeakedKeys`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ReportLeakedKeysOptions extends ChangeOptions {
+  /** `revoke`: the keys are revoked as `compromised`, which is final. `notify`: they stay, and operators are told. */
+  action: LeakAction
+}
+
+/**
+ * What becomes of a leaked key.
+ *
+ * @category Keys
+ */
+export type LeakAction = 'revoke' | 'notify'
+
+/**
+ * What is known of a text that was reported as a leaked key.
+ *
+ * @category Keys
+ */
+export interface ReportedKey {
+  /** Whether it is a key of ours. */
+  known: boolean
+  /** `null` if it is none. */
+  keyId: string | null
+}
+
+/**
  * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
  * `suspended`, `active`. A key of a disabled client has the status of the key.
  *
@@ -1263,6 +1306,26 @@ export interface KeyRevokedEvent extends EventBase {
 }
 
 /**
+ * A key was reported as leaked, with `reportLeakedKeys`. If it was revoked for that, there is an event `key.revoked` too.
+ *
+ * @category Events and audit log
+ */
+export interface KeyLeakedEvent extends EventBase {
+  type: 'key.leaked'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+  action: LeakAction
+  /** Where it was found, without the key. Cut at 2,048 characters. */
+  url?: string
+  /** What that is. */
+  source?: string
+  /** Who reported it: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * This package revoked several keys at once, with `revokeApiKeys`. The audit log has an entry `key.revoked` for each of them.
  *
  * @category Events and audit log
@@ -1528,6 +1591,7 @@ export interface ConfigurationWarningEvent extends EventBase {
 export type ApiKeyEvent =
   | KeyChangeEvent
   | KeyRevokedEvent
+  | KeyLeakedEvent
   | KeysRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent

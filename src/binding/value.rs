@@ -26,11 +26,16 @@ const UNSUPPORTED: Value = Value::Unreadable("has an unsupported type");
 
 /// Reads the value, to a bounded depth and size.
 pub(super) fn read(value: Unknown<'_>) -> Value {
+    read_within(value, TEXTS_MAX)
+}
+
+/// The same with another bound on the length of all texts in total.
+pub(super) fn read_within(value: Unknown<'_>, texts_max: usize) -> Value {
     let raw = value.value();
     let mut reader = ValueReader {
         raw: Raw { env: raw.env },
         values_left: VALUES_MAX,
-        units_left: TEXTS_MAX,
+        units_left: texts_max,
     };
     reader.read(raw.value, 0)
 }

@@ -8,7 +8,7 @@ mod operation;
 mod verification;
 
 pub(super) use admin::{AdminVerificationView, IssuedTokenView};
-pub(super) use keys::{FoundKeysView, KeyView, RevokedKeysView};
+pub(super) use keys::{FoundKeysView, KeyView, ReportedKeyView, RevokedKeysView};
 pub(super) use list::ListView;
 pub(super) use operation::{
     AuditEntryView, HealthView, MigrationReportView, StatsView, WarmUpReportView,

@@ -20,6 +20,9 @@ pub enum Event {
     KeyRevoked(KeyRevoked),
     #[serde(rename = "keys.revoked")]
     KeysRevoked(KeysRevoked),
+    /// A key was found where others can read it.
+    #[serde(rename = "key.leaked")]
+    KeyLeaked(KeyLeaked),
     #[serde(rename = "key.restored")]
     KeyRestored(KeyEvent),
     #[serde(rename = "key.deleted", rename_all = "camelCase")]
@@ -152,6 +155,24 @@ pub struct KeysRevoked {
     pub reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Escaped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// A key that was reported as leaked.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyLeaked {
+    pub key_id: Escaped,
+    pub name: Escaped,
+    pub client_id: Escaped,
+    /// What became of it.
+    pub action: &'static str,
+    /// Where it was found, without the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Escaped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Escaped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Escaped>,
 }
@@ -315,7 +336,8 @@ impl Event {
             | Self::ClientDeleted(_)
             | Self::QuotaGranted(_)
             | Self::DatabaseRecovered { .. } => Severity::Info,
-            Self::KeySuspended { .. }
+            Self::KeyLeaked(_)
+            | Self::KeySuspended { .. }
             | Self::KeyUnreadable { .. }
             | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }

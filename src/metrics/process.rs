@@ -10,7 +10,7 @@ use super::counter::{Counter, Counts, Timed};
 use super::histogram::Histogram;
 use super::state::Totals;
 use crate::error::Error;
-use crate::model::{AdminRefusal, Level, Refusal, VALID};
+use crate::model::{AdminRefusal, LeakAction, Level, Refusal, VALID};
 
 /// Results of a verify that are not faults: valid, or one of the refusals.
 const OUTCOMES: usize = Refusal::ALL.len() + 1;
@@ -54,6 +54,8 @@ pub struct Metrics {
     /// Charges that were to be settled, by what became of that.
     pub settlements: Counts,
     pub suspensions: Counter,
+    /// Reports of keys that have leaked, by what became of the key.
+    pub leaked_keys: Counts,
     /// Revoked keys that were purged.
     pub purged_keys: Counter,
     pub flushes: Timed,
@@ -88,6 +90,7 @@ impl Default for Metrics {
             quota_statements: Counter::default(),
             settlements: Counts::of(SETTLEMENTS),
             suspensions: Counter::default(),
+            leaked_keys: Counts::of(LeakAction::ALL.map(LeakAction::name)),
             purged_keys: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

@@ -59,6 +59,12 @@ impl Metrics {
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",
             self.suspensions.get(),
         );
+        text.family(
+            MetricKind::Counter,
+            "leaked_keys_total",
+            "Reports that a key of ours has leaked, by what became of the key: revoke or notify.",
+        )
+        .by("action", self.leaked_keys.iter());
         text.counter(
             "purged_keys_total",
             "Revoked keys deleted after purgeRevokedDays, counted by the process that deleted them.",

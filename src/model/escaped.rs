@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use super::leak::Leak;
+
 /// Short text without anything that a terminal or a log reader might interpret: control characters, separators and
 /// characters that change the direction of text are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -15,6 +17,8 @@ pub struct Escaped(Box<str>);
 impl Escaped {
     /// Characters, escapes included. Our own ids, names and paths have at most 255.
     const MAX: usize = 256;
+    /// Characters of the longest text that we write: where a key was found.
+    pub const LONG_MAX: usize = Leak::URL_MAX;
     /// Characters of a text in a list; our own scopes and permissions have no more.
     const ENTRY_MAX: usize = 100;
     /// Texts in a list; our own lists have no more.
@@ -127,7 +131,7 @@ fn within(value: Value, left: &mut usize) -> Value {
 }
 
 fn text_within(text: &str, left: &mut usize) -> String {
-    let escaped = Escaped::cut(text, Escaped::MAX.min(*left));
+    let escaped = Escaped::cut(text, Escaped::LONG_MAX.min(*left));
     *left -= escaped.0.chars().count();
     escaped.into()
 }

@@ -70,6 +70,14 @@ impl VerifyContext<'static> {
         fields.finish(Some(origin))
     }
 
+    /// The context of a key that no request presents.
+    pub fn of_no_request() -> Self {
+        Self {
+            peek: true,
+            ..Self::origin(&mut Fields::of_optional(Value::Undefined))
+        }
+    }
+
     fn origin(fields: &mut Fields) -> Self {
         Self {
             ip: fields.unknown_or("ip", parse_client_address),

@@ -12,7 +12,7 @@ use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::events::RequestOrigin;
 use crate::keys;
-use crate::model::{Escaped, Plaintext, Refusal, Revocation, RevocationReason};
+use crate::model::{Actor, Escaped, Plaintext, Refusal, Revocation, RevocationReason};
 use crate::service::Service;
 
 /// Revokes the presented key as compromised, and returns whether it is. A text that is no key counts as in a verify.
@@ -22,7 +22,7 @@ pub async fn revoke_presented(
     context: &VerifyContext<'_>,
 ) -> Result<bool, Error> {
     let refused = match authenticated(service, key, context).await? {
-        Ok(entry) => match revoke(service, entry, context).await? {
+        Ok(entry) => match revoke(service, entry, None, context).await? {
             Ok(()) => return Ok(true),
             Err(refused) => refused,
         },
@@ -46,7 +46,7 @@ pub async fn revoke_presented(
 
 /// The key that is presented. What else a verify would refuse it for does not matter: whoever holds it could use it as soon as that
 /// has passed.
-async fn authenticated(
+pub(super) async fn authenticated(
     service: &Arc<Service>,
     key: &Plaintext,
     context: &VerifyContext<'_>,
@@ -67,11 +67,12 @@ async fn authenticated(
     Ok(entry.ok_or_else(RefusedKey::invalid))
 }
 
-/// Revokes the key, unless that has been done. Otherwise whoever holds a compromised key could keep the database busy with it, and
+/// Revokes the key as compromised, unless that has been done. Otherwise whoever holds a compromised key could keep the database busy with it, and
 /// fill the audit log.
-async fn revoke(
+pub(super) async fn revoke(
     service: &Service,
     entry: Arc<KeyEntry>,
+    actor: Option<Actor>,
     context: &VerifyContext<'_>,
 ) -> Result<Result<(), RefusedKey>, Error> {
     let policy = &entry.value.policy;
@@ -88,7 +89,7 @@ async fn revoke(
         claimed_ip: context.claims.ip,
         path: context.claims.path.as_deref().map(Escaped::new),
     };
-    match keys::revoke(service, &revocation, None, request, service.now()).await {
+    match keys::revoke(service, &revocation, actor, request, service.now()).await {
         Ok(_) => Ok(Ok(())),
         // Deleted since.
         Err(Error::NotFound(_)) => Ok(Err(RefusedKey::invalid())),

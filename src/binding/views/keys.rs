@@ -1,5 +1,7 @@
 //! The views of keys for their administration.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -53,4 +55,21 @@ impl From<Page<String>> for FoundKeysView {
 #[derive(Serialize)]
 pub(in crate::binding) struct RevokedKeysView {
     pub(in crate::binding) count: i64,
+}
+
+/// What is known of a text that was reported as a leaked key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::binding) struct ReportedKeyView {
+    known: bool,
+    key_id: Option<Box<str>>,
+}
+
+impl From<Option<Arc<str>>> for ReportedKeyView {
+    fn from(id: Option<Arc<str>>) -> Self {
+        Self {
+            known: id.is_some(),
+            key_id: id.as_deref().map(Box::from),
+        }
+    }
 }
