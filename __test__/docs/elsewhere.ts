@@ -37,6 +37,18 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/docs/facts.test.ts',
   },
   {
+    page: 'docs/guides/leaked-keys.md',
+    language: 'text',
+    begins: '\\bsophra_(live|test)_',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
+    page: 'docs/guides/leaked-keys.md',
+    language: 'toml',
+    begins: '[extend]',
+    test: '__test__/docs/facts.test.ts',
+  },
+  {
     page: 'docs/moving-over.md',
     language: 'bash',
     begins: 'npx sophra-api-keys doctor',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { blocks, read } from './markdown.js'
@@ -37,6 +38,33 @@ describe('the key format', () => {
       lengths[0],
       lengths.slice(1).reduce((sum, length) => sum + length),
     ])
+  })
+})
+
+describe('the expressions for scanners', () => {
+  const page = read('docs/guides/leaked-keys.md')
+  const [registered] = blocks(page, 'text')
+  const [gitleaks] = blocks(page, 'toml')
+  const [truffleHog] = blocks(page, 'yaml').map((text) => parse(text).detectors[0])
+  const fieldOf = (name: string) => new RegExp(`^${name} = (.+)$`, 'm').exec(gitleaks!)![1]!
+  const expressions = [registered!.trim(), fieldOf('regex').slice(3, -3), truffleHog.regex.key]
+
+  test('find a key wherever it is, and nothing that is none', async () => {
+    const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    for (const expression of expressions) {
+      const found = (text: string) => new RegExp(expression).exec(text)?.[0]
+      for (const around of ['…', 'KEY=…', '"…"', 'Bearer …\n', 'https://example.com/?key=…&a'])
+        expect(found(around.replace('…', key))).toBe(key)
+      expect(found(key.replace('_live_', '_test_'))).toBe(key.replace('_live_', '_test_'))
+      for (const other of [`x${key}`, `${key}x`, key.slice(1), key.replace('_live_', '_prod_')])
+        expect(found(other)).toBeUndefined()
+    }
+  })
+
+  test('are run where one of the words is', async () => {
+    const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    for (const keywords of [JSON.parse(fieldOf('keywords')), truffleHog.keywords] as string[][])
+      expect(keywords.filter((word) => key.includes(word))).toEqual(['sophra_live_'])
   })
 })
 

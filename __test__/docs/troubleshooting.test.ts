@@ -34,6 +34,7 @@ const NO_MESSAGE: Record<string, string> = {
     'a remedy',
   '@sophra/api-keys: stores usage': 'the name of a symbol',
   'Bearer realm="API"': 'a header',
+  'Signature realm="GitHub secret scanning"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',
   'npx sophra-api-keys migrate': 'a remedy',
   'use sslmode=verify-full instead': 'a remedy',

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { addon } from './addon.js'
+import { makeSigner } from './github.js'
 import { useAddon } from './use-addon.js'
 import { startServer, type Server } from './example-server.js'
 
 export const jwtSecret = 'the JWT secret of the HTTP tests, of 32 bytes or more'
 export const userJwtSecret = 'the secret of the users of the HTTP tests, as long'
+/** Signs in place of GitHub. */
+export const github = makeSigner()
 
 /** The route by which admins manage keys. */
 export const KEYS_ROUTE = '/api/keys'
@@ -101,6 +104,7 @@ export function environmentFor(databaseUrl: string): Record<string, string> {
     DATABASE_URL: databaseUrl,
     JWT_SECRET: jwtSecret,
     USER_JWT_SECRET: userJwtSecret,
+    GITHUB_KEYS_URL: `data:application/json,${encodeURIComponent(JSON.stringify({ public_keys: [github.entry] }))}`,
     API_KEYS_ARGON2_MEMORY_KIB: '8',
     API_KEYS_ARGON2_ITERATIONS: '1',
     API_KEYS_LOG: 'off',

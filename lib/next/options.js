@@ -48,6 +48,7 @@ const wrongValue = (name, path, message) =>
   new TypeError(`${name}: '${path}' has a wrong value: it ${message}`)
 
 exports.checkOptions = checkOptions
+exports.wrongValue = wrongValue
 
 exports.checkKeyOptions = (name, options) => {
   const checked = checkOptions(name, options, ['scopes', 'cost', 'tag', 'refundOn'])

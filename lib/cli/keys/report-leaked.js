@@ -28,8 +28,8 @@ Exit code 0: at least one text is a key, 1: none is.`,
       'Note where they were found',
     ],
     [
-      "gitleaks git --report-format json --report-path - | jq -r '.[].Secret' | npx sophra-api-keys keys report-leaked --notify",
-      'Check what a scanner has found, and revoke nothing',
+      "jq -r '.[].Secret' leaks.json | npx sophra-api-keys keys report-leaked --notify",
+      'Check what gitleaks has found, and revoke nothing',
     ],
   ],
   async run({ options: { notify, url, source } }, output, addon) {
