@@ -281,7 +281,7 @@ export interface PresentedKeyContext {
 export interface LeakedKeyReport {
   /** The text as it was found. ASCII white space around it is ignored. */
   key: string
-  /** Where it was found: at most 2,048 characters. If it contains the key, that is left out of events and the audit log. */
+  /** Where it was found: at most 2,048 characters. Keys in it are left out of events and the audit log. */
   url?: string | null
   /** What that is, as the finder names it, such as `commit` or `npm`: at most 255 characters. */
   source?: string | null
@@ -1317,7 +1317,7 @@ export interface KeyLeakedEvent extends EventBase {
   name: string
   clientId: string
   action: LeakAction
-  /** Where it was found, without the key. Cut at 2,048 characters. */
+  /** Where it was found, without the keys in it. Cut at 2,048 characters. */
   url?: string
   /** What that is. */
   source?: string
@@ -2112,7 +2112,7 @@ export declare function patchApiKey(input: PatchApiKeyInput, options?: ChangeOpt
  * revoked together with the current one. A text that is no key is sorted out by its checksum, without the database. It counts
  * neither towards `throttle` nor as a refused attempt, and a report is not a use of a key.
  *
- * Each leak of a known key is in the audit log and is an event, `key.leaked`, with `url` and `source`, and without the key. If the
+ * Each leak of a known key is in the audit log and is an event, `key.leaked`, with `url` and `source`, and without the keys in them. If the
  * call rejects, no answer is known, although some keys may be revoked already: repeat it with the same reports.
  *
  * Rejects with `INVALID_INPUT` (also for more than 1,000 reports), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.

@@ -291,6 +291,24 @@ describe('what operators are told', () => {
     expect(JSON.stringify([told, entry])).not.toContain(key)
   })
 
+  test('is no other key either, in whole or in part', async () => {
+    const { id, key } = await create()
+    const { key: other } = await create()
+    const [legacy, test] = [await insertOldKey(setting.sql), other.replace('_live_', '_test_')]
+    await setting.caughtUp()
+    const url = `https://example.com/?a=${other}&b=%3D${test}&c=x${other.slice(0, 50)}#${key}é`
+    const reports = [
+      { key, url, source: 'sophra_live_ or sophra_test_' },
+      { key: legacy.key, url: `https://example.com/${legacy.key}` },
+    ]
+    await reportLeakedKeys(reports, NOTIFY)
+    expect((await entriesOf(id))[0]).toMatchObject({
+      url: 'https://example.com/?a=sophra_live_…&b=%3Dsophra_test_…&c=xsophra_live_…#…é',
+      source: 'sophra_live_… or sophra_test_…',
+    })
+    expect((await entriesOf(legacy.id))[0]).toMatchObject({ url: 'https://example.com/…' })
+  })
+
   test('is the whole of a long address', async () => {
     const { id, key } = await create()
     const url = 'https://example.com/'.padEnd(2_048, 'x')

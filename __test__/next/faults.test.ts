@@ -3,6 +3,7 @@ import { addon, cheapHashing } from '../support/addon.js'
 import { runScript } from '../support/child.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
+import { makeSigner } from '../support/github.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
 import {
   ask,
@@ -15,7 +16,8 @@ import {
   type Answer,
 } from '../support/next.js'
 
-const { apiKeyRoutes, withAdminAuth, withApiKey } = next
+const { apiKeyRoutes, leakRoutes, withAdminAuth, withApiKey } = next
+const github = makeSigner()
 const jwtSecret = 'the secret of the faults, of 32 bytes or more'
 
 let database: Database
@@ -68,6 +70,14 @@ test('an outage is 503 and says when to come back, never a yes and never 401', a
       body: '{}',
     })
     expectUnavailable(await read(await routes.POST(request)))
+    // No key is said to be a false positive.
+    const onLeak = vi.fn()
+    const body = JSON.stringify([cold, 'junk'].map((token) => ({ token, type: 'a' })))
+    const headers = github.headersFor(body)
+    const report = new Request(HOST, { method: 'POST', headers, body })
+    const leaks = leakRoutes({ keys: [github.entry], onLeak })
+    expectUnavailable(await read(await leaks.POST(report)))
+    expect(onLeak).not.toHaveBeenCalled()
     expect(administered).not.toHaveBeenCalled()
   } finally {
     proxy.mend()

@@ -281,7 +281,7 @@ export interface PresentedKeyContext {
 export interface LeakedKeyReport {
   /** The text as it was found. ASCII white space around it is ignored. */
   key: string
-  /** Where it was found: at most 2,048 characters. If it contains the key, that is left out of events and the audit log. */
+  /** Where it was found: at most 2,048 characters. Keys in it are left out of events and the audit log. */
   url?: string | null
   /** What that is, as the finder names it, such as `commit` or `npm`: at most 255 characters. */
   source?: string | null
@@ -1317,7 +1317,7 @@ export interface KeyLeakedEvent extends EventBase {
   name: string
   clientId: string
   action: LeakAction
-  /** Where it was found, without the key. Cut at 2,048 characters. */
+  /** Where it was found, without the keys in it. Cut at 2,048 characters. */
   url?: string
   /** What that is. */
   source?: string

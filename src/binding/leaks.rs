@@ -17,7 +17,7 @@ use crate::verify::{self, LeakReport};
 /// revoked together with the current one. A text that is no key is sorted out by its checksum, without the database. It counts
 /// neither towards `throttle` nor as a refused attempt, and a report is not a use of a key.
 ///
-/// Each leak of a known key is in the audit log and is an event, `key.leaked`, with `url` and `source`, and without the key. If the
+/// Each leak of a known key is in the audit log and is an event, `key.leaked`, with `url` and `source`, and without the keys in them. If the
 /// call rejects, no answer is known, although some keys may be revoked already: repeat it with the same reports.
 ///
 /// Rejects with `INVALID_INPUT` (also for more than 1,000 reports), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.

@@ -84,6 +84,29 @@ impl KeyFormat {
             .any(|before| before.ends_with(|last: char| !last.is_ascii_alphanumeric()))
     }
 
+    /// The text without what follows the beginning of a key, of either environment: it may be a secret.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let mut redacted = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(end) = self.end_of_beginning(rest) {
+            let (before, after) = rest.split_at(end);
+            redacted.extend([before, "…"]);
+            rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        }
+        redacted + rest
+    }
+
+    /// Where the first prefix with its environment ends.
+    fn end_of_beginning(&self, text: &str) -> Option<usize> {
+        let ends = self.prefixes().flat_map(|prefix| {
+            [Environment::Live, Environment::Test].map(|environment| {
+                let beginning = format!("{prefix}_{}_", environment.as_str());
+                Some(text.find(&beginning)? + beginning.len())
+            })
+        });
+        ends.flatten().min()
+    }
+
     fn prefixes(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.prefix)
             .chain(&self.older)

@@ -113,6 +113,12 @@ impl Tokens {
         shaped.then_some(lookup)
     }
 
+    /// The text without the secrets of keys in it, authentic or not.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.format.redact(text)
+    }
+
     fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<ParsedKey<'a>> {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;

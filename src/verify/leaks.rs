@@ -109,17 +109,18 @@ fn tell(service: &Service, report: &LeakReport, leak: &Leak, entry: &KeyEntry) {
         name: Escaped::new(&policy.name),
         client_id: Escaped::new(&policy.client_id),
         action,
-        url: without_key(leak.url.as_deref(), leak),
-        source: without_key(leak.source.as_deref(), leak),
+        url: without_keys(service, leak, leak.url.as_deref()),
+        source: without_keys(service, leak, leak.source.as_deref()),
         actor: report.actor.as_ref().map(Actor::escaped),
     };
     service.record(Event::KeyLeaked(event), service.now());
 }
 
-/// A text about a leak, which may quote the key: an address often has it in its query.
-fn without_key(text: Option<&str>, leak: &Leak) -> Option<Escaped> {
+/// A text about a leak, which may quote the key, and others: an address often has them in its query.
+fn without_keys(service: &Service, leak: &Leak, text: Option<&str>) -> Option<Escaped> {
     text.map(|text| {
+        // A key that was adopted has no beginning by which it could be found.
         let text = text.replace(leak.key.expose(), "…");
-        Escaped::cut(&text, Escaped::LONG_MAX)
+        Escaped::cut(&service.tokens.redact(&text), Escaped::LONG_MAX)
     })
 }
