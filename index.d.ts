@@ -24,10 +24,17 @@ export interface ApiKey {
   isActive: boolean
   /** The key is refused from this instant on. `null`: it never expires. */
   expiresAt: Date | null
+  /** After how many days without use the key is refused. `null`: after those of the option `maxIdleDays`, or never. */
+  maxIdleDays: number | null
   createdAt: Date
   updatedAt: Date
   /** The last accepted verify, as old as `usageCount`. */
   lastUsedAt: Date | null
+  /**
+   * The address of the last accepted verify of which an address was given. `null`: there was none, or the option `lastUsedIp` is `off`.
+   * It is personal data.
+   */
+  lastUsedIp: string | null
   /** IP addresses and CIDR networks (IPv4, IPv6) from which the key is accepted. Empty: all. */
   allowedIps: string[]
   /** Requests per window. `null`: unlimited. */
@@ -51,6 +58,10 @@ export interface ApiKey {
   suspendedUntil: Date | null
   /** The grace period: the key from before the last rotation is accepted until then. */
   previousKeyExpiresAt: Date | null
+  /** The last accepted verify of the previous key since it was replaced. `null`: nobody has used it since. */
+  previousKeyLastUsedAt: Date | null
+  /** The first accepted verify of the current key. `null`: nobody has used it since it was created, or since the last rotation. */
+  currentKeyFirstUsedAt: Date | null
   /** When the key was revoked; it has been refused since. `null`: it is not revoked. */
   revokedAt: Date | null
   /** Who revoked it: `actor` of the call. `null` if none was given. */
@@ -114,6 +125,11 @@ export interface CreateApiKeyInput {
    */
   expiresAt?: Date | string | null
   /**
+   * After how many days without use the key is refused, 1 to 3,650. The option `maxIdleDays` counts if it is less.
+   * @default null (API_KEYS_MAX_IDLE_DAYS)
+   */
+  maxIdleDays?: number | null
+  /**
    * At most 100 IP addresses and CIDR networks (RFC 4632).
    * @default [] (all)
    */
@@ -172,6 +188,8 @@ export interface ApiKeyChanges {
   isActive?: boolean
   /** Any instant, as in `CreateApiKeyInput`. One in the past expires the key at once. */
   expiresAt?: Date | string | null
+  /** An idle key is accepted again if it is given more days, or `null` where the option `maxIdleDays` is not set. */
+  maxIdleDays?: number | null
   allowedIps?: string[] | null
   rateLimit?: number | null
   rateLimitWindowSeconds?: number | null
@@ -317,8 +335,8 @@ export interface ReportedKey {
 }
 
 /**
- * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired`,
- * `suspended`, `active`. A key of a disabled client has the status of the key.
+ * What has become of a key. Of several that apply, it is the first of `revoked`, `disabled` (`isActive` is `false`), `expired` (also
+ * for want of use), `suspended`, `active`. A key of a disabled client has the status of the key.
  *
  * @category Keys
  */
@@ -871,6 +889,8 @@ export type RefusalCode =
 export interface RefusedVerification {
   valid: false
   code: RefusalCode
+  /** With `EXPIRED`, if the key was not used for `maxIdleDays`. Absent if its `expiresAt` has come. */
+  reason?: 'idle'
   /** The HTTP status that fits. */
   status: 401 | 403 | 429
   /** May be shown to the client. */
@@ -1192,6 +1212,17 @@ export interface Options {
    */
   maxTtlDays?: number | null
   /**
+   * After how many days without use a key is refused, 1 to 3,650. The `maxIdleDays` of a key counts if it is less.
+   * @default never
+   */
+  maxIdleDays?: number | null
+  /**
+   * Whether the address of the last use of a key is stored: it is personal data. `off` also clears what was stored, with the next use
+   * of each key.
+   * @default off
+   */
+  lastUsedIp?: 'on' | 'off' | null
+  /**
    * The most database connections, 1 to 1,000. One more listens for changes.
    * @default the URL's connection_limit, else 10
    */
@@ -1461,6 +1492,52 @@ export interface KeySuspendedEvent extends EventBase {
 }
 
 /**
+ * The new key of a rotation was used for the first time. Reported once for each rotation, by the process that stored the use.
+ *
+ * @category Events and audit log
+ */
+export interface KeyRotationFirstUseEvent extends EventBase {
+  type: 'key.rotation.first_use'
+  severity: 'info'
+  keyId: string
+  name: string
+  clientId: string
+  currentKeyFirstUsedAt: Date
+}
+
+/**
+ * A replaced key was used within 24 hours before its grace period ends: who uses it will be refused then. Reported once for each
+ * rotation, by the process that stored the use.
+ *
+ * @category Events and audit log
+ */
+export interface KeyPreviousStillUsedEvent extends EventBase {
+  type: 'key.previous_still_used'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+  previousKeyLastUsedAt: Date
+  previousKeyExpiresAt: Date
+}
+
+/**
+ * A replaced key was presented after its grace period, and refused with `INVALID_KEY` as ever: somebody was forgotten in the
+ * rotation, or somebody else has the key. Nothing is revoked by itself. Reported at most once an hour for each key, by one process.
+ *
+ * @category Events and audit log
+ */
+export interface KeyReuseDetectedEvent extends EventBase {
+  type: 'key.reuse_detected'
+  severity: 'warning'
+  keyId: string
+  name: string
+  clientId: string
+  /** The address that presented it first. Absent if it is unknown. */
+  ip?: string
+}
+
+/**
  * Postgres does not answer. Each process reports it once per outage.
  *
  * @category Events and audit log
@@ -1599,6 +1676,9 @@ export type ApiKeyEvent =
   | ClientChangeEvent
   | QuotaGrantedEvent
   | KeySuspendedEvent
+  | KeyRotationFirstUseEvent
+  | KeyPreviousStillUsedEvent
+  | KeyReuseDetectedEvent
   | AdminAdoptedEvent
   | DatabaseUnavailableEvent
   | DatabaseRecoveredEvent

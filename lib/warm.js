@@ -136,8 +136,9 @@ function accepted(template, charge) {
 }
 
 function refused(number, template) {
-  const { code, status, message } = refusals[number - 1]
+  const { code, status, message, reason } = refusals[number - 1]
   const result = { valid: false, code, status, message }
+  if (reason !== undefined) result.reason = reason
   if (template !== undefined) result.keyId = template.keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
   if (numbers[LIMITED_BY] >= 0) {

@@ -45,6 +45,7 @@ export const LAYERS = [
       'legacy_keys',
       'issued_plaintexts',
       'preloaded_keys',
+      'reused_keys',
       'self_check',
       'suspensions',
       'unconfirmed_keys',

@@ -11,8 +11,8 @@ use crate::cached_clients::CachedClient;
 use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::cached_quotas::{CachedQuota, QuotaOfKey};
 use crate::metrics::ClientUses;
-use crate::model::{KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
-use crate::usage::{Counted, Usage, UseCounter};
+use crate::model::{IdleRule, KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
+use crate::usage::{Counted, CountedKey, Usage, UseCounter};
 
 /// An authenticated key. The outcome of a check is never cached: every use checks all rights again.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct CachedKey {
     /// not be hashed again. Unset if the row held the plaintext.
     authenticated_by: OnceLock<HashFingerprint>,
     counter: Arc<UseCounter>,
+    /// When it is idle, if it ever is.
+    pub idle: Option<IdleRule>,
     /// Present if the metrics count each client separately.
     client_uses: Option<ClientUses>,
     /// Its own limits. Most keys have one at most.
@@ -35,6 +37,13 @@ pub struct CachedKey {
 
 pub type KeyEntry = cache::Entry<CachedKey>;
 pub type KeyCache = cache::Cache<CachedKey>;
+
+/// What a row says about a key, beside its policy.
+pub struct KeyRow {
+    /// The number of the current key of the row.
+    pub key_number: i64,
+    pub idle: Option<IdleRule>,
+}
 
 /// The result of authenticating a presented key.
 #[derive(Clone)]
@@ -52,15 +61,21 @@ impl CachedKey {
     /// its rate limit, unless the key has its own.
     pub fn new(
         policy: KeyPolicy,
+        row: &KeyRow,
         client: CachedClient,
         hash: Option<&StoredHash>,
         client_uses: Option<ClientUses>,
         window: Duration,
     ) -> Self {
+        let counted = CountedKey {
+            key_number: row.key_number,
+            is_previous: policy.grace_ends_at.is_some(),
+        };
         let key = Self {
             limits: CachedLimit::of_key(&policy, window).collect(),
             quotas: CachedQuota::all_of(&policy.quotas),
-            counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id))),
+            counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id), counted)),
+            idle: row.idle,
             policy,
             client,
             client_uses,

@@ -55,6 +55,7 @@ pub mod cold_digests;
 pub mod issued_plaintexts;
 pub mod legacy_keys;
 pub mod preloaded_keys;
+pub mod reused_keys;
 pub mod self_check;
 pub mod suspensions;
 pub mod unconfirmed_keys;

@@ -12,6 +12,7 @@ mod entries;
 mod escaped;
 mod hash_params;
 mod idempotency;
+mod idle;
 mod ip;
 mod key;
 mod key_query;
@@ -48,6 +49,7 @@ pub use entries::{Entries, Entry};
 pub use escaped::{Escaped, escape_json, join_escaped};
 pub use hash_params::HashParams;
 pub use idempotency::IdempotencyKey;
+pub use idle::{IdleRule, Idleness, idle_after};
 pub use ip::{AllowList, parse_network};
 pub use key::{ApiKey, FieldChange, KeyChanges};
 pub use key_query::{KeyCursor, KeyFilter, KeyOrder, KeyPlace, KeyQuery, KeySort};
@@ -69,6 +71,6 @@ pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
 pub use ttl::Ttl;
 pub use usage::{
-    CostBatch, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, RangeEnd, UsageBatch,
-    UsageCount, UsageCounts, UsageQuery,
+    CostBatch, CredentialUse, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, RangeEnd,
+    RotationNotice, UsageBatch, UsageCount, UsageCounts, UsageQuery,
 };

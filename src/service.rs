@@ -32,6 +32,7 @@ use crate::preloaded_keys::PreloadedKeys;
 use crate::quota_leases::Leases;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
+use crate::reused_keys::ReusedKeys;
 use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
@@ -73,6 +74,7 @@ pub struct Service {
     pub unconfirmed_keys: UnconfirmedKeys,
     pub issued_plaintexts: IssuedPlaintexts,
     pub suspensions: Suspensions,
+    pub reused_keys: ReusedKeys,
     pub self_check: SelfCheck,
     pub legacy_keys: LegacyKeys,
     pub preloaded_keys: PreloadedKeys,
@@ -141,6 +143,7 @@ impl Service {
             unconfirmed_keys: UnconfirmedKeys::default(),
             issued_plaintexts: IssuedPlaintexts::default(),
             suspensions: Suspensions::default(),
+            reused_keys: ReusedKeys::default(),
             self_check: SelfCheck::default(),
             legacy_keys: LegacyKeys::default(),
             preloaded_keys: PreloadedKeys::default(),
@@ -255,6 +258,7 @@ impl Service {
         self.usage.is_empty()
             && !self.limiters.has_unshared()
             && self.suspensions.is_empty()
+            && self.reused_keys.is_empty()
             && self.audit.is_empty()
             && self.leases.is_empty(self.moment())
     }

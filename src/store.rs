@@ -32,6 +32,7 @@ mod quota_leases;
 mod quotas;
 mod recent_keys;
 mod retry;
+mod reused_keys;
 mod revocation;
 mod rotation;
 mod schema;
@@ -69,5 +70,6 @@ pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migr
 pub use spent::ToldTotal;
 pub use start_state::{KnownSigningKeys, StartState};
 pub use suspensions::{Suspension, SuspensionOutcome};
+pub use usage::StoredUsage;
 pub use usage_history::{UsageProblem, UsageRows};
 pub use verify::Kept;

@@ -6,7 +6,7 @@ mod in_flight;
 mod tags;
 mod tempo;
 
-pub use counter::{Counted, UseCounter};
+pub use counter::{Counted, CountedKey, UseCounter};
 pub use tempo::Tempo;
 
 use std::collections::{HashMap, HashSet};

@@ -16,6 +16,7 @@ const everything = {
   isActive: false,
   expiresAt: new Date('2094-01-02T03:04:05.678Z'),
   allowedIps: ['10.0.0.0/8', '2001:db8::1'],
+  maxIdleDays: 90,
   rateLimit: 250,
   rateLimitWindowSeconds: 3600,
   limits: [{ name: 'tokens', limit: 1_000, windowSeconds: 60 }],
@@ -29,6 +30,7 @@ const everything = {
 const optional = {
   description: null,
   expiresAt: null,
+  maxIdleDays: null,
   allowedIps: [],
   rateLimit: null,
   rateLimitWindowSeconds: null,
@@ -51,6 +53,7 @@ const FIELD_NAMES = [
     'metadata',
   ],
   ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],
+  ...['previousKeyLastUsedAt', 'currentKeyFirstUsedAt', 'lastUsedIp', 'maxIdleDays'],
   ...['status', 'revokedAt', 'revokedBy', 'revokedReason'],
 ].sort()
 
@@ -77,6 +80,9 @@ describe('createApiKey', () => {
       createdBy: null,
       suspendedUntil: null,
       previousKeyExpiresAt: null,
+      previousKeyLastUsedAt: null,
+      currentKeyFirstUsedAt: null,
+      lastUsedIp: null,
       revokedAt: null,
       revokedBy: null,
       revokedReason: null,

@@ -41,6 +41,7 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     signingKey: 'text',
     start: 'text',
     createdBy: 'text',
+    lastUsedIp: 'text',
     revokedBy: 'text',
     revokedReason: 'text',
   },

@@ -179,6 +179,12 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(process, batch, skipped) VALUES ($1, 1, $2)',
     [id(), [text]],
   ],
+  'usage_batches.notices': (text) => [
+    '(process, batch, notices) VALUES ($1, 1, $2)',
+    [id(), JSON.stringify([{ keyId: text, name: text, clientId: text, usedAt: text }])],
+  ],
+  'reused_keys.key_id': (text) => [`(key_id, report) VALUES ($1, 'r')`, [text]],
+  'reused_keys.report': (text) => ['(key_id, report) VALUES ($1, $2)', [id(), text]],
   'usage_log.key_ids': (text) => usageLog({ keyId: text }),
   'usage_log.client_ids': (text) => usageLog({ clientId: text }),
   'usage_log.tags': (text) => usageLog({ tag: text }),

@@ -72,6 +72,8 @@ export function start(): void {
     hashPermits: 1,
     rateLimitWindowSeconds: 60,
     suspensionSeconds: 0,
+    maxIdleDays: 90,
+    lastUsedIp: 'on',
     flushIntervalMs: 1_000,
     usageIntervalMaxMs: 30_000,
     defaultTtlDays: 30,
@@ -168,7 +170,13 @@ export async function keys(): Promise<void> {
     expiresAt: null,
     suspendedUntil: null,
     previousKeyExpiresAt: null,
+    maxIdleDays: 90,
   })
+  const days: number | null = patched.maxIdleDays
+  const uses: (Date | null)[] = [patched.currentKeyFirstUsedAt, patched.previousKeyLastUsedAt]
+  const from: string | null = patched.lastUsedIp
+  // @ts-expect-error read-only
+  await patchApiKey({ id: 'x', lastUsedIp: null })
   // @ts-expect-error null only
   await patchApiKey({ id: 'x', suspendedUntil: new Date() })
   // @ts-expect-error id is required
@@ -196,7 +204,7 @@ export async function keys(): Promise<void> {
   const restored: ApiKey = await restoreApiKey('x', { actor: 'a' })
   const nothing: void = await deleteApiKey('x')
   void [reason, presented, leaked, restored]
-  void [plaintext, asKey, fresh, patched, nothing]
+  void [plaintext, asKey, fresh, patched, nothing, days, uses, from]
 }
 
 export async function clients(): Promise<void> {
@@ -302,7 +310,16 @@ export async function verify(): Promise<string> {
   const status: 401 | 403 | 429 = answer.status
   const retry: number | undefined = answer.retryAfterMs
   const level: LimitLevel | undefined = answer.limitedBy?.level
-  void [status, retry, answer.keyId, answer.rateLimit?.resetMs, answer.limits?.[0]?.name, level]
+  const why: 'idle' | undefined = answer.reason
+  void [
+    status,
+    retry,
+    answer.keyId,
+    answer.rateLimit?.resetMs,
+    answer.limits?.[0]?.name,
+    level,
+    why,
+  ]
   // @ts-expect-error only of a valid key
   void answer.clientId
   switch (answer.code) {

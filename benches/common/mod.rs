@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use sophra_api_keys::cached_key::CachedKey;
+use sophra_api_keys::cached_key::{CachedKey, KeyRow};
 use sophra_api_keys::config::{Config, Options};
 use sophra_api_keys::model::{AllowList, KeyPolicy, Plaintext, StoredHash};
 use sophra_api_keys::process;
@@ -74,8 +74,13 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let client = service
         .clients
         .read(&policy.client_id, Vec::new(), read_client_at);
+    let stored = KeyRow {
+        key_number: 0,
+        idle: None,
+    };
     let cached = CachedKey::new(
         policy,
+        &stored,
         client,
         Some(&hash),
         None,

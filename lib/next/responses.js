@@ -23,9 +23,10 @@ function jsonStream(body, headers = {}) {
 const noContent = () => new Response(null, { status: 204 })
 
 /** The response for a refusal or an error. */
-function failure({ status, code, message, hint, issues, keyId, retryAfterMs }, headers = {}) {
+function failure(failed, headers = {}) {
+  const { status, code, message, reason, hint, issues, keyId, retryAfterMs } = failed
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  const body = { error: message, code, hint, issues }
+  const body = { error: message, code, reason, hint, issues }
   // A refusal knows the key too, but its id is not the client's business.
   if (code === 'CONFLICT') body.keyId = keyId
   return json(body, status, { ...retryAfter, ...headers })

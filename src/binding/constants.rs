@@ -43,7 +43,7 @@ impl Constants {
                 scopes_max: rules::SCOPES_MAX,
             },
             valid: VALID,
-            refusals: Refusal::ALL.into_iter().map(Into::into).collect(),
+            refusals: RefusalView::all(),
             missing_key: Refusal::MissingKey.into(),
             missing_token: refused(AdminRefusal::MissingToken),
             insufficient_permission: refused(AdminRefusal::InsufficientPermission),

@@ -55,7 +55,7 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
 pub(crate) fn find_keys<'e>(env: &'e Env, query: Unknown<'_>, most: u32) -> Result<Object<'e>> {
     let query = read(query);
     call(env, move |service| async move {
-        let query = keys::read_query(query, process::now())?;
+        let query = keys::read_query(query, process::now(), service.config.max_idle_days)?;
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         Ok(FoundKeysView::from(
             keys::find(&service, &query, most).await?,
@@ -69,7 +69,9 @@ pub(crate) fn read_keys(env: &Env, ids: Vec<String>) -> Result<Object<'_>> {
     list_call(env, move |service| async move {
         let keys = keys::read(&service, &ids).await?;
         Ok(ListView::from(
-            keys.into_iter().map(KeyView::from).collect::<Vec<_>>(),
+            keys.into_iter()
+                .map(|key| KeyView::of(key, service.config.max_idle_days))
+                .collect::<Vec<_>>(),
         ))
     })
 }

@@ -45,7 +45,11 @@ pub(crate) fn create_api_key<'e>(
         let now = process::now();
         let new = keys::NewKey::read(input, now, service.config.ttl)?;
         let issued = keys::create(&service, new, actor(options)?, now).await?;
-        Ok(KeyView::new(issued.key, Some(&issued.plaintext)))
+        Ok(KeyView::new(
+            issued.key,
+            Some(&issued.plaintext),
+            service.config.max_idle_days,
+        ))
     })
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
     let id = read(id);
     call(env, move |service| async move {
         let key = keys::get(&service, &keys::key_id(id)?).await?;
-        Ok(key.map(KeyView::from))
+        Ok(key.map(|key| KeyView::of(key, service.config.max_idle_days)))
     })
 }
 
@@ -91,9 +95,11 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
     list_call(env, move |service| async move {
-        let query = keys::read_query(query, process::now())?;
+        let query = keys::read_query(query, process::now(), service.config.max_idle_days)?;
         let page = keys::list(&service, &query).await?;
-        Ok(ListView::from(page.map(KeyView::from)))
+        Ok(ListView::from(
+            page.map(|key| KeyView::of(key, service.config.max_idle_days)),
+        ))
     })
 }
 
@@ -128,7 +134,11 @@ pub(crate) fn update_api_key<'e>(
         let actor = actor(options)?;
         // Boxed, since this future is larger than those of the other calls.
         let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
-        Ok(KeyView::new(key, plaintext.as_ref()))
+        Ok(KeyView::new(
+            key,
+            plaintext.as_ref(),
+            service.config.max_idle_days,
+        ))
     })
 }
 
@@ -162,7 +172,7 @@ pub(crate) fn patch_api_key<'e>(
         let patch = keys::PatchKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
         let key = keys::patch(&service, patch, actor, now).await?;
-        Ok(KeyView::from(key))
+        Ok(KeyView::of(key, service.config.max_idle_days))
     })
 }
 

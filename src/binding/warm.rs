@@ -11,7 +11,7 @@ use napi::bindgen_prelude::Unknown;
 
 use self::texts::{FORWARDED_MAX, TextReader, Texts, whole_number};
 use super::text::read_text;
-use super::views::WarmTemplateView;
+use super::views::{RefusalView, WarmTemplateView};
 use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address};
 use crate::process;
 use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, WarmSampler};
@@ -19,6 +19,8 @@ use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, 
 pub(super) use self::environment::{Environment, exports};
 
 const ABSENT: f64 = -1.0;
+/// In place of the number of a refusal.
+const VALID: u8 = 0;
 
 /// The handle of what was charged; `None` if there is nothing to settle.
 type Charge = Option<String>;
@@ -130,17 +132,17 @@ fn answer_with(
 
 /// Writes the numbers of an answer, and remembers its entry.
 fn write(environment: &Environment, verification: Verification) -> Charge {
-    let number = verification.number();
     let (entry, charge) = match verification {
         Verification::Valid {
             entry,
             limits,
             charge,
         } => {
-            environment.write(Some(&entry), number, &limits, None, None);
+            environment.write(Some(&entry), VALID, &limits, None, None);
             (Some(entry), charge)
         }
         Verification::Refused(refused) => {
+            let number = RefusalView::number(&refused);
             let (by, wait) = (refused.limited_by, refused.retry_after_ms);
             environment.write(refused.entry.as_ref(), number, &refused.limits, by, wait);
             (refused.entry, None)

@@ -18,12 +18,22 @@ pub struct Row<S = OwnSuspension> {
     /// Shared by everything cached for the row.
     pub id: Arc<str>,
     pub shared: S,
+    /// The last use in this process. Only kept for a key that may become idle.
+    last_use: Mutex<Option<Instant>>,
     /// The time of the last request for it, in seconds since the set was created.
     requested_at: AtomicU32,
     changed_at: AtomicU64,
 }
 
 impl<S> Row<S> {
+    pub fn last_use(&self) -> Option<Instant> {
+        *self.last_use.lock()
+    }
+
+    pub fn note_use(&self, now: Instant) {
+        *self.last_use.lock() = Some(now);
+    }
+
     pub(super) fn changed_at(&self) -> u64 {
         self.changed_at.load(Ordering::Acquire)
     }
@@ -85,6 +95,7 @@ impl<S: Default> RowTable<S> {
         let row = Arc::new(Row {
             id: id.into(),
             shared: S::default(),
+            last_use: Mutex::default(),
             requested_at: AtomicU32::new(now),
             changed_at: AtomicU64::new(0),
         });

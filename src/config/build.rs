@@ -52,6 +52,8 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     // Longer, and processes that are counted by their flushes would look dead.
     let usage_interval_max = reader.number("usageIntervalMaxMs", 10..=300_000);
     let ttl = ttl(&mut reader);
+    let max_idle_days = reader.number("maxIdleDays", 1..=3_650);
+    let last_used_ip = reader.choice("lastUsedIp", &["off", "on"], defaults::LAST_USED_IP) == "on";
     let pool_max = reader.number("poolMax", 1..=1_000);
     let statement_timeout = reader.number("statementTimeoutMs", 100..=60_000);
     let retention = reader.number("auditRetentionDays", 1..=36_500);
@@ -87,6 +89,8 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         flush_interval: millis(flush_interval.unwrap_or(defaults::FLUSH_INTERVAL_MS)),
         usage_interval_max: millis(usage_interval_max.unwrap_or(defaults::USAGE_INTERVAL_MAX_MS)),
         ttl,
+        max_idle_days: max_idle_days.map(days),
+        last_used_ip,
         audit_retention_days: retention.unwrap_or(defaults::AUDIT_RETENTION_DAYS),
         usage_quarter_hours_retention_days: days(
             usage_quarter_hours.unwrap_or(defaults::USAGE_QUARTER_HOURS_RETENTION_DAYS),

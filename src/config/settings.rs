@@ -34,6 +34,7 @@ pub mod defaults {
     pub const USAGE_QUARTER_HOURS_RETENTION_DAYS: u32 = 14;
     pub const USAGE_HOURS_RETENTION_DAYS: u32 = 400;
     pub const METRICS_CLIENTS: u32 = 0;
+    pub const LAST_USED_IP: &str = "off";
     pub const LOG: &str = "on";
 }
 
@@ -66,6 +67,10 @@ pub struct Config {
     /// How far the interval stretches in which uses of keys are stored.
     pub usage_interval_max: Duration,
     pub ttl: Ttl,
+    /// After how many days without use a key is refused, unless its own number is less; `None` means never.
+    pub max_idle_days: Option<i32>,
+    /// Whether the address of the last use of a key is stored.
+    pub last_used_ip: bool,
     pub pool_max: u32,
     pub statement_timeout: Duration,
     pub audit_retention_days: u32,

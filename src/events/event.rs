@@ -59,6 +59,35 @@ pub enum Event {
         /// Milliseconds since 1970.
         suspended_until: i64,
     },
+    /// The new key of a rotation was used for the first time: emitted once for each rotation.
+    #[serde(rename = "key.rotation.first_use", rename_all = "camelCase")]
+    KeyRotationFirstUse {
+        key_id: Escaped,
+        name: Escaped,
+        client_id: Escaped,
+        /// Milliseconds since 1970.
+        current_key_first_used_at: i64,
+    },
+    /// A replaced key was used within a day before its grace period ends: emitted once for each rotation.
+    #[serde(rename = "key.previous_still_used", rename_all = "camelCase")]
+    KeyPreviousStillUsed {
+        key_id: Escaped,
+        name: Escaped,
+        client_id: Escaped,
+        /// Milliseconds since 1970.
+        previous_key_last_used_at: i64,
+        previous_key_expires_at: i64,
+    },
+    /// A replaced key was presented after its grace period: emitted at most once an hour for each key.
+    #[serde(rename = "key.reuse_detected", rename_all = "camelCase")]
+    KeyReuseDetected {
+        key_id: Escaped,
+        name: Escaped,
+        client_id: Escaped,
+        /// The address that presented it first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ip: Option<IpAddr>,
+    },
     /// A legacy admin token that permits everything, because of its name, was imported.
     #[serde(rename = "admin.adopted", rename_all = "camelCase")]
     AdminAdopted {
@@ -335,9 +364,12 @@ impl Event {
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)
             | Self::QuotaGranted(_)
+            | Self::KeyRotationFirstUse { .. }
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeyLeaked(_)
             | Self::KeySuspended { .. }
+            | Self::KeyPreviousStillUsed { .. }
+            | Self::KeyReuseDetected { .. }
             | Self::KeyUnreadable { .. }
             | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }

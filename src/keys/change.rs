@@ -37,6 +37,7 @@ pub async fn update(
     let rotation = Rotation {
         credential,
         grace_ends_at,
+        at: now,
         replaced,
     };
     let key = change(service, &id, &changes, Some(&rotation), actor, now).await?;

@@ -8,7 +8,14 @@ use crate::store::ChangedKey;
 
 /// Fields that are left out: of two only the fact of a change is recorded, since their content may be private, and the others
 /// change with every change, or with every rotation.
-const LEFT_OUT: [&str; 4] = ["description", "metadata", "updatedAt", "start"];
+const LEFT_OUT: [&str; 6] = [
+    "description",
+    "metadata",
+    "updatedAt",
+    "start",
+    "currentKeyFirstUsedAt",
+    "previousKeyLastUsedAt",
+];
 
 pub(super) fn issued(key: &ApiKey, actor: Option<&Actor>) -> KeyEvent {
     event(key, Map::new(), actor)

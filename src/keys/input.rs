@@ -10,6 +10,8 @@ use crate::model::{
 
 /// Seconds that a replaced key may stay valid, at most a year.
 const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
+/// Days without use after which a key is refused.
+const IDLE_DAYS: std::ops::RangeInclusive<i32> = 1..=3_650;
 /// How far in the past `expiresAt` may be at creation, since clocks differ and requests take time.
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
@@ -31,6 +33,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
         limits: fields.emptiable("limits", limits::of_key),
         quotas: fields.emptiable("quotas", quotas::quotas),
         metadata: fields.clearable("metadata", rules::metadata),
+        max_idle_days: fields.clearable("maxIdleDays", rules::integer(IDLE_DAYS)),
         lift_suspension: false,
         end_grace_period: false,
     }
@@ -184,12 +187,16 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     }))
 }
 
-/// Reads the input of `revokeApiKeys`.
-pub fn read_bulk_revocation(value: Value, now: Timestamp) -> Result<BulkRevocation, Error> {
+/// Reads the input of `revokeApiKeys`. `max_idle_days` are the configured ones.
+pub fn read_bulk_revocation(
+    value: Value,
+    now: Timestamp,
+    max_idle_days: Option<i32>,
+) -> Result<BulkRevocation, Error> {
     const COUNT: std::ops::RangeInclusive<i32> = 0..=i32::MAX;
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&["where"]);
-    let filter = fields.required("where", |value| chosen(value, now));
+    let filter = fields.required("where", |value| chosen(value, now, max_idle_days));
     fields.optional::<()>("id", |_| {
         Err("must not be beside where: revokeApiKey takes the id of one key".into())
     });
@@ -207,9 +214,9 @@ pub fn read_bulk_revocation(value: Value, now: Timestamp) -> Result<BulkRevocati
 }
 
 /// A filter for a change of all keys that it matches.
-fn chosen(value: Value, now: Timestamp) -> Parsed<KeyFilter> {
+fn chosen(value: Value, now: Timestamp, max_idle_days: Option<i32>) -> Parsed<KeyFilter> {
     let mut fields = Fields::of(value);
-    let filter = filter(&mut fields, now);
+    let filter = filter(&mut fields, now, max_idle_days);
     // Without a problem of its own: what is wrong may have been meant as a condition.
     if filter.is_empty() && fields.are_right() {
         fields.fail("", "must have at least one condition");

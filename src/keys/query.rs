@@ -7,8 +7,12 @@ use crate::model::{
     scopes_that_hold,
 };
 
-/// Reads the input of `listApiKeys`.
-pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
+/// Reads the input of `listApiKeys`. `max_idle_days` are the configured ones.
+pub fn read_query(
+    value: Value,
+    now: Timestamp,
+    max_idle_days: Option<i32>,
+) -> Result<KeyQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let limit = page::limit(&mut fields);
     let order = order(&mut fields);
@@ -20,15 +24,16 @@ pub fn read_query(value: Value, now: Timestamp) -> Result<KeyQuery, Error> {
         limit,
         order,
         after: cursor.map(|cursor| cursor.place),
-        filter: filter(&mut fields, now),
+        filter: filter(&mut fields, now, max_idle_days),
     };
     fields.finish(Some(query))
 }
 
 /// Reads the fields by which keys are found.
-pub(super) fn filter(fields: &mut Fields, now: Timestamp) -> KeyFilter {
+pub(super) fn filter(fields: &mut Fields, now: Timestamp, max_idle_days: Option<i32>) -> KeyFilter {
     KeyFilter {
         now,
+        max_idle_days,
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
         created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),

@@ -56,6 +56,10 @@ pub struct Metrics {
     pub suspensions: Counter,
     /// Reports of keys that have leaked, by what became of the key.
     pub leaked_keys: Counts,
+    /// Replaced keys that were presented after their grace period.
+    pub reused_keys: Counter,
+    /// Replaced keys that were used within a day before their grace period ends.
+    pub previous_keys_still_used: Counter,
     /// Revoked keys that were purged.
     pub purged_keys: Counter,
     pub flushes: Timed,
@@ -91,6 +95,8 @@ impl Default for Metrics {
             settlements: Counts::of(SETTLEMENTS),
             suspensions: Counter::default(),
             leaked_keys: Counts::of(LeakAction::ALL.map(LeakAction::name)),
+            reused_keys: Counter::default(),
+            previous_keys_still_used: Counter::default(),
             purged_keys: Counter::default(),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

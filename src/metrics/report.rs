@@ -66,6 +66,16 @@ impl Metrics {
         )
         .by("action", self.leaked_keys.iter());
         text.counter(
+            "reuse_detected_total",
+            "Replaced keys presented after their grace period, once an hour and key, counted by the process that reported it.",
+            self.reused_keys.get(),
+        );
+        text.counter(
+            "previous_still_used_total",
+            "Replaced keys used within a day before their grace period ends, once a rotation, counted by the process that reported it.",
+            self.previous_keys_still_used.get(),
+        );
+        text.counter(
             "purged_keys_total",
             "Revoked keys deleted after purgeRevokedDays, counted by the process that deleted them.",
             self.purged_keys.get(),

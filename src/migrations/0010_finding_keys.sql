@@ -141,9 +141,9 @@ $$;
 
 -- The conditions of a filter, for a statement about "ApiKey" AS key. "unused_since" is the expression for its last use, or else its
 -- creation. Of the known ones the server can tell how many keys pass; of the others, which are NULL if there are none, it has to
--- guess.
+-- guess. "indexed" says the same as the guessed ones, and more that an index can find.
 CREATE FUNCTION sophra_api_keys.key_conditions(
-  filter JSONB, unused_since TEXT, OUT known TEXT, OUT guessed TEXT
+  filter JSONB, unused_since TEXT, OUT known TEXT, OUT guessed TEXT, OUT indexed TEXT
 )
 LANGUAGE plpgsql STABLE
 AS $$
@@ -152,6 +152,15 @@ DECLARE
   unrevoked CONSTANT TEXT := 'key."revokedAt" IS NULL AND ';
   enabled CONSTANT TEXT := unrevoked || 'coalesce(key."isActive", false) AND ';
   unexpired CONSTANT TEXT := enabled || format('coalesce(key."expiresAt" > %L, true) AND ', instant);
+  idle_days CONSTANT INTEGER := CASE WHEN filter ->> 'status' IN ('expired', 'past', 'idle', 'suspended', 'active')
+    THEN sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) END;
+  -- NULL if no key is ever idle.
+  idle CONSTANT TEXT := CASE WHEN idle_days IS NOT NULL THEN format(
+    'coalesce(sophra_api_keys.unused_ms(key."lastUsedAt", key."createdAt", key."rotatedAt")'
+      ' >= least(key."maxIdleDays", %L::integer) * 86400000::bigint, false)',
+    filter ->> 'maxIdleDays'
+  ) END;
+  used CONSTANT TEXT := unexpired || coalesce('NOT ' || idle || ' AND ', '');
 BEGIN
   known := concat_ws(
     ' AND ',
@@ -166,10 +175,14 @@ BEGIN
     CASE filter ->> 'status'
       WHEN 'revoked' THEN 'key."revokedAt" IS NOT NULL'
       WHEN 'disabled' THEN unrevoked || 'NOT coalesce(key."isActive", false)'
-      WHEN 'expired' THEN enabled || format('key."expiresAt" <= %L', instant)
-      WHEN 'suspended' THEN unexpired || format('key."suspendedUntil" > %L', instant)
-      WHEN 'active' THEN unexpired || format('coalesce(key."suspendedUntil" <= %L, true)', instant)
-    END
+      WHEN 'expired' THEN enabled || format(coalesce('(key."expiresAt" <= %L OR ' || idle || ')', 'key."expiresAt" <= %L'), instant)
+      -- The two parts of 'expired', of which each has its index.
+      WHEN 'past' THEN enabled || format('key."expiresAt" <= %L', instant)
+      WHEN 'idle' THEN unexpired || 'true'
+      WHEN 'suspended' THEN used || format('key."suspendedUntil" > %L', instant)
+      WHEN 'active' THEN used || format('coalesce(key."suspendedUntil" <= %L, true)', instant)
+    END,
+    'key."id" = ANY (ARRAY(SELECT jsonb_array_elements_text(' || quote_literal(filter -> 'ids') || ')))'
   );
   guessed := nullif(concat_ws(
     ' AND ',
@@ -182,8 +195,17 @@ BEGIN
     sophra_api_keys.condition(
       'key."scopes" && %L',
       (SELECT array_agg(scope) FROM jsonb_array_elements_text(nullif(filter -> 'scopes', 'null')) AS scope)::text
-    )
+    ),
+    CASE filter ->> 'status' WHEN 'idle' THEN idle END
   ), '');
+  indexed := concat_ws(
+    ' AND ',
+    guessed,
+    CASE filter ->> 'status' WHEN 'idle' THEN format(
+      'key."id" = ANY (ARRAY(SELECT key_id FROM sophra_api_keys.key_usage WHERE unused_since <= %L))',
+      now() AT TIME ZONE 'UTC' - idle_days * interval '24 hours'
+    ) END
+  );
 END
 $$;
 
@@ -251,6 +273,16 @@ DECLARE
   left_over INTEGER := most;
   found INTEGER;
 BEGIN
+  -- No index has both, so each part is found by its own.
+  IF filter ->> 'status' = 'expired' AND sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) IS NOT NULL THEN
+    filter := filter || jsonb_build_object('ids', (
+      SELECT coalesce(jsonb_agg(found.key_id), '[]')
+      FROM unnest(ARRAY['past', 'idle']) AS half
+      CROSS JOIN LATERAL sophra_api_keys.find_keys(
+        filter || jsonb_build_object('status', half), sort, descending, after_id, after_value, most
+      ) AS found
+    ));
+  END IF;
   conditions := sophra_api_keys.key_conditions(filter, 'usage.unused_since');
   parts := ARRAY[
     CASE
@@ -280,7 +312,7 @@ BEGIN
     IF conditions.guessed IS NULL THEN
       RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s%s LIMIT %s) AS page', statement, ordered, left_over);
     ELSE
-      RETURN QUERY SELECT * FROM sophra_api_keys.find_guessed(statement, ordered, conditions.guessed, left_over);
+      RETURN QUERY SELECT * FROM sophra_api_keys.find_guessed(statement, ordered, conditions.indexed, left_over);
     END IF;
     GET DIAGNOSTICS found = ROW_COUNT;
     left_over := left_over - found;
@@ -292,7 +324,7 @@ $$;
 -- The keys of a statement that pass a condition of which the server can only guess how many pass it. Left to itself, it would walk
 -- the whole table in order for a word that is rare, or collect half of the table for one that is not. So the first keys in order show
 -- how frequent they are; only where a page is full soon, the walk goes on.
-CREATE FUNCTION sophra_api_keys.find_guessed(statement TEXT, ordered TEXT, guessed TEXT, most INTEGER)
+CREATE FUNCTION sophra_api_keys.find_guessed(statement TEXT, ordered TEXT, indexed TEXT, most INTEGER)
 RETURNS TABLE (key_id TEXT, value TEXT)
 LANGUAGE plpgsql STABLE ROWS 100
 AS $$
@@ -319,7 +351,7 @@ BEGIN
     steps := steps + walked * most::bigint / greatest(passed, 1);
     EXIT WHEN steps > walk_max;
   END LOOP;
-  RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ' AND ' || guessed || ordered, most);
+  RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ' AND ' || indexed || ordered, most);
 END
 $$;
 

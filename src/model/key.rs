@@ -1,7 +1,10 @@
 //! An API key as it is administered.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::idle::idle_after;
 use super::limit::Limits;
 use super::metadata::Metadata;
 use super::quota::Quotas;
@@ -40,6 +43,17 @@ pub struct ApiKey {
     pub metadata: Option<Metadata>,
     pub suspended_until: Option<Timestamp>,
     pub previous_key_expires_at: Option<Timestamp>,
+    /// The last use of the previous key since it was replaced.
+    pub previous_key_last_used_at: Option<Timestamp>,
+    /// `None`: it was not used since its creation or the last rotation.
+    pub current_key_first_used_at: Option<Timestamp>,
+    /// The address of the last use, if addresses are stored.
+    pub last_used_ip: Option<String>,
+    /// `None` means the configured one.
+    pub max_idle_days: Option<i32>,
+    /// Since it was last used, created or rotated, by the clock of the database.
+    #[serde(skip)]
+    pub unused_ms: i64,
     /// `None`: it is not revoked.
     pub revoked_at: Option<Timestamp>,
     pub revoked_by: Option<String>,
@@ -73,10 +87,29 @@ impl ApiKey {
             metadata: None,
             suspended_until: None,
             previous_key_expires_at: None,
+            previous_key_last_used_at: None,
+            current_key_first_used_at: None,
+            last_used_ip: None,
+            max_idle_days: None,
+            unused_ms: 0,
             revoked_at: None,
             revoked_by: None,
             revoked_reason: None,
         }
+    }
+
+    /// Notes that the key was replaced.
+    pub fn note_rotation(&mut self) {
+        self.previous_key_last_used_at = None;
+        self.current_key_first_used_at = None;
+        self.unused_ms = 0;
+    }
+
+    /// Whether it was not used for longer than it may be.
+    #[must_use]
+    pub fn is_idle(&self, configured_days: Option<i32>) -> bool {
+        let unused = Duration::from_millis(u64::try_from(self.unused_ms).unwrap_or(0));
+        idle_after(self.max_idle_days, configured_days).is_some_and(|after| unused >= after)
     }
 
     /// Whether it is revoked because somebody else may know it, and so for good.
@@ -134,6 +167,7 @@ key_settings! {
     quotas: Quotas,
     scopes: Vec<String>,
     metadata: Option<Metadata>,
+    max_idle_days: Option<i32>,
 }
 
 impl KeyChanges {

@@ -13,6 +13,8 @@ use super::timestamp::Timestamp;
 pub struct KeyFilter {
     /// The instant of which `status` speaks.
     pub now: Timestamp,
+    /// The configured ones, for `status`.
+    pub max_idle_days: Option<i32>,
     pub client_id: Option<String>,
     pub is_active: Option<bool>,
     pub created_by: Option<String>,
@@ -35,6 +37,7 @@ impl KeyFilter {
     pub fn is_empty(&self) -> bool {
         let Self {
             now: _,
+            max_idle_days: _,
             client_id,
             is_active,
             created_by,

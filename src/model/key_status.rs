@@ -35,13 +35,14 @@ impl KeyStatus {
         }
     }
 
+    /// `max_idle_days` are the configured ones.
     #[must_use]
-    pub fn of(key: &ApiKey, now: Timestamp) -> Self {
+    pub fn of(key: &ApiKey, now: Timestamp, max_idle_days: Option<i32>) -> Self {
         if key.revoked_at.is_some() {
             Self::Revoked
         } else if !key.is_active {
             Self::Disabled
-        } else if key.expires_at.is_some_and(|at| at <= now) {
+        } else if key.expires_at.is_some_and(|at| at <= now) || key.is_idle(max_idle_days) {
             Self::Expired
         } else if key.suspended_until.is_some_and(|until| until > now) {
             Self::Suspended

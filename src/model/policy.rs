@@ -157,6 +157,12 @@ impl KeyPolicy {
             + metadata.map_or(0, |metadata| metadata.as_str().len())
     }
 
+    /// Whether its expiry has come. A key expires at exactly that instant.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
     /// Whether the presented key was replaced by a newer one, and its grace period is over.
     #[must_use]
     pub fn is_replaced(&self, now: Timestamp) -> bool {
@@ -166,13 +172,14 @@ impl KeyPolicy {
     /// Checks everything that does not depend on earlier requests: revocation, active, expiry, suspension, address, scopes. `clients`
     /// are the client of the key and those above it, as far as they have settings.
     ///
-    /// A key expires at exactly its expiry instant. The suspension is a parameter, since a process knows of its own
-    /// suspensions before the row does.
+    /// Whether it is idle is a parameter, and so is the suspension: a process knows of its own uses and suspensions before the row
+    /// does.
     pub fn check<'a>(
         &self,
         now: Timestamp,
         ip: Option<IpAddr>,
         mut scopes: impl Iterator<Item = &'a str>,
+        is_idle: bool,
         suspended_until: Option<Timestamp>,
         clients: &[ClientPolicy],
     ) -> Result<(), Refusal> {
@@ -188,7 +195,7 @@ impl KeyPolicy {
         if !clients.iter().all(|client| client.is_active) {
             return Err(Refusal::ClientDisabled);
         }
-        if self.expires_at.is_some_and(|at| at <= now) {
+        if self.is_expired(now) || is_idle {
             return Err(Refusal::Expired);
         }
         if suspended_until.is_some_and(|until| until > now) {

@@ -1,7 +1,9 @@
 //! The usage of keys, on its way to the database and back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use smallvec::SmallVec;
 
 use super::limit_id::LimitId;
@@ -36,6 +38,9 @@ pub struct KeyUse {
     /// Accepted verifies.
     pub uses: i64,
     pub last_used: Timestamp,
+    pub credential: CredentialUse,
+    /// The last address, if addresses are stored.
+    pub ip: Option<IpAddr>,
     /// All verifies, refused ones too.
     pub counts: UsageCounts,
 }
@@ -43,6 +48,13 @@ pub struct KeyUse {
 impl KeyUse {
     pub fn add(&mut self, other: Self) {
         self.uses += other.uses;
+        let is_later = other.last_used >= self.last_used;
+        self.credential.add(other.credential, is_later);
+        self.ip = if is_later {
+            other.ip.or(self.ip)
+        } else {
+            self.ip.or(other.ip)
+        };
         self.last_used = self.last_used.max(other.last_used);
         self.counts.extend(other.counts);
     }
@@ -53,9 +65,50 @@ impl KeyUse {
         Self {
             uses: 0,
             last_used: self.last_used,
+            credential: CredentialUse::default(),
+            ip: None,
             counts: std::mem::take(&mut self.counts),
         }
     }
+}
+
+/// When the current and the previous key of a row were used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CredentialUse {
+    /// A number that stands for the current key of the row as it was read: uses before a rotation say nothing of what came after it.
+    pub key_number: i64,
+    /// The first use of the current key.
+    pub current_first: Option<Timestamp>,
+    /// The last use of the previous key.
+    pub previous_last: Option<Timestamp>,
+}
+
+impl CredentialUse {
+    /// Adds uses of the same row. If it was rotated in between, those that came later count.
+    fn add(&mut self, other: Self, is_later: bool) {
+        if self.key_number != other.key_number {
+            if is_later {
+                *self = other;
+            }
+            return;
+        }
+        let firsts = [self.current_first, other.current_first];
+        self.current_first = firsts.into_iter().flatten().min();
+        self.previous_last = self.previous_last.max(other.previous_last);
+    }
+}
+
+/// What the uses of a rotated key have to tell, once in the fleet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationNotice {
+    pub key_id: String,
+    pub name: String,
+    pub client_id: String,
+    /// Milliseconds since 1970.
+    pub used_at: i64,
+    /// The end of the grace period, if it is the previous key that is still used; otherwise the new one was used first.
+    pub previous_key_expires_at: Option<i64>,
 }
 
 /// Most keys have one: it is where the key's other counts are.

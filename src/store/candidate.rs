@@ -1,5 +1,7 @@
 //! The rows of presented keys.
 
+use std::time::{Duration, Instant};
+
 use sqlx::types::Json;
 
 use super::client_rows::{ClientLevel, ClientRows, client_levels, readable};
@@ -8,8 +10,8 @@ use super::connection::error::StoreError;
 use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, KeyPolicy, LimitId, Limits, Metadata,
-    Quotas, StoredHash, Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, Idleness, KeyPolicy, LimitId, Limits,
+    Metadata, Quotas, StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -19,6 +21,9 @@ pub struct Candidate {
     pub stored: StoredKey,
     /// The cold digest of the current or the previous key, if one was stored.
     pub cold_digest: Option<Vec<u8>>,
+    /// Stands for the current key of the row, see [`CredentialUse`](crate::model::CredentialUse).
+    pub key_number: i64,
+    pub idleness: Idleness,
     /// Its client and those above it, the client first. Empty if the client has no row.
     pub clients: Vec<ClientLevel>,
     /// What all processes have used of its limits, as far as any of it is not available again yet.
@@ -82,6 +87,9 @@ struct CandidateRow {
     hash: String,
     cold_digest: Option<Vec<u8>>,
     changed_ago_ns: i64,
+    key_number: i64,
+    max_idle_days: Option<i32>,
+    unused_ms: i64,
     limits: Limits,
     quotas: Quotas,
     clients: Option<ClientRows>,
@@ -144,6 +152,9 @@ pub(super) async fn find_candidates(
           CASE WHEN "id" IS NULL THEN decode(repeat('00', 48), 'hex') WHEN found."lookup" = wanted.lookup THEN "coldDigest"
             ELSE "previousColdDigest" END AS "cold_digest",
           sophra_api_keys.nanoseconds_since(coalesce("updatedAt", '-infinity')) AS "changed_ago_ns!",
+          coalesce(sophra_api_keys.key_number(found."lookup", "key"), 0) AS "key_number!",
+          "maxIdleDays" AS "max_idle_days",
+          coalesce(sophra_api_keys.unused_ms("lastUsedAt", "createdAt", "rotatedAt"), 0) AS "unused_ms!",
           coalesce("limits", '[]') AS "limits!: Limits",
           coalesce("quotas", '[]') AS "quotas!: Quotas",
           CASE WHEN "limits" IS NOT NULL
@@ -234,6 +245,12 @@ impl TryFrom<CandidateRow> for Candidate {
             },
             stored,
             cold_digest: row.cold_digest,
+            key_number: row.key_number,
+            idleness: Idleness {
+                max_days: row.max_idle_days,
+                unused: Duration::from_millis(u64::try_from(row.unused_ms).unwrap_or(0)),
+                read_at: Instant::now(),
+            },
             clients: client_levels(row.clients)?,
             fleet: unavailable(Some(fleet), row.changed_ago_ns),
         })

@@ -77,7 +77,7 @@ fn insert<'q>(
         ),
         claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $22::bytea, $23::bytea, $1 FROM room WHERE is_free AND $22 IS NOT NULL
+          SELECT $23::bytea, $24::bytea, $1 FROM room WHERE is_free AND $23 IS NOT NULL
           ON CONFLICT (digest) DO UPDATE
           SET input = excluded.input, key_id = excluded.key_id, used_at = now()
           WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -89,9 +89,9 @@ fn insert<'q>(
         , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
         ) SELECT "#,
         r#"
-        , $1::text, $15::timestamp, 0, $16::text, $17::text, $18::text, $19::text, $20::text, $21::bytea
+        , $1::text, $16::timestamp, 0, $17::text, $18::text, $19::text, $20::text, $21::text, $22::bytea
         FROM room
-        WHERE is_free AND ($22 IS NULL OR EXISTS (SELECT FROM claimed))
+        WHERE is_free AND ($23 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,

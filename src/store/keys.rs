@@ -37,6 +37,11 @@ macro_rules! key_rows {
                 ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL) AS "scopes!",
                 "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
+                "lastUsedIp" AS "last_used_ip",
+                "maxIdleDays" AS "max_idle_days",
+                "currentKeyFirstUsedAt" AS "current_key_first_used_at: Timestamp",
+                "previousKeyLastUsedAt" AS "previous_key_last_used_at: Timestamp",
+                coalesce(sophra_api_keys.unused_ms("lastUsedAt", "createdAt", "rotatedAt"), 0) AS "unused_ms!",
                 "previousKeyExpiresAt" AS "previous_key_expires_at: Timestamp",
                 "revokedAt" AS "revoked_at: Timestamp",
                 CASE WHEN "revokedAt" IS NOT NULL THEN "revokedBy" END AS "revoked_by",
@@ -50,8 +55,8 @@ macro_rules! key_rows {
 
 pub(super) use key_rows;
 
-/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$14`,
-/// `$tail`. `$1` is the id, and the arguments from `$15` on are the statement's own. The values have types, so that the
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$15`,
+/// `$tail`. `$1` is the id, and the arguments from `$16` on are the statement's own. The values have types, so that the
 /// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
@@ -59,13 +64,13 @@ macro_rules! write_settings {
             $head
             + r#"
                 "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
-                "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas"
+                "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas", "maxIdleDays"
             "#
             + $middle
             + r#"
                 $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
                 $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]'),
-                nullif($14::jsonb, '[]')
+                nullif($14::jsonb, '[]'), $15::integer
             "#
             + $tail,
             $key.id,
@@ -82,6 +87,7 @@ macro_rules! write_settings {
             $key.metadata as _,
             &$key.limits as _,
             &$key.quotas as _,
+            $key.max_idle_days,
             $($argument),*
         )
     };
@@ -128,6 +134,7 @@ impl Store {
             }
             if let Some(rotation) = rotation {
                 key.start = Some(rotation.credential.start.clone());
+                key.note_rotation();
                 key.previous_key_expires_at = replace_credential(&mut db, id, rotation).await?;
             }
             write_key(&mut db, &key, changes).await?;
@@ -181,13 +188,13 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
             "previousSigningKey", "previousColdDigest", "wasActive") = ("#,
         r#",
-            $15,
-            "limiterEpoch" + $16::boolean::integer,
-            $17,
-            CASE WHEN $18 THEN NULL ELSE "previousKey" END,
-            CASE WHEN $18 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $18 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $18 THEN NULL ELSE "previousColdDigest" END,
+            $16,
+            "limiterEpoch" + $17::boolean::integer,
+            $18,
+            CASE WHEN $19 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $19 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $19 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $19 THEN NULL ELSE "previousColdDigest" END,
             CASE WHEN "revokedAt" IS NOT NULL THEN "wasActive" END
           )
         WHERE "id" = $1

@@ -20,6 +20,7 @@ pub struct Credential {
 pub struct Rotation {
     pub credential: Credential,
     pub grace_ends_at: Option<Timestamp>,
+    pub at: Timestamp,
     /// For a current key stored in plaintext: during the grace period only this hash is kept.
     pub replaced: Option<ReplacedPlaintext>,
 }
@@ -41,6 +42,7 @@ pub(super) async fn replace_credential(
     let Rotation {
         credential,
         grace_ends_at,
+        at,
         replaced,
     } = rotation;
     let replaced = replaced.as_ref();
@@ -52,6 +54,9 @@ pub(super) async fn replace_credential(
           "previousSigningKey" = CASE WHEN previous.lookup IS NOT NULL THEN "signingKey" END,
           "previousColdDigest" = CASE WHEN previous.lookup IS NOT NULL THEN previous.digest END,
           "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
+          "previousKeyLastUsedAt" = NULL,
+          "currentKeyFirstUsedAt" = NULL,
+          "rotatedAt" = $12::timestamp,
           "key" = $3,
           "lookup" = $4,
           "start" = $5,
@@ -82,6 +87,7 @@ pub(super) async fn replace_credential(
         replaced.map(|replaced| replaced.digest.bytes()),
         credential.cold_digest.as_deref(),
         replaced.and_then(|replaced| replaced.cold_digest.as_deref()),
+        at as _,
     )
     .fetch_one(db)
     .await

@@ -1,9 +1,24 @@
 //! The uses of keys: each batch is added exactly once, since its number is checked and set in the same statement.
 
+use sqlx::types::Json;
+
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{Refusal, Timestamp, UsageBatch, VALID};
+use crate::model::{Refusal, RotationNotice, Timestamp, UsageBatch, VALID};
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct StoredUsage {
+    /// The keys whose rows were locked: they were left out.
+    pub skipped: Vec<String>,
+    pub notices: Vec<RotationNotice>,
+}
+
+struct StoredRow {
+    skipped: Vec<String>,
+    notices: Option<Json<Vec<RotationNotice>>>,
+}
 
 /// Accepted verifies, as a column each.
 #[derive(Default)]
@@ -11,6 +26,10 @@ struct UsedKeys {
     ids: Vec<String>,
     uses: Vec<i64>,
     last_used: Vec<Timestamp>,
+    key_numbers: Vec<i64>,
+    current_first: Vec<Option<Timestamp>>,
+    previous_last: Vec<Option<Timestamp>>,
+    ips: Vec<Option<String>>,
 }
 
 impl UsedKeys {
@@ -20,6 +39,10 @@ impl UsedKeys {
             used.ids.push(key_id.clone());
             used.uses.push(counted.uses);
             used.last_used.push(counted.last_used);
+            used.key_numbers.push(counted.credential.key_number);
+            used.current_first.push(counted.credential.current_first);
+            used.previous_last.push(counted.credential.previous_last);
+            used.ips.push(counted.ip.map(|ip| ip.to_string()));
         }
         used
     }
@@ -59,88 +82,125 @@ impl UsageColumns {
     }
 }
 
+/// The statement that adds a batch of uses to the rows of keys and to the log of usage, once: see [`Store::add_usage`].
+macro_rules! add_usage {
+    ($($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            StoredRow,
+            r#"
+            WITH
+              used AS MATERIALIZED (
+                SELECT *
+                FROM unnest(
+                  $3::text[], $4::bigint[], $5::timestamp[], $14::bigint[], $15::timestamp[], $16::timestamp[], $17::text[]
+                ) AS listed (id, uses, last_used, key_number, current_first, previous_last, ip)
+              ),
+              free AS MATERIALIZED (
+                SELECT key."id", key."name", key."clientId", used.uses, used.last_used, used.ip,
+                  CASE WHEN pg_typeof(key."usageCount") = 'integer'::regtype
+                    THEN 2147483647 ELSE 9223372036854775807 END AS most,
+                  -- Uses before a rotation are not those of the keys that there are now.
+                  CASE WHEN is_same THEN used.current_first END AS current_first,
+                  CASE WHEN is_same THEN used.previous_last END AS previous_last,
+                  is_same AND used.current_first IS NOT NULL
+                    AND key."rotatedAt" IS NOT NULL AND key."currentKeyFirstUsedAt" IS NULL AS is_first,
+                  is_same AND used.previous_last >= key."previousKeyExpiresAt" - interval '24 hours'
+                    AND coalesce(key."previousKeyLastUsedAt" < key."previousKeyExpiresAt" - interval '24 hours', true) AS is_late,
+                  key."previousKeyExpiresAt" AS expires_at
+                FROM "ApiKey" AS key
+                JOIN used ON used.id = key."id"
+                CROSS JOIN LATERAL (
+                  SELECT used.key_number = sophra_api_keys.key_number(key."lookup", key."key") AS is_same
+                ) AS compared
+                WHERE NOT EXISTS (
+                  SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch >= $2
+                )
+                ORDER BY key."id"
+                FOR NO KEY UPDATE OF key SKIP LOCKED
+              ),
+              notices AS MATERIALIZED (
+                SELECT jsonb_agg(jsonb_build_object(
+                  'keyId', free."id",
+                  'name', coalesce(free."name", ''),
+                  'clientId', coalesce(free."clientId", ''),
+                  'usedAt', sophra_api_keys.milliseconds_of(notice.used_at),
+                  'previousKeyExpiresAt', sophra_api_keys.milliseconds_of(notice.expires_at)
+                )) AS listed
+                FROM free
+                CROSS JOIN LATERAL (
+                  VALUES (free.is_first, free.current_first, NULL::timestamp), (free.is_late, free.previous_last, free.expires_at)
+                ) AS notice (is_due, used_at, expires_at)
+                WHERE notice.is_due
+              ),
+              missed AS MATERIALIZED (SELECT id FROM used EXCEPT SELECT "id" FROM free),
+              fresh AS (
+                INSERT INTO sophra_api_keys.usage_batches AS known (process, batch, skipped, notices)
+                SELECT $1, $2, ARRAY(
+                  SELECT missed.id FROM missed
+                  -- They are few: with an offset, the whole table is never read for them.
+                  WHERE EXISTS (SELECT FROM "ApiKey" AS key WHERE key."id" = missed.id OFFSET 0)
+                ), (SELECT listed FROM notices)
+                ON CONFLICT (process) DO UPDATE
+                SET batch = excluded.batch, skipped = excluded.skipped, notices = excluded.notices, applied_at = now()
+                WHERE known.batch < excluded.batch
+                RETURNING skipped, notices
+              ),
+              -- For the copy by which lists are sorted. A flush of the same third of a minute has listed the key already.
+              listed AS (
+                INSERT INTO sophra_api_keys.used_keys (round, key_id)
+                SELECT floor(extract(epoch FROM now()) / 20), free."id" FROM free
+                WHERE EXISTS (SELECT FROM fresh)
+                ON CONFLICT DO NOTHING
+              ),
+              added AS (
+                UPDATE "ApiKey" AS key SET
+                  "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
+                  "lastUsedAt" = greatest(key."lastUsedAt", free.last_used),
+                  "currentKeyFirstUsedAt" = coalesce(key."currentKeyFirstUsedAt", free.current_first),
+                  "previousKeyLastUsedAt" = greatest(key."previousKeyLastUsedAt", free.previous_last),
+                  "lastUsedIp" = CASE WHEN $18 THEN coalesce(free.ip, key."lastUsedIp") END
+                FROM free
+                WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
+              ),
+              -- Of skipped keys, too.
+              logged AS (
+                INSERT INTO sophra_api_keys.usage_log
+                  (shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)
+                SELECT
+                  round(extract(epoch FROM clock_timestamp() - $6::timestamp AT TIME ZONE 'UTC') / 900)::bigint,
+                  $7, $8, $9, $10, $11, $12, $13
+                WHERE cardinality($7::text[]) > 0 AND EXISTS (SELECT FROM fresh)
+              )
+            SELECT skipped AS "skipped!", notices AS "notices: Json<Vec<RotationNotice>>" FROM fresh
+            UNION ALL
+            SELECT skipped, notices FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2
+            "#,
+            $($argument),*
+        )
+    };
+}
+
 impl Store {
-    /// Adds the uses of the batch to the rows, unless they were added before. Returns the keys whose rows were locked:
-    /// they were left out, so that a flush never waits and is never waited for. `"updatedAt"` stays as it is, and a
-    /// counter that is full stays full.
+    /// Adds the uses of the batch to the rows, unless they were added before. Keys whose rows are locked are left out, so that a
+    /// flush never waits and is never waited for. `"updatedAt"` stays as it is, and a counter that is full stays full. Without
+    /// `keeps_ips`, an address that was stored before is cleared.
     pub async fn add_usage(
         &self,
         process: &str,
         batch: &UsageBatch,
         now: Timestamp,
-    ) -> Result<Vec<String>, Error> {
-        let UsedKeys {
-            ids,
-            uses,
-            last_used,
-        } = UsedKeys::of(batch);
+        keeps_ips: bool,
+    ) -> Result<StoredUsage, Error> {
+        let used = UsedKeys::of(batch);
         let counts = UsageColumns::of(batch);
         self.retryable("add_usage", || async {
             let mut db = self.db().await?;
-            let skipped = sqlx::query_scalar!(
-                r#"
-                WITH
-                  used AS MATERIALIZED (
-                    SELECT id, uses, last_used
-                    FROM unnest($3::text[], $4::bigint[], $5::timestamp[]) AS listed (id, uses, last_used)
-                  ),
-                  free AS MATERIALIZED (
-                    SELECT key."id", used.uses, used.last_used,
-                      CASE WHEN pg_typeof(key."usageCount") = 'integer'::regtype
-                        THEN 2147483647 ELSE 9223372036854775807 END AS most
-                    FROM "ApiKey" AS key JOIN used ON used.id = key."id"
-                    WHERE NOT EXISTS (
-                      SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch >= $2
-                    )
-                    ORDER BY key."id"
-                    FOR NO KEY UPDATE OF key SKIP LOCKED
-                  ),
-                  missed AS MATERIALIZED (SELECT id FROM used EXCEPT SELECT "id" FROM free),
-                  fresh AS (
-                    INSERT INTO sophra_api_keys.usage_batches AS known (process, batch, skipped)
-                    SELECT $1, $2, ARRAY(
-                      SELECT missed.id FROM missed
-                      -- They are few: with an offset, the whole table is never read for them.
-                      WHERE EXISTS (SELECT FROM "ApiKey" AS key WHERE key."id" = missed.id OFFSET 0)
-                    )
-                    ON CONFLICT (process) DO UPDATE
-                    SET batch = excluded.batch, skipped = excluded.skipped, applied_at = now()
-                    WHERE known.batch < excluded.batch
-                    RETURNING skipped
-                  ),
-                  -- For the copy by which lists are sorted. A flush of the same third of a minute has listed the key already.
-                  listed AS (
-                    INSERT INTO sophra_api_keys.used_keys (round, key_id)
-                    SELECT floor(extract(epoch FROM now()) / 20), free."id" FROM free
-                    WHERE EXISTS (SELECT FROM fresh)
-                    ON CONFLICT DO NOTHING
-                  ),
-                  added AS (
-                    UPDATE "ApiKey" AS key SET
-                      "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
-                      "lastUsedAt" = greatest(key."lastUsedAt", free.last_used)
-                    FROM free
-                    WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
-                  ),
-                  -- Of skipped keys, too.
-                  logged AS (
-                    INSERT INTO sophra_api_keys.usage_log
-                      (shift, key_ids, client_ids, tags, outcomes, quarters, counts, costs)
-                    SELECT
-                      round(extract(epoch FROM clock_timestamp() - $6::timestamp AT TIME ZONE 'UTC') / 900)::bigint,
-                      $7, $8, $9, $10, $11, $12, $13
-                    WHERE cardinality($7::text[]) > 0 AND EXISTS (SELECT FROM fresh)
-                  )
-                SELECT coalesce(
-                  (SELECT skipped FROM fresh),
-                  (SELECT skipped FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch = $2)
-                )
-                "#,
+            let stored = add_usage!(
                 process,
                 batch.number,
-                &ids,
-                &uses,
-                &last_used as _,
+                &used.ids,
+                &used.uses,
+                &used.last_used as _,
                 now as _,
                 &counts.key_ids,
                 &counts.client_ids,
@@ -149,13 +209,23 @@ impl Store {
                 &counts.quarters,
                 &counts.counts,
                 &counts.costs,
+                &used.key_numbers,
+                &used.current_first as _,
+                &used.previous_last as _,
+                &used.ips as _,
+                keeps_ips,
             )
-            .fetch_one(&mut db)
+            .fetch_optional(&mut db)
             .await;
-            let skipped = db.settle(skipped).await?;
             // An earlier attempt stored the batch while this one waited for it, so this one cannot see what was
             // skipped.
-            skipped.ok_or(StoreError::Superseded)
+            let stored = db.settle(stored).await?.ok_or(StoreError::Superseded)?;
+            Ok(StoredUsage {
+                skipped: stored.skipped,
+                notices: stored
+                    .notices
+                    .map_or_else(Vec::new, |Json(notices)| notices),
+            })
         })
         .await
     }
@@ -183,6 +253,9 @@ impl Store {
                 WITH
                   returned AS (
                     DELETE FROM sophra_api_keys.spent WHERE full_at < now() AT TIME ZONE 'UTC' - interval '1 day'
+                  ),
+                  told AS (
+                    DELETE FROM sophra_api_keys.reused_keys WHERE told_at < now() - interval '1 day'
                   ),
                   unread AS (
                     DELETE FROM sophra_api_keys.shared_limits WHERE noted_at < now() - interval '1 day'

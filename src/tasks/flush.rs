@@ -2,6 +2,7 @@
 //! used. Uses of keys are stored less often where that takes long.
 
 mod costs;
+mod rotation;
 mod uses;
 
 use std::collections::HashSet;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use self::costs::{learn_fleet_totals, learn_of_others, store_costs};
+use self::rotation::report_reused_keys;
 use self::uses::store_uses;
 use crate::audit_log;
 use crate::error::Error;
@@ -104,8 +106,10 @@ pub async fn flush(service: &Service, extent: Extent) -> Result<(), Error> {
 async fn store_all(service: &Service, extent: Extent) -> Result<(), Error> {
     // Concurrently, so that a wait in one does not delay the others.
     let mut learned = HashSet::new();
-    let (suspended, touched, stored, reported) = tokio::join!(
+    let (suspended, reused, touched, stored, reported) = tokio::join!(
         store_suspensions(service),
+        // Rarely anything, and large.
+        Box::pin(report_reused_keys(service)),
         touch_admin_tokens(service),
         store_usage(service, extent, &mut learned),
         report_leases(service, extent),
@@ -114,7 +118,9 @@ async fn store_all(service: &Service, extent: Extent) -> Result<(), Error> {
     let learned = learn_fleet_totals(service, &learned).await;
     // The audit log comes last, since the others add entries to it.
     let written = audit_log::write(service).await;
-    let results = [suspended, touched, stored, reported, learned, written];
+    let results = [
+        suspended, reused, touched, stored, reported, learned, written,
+    ];
     // Each is reported, since only the first error is returned.
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         service.report(error, Some(BackgroundTask::Flush));

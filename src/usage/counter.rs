@@ -1,11 +1,14 @@
 //! Counts the verifies of one key.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::tags::Tags;
-use crate::model::{KeyUse, QuarterHour, Refusal, Timestamp, UsageCount, UsageCounts};
+use crate::model::{
+    CredentialUse, KeyUse, QuarterHour, Refusal, Timestamp, UsageCount, UsageCounts,
+};
 
 /// Counts of one key that are kept apart. What is beyond them is added to others, so that an outage fills no memory.
 const COUNTS_MAX: usize = 64;
@@ -18,6 +21,8 @@ pub struct Counted<'a> {
     pub tag: Option<&'a str>,
     pub count: i64,
     pub cost: i64,
+    /// The address to store.
+    pub ip: Option<IpAddr>,
 }
 
 impl Counted<'_> {
@@ -27,18 +32,45 @@ impl Counted<'_> {
     }
 }
 
-/// The verifies of one key since the last flush.
+/// Which key of a row is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedKey {
+    /// See [`CredentialUse::key_number`].
+    pub key_number: i64,
+    /// It was replaced by a newer one.
+    pub is_previous: bool,
+}
+
+impl CountedKey {
+    /// What the uses of this key say of its row.
+    fn used(self, counted: &KeyUse) -> CredentialUse {
+        let is_used = counted.uses > 0;
+        CredentialUse {
+            key_number: self.key_number,
+            current_first: counted
+                .credential
+                .current_first
+                .filter(|_| !self.is_previous),
+            previous_last: (is_used && self.is_previous).then_some(counted.last_used),
+        }
+    }
+}
+
+/// The verifies of one presented key since the last flush.
 #[derive(Debug)]
 pub struct UseCounter {
     key_id: Arc<str>,
+    /// `None` if what was counted says it.
+    key: Option<CountedKey>,
     counted: Mutex<KeyUse>,
 }
 
 impl UseCounter {
     #[must_use]
-    pub fn new(key_id: Arc<str>) -> Self {
+    pub fn new(key_id: Arc<str>, key: CountedKey) -> Self {
         Self {
             key_id,
+            key: Some(key),
             counted: Mutex::new(nothing()),
         }
     }
@@ -54,8 +86,14 @@ impl UseCounter {
         let mut sum = self.counted.lock();
         let is_first = sum.counts.is_empty();
         if counted.is_use() {
+            if sum.uses == 0 {
+                sum.credential.current_first = Some(now);
+            }
             sum.uses += counted.count;
             sum.last_used = sum.last_used.max(now);
+            if counted.ip.is_some() {
+                sum.ip = counted.ip;
+            }
         }
         let quarter = QuarterHour::of(now);
         let has = |known: &&mut UsageCount| {
@@ -76,7 +114,11 @@ impl UseCounter {
 
     pub(super) fn take(&self) -> KeyUse {
         // The next verify finds nothing and lists the counter again.
-        std::mem::replace(&mut *self.counted.lock(), nothing())
+        let mut counted = std::mem::replace(&mut *self.counted.lock(), nothing());
+        if let Some(key) = self.key {
+            counted.credential = key.used(&counted);
+        }
+        counted
     }
 }
 
@@ -118,6 +160,8 @@ fn nothing() -> KeyUse {
     KeyUse {
         uses: 0,
         last_used: Timestamp::MIN,
+        credential: CredentialUse::default(),
+        ip: None,
         counts: UsageCounts::new(),
     }
 }
@@ -131,6 +175,7 @@ impl From<(String, KeyUse)> for UseCounter {
     fn from((key_id, counted): (String, KeyUse)) -> Self {
         Self {
             key_id: key_id.into(),
+            key: None,
             counted: Mutex::new(counted),
         }
     }

@@ -231,7 +231,7 @@ fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Timestamp, UsageCounts};
+    use crate::model::{CredentialUse, Timestamp, UsageCounts};
 
     fn key(n: usize) -> String {
         format!("{n:04}")
@@ -258,6 +258,8 @@ mod tests {
             let counted = KeyUse {
                 uses: 2,
                 last_used: Timestamp::from_millis(0),
+                credential: CredentialUse::default(),
+                ip: None,
                 counts: UsageCounts::new(),
             };
             add(&mut in_flight.set_aside, key(n), counted);

@@ -10,7 +10,7 @@ use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
 use super::row::{FoundRow, RowQuery};
 use crate::cache::{CacheKey, CacheLookup};
-use crate::cached_key::{Authentication, CachedKey, KeyEntry};
+use crate::cached_key::{Authentication, CachedKey, KeyEntry, KeyRow};
 use crate::error::Error;
 use crate::legacy;
 use crate::model::{Escaped, KeyPolicy, Plaintext};
@@ -208,7 +208,11 @@ fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry
         .clients
         .uses_of(counted.as_str(), service.config.metrics_clients);
     let window = service.config.rate_limit_window;
-    let key = CachedKey::new(policy, client, hash, uses, window);
+    let stored = KeyRow {
+        key_number: candidate.key_number,
+        idle: candidate.idleness.rule(service.config.max_idle_days),
+    };
+    let key = CachedKey::new(policy, &stored, client, hash, uses, window);
     let bytes = key.bytes();
     // Before the entry is cached, so that every decision knows of it.
     begin_where_others_are(service, key.limits(), &candidate.fleet);

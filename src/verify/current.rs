@@ -1,6 +1,7 @@
 //! Whether what is cached of a key is current: neither its row nor its client has changed since they were read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::fleet::{begin_where_others_are, note_read};
 use crate::cache::{CacheKey, CacheLookup};
@@ -13,7 +14,10 @@ use crate::store::ClientLevel;
 
 pub(super) fn find(service: &Service, key: &CacheKey, now: Moment) -> CacheLookup<CachedKey> {
     match service.cache.find(key, now) {
-        CacheLookup::Current(entry) if !service.clients.is_current(&entry.value.client) => {
+        CacheLookup::Current(entry)
+            if !service.clients.is_current(&entry.value.client)
+                || must_be_read(&entry, now.instant) =>
+        {
             CacheLookup::Stale(entry)
         }
         found => found,
@@ -24,6 +28,12 @@ pub(super) fn is_current(service: &Service, entry: &KeyEntry) -> bool {
     service.cache.is_current(entry) && service.clients.is_current(&entry.value.client)
 }
 
+/// Whether the key seems idle, but may have been used elsewhere since its row was read.
+fn must_be_read(entry: &KeyEntry, now: Instant) -> bool {
+    let idle = entry.value.idle.as_ref();
+    idle.is_some_and(|rule| rule.must_be_read(entry.row.last_use(), now))
+}
+
 /// The entry with its client as it is now, if nothing but the client has changed. However many keys a client has, it is
 /// read once, and neither the rows of the keys nor their hashes are needed.
 pub(super) async fn with_current_client(
@@ -31,7 +41,8 @@ pub(super) async fn with_current_client(
     cache_key: CacheKey,
     entry: &KeyEntry,
 ) -> Result<Option<Arc<KeyEntry>>, Error> {
-    let is_known = service.cache.is_trusted(service.moment());
+    let now = service.moment();
+    let is_known = service.cache.is_trusted(now) && !must_be_read(entry, now.instant);
     if !is_known || !service.cache.is_current(entry) {
         return Ok(None);
     }

@@ -11,7 +11,8 @@ use super::verification::{LimitStates, LimitedBy, RefusedKey, Verification};
 use crate::cached_key::KeyEntry;
 use crate::cached_limits::LimitOfKey;
 use crate::error::Error;
-use crate::model::{Level, Moment, Refusal, Timestamp};
+use crate::model::{Escaped, Level, Moment, Refusal, Timestamp};
+use crate::reused_keys::ReusedKey;
 use crate::service::Service;
 use crate::usage::Counted;
 
@@ -37,14 +38,22 @@ pub(super) fn decide(
     let suspended_until = suspended_until.and_then(|until| own.end_of(until, now));
     let clients = entry.value.client.policies();
     let scopes = context.scopes.iter();
-    if let Err(refusal) = policy.check(now, context.ip, scopes, suspended_until, clients) {
+    let is_idle = is_idle(&entry, at);
+    let checked = policy.check(now, context.ip, scopes, is_idle, suspended_until, clients);
+    if let Err(refusal) = checked {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
         // A replaced key after its grace period is not known any more.
-        if refusal != Refusal::InvalidKey {
+        if refusal == Refusal::InvalidKey {
+            note_reuse(service, &entry, context, at);
+        } else {
             count(service, &entry, context, Some(refusal), 0, now);
         }
-        let refused = RefusedKey::of_entry(refusal, entry, retry_after_ms);
+        let is_idle = refusal == Refusal::Expired && !policy.is_expired(now);
+        let refused = RefusedKey {
+            is_idle,
+            ..RefusedKey::of_entry(refusal, entry, retry_after_ms)
+        };
         return Ok(Decided::Answer(Verification::Refused(refused)));
     }
     if !context.allows_unknown_limits {
@@ -57,6 +66,9 @@ pub(super) fn decide(
             } else {
                 let cost = context.costs.of_request(&entry.value);
                 count(service, &entry, context, None, cost, now);
+                if entry.value.idle.is_some() {
+                    entry.row.note_use(at.instant);
+                }
                 handle(service, &entry, context, cost, at, &states, &taken)
             };
             Verification::Valid {
@@ -71,6 +83,26 @@ pub(super) fn decide(
         Charged::Unknown => return Ok(Decided::NeedsLease(entry)),
     };
     Ok(Decided::Answer(answer))
+}
+
+fn is_idle(entry: &KeyEntry, at: Moment) -> bool {
+    let idle = entry.value.idle.as_ref();
+    idle.is_some_and(|rule| rule.is_idle(entry.row.last_use(), at.instant))
+}
+
+/// Notes for operators that a replaced key was presented after its grace period.
+fn note_reuse(service: &Service, entry: &KeyEntry, context: &VerifyContext<'_>, at: Moment) {
+    if context.peek {
+        return;
+    }
+    let policy = &entry.value.policy;
+    service
+        .reused_keys
+        .note(&policy.key_id, at.instant, || ReusedKey {
+            name: Escaped::new(&policy.name),
+            client_id: Escaped::new(&policy.client_id),
+            ip: context.ip,
+        });
 }
 
 /// The refusal of a key that is not within one of its limits or quotas.
@@ -125,6 +157,7 @@ fn count(
         tag: context.tag.as_deref(),
         count: 1,
         cost: i64::try_from(cost).unwrap_or(i64::MAX),
+        ip: context.ip.filter(|_| service.config.last_used_ip),
     };
     entry.value.count(&service.usage, &counted, now);
 }

@@ -22,6 +22,10 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     if !service.cache.is_trusted(now) {
         return None;
     }
+    let idle = loaded.candidate.idleness.rule(service.config.max_idle_days);
+    if idle.is_some_and(|rule| rule.must_be_read(loaded.row.last_use(), now.instant)) {
+        return None;
+    }
     let mut candidate = loaded.candidate.clone();
     if now.since(loaded.loaded_at) > service.config.flush_interval {
         // Others may have used the limit since, and what they had used may be available again. The next flush tells.

@@ -131,6 +131,7 @@ fn count_settled(service: &Service, charge: &Charge, key: &CachedKey, cost: i64)
         tag: Some(&*charge.tag).filter(|tag| !tag.is_empty()),
         count: 0,
         cost: cost - i64::try_from(charge.cost).unwrap_or(i64::MAX),
+        ip: None,
     };
     if counted.cost != 0 {
         key.count(&service.usage, &counted, service.now());

@@ -21,6 +21,8 @@ pub enum Verification {
 
 pub struct RefusedKey {
     pub refusal: Refusal,
+    /// Whether it has expired because it was not used for too long.
+    pub is_idle: bool,
     /// Present only if the key itself was correct.
     pub entry: Option<Arc<KeyEntry>>,
     pub retry_after_ms: Option<u64>,
@@ -96,6 +98,7 @@ impl Verification {
     ) -> Self {
         Self::Refused(RefusedKey {
             refusal,
+            is_idle: false,
             entry: Some(entry),
             retry_after_ms,
             limits,
@@ -128,6 +131,7 @@ impl RefusedKey {
     fn of(refusal: Refusal, entry: Option<Arc<KeyEntry>>, retry_after_ms: Option<u64>) -> Self {
         Self {
             refusal,
+            is_idle: false,
             entry,
             retry_after_ms,
             limits: LimitStates::new(),

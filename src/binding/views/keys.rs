@@ -19,19 +19,22 @@ pub(in crate::binding) struct KeyView {
 }
 
 impl KeyView {
-    pub(in crate::binding) fn new(settings: ApiKey, plaintext: Option<&Plaintext>) -> Self {
+    /// `max_idle_days` are the configured ones.
+    pub(in crate::binding) fn new(
+        settings: ApiKey,
+        plaintext: Option<&Plaintext>,
+        max_idle_days: Option<i32>,
+    ) -> Self {
         let key = plaintext.map(|plaintext| Zeroizing::new(plaintext.expose().to_owned()));
         Self {
-            status: KeyStatus::of(&settings, process::now()),
+            status: KeyStatus::of(&settings, process::now(), max_idle_days),
             settings,
             key,
         }
     }
-}
 
-impl From<ApiKey> for KeyView {
-    fn from(settings: ApiKey) -> Self {
-        Self::new(settings, None)
+    pub(in crate::binding) fn of(settings: ApiKey, max_idle_days: Option<i32>) -> Self {
+        Self::new(settings, None, max_idle_days)
     }
 }
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::model::{
     ClientAddress, ClientPolicy, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
 };
-use crate::verify::{KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, Verification, tightest};
+use crate::verify::{
+    KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
+};
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
@@ -133,6 +135,46 @@ pub(in crate::binding) struct RefusalView {
     code: &'static str,
     status: u16,
     message: &'static str,
+    /// What the code leaves open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl RefusalView {
+    /// The number of [`idle`](Self::idle), behind those of all refusals.
+    const IDLE_NUMBER: usize = Refusal::ALL.len() + 1;
+
+    /// All refusals in the order of their numbers, from 1.
+    pub(in crate::binding) fn all() -> Vec<Self> {
+        let all = Refusal::ALL.into_iter().map(Into::into);
+        all.chain([Self::idle()]).collect()
+    }
+
+    /// The refusal of a key that was not used for too long.
+    fn idle() -> Self {
+        Self {
+            reason: Some("idle"),
+            ..Refusal::Expired.into()
+        }
+    }
+
+    pub(in crate::binding) fn number(refused: &RefusedKey) -> u8 {
+        if refused.is_idle {
+            u8::try_from(Self::IDLE_NUMBER).unwrap_or(u8::MAX)
+        } else {
+            refused.refusal.number()
+        }
+    }
+}
+
+impl From<&RefusedKey> for RefusalView {
+    fn from(refused: &RefusedKey) -> Self {
+        if refused.is_idle {
+            Self::idle()
+        } else {
+            refused.refusal.into()
+        }
+    }
 }
 
 impl From<Refusal> for RefusalView {
@@ -141,6 +183,7 @@ impl From<Refusal> for RefusalView {
             code: refusal.code(),
             status: refusal.status(),
             message: refusal.message(),
+            reason: None,
         }
     }
 }
@@ -259,7 +302,7 @@ impl From<Verification> for VerificationView {
                 let views = entry.map(|entry| LimitView::list(entry, &refused.limits));
                 Self::Refused {
                     valid: false,
-                    reason: refused.refusal.into(),
+                    reason: (&refused).into(),
                     key_id: entry.map(|entry| entry.value.policy.key_id.to_string()),
                     retry_after_ms: refused.retry_after_ms,
                     rate_limit: tightest(&refused.limits).map(RateLimitView::from),

@@ -35,7 +35,14 @@ fn check_with(
     clients: &[ClientPolicy],
 ) -> Result<(), Refusal> {
     let suspended_until = policy.suspended_until;
-    policy.check(NOW, None, scopes.iter().copied(), suspended_until, clients)
+    policy.check(
+        NOW,
+        None,
+        scopes.iter().copied(),
+        false,
+        suspended_until,
+        clients,
+    )
 }
 
 fn client() -> ClientPolicy {

@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 20] = [
+const INDEXES: [(&str, bool, &str); 21] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -83,6 +83,12 @@ const INDEXES: [(&str, bool, &str); 20] = [
         "ApiKey_revokedAt_id_idx",
         false,
         r#""ApiKey" ("revokedAt", "id") WHERE "revokedAt" IS NOT NULL"#,
+    ),
+    // Of the keys with an idle time of their own.
+    (
+        "ApiKey_maxIdleDays_idx",
+        false,
+        r#""ApiKey" ("maxIdleDays") WHERE "maxIdleDays" IS NOT NULL"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
     // These two contain legacy rows only: they are empty once every row has been imported.

@@ -39,6 +39,11 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "ApiKey", name: "previousSigningKey", definition: "text", added: true },
     Column { table: "ApiKey", name: "coldDigest", definition: "bytea", added: true },
     Column { table: "ApiKey", name: "previousColdDigest", definition: "bytea", added: true },
+    Column { table: "ApiKey", name: "previousKeyLastUsedAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "ApiKey", name: "currentKeyFirstUsedAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "ApiKey", name: "rotatedAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "ApiKey", name: "lastUsedIp", definition: "text", added: true },
+    Column { table: "ApiKey", name: "maxIdleDays", definition: "integer", added: true },
     Column { table: "AdminToken", name: "id", definition: "text NOT NULL", added: false },
     Column { table: "AdminToken", name: "token", definition: "text NOT NULL", added: false },
     Column { table: "AdminToken", name: "name", definition: "text NOT NULL", added: false },
@@ -55,6 +60,7 @@ pub const COLUMNS: &[Column] = &[
 #[rustfmt::skip]
 pub(super) const TRIGGERS: &[Trigger] = &[
     Trigger { table: "\"ApiKey\"", name: "sophra_api_keys_change", definition: "CREATE TRIGGER sophra_api_keys_change AFTER INSERT OR DELETE ON \"ApiKey\" FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();" },
+    Trigger { table: "\"ApiKey\"", name: "sophra_api_keys_idle_update", definition: "CREATE TRIGGER sophra_api_keys_idle_update AFTER UPDATE ON \"ApiKey\" FOR EACH ROW WHEN (old.\"maxIdleDays\" IS DISTINCT FROM new.\"maxIdleDays\") EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "\"ApiKey\"", name: "sophra_api_keys_listed", definition: "CREATE TRIGGER sophra_api_keys_listed AFTER INSERT OR DELETE OR UPDATE OF id ON \"ApiKey\" FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_key();" },
     Trigger { table: "\"ApiKey\"", name: "sophra_api_keys_plaintext", definition: "CREATE TRIGGER sophra_api_keys_plaintext BEFORE INSERT OR UPDATE OF key, lookup ON \"ApiKey\" FOR EACH ROW WHEN (new.key !~~ '$argon2id$%'::text) EXECUTE FUNCTION sophra_api_keys.clear_columns('lookup', 'start', 'signingKey', 'coldDigest', 'previousKey', 'previousLookup', 'previousSigningKey', 'previousColdDigest', 'previousKeyExpiresAt');" },
     Trigger { table: "\"ApiKey\"", name: "sophra_api_keys_truncate", definition: "CREATE TRIGGER sophra_api_keys_truncate AFTER TRUNCATE ON \"ApiKey\" FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();" },

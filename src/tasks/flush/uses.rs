@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::rotation::tell_of_rotations;
 use crate::error::Error;
 use crate::service::Service;
-use crate::store::LockedRows;
+use crate::store::{LockedRows, StoredUsage};
 use crate::unwritable_keys::Unstored;
 use crate::usage::FlushTurn;
 
@@ -24,11 +25,12 @@ pub(super) async fn store_uses(service: &Service, turn: &FlushTurn<'_>) -> Resul
         let begun = Instant::now();
         let stored = service
             .store
-            .add_usage(process, &batch, service.now())
+            .add_usage(process, &batch, service.now(), service.config.last_used_ip)
             .await;
         cost += begun.elapsed();
         match stored {
-            Ok(skipped) => {
+            Ok(StoredUsage { skipped, notices }) => {
+                tell_of_rotations(service, notices);
                 // Counts alone show nothing: they are stored without writing a key's row.
                 if batch.has_uses() {
                     rejected.others_stored(service);
