@@ -6,11 +6,14 @@ CREATE TABLE sophra_api_keys.key_usage (
   last_used_at TIMESTAMP(3),
   usage_count BIGINT NOT NULL,
   -- The last use; of a key that was never used, its creation.
-  unused_since TIMESTAMP(3) NOT NULL
+  unused_since TIMESTAMP(3) NOT NULL,
+  -- When it is idle by its own "maxIdleDays"; later if it was rotated since.
+  idle_at TIMESTAMP(3)
 );
 CREATE INDEX key_usage_last_used_idx ON sophra_api_keys.key_usage (last_used_at, key_id);
 CREATE INDEX key_usage_count_idx ON sophra_api_keys.key_usage (usage_count, key_id);
 CREATE INDEX key_usage_unused_idx ON sophra_api_keys.key_usage (unused_since, key_id);
+CREATE INDEX key_usage_idle_idx ON sophra_api_keys.key_usage (idle_at, key_id) WHERE idle_at IS NOT NULL;
 
 -- The keys that a flush has written, by the third of a minute in which it began: their use is still to be copied.
 CREATE TABLE sophra_api_keys.used_keys (
@@ -27,6 +30,7 @@ AS $$
 DECLARE
   -- A session keeps the types of the columns that this function names, and "usageCount" may be widened meanwhile.
   listed JSONB;
+  since TIMESTAMP;
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     DELETE FROM sophra_api_keys.key_usage;
@@ -37,15 +41,18 @@ BEGIN
   END IF;
   IF TG_OP <> 'DELETE' THEN
     listed := to_jsonb(NEW);
-    INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
+    since := coalesce((listed ->> 'lastUsedAt')::timestamp, (listed ->> 'createdAt')::timestamp, now() AT TIME ZONE 'UTC');
+    INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since, idle_at)
     VALUES (
       NEW."id",
       (listed ->> 'lastUsedAt')::timestamp,
       coalesce((listed ->> 'usageCount')::bigint, 0),
-      coalesce((listed ->> 'lastUsedAt')::timestamp, (listed ->> 'createdAt')::timestamp, now() AT TIME ZONE 'UTC')
+      since,
+      since + (listed ->> 'maxIdleDays')::integer * interval '24 hours'
     )
     ON CONFLICT (key_id) DO UPDATE SET
-      last_used_at = excluded.last_used_at, usage_count = excluded.usage_count, unused_since = excluded.unused_since;
+      last_used_at = excluded.last_used_at, usage_count = excluded.usage_count, unused_since = excluded.unused_since,
+      idle_at = excluded.idle_at;
   END IF;
   RETURN NULL;
 END
@@ -76,9 +83,10 @@ CREATE FUNCTION sophra_api_keys.list_usage(ids TEXT[]) RETURNS VOID
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
+  INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since, idle_at)
   SELECT key."id", key."lastUsedAt", coalesce(key."usageCount", 0),
-    coalesce(key."lastUsedAt", key."createdAt", now() AT TIME ZONE 'UTC')
+    coalesce(key."lastUsedAt", key."createdAt", now() AT TIME ZONE 'UTC'),
+    coalesce(key."lastUsedAt", key."createdAt", now() AT TIME ZONE 'UTC') + key."maxIdleDays" * interval '24 hours'
   FROM "ApiKey" AS key
   WHERE key."id" = ANY (ids)
     AND NOT EXISTS (SELECT FROM sophra_api_keys.key_usage AS usage WHERE usage.key_id = key."id")
@@ -86,7 +94,8 @@ BEGIN
   UPDATE sophra_api_keys.key_usage AS usage SET
     last_used_at = key."lastUsedAt",
     usage_count = coalesce(key."usageCount", 0),
-    unused_since = coalesce(key."lastUsedAt", key."createdAt", usage.unused_since)
+    unused_since = coalesce(key."lastUsedAt", key."createdAt", usage.unused_since),
+    idle_at = coalesce(key."lastUsedAt", key."createdAt", usage.unused_since) + key."maxIdleDays" * interval '24 hours'
   FROM "ApiKey" AS key
   WHERE key."id" = usage.key_id
     AND (usage.last_used_at, usage.usage_count) IS DISTINCT FROM (key."lastUsedAt", coalesce(key."usageCount", 0)::bigint)
@@ -202,8 +211,12 @@ BEGIN
     ' AND ',
     guessed,
     CASE filter ->> 'status' WHEN 'idle' THEN format(
-      'key."id" = ANY (ARRAY(SELECT key_id FROM sophra_api_keys.key_usage WHERE unused_since <= %L))',
-      now() AT TIME ZONE 'UTC' - idle_days * interval '24 hours'
+      'key."id" = ANY (ARRAY(
+        SELECT key_id FROM sophra_api_keys.key_usage WHERE idle_at <= %L
+        UNION SELECT key_id FROM sophra_api_keys.key_usage WHERE unused_since <= %L
+      ))',
+      now() AT TIME ZONE 'UTC',
+      now() AT TIME ZONE 'UTC' - (filter ->> 'maxIdleDays')::integer * interval '24 hours'
     ) END
   );
 END
@@ -272,9 +285,14 @@ DECLARE
   ordered CONSTANT TEXT := format(' ORDER BY %s %s, %s %2$s', sorted_by, direction, id);
   left_over INTEGER := most;
   found INTEGER;
+  idle_days CONSTANT INTEGER := CASE WHEN filter ->> 'status' IN ('expired', 'idle')
+    THEN sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) END;
+  -- All idle keys are at one end of this order.
+  bound CONSTANT TEXT := CASE WHEN filter ->> 'status' = 'idle' AND sort = 'lastUsedAt' THEN
+    format(' AND %s <= %L', sorted_by, now() AT TIME ZONE 'UTC' - idle_days * interval '24 hours') END;
 BEGIN
   -- No index has both, so each part is found by its own.
-  IF filter ->> 'status' = 'expired' AND sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) IS NOT NULL THEN
+  IF filter ->> 'status' = 'expired' AND idle_days IS NOT NULL THEN
     filter := filter || jsonb_build_object('ids', (
       SELECT coalesce(jsonb_agg(found.key_id), '[]')
       FROM unnest(ARRAY['past', 'idle']) AS half
@@ -292,7 +310,7 @@ BEGIN
         quote_literal(CASE WHEN is_time THEN sophra_api_keys.instant_of(after_value)::text ELSE after_value END),
         after_id
       )
-    END,
+    END || coalesce(bound, ''),
     CASE WHEN sort IN ('expiresAt', 'lastUsedAt') THEN
       sorted_by || ' IS NULL'
         || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L', id, beyond, after_id) ELSE '' END
@@ -309,7 +327,10 @@ BEGIN
       part,
       conditions.known
     );
-    IF conditions.guessed IS NULL THEN
+    IF filter ? 'ids' THEN
+      -- They are few, and pass all conditions.
+      RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ordered, left_over);
+    ELSIF conditions.guessed IS NULL THEN
       RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s%s LIMIT %s) AS page', statement, ordered, left_over);
     ELSE
       RETURN QUERY SELECT * FROM sophra_api_keys.find_guessed(statement, ordered, conditions.indexed, left_over);

@@ -18,7 +18,15 @@ AFTER UPDATE ON "ApiKey"
 FOR EACH ROW
 WHEN (OLD."maxIdleDays" IS DISTINCT FROM NEW."maxIdleDays")
 EXECUTE FUNCTION sophra_api_keys.note_change();
-ALTER TABLE "ApiKey" ENABLE ALWAYS TRIGGER sophra_api_keys_idle_update;
+-- For lists: the copy of its use says when it is idle.
+CREATE TRIGGER sophra_api_keys_relisted
+AFTER UPDATE ON "ApiKey"
+FOR EACH ROW
+WHEN (OLD."maxIdleDays" IS DISTINCT FROM NEW."maxIdleDays")
+EXECUTE FUNCTION sophra_api_keys.note_key();
+ALTER TABLE "ApiKey"
+  ENABLE ALWAYS TRIGGER sophra_api_keys_idle_update,
+  ENABLE ALWAYS TRIGGER sophra_api_keys_relisted;
 
 -- A number that stands for the current key of a row. It stays the same when a legacy row is imported.
 CREATE FUNCTION sophra_api_keys.key_number(lookup TEXT, key TEXT) RETURNS BIGINT
