@@ -65,6 +65,14 @@ exports.verifyApiKey = async (key, context) =>
 exports.settle = exported(native.settle)
 exports.getUsage = exported(native.getUsage, withUsageDates)
 exports.exportUsage = exported(native.exportUsage, withUsageDates)
+exports.setWebhook = exported(native.setWebhook, ({ webhook, secret }) => ({
+  ...withDates(webhook),
+  ...(secret && { secret }),
+}))
+exports.listWebhooks = exported(native.listWebhooks, (webhooks) => webhooks.map(withDates))
+exports.deleteWebhook = exported(native.deleteWebhook)
+exports.listDeliveries = exported(native.listDeliveries)
+exports.redeliver = exported(native.redeliver)
 exports.createAdminToken = exported(native.createAdminToken, withDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
 exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)
@@ -86,12 +94,22 @@ exports.metrics = () => guarded(native.metrics)
 exports.configure = (options) => unwrap(guarded(native.configure, options))
 exports.ApiKeyError = ApiKeyError
 exports.isApiKeyError = isApiKeyError
-exports.onEvent = (callback) => {
-  if (typeof callback === 'function') return require('./lib/events.js').onEvent(callback)
-  const message = 'must be a function'
-  throw new ApiKeyError({
-    ...invalidInput,
-    message: `Invalid input: callback ${message}`,
-    issues: [{ path: 'callback', message }],
-  })
+exports.onEvent = (callback, options) => {
+  if (typeof callback !== 'function') throw invalidListener('callback', 'must be a function')
+  return require('./lib/events.js').onEvent(callback, followsFleet(options))
+}
+
+/** Whether a listener wants to hear what other processes do. The names of unknown fields are not repeated. */
+function followsFleet(options) {
+  const { fleet, ...others } = Object(options ?? {})
+  if (typeof (options ?? {}) !== 'object' || Object.keys(others).length > 0)
+    throw invalidListener('options', 'must be an object with no other field than fleet')
+  if (typeof (fleet ?? false) !== 'boolean')
+    throw invalidListener('options.fleet', 'must be true or false')
+  return fleet ?? false
+}
+
+function invalidListener(path, message) {
+  const issues = [{ path, message }]
+  return new ApiKeyError({ ...invalidInput, message: `Invalid input: ${path} ${message}`, issues })
 }

@@ -410,6 +410,57 @@ export interface UsageExportRoutesOptions extends Pick<AdminOptions, 'authorize'
  */
 export declare function usageExportRoutes(options?: UsageExportRoutesOptions): UsageExportRoutes
 
+/** The handlers of `/api/webhooks`. */
+export interface WebhookRoutes {
+  /** Lists all webhooks, as `listWebhooks` does: an array. Requires `webhooks:read`. */
+  GET: RouteHandler
+  /** Makes a webhook of the body, as `setWebhook` does: 201, with its `secret`, which is not shown again. Requires `webhooks:write`. */
+  POST: RouteHandler
+  /** Changes the webhook whose `id` is in the body, as `setWebhook` does. Requires `webhooks:write`. */
+  PATCH: RouteHandler
+  /** Deletes the webhook `?id=`. Requires `webhooks:write`. */
+  DELETE: RouteHandler
+}
+
+/** The options of `webhookRoutes`. */
+export interface WebhookRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins manage webhooks, for a file `app/api/webhooks/route.ts`. A body of more than 64 KiB is
+ * refused with 413 before it is parsed. Unknown fields are refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST, PATCH, DELETE } = webhookRoutes()
+ * ```
+ */
+export declare function webhookRoutes(options?: WebhookRoutesOptions): WebhookRoutes
+
+/** The handlers of `/api/webhooks/deliveries`. */
+export interface DeliveryRoutes {
+  /**
+   * Lists deliveries, newest first, as `listDeliveries` does: an array. The `Link` header announces the next page. Requires
+   * `webhooks:read`. All parameters are optional: `?webhookId=&state=&limit=&cursor=`.
+   */
+  GET: RouteHandler
+  /** Delivers the notice of the delivery whose `id` is in the body once more. Requires `webhooks:write`. */
+  POST: RouteHandler
+}
+
+/** The options of `deliveryRoutes`. */
+export interface DeliveryRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins look at what was delivered to webhooks, for a file
+ * `app/api/webhooks/deliveries/route.ts`.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST } = deliveryRoutes()
+ * ```
+ */
+export declare function deliveryRoutes(options?: DeliveryRoutesOptions): DeliveryRoutes
+
 /**
  * Returns the client's address for the `ip` of `verifyApiKey`. It is the rightmost entry of `X-Forwarded-For` that is not one of
  * the proxies declared by `trustedProxies` or `trustedHops`. The result is `null` if the address is unknown, which it always is

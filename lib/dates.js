@@ -29,3 +29,15 @@ exports.withEventDates = (event) => {
   for (const name of dates) withDates(event.changes?.[name], ['before', 'after'])
   return event
 }
+
+/** An event of another process, whose instants are written as in ISO 8601. */
+exports.withIsoDates = (event) => {
+  const revive = (object, names) => {
+    for (const name of names) {
+      if (typeof object?.[name] === 'string') object[name] = new Date(object[name])
+    }
+  }
+  revive(event, dates)
+  for (const name of dates) revive(event.changes?.[name], ['before', 'after'])
+  return event
+}

@@ -3,7 +3,7 @@
 // `onEvent`: one native listener serves all callbacks of this thread.
 
 const native = require('./addon.js')
-const { withEventDates } = require('./dates.js')
+const { withEventDates, withIsoDates } = require('./dates.js')
 const { freeze } = require('./templates.js')
 
 /** Calls of one listener that may be pending at a time. Events beyond that are dropped and counted. */
@@ -43,21 +43,24 @@ async function call(listener, event) {
 const isAlert = ({ severity, type }) => severity !== 'info' || type === 'database.recovered'
 
 function deliver(json) {
-  const event = freeze(withEventDates(JSON.parse(json)))
+  const { elsewhere = false, ...event } = JSON.parse(json)
+  freeze(withEventDates(elsewhere ? withIsoDates(event) : event))
   const most = isAlert(event) ? MAX_PENDING : MAX_PENDING_INFO
   for (const listener of [...listeners]) {
+    if (elsewhere && !listener.fleet) continue
     if (listener.pending < most) void call(listener, event)
     else native.eventDropped()
   }
 }
 
-exports.onEvent = (callback) => {
+exports.onEvent = (callback, fleet) => {
   // Each registration is an object of its own: the same callback may be registered twice.
-  const listener = { callback, pending: 0 }
+  const listener = { callback, fleet, pending: 0 }
   listeners.add(listener)
   registration ??= native.addListener(deliver)
+  if (fleet) native.followFleet(true)
   return () => {
-    listeners.delete(listener)
+    if (listeners.delete(listener) && fleet) native.followFleet(false)
     if (listeners.size > 0 || registration === undefined) return
     native.removeListener(registration)
     registration = undefined

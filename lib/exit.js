@@ -55,6 +55,8 @@ let installed = false
 exports.flushAtExit = () => {
   if (installed) return
   installed = true
+  // Loaded when there is something to send.
+  native.addCourier((request) => void require('./webhooks.js').send(request))
   // A thread that is terminated runs no more JavaScript, so the native side stores its usage.
   if (!isMainThread) return native.flushAtTeardown()
   process.on('exit', native.flushBlocking)

@@ -55,13 +55,14 @@ async function columns(client) {
 
 /**
  * The tables that have triggers of ours: also the change log itself, by whose trigger processes check that changes arrive,
- * the balances of quotas, of which a trigger tells what was granted, and the signing keys, of which a trigger notes which were stored.
+ * the balances of quotas, of which triggers tell what was granted and used, the copy of the use of keys, and the signing keys, of which a trigger notes which were stored.
  */
 const TRIGGERED = [
   '"ApiKey"',
   '"AdminToken"',
   'sophra_api_keys.clients',
   'sophra_api_keys.change_log',
+  'sophra_api_keys.key_usage',
   'sophra_api_keys.quota_balances',
   'sophra_api_keys.signing_keys',
 ]

@@ -21,6 +21,7 @@ mod usage;
 mod value;
 mod views;
 mod warm;
+mod webhooks;
 
 use crate::{panic, process};
 

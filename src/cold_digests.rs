@@ -124,15 +124,22 @@ pub struct ChosenPeppers {
     pub warnings: Vec<PepperWarning>,
 }
 
+/// The signing keys of the environment: those that the database holds or held (`exposed`), and the others.
+pub fn signing_keys<'a>(
+    config: &'a Config,
+    exposed: &[String],
+) -> (Vec<&'a SigningKey>, Vec<&'a SigningKey>) {
+    let keys = config.signing_keys.iter().flat_map(Keyring::iter);
+    keys.partition(|key| exposed.iter().any(|it| it == key.fingerprint()))
+}
+
 /// The signing keys of the environment, without those that the database holds or held (`exposed`): a digest must not lie
 /// beside its pepper. If there are none, the secret of the admin tokens.
 pub fn choose_peppers(config: &Config, exposed: &[String]) -> ChosenPeppers {
     if !config.cold_digest {
         return ChosenPeppers::default();
     }
-    let signing_keys = config.signing_keys.iter().flat_map(Keyring::iter);
-    let (held, own): (Vec<&SigningKey>, Vec<&SigningKey>) =
-        signing_keys.partition(|key| exposed.iter().any(|it| it == key.fingerprint()));
+    let (held, own) = signing_keys(config, exposed);
     let peppers = Peppers::of_signing_keys(own).or_else(|| {
         let secret = config.jwt_secret.as_ref().ok()?;
         Peppers::of_secret(secret.expose().as_bytes())

@@ -8,6 +8,7 @@ mod limits;
 mod rows;
 mod schema;
 mod tracking;
+mod webhooks;
 
 pub use examine::examine;
 pub use findings::{Finding, FindingStatus};

@@ -8,5 +8,5 @@ pub use changes::changed_fields;
 pub use emitter::{Delivery, Events, Listener};
 pub use event::{
     AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyLeaked, KeyRevoked, KeysRevoked,
-    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, Severity, Urgency,
+    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, Severity, Urgency, WebhookEvent,
 };

@@ -34,6 +34,9 @@ const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops a
 const USAGE_IS_BEHIND: &str = "Usage over time is not up to date: what was stored more than 10 minutes ago is not added up, hours are \
      not closed, or the clock of the database was set back";
 
+const WEBHOOKS_ARE_BEHIND: &str = "Deliveries to webhooks are more than 5 minutes late, or were refused for a quarter of an hour: see the event webhook.failing, \
+     or every process has webhooks: 'off'";
+
 const PLAINTEXT_LEFT: &str = "Rows that still hold plaintext of an older implementation (they are being adopted, or cannot be \
      adopted): ";
 
@@ -121,6 +124,9 @@ fn problems_of(condition: &Condition) -> Vec<String> {
     let mut problems = Vec::new();
     if condition.usage_count_is_narrow {
         problems.push(NARROW_USAGE_COUNT.to_owned());
+    }
+    if condition.webhooks_are_behind {
+        problems.push(WEBHOOKS_ARE_BEHIND.to_owned());
     }
     if condition.usage_is_behind {
         problems.push(USAGE_IS_BEHIND.to_owned());

@@ -29,12 +29,14 @@ pub mod input;
 
 // Engines, which do not depend on each other.
 pub mod cache;
+pub mod courier;
 pub mod events;
 pub mod hash;
 pub mod jwt;
 pub mod metrics;
 pub mod quota_leases;
 pub mod rate_limit;
+pub mod seal;
 pub mod single_flight;
 pub mod token;
 pub mod usage;
@@ -52,10 +54,12 @@ pub mod cached_quotas;
 pub mod cached_token;
 pub mod charges;
 pub mod cold_digests;
+pub mod deliverer;
 pub mod issued_plaintexts;
 pub mod legacy_keys;
 pub mod preloaded_keys;
 pub mod reused_keys;
+pub mod sealing;
 pub mod self_check;
 pub mod suspensions;
 pub mod unconfirmed_keys;
@@ -78,6 +82,7 @@ pub mod quotas;
 pub mod usage_history;
 pub mod verify;
 pub mod warm_up;
+pub mod webhooks;
 
 // Background tasks.
 pub mod tasks;

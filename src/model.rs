@@ -34,6 +34,7 @@ mod secret;
 mod timestamp;
 mod ttl;
 mod usage;
+mod webhook;
 
 pub use actor::Actor;
 pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
@@ -74,3 +75,4 @@ pub use usage::{
     CostBatch, CredentialUse, FleetShare, FleetTotal, KeyUse, LimitCost, QuarterHour, RangeEnd,
     RotationNotice, UsageBatch, UsageCount, UsageCounts, UsageQuery,
 };
+pub use webhook::{DELIVERY_STATES, DeliveryQuery, NOTICE_TYPES, WebhookChanges};

@@ -20,6 +20,8 @@ use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
 use crate::charges::Charges;
 use crate::cold_digests::ColdDigests;
 use crate::config::Config;
+use crate::courier::Couriers;
+use crate::deliverer::Deliverer;
 use crate::error::{Error, Origin};
 use crate::events::{Event, Events, InternalFault};
 use crate::hash::Hasher;
@@ -33,6 +35,7 @@ use crate::quota_leases::Leases;
 use crate::random;
 use crate::rate_limit::{Limiters, Throttle};
 use crate::reused_keys::ReusedKeys;
+use crate::seal::Seals;
 use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
@@ -78,6 +81,9 @@ pub struct Service {
     pub self_check: SelfCheck,
     pub legacy_keys: LegacyKeys,
     pub preloaded_keys: PreloadedKeys,
+    pub seals: Seals,
+    pub deliverer: Deliverer,
+    pub couriers: Arc<Couriers>,
     pub events: Arc<Events>,
     pub audit: AuditState,
     pub metrics: Arc<Metrics>,
@@ -93,15 +99,27 @@ pub struct Service {
     pub background: Background,
 }
 
+/// The secrets of a service.
+pub struct Secrets {
+    pub keyring: Keyring,
+    pub peppers: Option<Peppers>,
+    pub seals: Seals,
+}
+
+/// What all services of a process share.
+pub struct Shared {
+    pub events: Arc<Events>,
+    pub metrics: Arc<Metrics>,
+    pub couriers: Arc<Couriers>,
+}
+
 impl Service {
     /// Builds the service without starting any task.
     pub fn assemble(
         config: Config,
         store: Store,
-        keyring: Keyring,
-        peppers: Option<Peppers>,
-        events: Arc<Events>,
-        metrics: Arc<Metrics>,
+        secrets: Secrets,
+        shared: Shared,
         clock: Clock,
     ) -> Result<Self, Error> {
         let format = KeyFormat::new(config.prefixes.clone(), config.environment)
@@ -116,8 +134,8 @@ impl Service {
         let background = Background::default();
         Ok(Self {
             clock,
-            cold_digests: ColdDigests::new(peppers),
-            tokens: Tokens::new(format, keyring),
+            cold_digests: ColdDigests::new(secrets.peppers),
+            tokens: Tokens::new(format, secrets.keyring),
             hasher: Hasher::new(config.hash_params, config.hash_permits),
             cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, moment),
             clients: CachedClients::new(background.clone(), now),
@@ -147,9 +165,12 @@ impl Service {
             self_check: SelfCheck::default(),
             legacy_keys: LegacyKeys::default(),
             preloaded_keys: PreloadedKeys::default(),
-            events,
+            seals: secrets.seals,
+            deliverer: Deliverer::default(),
+            couriers: shared.couriers,
+            events: shared.events,
             audit: AuditState::default(),
-            metrics,
+            metrics: shared.metrics,
             first_uses: Arc::new(Semaphore::new(FIRST_USES)),
             urgent: Notify::new(),
             changed: Notify::new(),

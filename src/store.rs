@@ -45,6 +45,7 @@ mod unconfirmed_keys;
 mod usage;
 mod usage_history;
 mod verify;
+mod webhooks;
 
 pub use admin_tokens::StoredToken;
 pub use bulk_revocation::RevokedKeys;
@@ -71,5 +72,6 @@ pub use spent::ToldTotal;
 pub use start_state::{KnownSigningKeys, StartState};
 pub use suspensions::{Suspension, SuspensionOutcome};
 pub use usage::StoredUsage;
-pub use usage_history::{UsageProblem, UsageRows};
+pub use usage_history::UsageProblem;
 pub use verify::Kept;
+pub use webhooks::{Attempt, DueDelivery, RawJson, TakenDeliveries, WebhookCondition};

@@ -2,6 +2,7 @@
 //! `await`.
 
 mod change_log;
+mod fleet_events;
 mod flush;
 mod key_usage;
 mod legacy_backfill;
@@ -10,6 +11,7 @@ mod outage;
 mod purge;
 mod quota_leases;
 mod usage_history;
+mod webhooks;
 
 pub use change_log::Follower;
 pub use flush::{Extent, flush};
@@ -27,6 +29,8 @@ pub fn spawn_all(service: &Arc<Service>, follower: Follower) {
     tasks.spawn(outage::run(Arc::clone(service)));
     tasks.spawn(key_usage::run(Arc::clone(service)));
     tasks.spawn(usage_history::run(Arc::clone(service)));
+    tasks.spawn(fleet_events::run(Arc::clone(service)));
+    tasks.spawn(webhooks::run(Arc::clone(service)));
     tasks.spawn(quota_leases::run(Arc::clone(service)));
     if let Some(listener) = service.store.listener() {
         tasks.spawn(listener::run(Arc::clone(service), listener));

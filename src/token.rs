@@ -16,6 +16,6 @@ pub use cold_digest::DigestCheck;
 pub use format::{Environment, KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
 pub use inspect::{Inspection, KeyKind, TagCheck, inspect};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
-pub use pepper::Peppers;
+pub use pepper::{Peppers, derive};
 pub use shape::{MAX_LENGTH, MIN_LENGTH};
 pub use tokens::{Generated, ParsedKey, Tokens};

@@ -5,7 +5,7 @@ use crate::input::{Fields, Parsed, Value, one_of, quotas, rules};
 use crate::model::{RangeEnd, UTC, UsageQuery};
 use crate::quotas::UNKNOWN_TIME_ZONE;
 use crate::service::Service;
-use crate::store::{UsageProblem, UsageRows};
+use crate::store::{RawJson, UsageProblem};
 
 /// The most rows of an answer.
 const ROWS_MAX: i32 = 10_000;
@@ -76,7 +76,7 @@ pub fn read_export(value: Value) -> Result<ExportQuery, Error> {
 }
 
 /// The next closed hours, once all that could be closed are.
-pub async fn export(service: &Service, query: &ExportQuery) -> Result<UsageRows, Error> {
+pub async fn export(service: &Service, query: &ExportQuery) -> Result<RawJson, Error> {
     fold(service).await?;
     service.store.export_usage(query.after, query.limit).await
 }
@@ -115,7 +115,7 @@ pub async fn prune(service: &Service) -> Result<(), Error> {
 }
 
 /// The usage that the query asks for.
-pub async fn get(service: &Service, query: &UsageQuery) -> Result<UsageRows, Error> {
+pub async fn get(service: &Service, query: &UsageQuery) -> Result<RawJson, Error> {
     fold(service).await?;
     let answer = service.store.usage(query, ROWS_MAX).await?;
     answer.map_err(|problem| {

@@ -28,6 +28,8 @@ const environment = (database: Database): Record<string, string> => ({
   API_KEYS_LOG: 'off',
   // The examples say what happens on a machine that is not overloaded.
   API_KEYS_STATEMENT_TIMEOUT_MS: '10000',
+  // Nothing is sent to the hosts that the examples name.
+  API_KEYS_WEBHOOKS: 'off',
 })
 
 const database = useDatabaseEach()

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { json } from '../cli/cli.js'
 import { addon, cheapHashing } from '../support/addon.js'
 import { freshDatabase, type Database } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { startReceiver } from '../support/receiver.js'
 import { blocks, read } from './markdown.js'
 
 // The two roles of the page on managed Postgres: an owner who migrates, and an app with few rights.
@@ -55,8 +57,11 @@ test('an owner migrates, and the app works with the rights that are granted', as
     databaseUrl: env.DATABASE_URL,
     jwtSecret: env.JWT_SECRET,
     migrate: 'manual',
+    webhookAllowedNetworks: ['127.0.0.0/8'],
     ...cheapHashing,
   })
+  const receiver = await startReceiver()
+  await addon.setWebhook({ url: receiver.url })
   const { id, key } = await addon.createApiKey({ name: 'n', clientId: 'c', rateLimit: 1 })
   expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
   expect(await addon.verifyApiKey(key)).toMatchObject({ code: 'RATE_LIMITED' })
@@ -69,6 +74,7 @@ test('an owner migrates, and the app works with the rights that are granted', as
   expect(await addon.verifyApiKey(shared.key)).toMatchObject({ valid: true })
   expect(await addon.verifyApiKey(shared.key)).toMatchObject({ code: 'QUOTA_EXCEEDED' })
   const quota = { clientId: 'shared', name: 'tokens' }
+  await addon.flush()
   await addon.grantQuota({ ...quota, amount: 5 })
   expect(await addon.getQuota(quota)).toMatchObject({ used: 2, remaining: 5 })
   expect((await addon.listClients()).clients).toMatchObject([{ clientId: 'shared', keyCount: 1 }])
@@ -91,5 +97,23 @@ test('an owner migrates, and the app works with the rights that are granted', as
     { known: true },
   ])
   expect(await addon.revokePresentedKey(shared.key)).toBe(true)
+  await eventually(() => {
+    const types = new Set(receiver.arrived.map(({ notice }) => notice.type))
+    expect([...types]).toEqual(
+      expect.arrayContaining([
+        'key.suspended',
+        'keys.revoked',
+        'client.deleted',
+        'quota.threshold',
+      ]),
+    )
+  }, 30_000)
+  const [{ id: webhook } = { id: '' }] = await addon.listWebhooks()
+  await eventually(async () =>
+    expect((await addon.listDeliveries({ state: 'pending' })).deliveries).toEqual([]),
+  )
+  await addon.redeliver((await addon.listDeliveries()).deliveries[0]!.id)
+  await addon.deleteWebhook(webhook)
+  await receiver.close()
   expect(await addon.health()).toMatchObject({ status: 'ok' })
 })

@@ -126,6 +126,7 @@ test('every background task has its counter from the start', () => {
   ]
   expect(tasks.map(([, task]) => task).sort()).toEqual([
     'change_log',
+    'fleet_events',
     'flush',
     'key_usage',
     'legacy_backfill',
@@ -136,5 +137,6 @@ test('every background task has its counter from the start', () => {
     'suspensions',
     'unconfirmed_keys',
     'usage_history',
+    'webhooks',
   ])
 })

@@ -99,6 +99,8 @@ test(
       ['listAuditEvents(many)', ''],
       ['getUsage(many)', ''],
       ['exportUsage(many)', ''],
+      ['setWebhook(many)', ''],
+      ['listDeliveries(many)', ''],
       ['migrate(many)', ''],
     ]
     const outcomes = await refused(

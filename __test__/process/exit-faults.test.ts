@@ -39,8 +39,8 @@ test('what is under way when the process exits is waited for', async () => {
   child.signal('SIGUSR2')
   expect(await child.next()).toBe('used')
   await eventually(async () => {
-    const waiting = `SELECT FROM pg_stat_activity
-      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%usage_batches%'`
+    const waiting = `SELECT FROM pg_locks
+      WHERE NOT granted AND relation = 'sophra_api_keys.usage_batches'::regclass`
     expect(await sql(waiting)).toHaveLength(1)
   })
   child.signal('SIGHUP')

@@ -28,6 +28,14 @@ const quota = async (): Promise<{ clientId: string; name: string }> => {
   await addon.setClient({ clientId, quotas: [{ name: 'a', amount: 1, period: 'day' }] })
   return { clientId, name: 'a' }
 }
+/** The only webhook, made where there is none. */
+const webhook = async (): Promise<{ id: string }> =>
+  (await addon.listWebhooks())[0] ?? addon.setWebhook({ url: 'https://example.com/hook' })
+const delivery = async (): Promise<string> => {
+  await webhook()
+  await key()
+  return (await addon.listDeliveries()).deliveries[0]!.id
+}
 const adminToken = (): Promise<{ id: string; token: string }> =>
   addon.createAdminToken({ name: 'n', permissions: ['a'] })
 
@@ -56,6 +64,11 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   deleteClient: async () => [(await client()).clientId, {}],
   getQuota: async () => [await quota()],
   grantQuota: async () => [{ ...(await quota()), amount: 1 }, {}],
+  setWebhook: async () => [{ id: (await webhook()).id, url: 'https://example.com/hook' }, {}],
+  listWebhooks: () => [],
+  deleteWebhook: async () => [(await webhook()).id, {}],
+  listDeliveries: () => [{ limit: 1 }],
+  redeliver: async () => [await delivery()],
   createAdminToken: () => [{ name: 'n' }, {}],
   verifyAdminToken: async () => [(await adminToken()).token, {}],
   listAdminTokens: () => [],
@@ -66,7 +79,7 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   health: () => [],
   metrics: () => [],
   configure: () => [{}],
-  onEvent: () => [() => {}],
+  onEvent: () => [() => {}, {}],
   warmUp: () => [{}],
   isApiKeyError: () => [{}],
   // Last of all, since it ends what the others use.
@@ -187,6 +200,8 @@ test('events and audit entries are harmless', async () => {
     for (const type of [
       ...['key.issued', 'key.changed', 'key.refused', 'admin.issued'],
       ...['client.changed', 'client.deleted', 'quota.granted', 'key.leaked'],
+      ...['webhook.changed', 'webhook.deleted'],
+      ...['webhook.changed', 'webhook.deleted'],
     ])
       expect(all).toContain(`"type":"${type}"`)
     for (const field of ['name', 'clientId', 'actor', 'path', 'url', 'source'])

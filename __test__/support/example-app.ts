@@ -45,13 +45,13 @@ export interface App {
  * Serves the example for a test file, on a database of its own, so that tests can send requests to it. When the file is done, nothing of
  * the keys and tokens that went over the wire may be in what the server has printed.
  */
-export function useApp(): App {
+export function useApp(variables: Record<string, string> = {}): App {
   const database = useAddon({ jwtSecret })
   const secrets = new Set<string>()
   let server: Server
   let adminToken: string
 
-  const environment = () => environmentFor(database.url())
+  const environment = () => ({ ...environmentFor(database.url()), ...variables })
   beforeAll(async () => {
     server = await startServer(environment())
     adminToken = (await addon.createAdminToken({ name: 'Tests', permissions: ['*'] })).token

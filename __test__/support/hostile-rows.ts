@@ -194,6 +194,46 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   'usage_series.client_id': (text) => usageSeries({ clientId: text }),
   'usage_series.tag': (text) => usageSeries({ tag: text }),
   'usage_series.outcome': (text) => usageSeries({ outcome: text }),
+  // Of each change they are told, so only those that must be are active.
+  'webhooks.id': (text) => [
+    `(id, url, is_active, secret) VALUES ($1, 'x', false, '\\x00')`,
+    [text],
+  ],
+  'webhooks.url': (text) => [
+    `(id, url, types, secret) VALUES ($1, $2, '{key.issued}', '\\x00')`,
+    [id(), text],
+  ],
+  'webhooks.types': (text) => [
+    `(id, url, types, secret) VALUES ($1, 'x', $2, '\\x00')`,
+    [id(), [text, 'key.issued']],
+  ],
+  'notices.notice_id': (text) => [`(notice_id, type, data) VALUES ($1, 't', '{}')`, [text]],
+  'notices.process': (text) => [`(type, data, process) VALUES ('t', '{}', $1)`, [text]],
+  'notices.type': (text) => [`(type, data) VALUES ($1, '{}')`, [text]],
+  'notices.data': (text) => [`(type, data) VALUES ('t', $1)`, [JSON.stringify({ [text]: [text] })]],
+  'deliveries.webhook_id': (text) => [
+    `(webhook_id, notice, type, subject, due_at) VALUES ($1, 1, 't', 1, now())`,
+    [text],
+  ],
+  'deliveries.type': (text) => [
+    `(webhook_id, notice, type, subject, due_at)
+     SELECT max(id), 1, $1, 1, now() FROM sophra_api_keys.webhooks`,
+    [text],
+  ],
+  // Its only row is there already.
+  'deliverer.process': (text) => [
+    '(one) VALUES (true) ON CONFLICT (one) DO UPDATE SET process = $1',
+    [text],
+  ],
+  'lost_notices.sqlstate': (text) => ['(sqlstate) VALUES ($1)', [text]],
+  'due_notices.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
+  'notice_scans.kind': (text) => ['(kind, scanned_to) VALUES ($1, now())', [text]],
+  'notice_scans.scanned_id': (text) => [
+    '(kind, scanned_to, scanned_id) VALUES ($1, now(), $2)',
+    [id(), text],
+  ],
+  'notice_checks.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
+  'notice_readers.process': (text) => [`(process, seen_at) VALUES ($1, '-infinity')`, [text]],
   'usage_tags.tag': (text) => ['(tag) VALUES ($1)', [text]],
   'signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],
   'exposed_signing_keys.fingerprint': (text) => ['(fingerprint) VALUES ($1)', [text]],

@@ -72,7 +72,7 @@ export const digestOf = (text: string): string =>
 /** All that is stored of a row but its usage. */
 export const storedRows = (sql: Sql, table: 'ApiKey' | 'AdminToken'): ReturnType<Sql> =>
   sql(
-    `SELECT (to_jsonb(t) - 'usageCount' - 'lastUsedAt')::text AS row FROM "${table}" AS t ORDER BY "id"`,
+    `SELECT (to_jsonb(t) - 'usageCount' - 'lastUsedAt' - 'currentKeyFirstUsedAt')::text AS row FROM "${table}" AS t ORDER BY "id"`,
   )
 
 /** The number of changes in the log, without the test changes of processes that check it. */

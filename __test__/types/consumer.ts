@@ -7,6 +7,7 @@ import {
   createApiKey,
   deleteApiKey,
   deleteClient,
+  deleteWebhook,
   exportUsage,
   flush,
   getApiKey,
@@ -20,8 +21,11 @@ import {
   listApiKeys,
   listAuditEvents,
   listClients,
+  listDeliveries,
+  listWebhooks,
   migrate,
   patchApiKey,
+  redeliver,
   restoreApiKey,
   revokeAdminToken,
   revokeApiKey,
@@ -29,6 +33,7 @@ import {
   reportLeakedKeys,
   revokePresentedKey,
   setClient,
+  setWebhook,
   updateApiKey,
   verifyAdminToken,
   verifyApiKey,
@@ -38,11 +43,14 @@ import {
   type ApiKeyFilter,
   type ApiKeyStatus,
   type Client,
+  type DeliveryPage,
+  type DeliveryState,
   type ExportedUsage,
   type IssuedAdminToken,
   type IssuedApiKey,
   type LimitLevel,
   type LimitState,
+  type NoticeType,
   type Quota,
   type QuotaPeriod,
   type QuotaState,
@@ -51,10 +59,12 @@ import {
   type LeakedKeyReport,
   type ReportedKey,
   type RevokedApiKeys,
+  type SetWebhookResult,
   type UsageBucket,
   type UsageGroup,
   type UsageOutcome,
   type Verification,
+  type Webhook,
 } from '@sophra/api-keys'
 
 export function start(): void {
@@ -262,6 +272,27 @@ export async function quotas(): Promise<void> {
   // @ts-expect-error name is required
   await getQuota({ clientId: 'c' })
   void [quotas, period, numbers, resetsAt, more.remaining]
+}
+
+export async function webhooks(): Promise<void> {
+  const url = 'https://example.com/hook'
+  const made: SetWebhookResult = await setWebhook(
+    { url, types: ['key.revoked'], isActive: true },
+    { actor: 'ann' },
+  )
+  const secret: string | undefined = made.secret
+  await setWebhook({ id: made.id, types: null, rotateSecret: true })
+  // @ts-expect-error no such type
+  await setWebhook({ url, types: ['key.unheard'] })
+  const all: Webhook[] = await listWebhooks()
+  const types: NoticeType[] | null | undefined = all[0]?.types
+  // @ts-expect-error a secret is not listed
+  all[0]?.secret
+  const page: DeliveryPage = await listDeliveries({ webhookId: made.id, state: 'dead', limit: 5 })
+  const state: DeliveryState | undefined = page.deliveries[0]?.state
+  await redeliver(page.deliveries[0]!.id)
+  const nothing: void = await deleteWebhook(made.id, { actor: 'ann' })
+  void [secret, types, state, nothing]
 }
 
 export async function usage(): Promise<void> {

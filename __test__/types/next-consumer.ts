@@ -5,11 +5,13 @@ import {
   clientIp,
   clientRoutes,
   leakRoutes,
+  deliveryRoutes,
   presentedKeyRoutes,
   quotaRoutes,
   revocationRoutes,
   usageExportRoutes,
   usageRoutes,
+  webhookRoutes,
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
@@ -59,6 +61,13 @@ const usageExport = usageExportRoutes()
 routes.push(usage.GET, usageExport.GET)
 // @ts-expect-error usage is only read
 usage.POST
+
+const webhooks = webhookRoutes({ authorize: () => null })
+const deliveries = deliveryRoutes()
+routes.push(webhooks.GET, webhooks.POST, webhooks.PATCH, webhooks.DELETE)
+routes.push(deliveries.GET, deliveries.POST)
+// @ts-expect-error a webhook is changed by PATCH
+webhooks.PUT
 
 export const plain = withApiKey((request, { apiKey }) => {
   const client: ValidVerification = apiKey

@@ -9,7 +9,8 @@ use sophra_api_keys::config::{Config, Options};
 use sophra_api_keys::model::{AllowList, KeyPolicy, Plaintext, StoredHash};
 use sophra_api_keys::process;
 use sophra_api_keys::random;
-use sophra_api_keys::service::Service;
+use sophra_api_keys::seal::Seals;
+use sophra_api_keys::service::{Secrets, Service, Shared};
 use sophra_api_keys::store::Store;
 use sophra_api_keys::token::{Keyring, SigningKey};
 
@@ -29,10 +30,16 @@ pub fn service(cache_capacity: usize) -> Service {
     Service::assemble(
         config,
         store,
-        keyring.expect("a keyring"),
-        None,
-        Arc::default(),
-        Arc::default(),
+        Secrets {
+            keyring: keyring.expect("a keyring"),
+            peppers: None,
+            seals: Seals::default(),
+        },
+        Shared {
+            events: Arc::default(),
+            metrics: Arc::default(),
+            couriers: Arc::default(),
+        },
         process::now,
     )
     .expect("a service")

@@ -22,8 +22,6 @@ export default function config(phase) {
     experimental: {
       serverComponentsExternalPackages: [addon],
       outputFileTracingRoot: repository,
-      // Enables `instrumentation.ts`. Next.js 15 and newer do not need this line.
-      instrumentationHook: true,
     },
     webpack(webpack, { isServer }) {
       // Next.js 14 bundles a linked package even if it is declared external, and no bundler can load a native binary. An app

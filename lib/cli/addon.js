@@ -4,6 +4,8 @@
 
 // The command reports errors itself, and no process collects its events.
 process.env.API_KEYS_LOG ??= 'off'
+// The processes of the app deliver to webhooks. A command is over too soon.
+process.env.API_KEYS_WEBHOOKS = 'off'
 // A command does what it says, and no more. A wrong value is still reported.
 if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
   delete process.env.API_KEYS_PURGE_REVOKED_DAYS
@@ -38,6 +40,8 @@ module.exports = {
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),
   deleteClient: withActor(api.deleteClient),
+  setWebhook: withActor(api.setWebhook),
+  deleteWebhook: withActor(api.deleteWebhook),
   grantQuota: withActor(api.grantQuota),
   createAdminToken: withActor(api.createAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),

@@ -31,12 +31,17 @@ const commands = {
   'quotas grant': ['Add units to a quota', () => require('./quotas/grant.js')],
   'usage show': ['Show usage by hour, day or month', () => require('./usage/show.js')],
   'usage export': ['Export the usage of closed hours', () => require('./usage/export.js')],
+  'webhooks set': ['Make or change a webhook', () => require('./webhooks/set.js')],
+  'webhooks list': ['List webhooks', () => require('./webhooks/list.js')],
+  'webhooks delete': ['Delete a webhook', () => require('./webhooks/delete.js')],
+  'webhooks deliveries': ['List deliveries to webhooks', () => require('./webhooks/deliveries.js')],
+  'webhooks redeliver': ['Deliver a notice once more', () => require('./webhooks/redeliver.js')],
   'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
   'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
 }
 
-const groups = ['keys', 'clients', 'quotas', 'usage', 'admin-tokens']
+const groups = ['keys', 'clients', 'quotas', 'usage', 'webhooks', 'admin-tokens']
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

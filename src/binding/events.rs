@@ -76,3 +76,9 @@ pub(crate) fn remove_listener(number: f64) {
 pub(crate) fn event_dropped() {
     process::events().count_dropped();
 }
+
+/// Says that a listener of `events.js` wants to hear what other processes do, or does no more.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn follow_fleet(follows: bool) {
+    process::events().follow_fleet(follows);
+}

@@ -723,6 +723,138 @@ export type UsageOutcome =
   'VALID' | Exclude<RefusalCode, 'INVALID_KEY' | 'MISSING_KEY' | 'THROTTLED'>
 
 /**
+ * The input of `setWebhook`. Unknown fields are rejected.
+ *
+ * @category Webhooks
+ */
+export interface SetWebhookInput {
+  /**
+   * The webhook to change.
+   * @default a new webhook
+   */
+  id?: string | null
+  /**
+   * Where notices are sent: an `https` or `http` URL of at most 2,048 characters, without user name, password and fragment. Required for
+   * a new webhook. It may not name a private address, unless `webhookAllowedNetworks` has it.
+   */
+  url?: string | null
+  /**
+   * The types of notices that it wants; `null` means all of them, later ones included.
+   * @default null
+   */
+  types?: NoticeType[] | null
+  /**
+   * `false`: nothing is written for it and nothing is sent to it. What was on its way waits.
+   * @default true
+   */
+  isActive?: boolean | null
+  /** `true` makes a new secret. For a day, requests are signed with the old one too. Only with `id`. */
+  rotateSecret?: boolean | null
+}
+
+/**
+ * What a notice can tell.
+ *
+ * @category Webhooks
+ */
+export type NoticeType =
+  | 'key.issued'
+  | 'key.changed'
+  | 'key.revoked'
+  | 'keys.revoked'
+  | 'key.restored'
+  | 'key.deleted'
+  | 'key.suspended'
+  | 'key.expiring'
+  | 'key.expired'
+  | 'key.unused'
+  | 'quota.threshold'
+  | 'client.changed'
+  | 'client.deleted'
+  | 'database.unavailable'
+  | 'database.recovered'
+
+/**
+ * A webhook.
+ *
+ * @category Webhooks
+ */
+export interface Webhook {
+  id: string
+  url: string
+  /** The types of notices that it wants; `null` means all of them. */
+  types: NoticeType[] | null
+  isActive: boolean
+  createdAt: Date
+  updatedAt: Date
+}
+
+/**
+ * The answer of `setWebhook`.
+ *
+ * @category Webhooks
+ */
+export interface SetWebhookResult extends Webhook {
+  /**
+   * The secret that signs what is sent, `whsec_…` by the Standard Webhooks specification. Present only if it was made by this call:
+   * store it, since it is not shown again.
+   */
+  secret?: string
+}
+
+/**
+ * The query of `listDeliveries`. Unknown fields are rejected.
+ *
+ * @category Webhooks
+ */
+export interface ListDeliveriesQuery {
+  /** The deliveries to this webhook. */
+  webhookId?: string | null
+  state?: DeliveryState | null
+  /**
+   * Deliveries per page, 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+  /** `nextCursor` of the page before. */
+  cursor?: string | null
+}
+
+/**
+ * What became of a delivery: it is on its way, was accepted, or was given up after three days.
+ *
+ * @category Webhooks
+ */
+export type DeliveryState = 'pending' | 'delivered' | 'dead'
+
+/**
+ * A notice on its way to a webhook.
+ *
+ * @category Webhooks
+ */
+export interface Delivery {
+  id: string
+  webhookId: string
+  /** The header `webhook-id`, the same for each attempt and each webhook. */
+  noticeId: string
+  type: NoticeType
+  state: DeliveryState
+  /** How often it was tried; anew since `redeliver`. */
+  attempts: number
+}
+
+/**
+ * A page of deliveries, the newest first.
+ *
+ * @category Webhooks
+ */
+export interface DeliveryPage {
+  deliveries: Delivery[]
+  /** The `cursor` of the next page; `null` on the last one. */
+  nextCursor: string | null
+}
+
+/**
  * The query of `exportUsage`. Unknown fields are rejected.
  *
  * @category Usage
@@ -1256,6 +1388,37 @@ export interface Options {
    */
   purgeRevokedDays?: number | null
   /**
+   * `off`: this process does not deliver to webhooks. Another process of the app must. Notices are written all the same.
+   * @default 'on'
+   */
+  webhooks?: 'on' | 'off' | null
+  /**
+   * Networks beside the public internet to which webhooks may be sent: IP addresses and CIDR networks. Without them, a webhook with
+   * a private address is refused, and a name that resolves to one is not connected to.
+   * @default none
+   */
+  webhookAllowedNetworks?: string[] | null
+  /**
+   * How long a webhook may take to answer, in milliseconds, 100 to 60,000. A later answer counts as a failure.
+   * @default 10000
+   */
+  webhookTimeoutMs?: number | null
+  /**
+   * How long deliveries that have ended, and their notices, are kept, in days, 1 to 3,650.
+   * @default 30
+   */
+  webhookRetentionDays?: number | null
+  /**
+   * How many days before the expiry of a key webhooks are told of it, at most 10 numbers from 1 to 365. An empty list: not at all.
+   * @default [30, 7, 1]
+   */
+  expiryNoticeDays?: number[] | null
+  /**
+   * After how many days without use webhooks are told that a key is unused, 1 to 3,650.
+   * @default 90
+   */
+  unusedNoticeDays?: number | null
+  /**
    * How many clients have their own counter of accepted verifies in `metrics()`, 0 to 50: the first ones that the process
    * meets, by `clientId`. All others are counted together, as the client `other`.
    * @default 0
@@ -1453,6 +1616,49 @@ export interface ClientChangeEvent extends EventBase {
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
   actor?: string
+}
+
+/**
+ * This package made, changed or deleted a webhook.
+ *
+ * @category Events and audit log
+ */
+export interface WebhookChangeEvent extends EventBase {
+  type: 'webhook.changed' | 'webhook.deleted'
+  severity: 'info'
+  webhookId: string
+  /** The fields that were set, each empty: values are not reported, since a URL can contain a secret. */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * A webhook did not accept a notice. Reported once, by the process that delivers, until the webhook has accepted one. Each notice is
+ * tried again for three days.
+ *
+ * @category Events and audit log
+ */
+export interface WebhookFailingEvent extends EventBase {
+  type: 'webhook.failing'
+  severity: 'warning'
+  webhookId: string
+  /** For example `HTTP 500`, `ECONNREFUSED` or `no answer within 10000 ms`. */
+  problem: string
+}
+
+/**
+ * Notices for webhooks could not be written, for example because somebody has locked the tables, and are lost. What they would have
+ * told has happened all the same.
+ *
+ * @category Events and audit log
+ */
+export interface NoticesLostEvent extends EventBase {
+  type: 'notices.lost'
+  severity: 'critical'
+  count: number
+  /** The SQLSTATE of one of the failures. */
+  sqlstate: string
 }
 
 /**
@@ -1675,6 +1881,9 @@ export type ApiKeyEvent =
   | AdminChangeEvent
   | ClientChangeEvent
   | QuotaGrantedEvent
+  | WebhookChangeEvent
+  | WebhookFailingEvent
+  | NoticesLostEvent
   | KeySuspendedEvent
   | KeyRotationFirstUseEvent
   | KeyPreviousStillUsedEvent
@@ -1688,6 +1897,22 @@ export type ApiKeyEvent =
   | KeyUnwritableEvent
   | InternalErrorEvent
   | ConfigurationWarningEvent
+
+/**
+ * The options of `onEvent`. Unknown fields are rejected.
+ *
+ * @category Events and audit log
+ */
+export interface OnEventOptions {
+  /**
+   * `true`: the listener also hears what other processes of the app, and other programs such as Prisma and psql, do to keys and
+   * clients, within about a second: events of the types `key.issued`, `key.changed`, `key.revoked`, `keys.revoked`, `key.restored`,
+   * `key.deleted`, `key.suspended`, `client.changed` and `client.deleted`. It hears what is done from about a second after the call on,
+   * and nothing of a time in which the database was away.
+   * @default false
+   */
+  fleet?: boolean | null
+}
 
 /**
  * An entry of the audit log: an event as it was reported. Keys that were revoked at once have an entry `key.revoked` each.
@@ -1759,7 +1984,9 @@ export interface ChangeOptions {
  * Half of that room is reserved for alerts: severity `warning` and above, and `database.recovered`. Without any listener, events
  * of severity `warning` and above are written to stderr, one line of JSON each.
  *
- * Throws an `ApiKeyError` with the code `INVALID_INPUT` if the listener is not a function.
+ * With `{ fleet: true }` the listener also hears what other processes and programs do to keys and clients.
+ *
+ * Throws an `ApiKeyError` with the code `INVALID_INPUT` if the listener is not a function, or if an option is wrong.
  *
  * @example
  * ```ts
@@ -1770,7 +1997,10 @@ export interface ChangeOptions {
  *
  * @category Events and audit log
  */
-export declare function onEvent(callback: (event: ApiKeyEvent) => unknown): () => void
+export declare function onEvent(
+  callback: (event: ApiKeyEvent) => unknown,
+  options?: OnEventOptions | null,
+): () => void
 
 /**
  * A bad field of an input.

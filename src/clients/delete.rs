@@ -12,7 +12,7 @@ pub async fn delete(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let deleted = service.store.delete_client(client_id).await;
+    let deleted = service.store.delete_client(client_id, actor.as_ref()).await;
     // Even after an error, since the row may have been deleted all the same.
     service.client_changed(client_id);
     if !deleted? {

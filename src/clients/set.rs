@@ -16,7 +16,10 @@ pub async fn set(
 ) -> Result<Client, Error> {
     let SetClient { client_id, changes } = set;
     require_time_zones(service, &changes.quotas).await?;
-    let client = service.store.set_client(&client_id, &changes, now).await;
+    let client = service
+        .store
+        .set_client(&client_id, &changes, actor.as_ref(), now)
+        .await;
     // Even after an error, since the change may have been made all the same.
     service.client_changed(&client_id);
     let client = client?;

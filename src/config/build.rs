@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::database_url::DatabaseUrl;
@@ -12,7 +13,7 @@ use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
 use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
-use crate::model::{HashParams, Secret, Ttl};
+use crate::model::{HashParams, Secret, Ttl, parse_network};
 use crate::token::{Environment, Keyring, SigningKey, is_prefix};
 
 pub(super) const MISSING_URL: &str =
@@ -60,6 +61,12 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let usage_quarter_hours = reader.number("usageQuarterHoursRetentionDays", 1..=400);
     let usage_hours = reader.number("usageHoursRetentionDays", 1..=3_650);
     let purge_revoked = reader.number("purgeRevokedDays", 1..=3_650);
+    let webhooks = reader.choice("webhooks", &["on", "off"], defaults::WEBHOOKS) == "on";
+    let webhook_allowed_networks = webhook_allowed_networks(&mut reader);
+    let webhook_timeout = reader.number("webhookTimeoutMs", 100..=60_000);
+    let webhook_retention = reader.number("webhookRetentionDays", 1..=3_650);
+    let expiry_notices = reader.numbers("expiryNoticeDays", 1..=365, 10);
+    let unused_notice = reader.number("unusedNoticeDays", 1..=3_650);
     // Each client is a time series, so there must be few.
     let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
@@ -99,6 +106,16 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
             usage_hours.unwrap_or(defaults::USAGE_HOURS_RETENTION_DAYS),
         ),
         purge_revoked_days: purge_revoked.map(days),
+        webhooks,
+        webhook_allowed_networks,
+        webhook_timeout: millis(webhook_timeout.unwrap_or(defaults::WEBHOOK_TIMEOUT_MS)),
+        webhook_retention_days: days(webhook_retention.unwrap_or(defaults::WEBHOOK_RETENTION_DAYS)),
+        expiry_notice_days: expiry_notices
+            .unwrap_or_else(|| defaults::EXPIRY_NOTICE_DAYS.to_vec())
+            .into_iter()
+            .map(days)
+            .collect(),
+        unused_notice_days: days(unused_notice.unwrap_or(defaults::UNUSED_NOTICE_DAYS)),
         metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
@@ -186,6 +203,18 @@ pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {
         reader.fail_option("signingKeys", "must each be base64 of at least 32 bytes");
     }
     keyring
+}
+
+fn webhook_allowed_networks(reader: &mut OptionReader<'_>) -> Box<[IpNet]> {
+    let entries = reader.list("webhookAllowedNetworks").unwrap_or_default();
+    let networks: Option<_> = entries.iter().map(|entry| parse_network(entry)).collect();
+    networks.unwrap_or_else(|| {
+        reader.fail_option(
+            "webhookAllowedNetworks",
+            "must each be an IP address or a network in CIDR notation",
+        );
+        Box::default()
+    })
 }
 
 fn hash_params(reader: &mut OptionReader<'_>) -> HashParams {

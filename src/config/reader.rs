@@ -77,18 +77,8 @@ impl<'a> OptionReader<'a> {
 
     pub(super) fn number(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
         let number = match self.option(name) {
-            None => self
-                .environment(&variable(name))?
-                .trim()
-                .parse::<u32>()
-                .ok(),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Whole and in u32.
-            Some(Value::Number(n))
-                if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) =>
-            {
-                Some(*n as u32)
-            }
-            Some(_) => None,
+            None => whole(&self.environment(&variable(name))?),
+            Some(value) => whole_value(value),
         };
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
@@ -100,6 +90,35 @@ impl<'a> OptionReader<'a> {
             self.fail_option(name, &rule);
         }
         number
+    }
+
+    /// A list of whole numbers: an array in code, comma-separated in the environment.
+    pub(super) fn numbers(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        most: usize,
+    ) -> Option<Vec<u32>> {
+        let numbers: Option<Vec<u32>> = match self.option(name) {
+            None => {
+                let text = self.environment(&variable(name))?;
+                text.split(',').map(whole).collect()
+            }
+            Some(Value::List(entries)) => entries.iter().map(whole_value).collect(),
+            Some(_) => None,
+        };
+        let numbers = numbers.filter(|numbers| {
+            numbers.len() <= most && numbers.iter().all(|number| range.contains(number))
+        });
+        if numbers.is_none() {
+            let rule = format!(
+                "must be a list of at most {most} whole numbers from {} to {}",
+                range.start(),
+                range.end()
+            );
+            self.fail_option(name, &rule);
+        }
+        numbers
     }
 
     /// A list: an array of strings in code, comma-separated in the environment.
@@ -157,6 +176,20 @@ impl<'a> OptionReader<'a> {
             .iter()
             .find(|(option, _)| option == name)
             .map(|(_, value)| value)
+    }
+}
+
+fn whole(text: &str) -> Option<u32> {
+    text.trim().parse().ok()
+}
+
+fn whole_value(value: &Value) -> Option<u32> {
+    match value {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Whole and in u32.
+        Value::Number(n) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => {
+            Some(*n as u32)
+        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::database_url::DatabaseUrl;
 use crate::error::Error;
 use crate::model::{HashParams, ProxyTrust, Secret, Ttl};
@@ -33,12 +35,18 @@ pub mod defaults {
     pub const AUDIT_RETENTION_DAYS: u32 = 90;
     pub const USAGE_QUARTER_HOURS_RETENTION_DAYS: u32 = 14;
     pub const USAGE_HOURS_RETENTION_DAYS: u32 = 400;
+    pub const WEBHOOKS: &str = "on";
+    pub const WEBHOOK_TIMEOUT_MS: u32 = 10_000;
+    pub const WEBHOOK_RETENTION_DAYS: u32 = 30;
+    pub const EXPIRY_NOTICE_DAYS: [u32; 3] = [30, 7, 1];
+    pub const UNUSED_NOTICE_DAYS: u32 = 90;
     pub const METRICS_CLIENTS: u32 = 0;
     pub const LAST_USED_IP: &str = "off";
     pub const LOG: &str = "on";
 }
 
 /// The checked settings; secrets have redacting types.
+#[allow(clippy::struct_excessive_bools)] // Each is an option of its own.
 pub struct Config {
     pub database_url: DatabaseUrl,
     /// For migrations and notifications, if `database_url` goes through a pooler.
@@ -78,6 +86,16 @@ pub struct Config {
     pub usage_hours_retention_days: i32,
     /// For how long revoked keys are kept; `None` means for good.
     pub purge_revoked_days: Option<i32>,
+    /// Whether this process may deliver to webhooks.
+    pub webhooks: bool,
+    /// Networks beside the public internet to which requests of webhooks may go.
+    pub webhook_allowed_networks: Box<[IpNet]>,
+    pub webhook_timeout: Duration,
+    pub webhook_retention_days: i32,
+    /// How many days before the expiry of a key there is a notice.
+    pub expiry_notice_days: Vec<i32>,
+    /// After how many days without use there is a notice.
+    pub unused_notice_days: i32,
     /// The number of clients that are counted separately in metrics.
     pub metrics_clients: usize,
     /// Whether events without a listener go to stderr.

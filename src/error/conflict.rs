@@ -31,4 +31,7 @@ pub enum Conflict {
         "The quota has 100 grants that are not used up: wait until one is, or grant more at once"
     )]
     ManyGrants,
+    /// There are as many webhooks as there may be.
+    #[error("There are 50 webhooks already: delete one first")]
+    ManyWebhooks,
 }

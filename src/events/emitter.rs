@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -38,6 +38,8 @@ pub struct Events {
     listeners: Mutex<Vec<(u64, Listener)>>,
     /// Internal faults that were already emitted, without their task.
     faults: Mutex<HashSet<InternalFault>>,
+    /// How many want to hear what other processes do.
+    followers: AtomicUsize,
     added: AtomicU64,
     dropped: AtomicU64,
 }
@@ -54,9 +56,27 @@ impl Events {
         self.listeners.lock().retain(|(added, _)| *added != number);
     }
 
+    /// One more wants to hear what other processes do, or one fewer.
+    pub fn follow_fleet(&self, follows: bool) {
+        if follows {
+            self.followers.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.followers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether any listener wants to hear what other processes do.
+    pub fn follows_fleet(&self) -> bool {
+        self.followers.load(Ordering::Relaxed) > 0
+    }
+
     /// Counts an event that a busy listener did not get.
     pub fn count_dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.count_many_dropped(1);
+    }
+
+    pub fn count_many_dropped(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
     /// The number of events that busy listeners did not get.
@@ -90,8 +110,24 @@ impl Events {
         let Ok(json) = serde_json::to_string(&envelope) else {
             return;
         };
+        let has_listeners = self.hand_over(&json, event.urgency());
+        if !has_listeners && log && envelope.severity >= Severity::Warning {
+            // A closed stderr is ignored: there is nowhere left to report it.
+            let _ = writeln!(std::io::stderr(), "{}", line(&json));
+        }
+    }
+}
+
+impl Events {
+    /// Emits what another process did, as JSON that says so.
+    pub fn emit_elsewhere(&self, json: &str) {
+        self.hand_over(json, Urgency::Rest);
+    }
+
+    /// Hands an event to all listeners. Returns whether there are any.
+    fn hand_over(&self, json: &str, urgency: Urgency) -> bool {
         let mut listeners = self.listeners.lock();
-        listeners.retain(|(_, listener)| match listener(&json, event.urgency()) {
+        listeners.retain(|(_, listener)| match listener(json, urgency) {
             Delivery::Taken => true,
             Delivery::Dropped => {
                 self.count_dropped();
@@ -99,12 +135,7 @@ impl Events {
             }
             Delivery::Gone => false,
         });
-        let has_listeners = !listeners.is_empty();
-        drop(listeners);
-        if !has_listeners && log && envelope.severity >= Severity::Warning {
-            // A closed stderr is ignored: there is nowhere left to report it.
-            let _ = writeln!(std::io::stderr(), "{}", line(&json));
-        }
+        !listeners.is_empty()
     }
 }
 

@@ -48,6 +48,10 @@ pub enum Event {
     ClientChanged(ClientEvent),
     #[serde(rename = "client.deleted")]
     ClientDeleted(ClientEvent),
+    #[serde(rename = "webhook.changed")]
+    WebhookChanged(WebhookEvent),
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted(WebhookEvent),
     #[serde(rename = "quota.granted")]
     QuotaGranted(QuotaEvent),
     /// A key exceeded its rate limit: emitted once, by the process that stored the suspension.
@@ -123,6 +127,15 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         sqlstate: Option<String>,
     },
+    /// A webhook did not accept a notice: emitted once, until it has accepted one.
+    #[serde(rename = "webhook.failing", rename_all = "camelCase")]
+    WebhookFailing {
+        webhook_id: Escaped,
+        problem: Escaped,
+    },
+    /// Notices for webhooks could not be written, and are lost.
+    #[serde(rename = "notices.lost")]
+    NoticesLost { count: u64, sqlstate: Escaped },
     /// A defect of this package, or an unexpected answer of the database: emitted once per origin.
     #[serde(rename = "internal.error")]
     InternalError(InternalFault),
@@ -225,6 +238,18 @@ pub struct ClientEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Escaped>,
     /// The old and the new value of each changed field; those of a new client were the defaults.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub changes: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
+/// A change in the administration of a webhook.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEvent {
+    pub webhook_id: Escaped,
+    /// The fields that were set. Their values may be secret: a URL can have one in its path.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub changes: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -363,6 +388,8 @@ impl Event {
             | Self::AdminRevoked(_)
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)
+            | Self::WebhookChanged(_)
+            | Self::WebhookDeleted(_)
             | Self::QuotaGranted(_)
             | Self::KeyRotationFirstUse { .. }
             | Self::DatabaseRecovered { .. } => Severity::Info,
@@ -374,9 +401,11 @@ impl Event {
             | Self::KeyUnwritable { .. }
             | Self::AdminAdopted { .. }
             | Self::MigrationWaiting { .. }
+            | Self::WebhookFailing { .. }
             | Self::ConfigurationWarning { .. } => Severity::Warning,
             Self::DatabaseUnavailable { .. }
             | Self::ChangesUntracked { .. }
+            | Self::NoticesLost { .. }
             | Self::InternalError(_) => Severity::Critical,
         }
     }

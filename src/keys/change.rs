@@ -67,7 +67,10 @@ async fn change(
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     require_time_zones(service, &changes.quotas).await?;
-    let key = service.store.change_key(id, changes, rotation, now).await;
+    let key = service
+        .store
+        .change_key(id, changes, rotation, actor.as_ref(), now)
+        .await;
     // Even after an error, since the change may have been made all the same.
     service.row_changed(id);
     let key = key?.ok_or(Error::NotFound("API key"))?;

@@ -11,7 +11,7 @@ pub async fn delete(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let deleted = service.store.delete_key(id).await;
+    let deleted = service.store.delete_key(id, actor.as_ref()).await;
     // Even after an error, since the row may have been deleted all the same.
     service.cache.changed(id);
     if !deleted? {

@@ -69,7 +69,7 @@ pub async fn restore(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
-    let restored = service.store.restore_key(id, now).await;
+    let restored = service.store.restore_key(id, actor.as_ref(), now).await;
     // Even after an error, since the key may have been restored all the same.
     service.row_changed(id);
     let key = restored?.ok_or(Error::NotFound("API key"))?;

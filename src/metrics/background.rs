@@ -24,10 +24,14 @@ pub enum BackgroundTask {
     KeyUsage,
     /// Adds what flushes have stored to the usage over time.
     UsageHistory,
+    /// Delivers notices to webhooks.
+    Webhooks,
+    /// Tells listeners what other processes did.
+    FleetEvents,
 }
 
 impl BackgroundTask {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Flush,
         Self::Suspensions,
         Self::UnconfirmedKeys,
@@ -39,6 +43,8 @@ impl BackgroundTask {
         Self::QuotaLeases,
         Self::KeyUsage,
         Self::UsageHistory,
+        Self::Webhooks,
+        Self::FleetEvents,
     ];
 
     #[must_use]
@@ -55,6 +61,8 @@ impl BackgroundTask {
             Self::QuotaLeases => "quota_leases",
             Self::KeyUsage => "key_usage",
             Self::UsageHistory => "usage_history",
+            Self::Webhooks => "webhooks",
+            Self::FleetEvents => "fleet_events",
         }
     }
 }

@@ -21,6 +21,9 @@ pub const TIMED_EVERY: u32 = 64;
 /// What may become of a charge that is to be settled.
 const SETTLEMENTS: [&str; 3] = ["settled", "repeated", "too_late"];
 
+/// How an attempt to deliver to a webhook may end. The last one counts beside the failed attempt after which it is given up.
+const WEBHOOK_ATTEMPTS: [&str; 3] = ["delivered", "failed", "given_up"];
+
 /// A verify as it is counted.
 #[derive(Debug, Clone, Copy)]
 pub enum VerifyCount<'a> {
@@ -54,14 +57,16 @@ pub struct Metrics {
     /// Charges that were to be settled, by what became of that.
     pub settlements: Counts,
     pub suspensions: Counter,
-    /// Reports of keys that have leaked, by what became of the key.
-    pub leaked_keys: Counts,
     /// Replaced keys that were presented after their grace period.
     pub reused_keys: Counter,
     /// Replaced keys that were used within a day before their grace period ends.
     pub previous_keys_still_used: Counter,
+    /// Reports of keys that have leaked, by what became of the key.
+    pub leaked_keys: Counts,
     /// Revoked keys that were purged.
     pub purged_keys: Counter,
+    /// Attempts to deliver to webhooks, by how they ended.
+    pub webhook_attempts: Counts,
     pub flushes: Timed,
     pub flush_failures: Counter,
     pub background_failures: Counts,
@@ -94,10 +99,11 @@ impl Default for Metrics {
             quota_statements: Counter::default(),
             settlements: Counts::of(SETTLEMENTS),
             suspensions: Counter::default(),
-            leaked_keys: Counts::of(LeakAction::ALL.map(LeakAction::name)),
             reused_keys: Counter::default(),
             previous_keys_still_used: Counter::default(),
+            leaked_keys: Counts::of(LeakAction::ALL.map(LeakAction::name)),
             purged_keys: Counter::default(),
+            webhook_attempts: Counts::of(WEBHOOK_ATTEMPTS),
             flushes: Timed::default(),
             flush_failures: Counter::default(),
             background_failures: Counts::of(BackgroundTask::ALL.map(BackgroundTask::name)),

@@ -80,6 +80,13 @@ impl Metrics {
             "Revoked keys deleted after purgeRevokedDays, counted by the process that deleted them.",
             self.purged_keys.get(),
         );
+        text.family(
+            MetricKind::Counter,
+            "webhook_attempts_total",
+            "Attempts of this process to deliver to webhooks, by how they ended: delivered or failed; given_up counts deliveries that \
+             were refused for three days.",
+        )
+        .by("result", self.webhook_attempts.iter());
         self.flushes(&mut text);
         totals(&mut text, state);
         if let Some(up) = state.database_up {

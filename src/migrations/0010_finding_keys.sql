@@ -98,7 +98,9 @@ BEGIN
     idle_at = coalesce(key."lastUsedAt", key."createdAt", usage.unused_since) + key."maxIdleDays" * interval '24 hours'
   FROM "ApiKey" AS key
   WHERE key."id" = usage.key_id
-    AND (usage.last_used_at, usage.usage_count) IS DISTINCT FROM (key."lastUsedAt", coalesce(key."usageCount", 0)::bigint)
+    AND (usage.last_used_at, usage.usage_count, usage.unused_since) IS DISTINCT FROM (
+      key."lastUsedAt", coalesce(key."usageCount", 0)::bigint, coalesce(key."lastUsedAt", key."createdAt", usage.unused_since)
+    )
     AND usage.key_id = ANY (ARRAY(
       SELECT free.key_id FROM sophra_api_keys.key_usage AS free WHERE free.key_id = ANY (ids) ORDER BY 1 FOR UPDATE SKIP LOCKED
     ));

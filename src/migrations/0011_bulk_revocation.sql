@@ -65,6 +65,7 @@ BEGIN
   IF revoke_keys.count > 0 THEN
     INSERT INTO sophra_api_keys.changes (key_ids) VALUES (revoke_keys.ids);
     PERFORM pg_notify('sophra_api_keys', '');
+    PERFORM sophra_api_keys.note_bulk_revocation(revoke_keys.count, reason, note, actor);
   END IF;
 END
 $$;

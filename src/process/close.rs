@@ -92,6 +92,10 @@ async fn stop(service: &Service) -> Result<(), Error> {
             service.run_round(BackgroundTask::UnconfirmedKeys, swept)
         ),
     );
+    if service.deliverer.is_delivering() {
+        let stopped = service.store.stop_delivering();
+        let _ = timeout(PATIENCE, stopped).await;
+    }
     let (uses, entries) = (service.usage.pending(), service.audit.give_up());
     let _ = timeout(PATIENCE, service.store.close()).await;
     let cause = match flushed {

@@ -9,13 +9,14 @@ use tokio::time::timeout;
 use super::clock::now;
 use super::keyring::keyring;
 use super::report;
-use super::state::{Call, Running, environment, events, metrics, set_started, state};
+use super::state::{Call, Running, couriers, environment, events, metrics, set_started, state};
 use crate::cold_digests::{PepperWarning, choose_peppers};
 use crate::config::{Config, Migrate, Options};
 use crate::error::Error;
 use crate::events::Event;
 use crate::panic;
-use crate::service::Service;
+use crate::sealing::choose_seals;
+use crate::service::{Secrets, Service, Shared};
 use crate::store::{Circuit, StartState, Store, migrate};
 use crate::tasks::{self, Follower, until_it_answers};
 use crate::token::Keyring;
@@ -122,21 +123,28 @@ async fn start(config: Config, circuit: Arc<Circuit>) -> Result<Arc<Service>, Er
         let state = look_and_prepare(&config, &store).await?;
         let known = state.signing_keys;
         let peppers = choose_peppers(&config, &known.exposed);
+        let seals = choose_seals(&config, &known.exposed);
         let keyring = keyring(&store, config.signing_keys.clone(), known).await?;
         let follower = Follower::begin(&store, state.log, read_at, now()).await?;
-        Ok::<_, Error>((keyring, peppers, follower))
+        Ok::<_, Error>((keyring, peppers, seals, follower))
     };
-    let (keyring, peppers, follower) = match first.await {
+    let (keyring, peppers, seals, follower) = match first.await {
         Ok(read) => read,
         Err(error) => return Err(store.with_missing_privileges(error).await),
     };
     let service = Arc::new(Service::assemble(
         config,
         store,
-        keyring,
-        peppers.peppers,
-        Arc::clone(events()),
-        Arc::clone(metrics()),
+        Secrets {
+            keyring,
+            peppers: peppers.peppers,
+            seals,
+        },
+        Shared {
+            events: Arc::clone(events()),
+            metrics: Arc::clone(metrics()),
+            couriers: Arc::clone(couriers()),
+        },
         now,
     )?);
     warn_of_weak_settings(&service, &peppers.warnings);

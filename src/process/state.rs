@@ -14,6 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::background::Background;
 use crate::config::{self, Config, Options};
+use crate::courier::{Couriers, Ended};
 use crate::error::Error;
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -26,6 +27,8 @@ static STATE: Lazy<Mutex<ProcessState>> = Lazy::new(Mutex::default);
 static STARTED: Lazy<ArcSwapOption<Running>> = Lazy::new(ArcSwapOption::default);
 /// The listeners of the process. They outlive each service.
 static EVENTS: Lazy<Arc<Events>> = Lazy::new(Arc::default);
+/// The threads that send to webhooks.
+static COURIERS: Lazy<Arc<Couriers>> = Lazy::new(Arc::default);
 /// The counters of the process. They outlive each service.
 static METRICS: Lazy<Arc<Metrics>> = Lazy::new(Arc::default);
 
@@ -73,6 +76,17 @@ pub struct WarmCall {
 
 pub fn events() -> &'static Arc<Events> {
     &EVENTS
+}
+
+pub fn couriers() -> &'static Arc<Couriers> {
+    &COURIERS
+}
+
+/// Takes note of how a request for a webhook ended, by the id that it was sent with.
+pub fn request_ended(id: &str, problem: Option<String>) {
+    if let Ok(flight) = id.parse() {
+        COURIERS.end(Ended { flight, problem });
+    }
 }
 
 pub fn metrics() -> &'static Arc<Metrics> {

@@ -4,7 +4,7 @@ use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use crate::error::{Conflict, Error, Issue};
-use crate::model::{Client, ClientChanges, Limits, Metadata, Quotas, Timestamp};
+use crate::model::{Actor, Client, ClientChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns rows of clients: `$head`, the columns of a [`Client`], `$tail`, which calls the table `client`.
 ///
@@ -69,11 +69,12 @@ impl Store {
         &self,
         client_id: &str,
         changes: &ClientChanges,
+        actor: Option<&Actor>,
         now: Timestamp,
     ) -> Result<ChangedClient, Error> {
         let client = self.change("set_client", client_id, || async {
             let mut db = self.begin_change().await?;
-            let client = write_client(&mut db, client_id, changes, now)
+            let client = write_client(&mut db, client_id, changes, actor, now)
                 .await
                 .map_err(|error| refused_parent(error.into()))?;
             db.commit().await?;
@@ -115,12 +116,17 @@ impl Store {
 
     /// Returns whether the row existed. A repeat would have the same effect but return the wrong answer, so it is not
     /// retried.
-    pub async fn delete_client(&self, client_id: &str) -> Result<bool, Error> {
+    pub async fn delete_client(
+        &self,
+        client_id: &str,
+        actor: Option<&Actor>,
+    ) -> Result<bool, Error> {
         self.change("delete_client", client_id, || async {
             let mut db = self.begin_change().await?;
             let done = sqlx::query!(
-                "DELETE FROM sophra_api_keys.clients WHERE client_id = $1",
-                client_id
+                "DELETE FROM sophra_api_keys.clients WHERE client_id = $1 AND sophra_api_keys.told($2)",
+                client_id,
+                actor.map(Actor::as_str),
             )
             .execute(&mut db)
             .await
@@ -137,13 +143,14 @@ async fn write_client(
     db: &mut Session,
     client_id: &str,
     changes: &ClientChanges,
+    actor: Option<&Actor>,
     now: Timestamp,
 ) -> sqlx::Result<ChangedClient> {
     loop {
         if let Some(before) = lock_client(db, client_id).await? {
-            return change_client(db, before, changes, now).await;
+            return change_client(db, before, changes, actor, now).await;
         }
-        if let Some(created) = create_client(db, client_id, changes, now).await? {
+        if let Some(created) = create_client(db, client_id, changes, actor, now).await? {
             return Ok(created);
         }
         // Another session has created it since: now there is a row to lock.
@@ -167,6 +174,7 @@ async fn change_client(
     db: &mut Session,
     before: Client,
     changes: &ClientChanges,
+    actor: Option<&Actor>,
     now: Timestamp,
 ) -> sqlx::Result<ChangedClient> {
     let mut after = before.clone();
@@ -176,7 +184,7 @@ async fn change_client(
         UPDATE sophra_api_keys.clients
         SET name = $2, is_active = $3, metadata = $4, allowed_ips = $5, max_keys = $6, parent_id = $7, updated_at = $8, limits = $9,
           quotas = $10
-        WHERE client_id = $1
+        WHERE client_id = $1 AND sophra_api_keys.told($11)
         "#,
         after.client_id,
         after.name,
@@ -188,6 +196,7 @@ async fn change_client(
         after.updated_at as _,
         &after.limits as _,
         &after.quotas as _,
+        actor.map(Actor::as_str),
     )
     .execute(db)
     .await?;
@@ -199,6 +208,7 @@ async fn create_client(
     db: &mut Session,
     client_id: &str,
     changes: &ClientChanges,
+    actor: Option<&Actor>,
     now: Timestamp,
 ) -> sqlx::Result<Option<ChangedClient>> {
     let before = Client::new(client_id.to_owned(), now);
@@ -209,7 +219,8 @@ async fn create_client(
         INSERT INTO sophra_api_keys.clients
           (client_id, name, is_active, metadata, allowed_ips, max_keys, parent_id, created_at, updated_at, limits,
            quotas)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8::timestamp, $8, $9, $10
+        WHERE sophra_api_keys.told($11)
         ON CONFLICT (client_id) DO NOTHING
         RETURNING client_id
         "#,
@@ -223,6 +234,7 @@ async fn create_client(
         after.created_at as _,
         &after.limits as _,
         &after.quotas as _,
+        actor.map(Actor::as_str),
     )
     .fetch_optional(db)
     .await?;

@@ -16,11 +16,14 @@ use crate::model::Moment;
 /// Whatever the role or the database has for a default: what waits for a lock must see what was committed meanwhile.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
+/// The setting that tells the database which process makes a change.
+const PROCESS: &str = "sophra_api_keys.process";
+
 /// The statement that begins a transaction. A pooler forgets the settings of a session, so each transaction brings its
 /// own.
-pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
+pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str, process: &str) -> SqlStr {
     let mut sql = format!(
-        "{BEGIN}; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL row_security = off"
+        "{BEGIN}; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL row_security = off; SET LOCAL {PROCESS} = '{process}'"
     );
     if let Some(schema) = url.schema.as_deref() {
         let _ = write!(sql, "; SET LOCAL search_path = {}", quoted(schema));
@@ -30,15 +33,22 @@ pub(super) fn begin(url: &DatabaseUrl, timeout_ms: &str) -> SqlStr {
 
 /// The statement that begins a change. It waits for a lock for a part of its time only, since it holds a connection
 /// meanwhile.
-fn begin_change(url: &DatabaseUrl, timeout_ms: &str, deadline: Duration) -> SqlStr {
+fn begin_change(url: &DatabaseUrl, timeout_ms: &str, process: &str, deadline: Duration) -> SqlStr {
     let wait_ms = (deadline / 4).as_millis();
     let begin = if url.pooled {
-        begin(url, timeout_ms)
+        begin(url, timeout_ms, process)
     } else {
         SqlStr::from_static(BEGIN)
     };
     let sql = format!("{}; SET LOCAL lock_timeout = {wait_ms}", begin.as_str());
     AssertSqlSafe(sql).into_sql_str()
+}
+
+/// A name for this process, which is no secret.
+fn process_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random())
+        .into_uuid()
+        .to_string()
 }
 
 /// How many of the connections are for lookups alone. Each takes many at a time, so more would only divide them.
@@ -67,6 +77,7 @@ pub struct Store {
     pub(super) turns: Arc<Turns>,
     /// The statement that begins a change of rows that other sessions may have locked.
     pub(super) change: SqlStr,
+    pub(super) process: Arc<str>,
 }
 
 impl Store {
@@ -77,6 +88,7 @@ impl Store {
         // Statements with optional filters need a plan for the filters given, not a generic one.
         // The server cancels what we no longer wait for.
         let timeout = config.statement_timeout.as_millis().to_string();
+        let process: Arc<str> = process_id().into();
         let connector = |plan| {
             let session = url.session(&[
                 ("plan_cache_mode", plan),
@@ -84,6 +96,7 @@ impl Store {
                 ("default_transaction_isolation", "read committed"),
                 // A policy that would hide rows makes statements fail instead: a hidden key must not look like a wrong one.
                 ("row_security", "off"),
+                (PROCESS, &process),
             ]);
             Connector::new(session, config.statement_timeout)
         };
@@ -105,15 +118,21 @@ impl Store {
             pool,
             pool_max,
             circuit,
-            pooled: url.pooled.then(|| begin(url, &timeout)),
+            pooled: url.pooled.then(|| begin(url, &timeout, &process)),
             deadline: config.statement_timeout,
             lookups: Arc::new(Lookups::new(lanes)),
             selects: Arc::default(),
             retries: Arc::default(),
             shares: Arc::new(Shares::of(pool_max)),
             turns: Arc::default(),
-            change: begin_change(url, &timeout, config.statement_timeout),
+            change: begin_change(url, &timeout, &process, config.statement_timeout),
+            process,
         }
+    }
+
+    /// Tells this process from others, in the database.
+    pub fn process(&self) -> &str {
+        &self.process
     }
 
     /// Opens connections for the first changes, with the statement of a creation prepared, beside all else. Half of the pool

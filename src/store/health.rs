@@ -17,6 +17,8 @@ pub struct Condition {
     pub plaintext_rows: i64,
     /// Usage over time is far behind what flushes have stored, or ahead of the clock.
     pub usage_is_behind: bool,
+    /// Deliveries to webhooks are overdue.
+    pub webhooks_are_behind: bool,
 }
 
 impl Store {
@@ -66,7 +68,8 @@ impl Store {
                         SELECT FROM sophra_api_keys.usage_quarters
                         WHERE quarter >= state.closed_until AND quarter < now() - interval '3 hours'
                       )
-                    ) AS "usage_is_behind!"
+                    ) AS "usage_is_behind!",
+                  sophra_api_keys.deliveries_are_late() AS "webhooks_are_behind!"
                 FROM pg_attribute
                 WHERE attrelid = '"ApiKey"'::regclass AND attname = 'usageCount'
                 "#,

@@ -73,7 +73,7 @@ fn insert<'q>(
     write_settings!(
         r#"
         WITH room AS MATERIALIZED (
-          SELECT sophra_api_keys.client_has_room($3) AS is_free
+          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($21) AS is_told
         ),
         claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
@@ -91,7 +91,7 @@ fn insert<'q>(
         r#"
         , $1::text, $16::timestamp, 0, $17::text, $18::text, $19::text, $20::text, $21::text, $22::bytea
         FROM room
-        WHERE is_free AND ($23 IS NULL OR EXISTS (SELECT FROM claimed))
+        WHERE is_free AND is_told AND ($23 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,

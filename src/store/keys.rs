@@ -5,7 +5,7 @@ use super::connection::error::StoreError;
 use super::handle::Store;
 use super::rotation::{Rotation, replace_credential};
 use crate::error::{Conflict, Error};
-use crate::model::{ApiKey, FieldChange, KeyChanges, Limits, Metadata, Quotas, Timestamp};
+use crate::model::{Actor, ApiKey, FieldChange, KeyChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
 ///
@@ -109,6 +109,7 @@ impl Store {
         id: &str,
         changes: &KeyChanges,
         rotation: Option<&Rotation>,
+        actor: Option<&Actor>,
         now: Timestamp,
     ) -> Result<Option<ChangedKey>, Error> {
         self.change("change_key", id, || async {
@@ -135,9 +136,10 @@ impl Store {
             if let Some(rotation) = rotation {
                 key.start = Some(rotation.credential.start.clone());
                 key.note_rotation();
-                key.previous_key_expires_at = replace_credential(&mut db, id, rotation).await?;
+                key.previous_key_expires_at =
+                    replace_credential(&mut db, id, rotation, actor).await?;
             }
-            write_key(&mut db, &key, changes).await?;
+            write_key(&mut db, &key, changes, actor).await?;
             db.commit().await?;
             Ok(Some(ChangedKey { before, after: key }))
         })
@@ -146,12 +148,16 @@ impl Store {
 
     /// Returns whether the row existed. A repeat would have the same effect but return the wrong answer, so it is not
     /// retried.
-    pub async fn delete_key(&self, id: &str) -> Result<bool, Error> {
+    pub async fn delete_key(&self, id: &str, actor: Option<&Actor>) -> Result<bool, Error> {
         self.change("delete_key", id, || async {
             let mut db = self.begin_change().await?;
-            let done = sqlx::query!(r#"DELETE FROM "ApiKey" WHERE "id" = $1"#, id)
-                .execute(&mut db)
-                .await?;
+            let done = sqlx::query!(
+                r#"DELETE FROM "ApiKey" WHERE "id" = $1 AND sophra_api_keys.told($2)"#,
+                id,
+                actor.map(Actor::as_str),
+            )
+            .execute(&mut db)
+            .await?;
             db.commit().await?;
             Ok(done.rows_affected() > 0)
         })
@@ -182,7 +188,12 @@ pub(super) async fn require_room(db: &mut Session, client_id: &str) -> Result<()
 }
 
 /// Writes every column that a change may set.
-async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx::Result<()> {
+async fn write_key(
+    db: &mut Session,
+    key: &ApiKey,
+    changes: &KeyChanges,
+    actor: Option<&Actor>,
+) -> sqlx::Result<()> {
     write_settings!(
         r#"UPDATE "ApiKey" SET ("#,
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
@@ -197,13 +208,14 @@ async fn write_key(db: &mut Session, key: &ApiKey, changes: &KeyChanges) -> sqlx
             CASE WHEN $19 THEN NULL ELSE "previousColdDigest" END,
             CASE WHEN "revokedAt" IS NOT NULL THEN "wasActive" END
           )
-        WHERE "id" = $1
+        WHERE "id" = $1 AND sophra_api_keys.told($20)
         "#,
         key,
         key.suspended_until as _,
         changes.lift_suspension,
         key.previous_key_expires_at as _,
         changes.end_grace_period,
+        actor.map(Actor::as_str),
     )
     .execute(db)
     .await?;

@@ -74,7 +74,9 @@ impl Store {
                     FOR UPDATE OF key SKIP LOCKED
                   ),
                   deleted AS (
-                    DELETE FROM "ApiKey" WHERE "id" IN (SELECT free."id" FROM free) RETURNING "id"
+                    DELETE FROM "ApiKey"
+                    WHERE "id" IN (SELECT free."id" FROM free) AND sophra_api_keys.told(NULL, '{"reason": "purged"}')
+                    RETURNING "id"
                   ),
                   recorded AS (
                     INSERT INTO sophra_api_keys.audit (id, at, type, key_id, count, event)

@@ -135,7 +135,7 @@ impl Store {
         }
     }
 
-    async fn repeated<T, F>(
+    pub(super) async fn repeated<T, F>(
         &self,
         statement: Statement,
         share: Option<Share>,

@@ -1,5 +1,7 @@
 //! Revocation of keys.
 
+use serde_json::json;
+
 use super::connection::error::StoreError;
 use super::handle::Store;
 use super::keys::{ChangedKey, lock_key, require_room};
@@ -34,13 +36,15 @@ impl Store {
                   "revokedAt" = $3,
                   "revokedBy" = $4,
                   "revokedReason" = $5
-                WHERE "id" = $1
+                WHERE "id" = $1 AND sophra_api_keys.told($6, $7)
                 "#,
                 id,
                 now as _,
                 after.revoked_at as _,
                 after.revoked_by,
                 after.revoked_reason,
+                actor.map(Actor::as_str),
+                json!({ "note": revocation.note }),
             )
             .execute(&mut db)
             .await?;
@@ -51,7 +55,12 @@ impl Store {
     }
 
     /// Undoes a revocation. A key that is not revoked stays as it is. `None` if there is no such row.
-    pub async fn restore_key(&self, id: &str, now: Timestamp) -> Result<Option<ChangedKey>, Error> {
+    pub async fn restore_key(
+        &self,
+        id: &str,
+        actor: Option<&Actor>,
+        now: Timestamp,
+    ) -> Result<Option<ChangedKey>, Error> {
         self.change("restore_key", id, || async {
             let mut db = self.begin_change().await?;
             let Some(before) = lock_key(&mut db, id).await? else {
@@ -72,11 +81,12 @@ impl Store {
                   "revokedAt" = NULL,
                   "revokedBy" = NULL,
                   "revokedReason" = NULL
-                WHERE "id" = $1
+                WHERE "id" = $1 AND sophra_api_keys.told($3)
                 RETURNING coalesce("isActive", false) AS "is_active!"
                 "#,
                 id,
                 now as _,
+                actor.map(Actor::as_str),
             )
             .fetch_one(&mut db)
             .await?;

@@ -1,7 +1,7 @@
 //! The credential in the row of a key, and its replacement.
 
 use super::connection::Session;
-use crate::model::{CredentialDigest, StoredHash, Timestamp};
+use crate::model::{Actor, CredentialDigest, StoredHash, Timestamp};
 
 /// The credential columns of a new or regenerated key.
 #[derive(Debug, Clone)]
@@ -38,6 +38,7 @@ pub(super) async fn replace_credential(
     db: &mut Session,
     id: &str,
     rotation: &Rotation,
+    actor: Option<&Actor>,
 ) -> sqlx::Result<Option<Timestamp>> {
     let Rotation {
         credential,
@@ -56,7 +57,7 @@ pub(super) async fn replace_credential(
           "previousKeyExpiresAt" = CASE WHEN previous.lookup IS NOT NULL THEN $2::timestamp END,
           "previousKeyLastUsedAt" = NULL,
           "currentKeyFirstUsedAt" = NULL,
-          "rotatedAt" = $12::timestamp,
+          "rotatedAt" = $13::timestamp,
           "key" = $3,
           "lookup" = $4,
           "start" = $5,
@@ -73,7 +74,7 @@ pub(super) async fn replace_credential(
             END AS lookup
           FROM "ApiKey" WHERE "id" = $1
         ) AS previous
-        WHERE key."id" = $1
+        WHERE key."id" = $1 AND sophra_api_keys.told($12)
         RETURNING key."previousKeyExpiresAt" AS "until: Timestamp"
         "#,
         id,
@@ -87,6 +88,7 @@ pub(super) async fn replace_credential(
         replaced.map(|replaced| replaced.digest.bytes()),
         credential.cold_digest.as_deref(),
         replaced.and_then(|replaced| replaced.cold_digest.as_deref()),
+        actor.map(Actor::as_str),
         at as _,
     )
     .fetch_one(db)

@@ -110,7 +110,13 @@ macro_rules! add_usage {
                 FROM "ApiKey" AS key
                 JOIN used ON used.id = key."id"
                 CROSS JOIN LATERAL (
-                  SELECT used.key_number = sophra_api_keys.key_number(key."lookup", key."key") AS is_same
+                  -- The number of each row would take as long as all the rest, and is seldom needed.
+                  SELECT CASE
+                    WHEN used.previous_last IS NOT NULL
+                      OR used.current_first IS NOT NULL AND key."currentKeyFirstUsedAt" IS NULL
+                    THEN used.key_number = sophra_api_keys.key_number(key."lookup", key."key")
+                    ELSE false
+                  END AS is_same
                 ) AS compared
                 WHERE NOT EXISTS (
                   SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch >= $2

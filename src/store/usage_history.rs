@@ -1,11 +1,9 @@
 //! Usage over time, in quarters of an hour and in hours.
 
-use serde_json::value::RawValue;
-use sqlx::types::Json;
-
 use super::connection::Share;
 use super::connection::error::StoreError;
 use super::handle::Store;
+use super::webhooks::RawJson;
 use crate::error::Error;
 use crate::model::UsageQuery;
 
@@ -21,9 +19,6 @@ pub enum UsageProblem {
     /// There would be too many rows.
     Rows,
 }
-
-/// Rows as JSON for JavaScript.
-pub type UsageRows = Json<Box<RawValue>>;
 
 impl Store {
     /// Adds what flushes have stored to the usage over time, a part of it. Returns whether there is more to do; not if another
@@ -45,12 +40,12 @@ impl Store {
         &self,
         query: &UsageQuery,
         rows_max: i32,
-    ) -> Result<Result<UsageRows, UsageProblem>, Error> {
+    ) -> Result<Result<RawJson, UsageProblem>, Error> {
         let groups: Vec<String> = query.group_by.iter().map(|by| (*by).to_owned()).collect();
         let answer = self.retryable_when_admitted(Share::Manage, "usage", || async {
             sqlx::query!(
                 r#"
-                SELECT usage AS "rows: UsageRows", problem FROM sophra_api_keys.get_usage(
+                SELECT usage AS "rows: RawJson", problem FROM sophra_api_keys.get_usage(
                   $1, $2, $3::timestamp AT TIME ZONE 'UTC', $4::timestamp AT TIME ZONE 'UTC', $5, $6, $7, $8, $9, $10
                 )
                 "#,
@@ -79,10 +74,10 @@ impl Store {
     }
 
     /// The closed hours after this one.
-    pub async fn export_usage(&self, after: i64, limit: i32) -> Result<UsageRows, Error> {
+    pub async fn export_usage(&self, after: i64, limit: i32) -> Result<RawJson, Error> {
         self.retryable_when_admitted(Share::Manage, "export_usage", || async {
             sqlx::query_scalar!(
-                r#"SELECT sophra_api_keys.export_usage($1, $2) AS "rows!: UsageRows""#,
+                r#"SELECT sophra_api_keys.export_usage($1, $2) AS "rows!: RawJson""#,
                 after,
                 limit,
             )

@@ -23,6 +23,7 @@ use crate::service::Service;
 use crate::store::Parts;
 use crate::usage_history;
 use crate::verify::store_suspensions;
+use crate::webhooks;
 
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
@@ -67,7 +68,8 @@ async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
     let usage = service.store.prune_usage().await;
     let quotas = service.store.prune_quotas().await;
     let history = usage_history::prune(service).await;
-    for error in [&usage, &quotas, &history]
+    let notices = webhooks::prune(service).await;
+    for error in [&usage, &quotas, &history, &notices]
         .into_iter()
         .filter_map(|done| done.as_ref().err())
     {
@@ -79,6 +81,7 @@ async fn prune(service: &Service, now: Timestamp) -> Result<(), Error> {
         .and(usage)
         .and(quotas)
         .and(history)
+        .and(notices)
         .and(idempotency_keys)
 }
 

@@ -16,7 +16,10 @@ pub(super) async fn run(service: Arc<Service>, listener: NotificationListener) {
     const PAUSE: Duration = Duration::from_millis(200);
     loop {
         let round = Box::pin(listener.listen(|notice| match notice {
-            Notice::Changes => service.changed.notify_one(),
+            Notice::Changes => {
+                service.changed.notify_one();
+                service.deliverer.note_change();
+            }
             Notice::Recall(quota) => {
                 let quota = LimitId::from(quota.to_owned());
                 service.leases.recall(&quota, service.moment());

@@ -34,7 +34,11 @@ pub(super) async fn run(service: Arc<Service>) {
         circuit.close();
         // The cache depends on the change log, so it is read at once.
         service.changed.notify_one();
-        service.emit(&Event::recovered(since.elapsed()));
+        let down_for = since.elapsed();
+        service.emit(&Event::recovered(down_for));
+        // Best effort: who wants to be sure asks for the health.
+        let millis = i64::try_from(down_for.as_millis()).unwrap_or(i64::MAX);
+        let _ = service.store.write_outage_notices(millis).await;
     }
 }
 

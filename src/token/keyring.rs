@@ -5,6 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::base62;
 use super::shape::TAG_DIGITS;
@@ -49,15 +50,11 @@ impl SigningKey {
         &self.fingerprint
     }
 
-    /// A keyed HMAC-SHA-256 for another purpose, under a key derived from this one.
-    pub fn derive(&self, purpose: &[u8]) -> Option<Hmac<Sha256>> {
-        let derived = self
-            .keyed
-            .clone()
-            .chain_update(purpose)
-            .finalize()
-            .into_bytes();
-        Hmac::new_from_slice(&derived).ok()
+    /// A key for another purpose, derived from this one.
+    #[must_use]
+    pub fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let derived = self.keyed.clone().chain_update(purpose).finalize();
+        Zeroizing::new(derived.into_bytes().into())
     }
 
     /// The top 47 bits of the HMAC of `text`, read big-endian, in base62.

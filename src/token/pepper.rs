@@ -31,6 +31,15 @@ impl Pepper {
     }
 }
 
+/// A key for one purpose, derived from a secret that has another purpose too, by HKDF-SHA-256 (RFC 5869).
+pub fn derive(secret: &[u8], purpose: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let mut derived = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, secret)
+        .expand(purpose, &mut *derived)
+        .ok()?;
+    Some(derived)
+}
+
 /// The peppers of a process, at least one.
 pub struct Peppers {
     current: Pepper,
@@ -40,7 +49,10 @@ pub struct Peppers {
 impl Peppers {
     /// Peppers derived from signing keys. New digests are made under the first. `None` if there is none.
     pub fn of_signing_keys<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> Option<Self> {
-        let derived = |key: &SigningKey| key.derive(OF_SIGNING_KEY).map(Pepper::new);
+        let derived = |key: &SigningKey| {
+            let keyed = Hmac::new_from_slice(&*key.derive(OF_SIGNING_KEY)).ok()?;
+            Some(Pepper::new(keyed))
+        };
         let mut peppers = keys.into_iter().filter_map(derived);
         Some(Self {
             current: peppers.next()?,
@@ -50,10 +62,7 @@ impl Peppers {
 
     /// One pepper, derived from a secret that has another purpose too, by HKDF-SHA-256 (RFC 5869).
     pub fn of_secret(secret: &[u8]) -> Option<Self> {
-        let mut derived = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, secret)
-            .expand(OF_SECRET, &mut *derived)
-            .ok()?;
+        let derived = derive(secret, OF_SECRET)?;
         Some(Self {
             current: Pepper::new(Hmac::new_from_slice(&*derived).ok()?),
             others: Vec::new(),

@@ -41,6 +41,10 @@ schemathesis.openapi.format("date", FUTURE.map(lambda at: at.date().isoformat())
 schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata"]))
 schemathesis.openapi.format("cursor", st.builds(cursor, FUTURE, st.uuids().map(str)))
 
+# Nothing is sent there: the app of this test does not deliver.
+schemathesis.openapi.format("webhook-url", st.uuids().map(lambda name: f"https://example.com/{name}"))
+schemathesis.openapi.format("delivery-id", st.integers(min_value=1, max_value=2**62).map(str))
+
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
@@ -60,7 +64,10 @@ def before_call(context, case, kwargs):
     if positive:
         name_apart(fields, "limits")
         name_apart(fields, "quotas")
-    if is_about_quotas(case):
+    if is_about_webhooks(case):
+        if positive:
+            give_webhook(case, fields, made_up and meta.phase.name == "coverage")
+    elif is_about_quotas(case):
         if positive:
             give_quota(case, fields, made_up)
             postpone_expiry(fields)
@@ -141,6 +148,39 @@ def is_about_clients(case) -> bool:
     return case.operation.path == "/api/clients"
 
 
+def is_about_webhooks(case) -> bool:
+    return case.operation.path.startswith("/api/webhooks")
+
+
+def give_webhook(case, fields: dict, made_up: bool) -> None:
+    """There must be room for a new one, and what is changed, deleted or delivered once more must be there."""
+    make_room()
+    if case.operation.path == "/api/webhooks/deliveries":
+        if case.method == "POST" and made_up:
+            fields["id"] = new_delivery()
+    elif "id" in fields and made_up:
+        fields["id"] = new_webhook()
+
+
+def make_room() -> None:
+    listed = requests.get(f"{URL}/api/webhooks", headers=ADMIN, timeout=60).json()
+    for webhook in listed[:-40]:
+        requests.delete(f"{URL}/api/webhooks", params={"id": webhook["id"]}, headers=ADMIN, timeout=60)
+
+
+def new_webhook() -> str:
+    answer = requests.post(f"{URL}/api/webhooks", json={"url": "https://example.com/hooks"}, headers=ADMIN, timeout=60)
+    answer.raise_for_status()
+    return answer.json()["id"]
+
+
+def new_delivery() -> str:
+    webhook = new_webhook()
+    new_key()
+    listed = requests.get(f"{URL}/api/webhooks/deliveries", params={"webhookId": webhook}, headers=ADMIN, timeout=60)
+    return listed.json()[0]["id"]
+
+
 def is_about_quotas(case) -> bool:
     return case.operation.path == "/api/quotas"
 
@@ -211,6 +251,8 @@ def postpone_expiry(fields: dict) -> None:
 
 @schemathesis.hook
 def after_call(context, case, response):
+    if is_about_webhooks(case):
+        return
     if case.method == "POST" and response.status_code == 201:
         KEYS.add(response.json()["id"])
     if case.method == "PUT" and is_about_clients(case) and response.status_code == 200:
@@ -228,8 +270,8 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
-        # A client that is there need not have the quota.
-        if is_about_quotas(case):
+        # A client that is there need not have the quota, and webhooks make room for others.
+        if is_about_quotas(case) or is_about_webhooks(case):
             return False
         # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key or client is there.
         known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")

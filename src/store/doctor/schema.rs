@@ -23,7 +23,7 @@ pub struct Privileges {
 }
 
 /// The longest list in a message: enough for the grants of all privileges to a role with the longest name.
-const SHOWN_MAX: usize = 5_000;
+const SHOWN_MAX: usize = 16_384;
 
 impl Store {
     /// Compares the migrations of this version with the history of the database.
@@ -178,15 +178,19 @@ impl Store {
                         ('sophra_api_keys.audit', 'UPDATE'),
                         ('sophra_api_keys.change_log', 'DELETE'),
                         ('sophra_api_keys.changes', 'UPDATE'),
+                        ('sophra_api_keys.deliverer', 'INSERT'),
+                        ('sophra_api_keys.deliverer', 'DELETE'),
                         ('sophra_api_keys.exposed_signing_keys', 'INSERT'),
                         ('sophra_api_keys.exposed_signing_keys', 'UPDATE'),
                         ('sophra_api_keys.exposed_signing_keys', 'DELETE'),
                         ('sophra_api_keys.key_usage', 'DELETE'),
                         ('sophra_api_keys.key_usage_sweep', 'INSERT'),
                         ('sophra_api_keys.key_usage_sweep', 'DELETE'),
+                        ('sophra_api_keys.lost_notices', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'INSERT'),
                         ('sophra_api_keys.migrations', 'UPDATE'),
                         ('sophra_api_keys.migrations', 'DELETE'),
+                        ('sophra_api_keys.notice_checks', 'INSERT'),
                         ('sophra_api_keys.shared_limits', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'UPDATE'),
                         ('sophra_api_keys.signing_keys', 'DELETE'),

@@ -78,7 +78,7 @@ async fn check(
     connection: &mut PgConnection,
     url: &DatabaseUrl,
 ) -> Result<Option<Migrated>, Failure> {
-    let mut transaction = connection.begin_with(begin(url, "0")).await?;
+    let mut transaction = connection.begin_with(begin(url, "0", "")).await?;
     if !pending(&mut transaction).await?.is_empty() {
         return Ok(None);
     }

@@ -23,7 +23,14 @@ impl TriggerFault {
     /// Whether changes of keys or tokens may go unnoticed because of it.
     #[must_use]
     pub fn hides_changes(&self) -> bool {
-        let others = ["note_signing_key", "check_parent", "note_grant"];
+        let others = [
+            "note_signing_key",
+            "check_parent",
+            "note_grant",
+            "note_notice",
+            "note_quota",
+            "check_use",
+        ];
         !others.iter().any(|function| self.trigger.calls(function))
     }
 
@@ -36,6 +43,11 @@ impl TriggerFault {
             "a client may get more clients above it than a verify looks at, or be above itself"
         } else if self.trigger.calls("note_grant") {
             "a grant may not be used before a process asks for the quota again, half a minute later at most"
+        } else if ["note_notice", "note_quota", "check_use"]
+            .iter()
+            .any(|function| self.trigger.calls(function))
+        {
+            "webhooks are not told of everything"
         } else {
             "a key that another program disables or deletes may still be accepted"
         }

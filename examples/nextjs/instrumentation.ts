@@ -1,4 +1,0 @@
-/** Next.js calls this once, when the server starts. */
-export async function register(): Promise<void> {
-  if (process.env.NEXT_RUNTIME === 'nodejs') (await import('@/lib/alerts')).forwardAlerts()
-}
