@@ -126,15 +126,15 @@ macro_rules! add_usage {
               ),
               notices AS MATERIALIZED (
                 SELECT jsonb_agg(jsonb_build_object(
-                  'keyId', free."id",
-                  'name', coalesce(free."name", ''),
-                  'clientId', coalesce(free."clientId", ''),
+                  'keyId', due."id",
+                  'name', coalesce(due."name", ''),
+                  'clientId', coalesce(due."clientId", ''),
                   'usedAt', sophra_api_keys.milliseconds_of(notice.used_at),
                   'previousKeyExpiresAt', sophra_api_keys.milliseconds_of(notice.expires_at)
                 )) AS listed
-                FROM free
+                FROM (SELECT * FROM free WHERE is_first OR is_late) AS due
                 CROSS JOIN LATERAL (
-                  VALUES (free.is_first, free.current_first, NULL::timestamp), (free.is_late, free.previous_last, free.expires_at)
+                  VALUES (due.is_first, due.current_first, NULL::timestamp), (due.is_late, due.previous_last, due.expires_at)
                 ) AS notice (is_due, used_at, expires_at)
                 WHERE notice.is_due
               ),
