@@ -158,6 +158,30 @@ test('nobody who locks the tables holds up a writer', async () => {
   await other.end()
 })
 
+test('serializable transactions of the app do not fail because of notices', async () => {
+  configure({ webhooks: 'off' })
+  await setWebhook({ url: receiver.url })
+  const made = [
+    await createApiKey({ name: 'a', clientId: 'c' }),
+    await createApiKey({ name: 'b', clientId: 'c' }),
+  ]
+  const { default: pg } = await import('pg')
+  const clients = made.map(() => new pg.Client({ connectionString: database.url }))
+  await Promise.all(clients.map((client) => client.connect()))
+  for (let round = 0; round < 10; round++) {
+    for (const client of clients) await client.query('BEGIN ISOLATION LEVEL SERIALIZABLE')
+    for (const [i, client] of clients.entries())
+      await client.query(`UPDATE "ApiKey" SET "name" = $1 WHERE "id" = $2`, [
+        `${round}`,
+        made[i]!.id,
+      ])
+    for (const client of clients) await client.query('COMMIT')
+  }
+  await Promise.all(clients.map((client) => client.end()))
+  const { deliveries } = await listDeliveries()
+  expect(deliveries.filter(({ type }) => type === 'key.changed')).toHaveLength(20)
+})
+
 test('a secret is sealed under a secret of the environment, for its webhook alone', async () => {
   configure({ jwtSecret: 'j'.repeat(32) })
   const { id, secret } = await setWebhook({ url: receiver.url })
@@ -190,6 +214,17 @@ test('a secret is sealed under a secret of the environment, for its webhook alon
   expect(problem).toMatch(/secret cannot be read/)
   expect(receiver.arrived).toHaveLength(1)
   await peer.stop()
+})
+
+test('a secret that was sealed before there were signing keys can still be opened', async () => {
+  configure({ jwtSecret: 'j'.repeat(32) })
+  const { secret } = await setWebhook({ url: receiver.url })
+  await addon.close()
+  const signingKeys = [Buffer.alloc(32, 7).toString('base64')]
+  configure({ jwtSecret: 'j'.repeat(32), signingKeys })
+  await createApiKey({ name: 'n', clientId: 'c' })
+  await eventually(() => expect(receiver.arrived).toHaveLength(1))
+  expectSigned(receiver.arrived[0]!, String(secret))
 })
 
 test('without a secret in the environment it is stored as it is', async () => {
