@@ -4,9 +4,9 @@
 
 const { dates } = require('./key-fields.js')
 
-function withDates(object, names) {
+function withDates(object, names, written = 'number') {
   for (const name of names) {
-    if (typeof object?.[name] === 'number') object[name] = new Date(object[name])
+    if (typeof object?.[name] === written) object[name] = new Date(object[name])
   }
   return object
 }
@@ -23,21 +23,14 @@ exports.withUsageDates = (rows) => {
   return rows
 }
 
-/** An event, whose `changes` hold each changed field of a key before and after. */
-exports.withEventDates = (event) => {
-  withDates(event, ['at', ...dates])
-  for (const name of dates) withDates(event.changes?.[name], ['before', 'after'])
+/** The fields of a key in an event, whose `changes` hold each changed one before and after. */
+function withKeyDates(event, written) {
+  withDates(event, dates, written)
+  for (const name of dates) withDates(event.changes?.[name], ['before', 'after'], written)
   return event
 }
 
+exports.withEventDates = (event) => withKeyDates(withDates(event, ['at']), 'number')
+
 /** An event of another process, whose instants are written as in ISO 8601. */
-exports.withIsoDates = (event) => {
-  const revive = (object, names) => {
-    for (const name of names) {
-      if (typeof object?.[name] === 'string') object[name] = new Date(object[name])
-    }
-  }
-  revive(event, dates)
-  for (const name of dates) revive(event.changes?.[name], ['before', 'after'])
-  return event
-}
+exports.withIsoDates = (event) => withKeyDates(event, 'string')

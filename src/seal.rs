@@ -45,12 +45,6 @@ impl Seals {
         Self(keys.iter().filter_map(Seal::new).collect())
     }
 
-    /// Whether there are any.
-    #[must_use]
-    pub fn are_there(&self) -> bool {
-        !self.0.is_empty()
-    }
-
     /// What to store of a secret. It can only be opened for the same `owner`. Without a seal it is stored as it is. `None` never
     /// happens to a secret of a few bytes.
     #[must_use]

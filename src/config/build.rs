@@ -5,7 +5,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::database_url::DatabaseUrl;
@@ -13,7 +12,7 @@ use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
 use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
-use crate::model::{HashParams, Secret, Ttl, parse_network};
+use crate::model::{HashParams, Secret, Ttl};
 use crate::token::{Environment, Keyring, SigningKey, is_prefix};
 
 pub(super) const MISSING_URL: &str =
@@ -62,7 +61,8 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let usage_hours = reader.number("usageHoursRetentionDays", 1..=3_650);
     let purge_revoked = reader.number("purgeRevokedDays", 1..=3_650);
     let webhooks = reader.choice("webhooks", &["on", "off"], defaults::WEBHOOKS) == "on";
-    let webhook_allowed_networks = webhook_allowed_networks(&mut reader);
+    let allowed = reader.list("webhookAllowedNetworks").unwrap_or_default();
+    let webhook_allowed_networks = reader.networks("webhookAllowedNetworks", &allowed);
     let webhook_timeout = reader.number("webhookTimeoutMs", 100..=60_000);
     let webhook_retention = reader.number("webhookRetentionDays", 1..=3_650);
     let expiry_notices = reader.numbers("expiryNoticeDays", 1..=365, 10);
@@ -203,18 +203,6 @@ pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {
         reader.fail_option("signingKeys", "must each be base64 of at least 32 bytes");
     }
     keyring
-}
-
-fn webhook_allowed_networks(reader: &mut OptionReader<'_>) -> Box<[IpNet]> {
-    let entries = reader.list("webhookAllowedNetworks").unwrap_or_default();
-    let networks: Option<_> = entries.iter().map(|entry| parse_network(entry)).collect();
-    networks.unwrap_or_else(|| {
-        reader.fail_option(
-            "webhookAllowedNetworks",
-            "must each be an IP address or a network in CIDR notation",
-        );
-        Box::default()
-    })
 }
 
 fn hash_params(reader: &mut OptionReader<'_>) -> HashParams {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use ipnet::IpNet;
 
 use super::reader::OptionReader;
-use crate::model::{ProxyTrust, parse_network};
+use crate::model::ProxyTrust;
 
 /// A shorter prefix would include foreign addresses: `10.0.0.0/8` and `fc00::/7` are the widest private networks.
 const SHORTEST_V4: u8 = 8;
@@ -24,8 +24,9 @@ pub(super) fn trust(reader: &mut OptionReader<'_>) -> ProxyTrust {
             ProxyTrust::Nobody
         }
         (Some(entries), None) => {
-            let texts: Vec<&str> = entries.iter().map(|entry| entry.as_str()).collect();
-            ProxyTrust::Proxies(networks(reader, &texts))
+            let networks = reader.networks("trustedProxies", &entries);
+            refuse_strangers(reader, &networks);
+            ProxyTrust::Proxies(networks)
         }
         (None, Some(hops)) => {
             NonZeroUsize::new(hops as usize).map_or(ProxyTrust::Nobody, ProxyTrust::Hops)
@@ -34,19 +35,7 @@ pub(super) fn trust(reader: &mut OptionReader<'_>) -> ProxyTrust {
     }
 }
 
-fn networks(reader: &mut OptionReader<'_>, entries: &[&str]) -> Box<[IpNet]> {
-    let Some(networks) = entries
-        .iter()
-        .copied()
-        .map(parse_network)
-        .collect::<Option<Vec<_>>>()
-    else {
-        reader.fail_option(
-            "trustedProxies",
-            "must each be an IP address or a network in CIDR notation",
-        );
-        return Box::default();
-    };
+fn refuse_strangers(reader: &mut OptionReader<'_>, networks: &[IpNet]) {
     if networks.iter().any(takes_in_strangers) {
         reader.fail_option(
             "trustedProxies",
@@ -56,7 +45,6 @@ fn networks(reader: &mut OptionReader<'_>, entries: &[&str]) -> Box<[IpNet]> {
             ),
         );
     }
-    networks.into()
 }
 
 fn takes_in_strangers(network: &IpNet) -> bool {

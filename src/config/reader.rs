@@ -2,10 +2,12 @@
 
 use std::ops::RangeInclusive;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::options::Environ;
 use crate::input::{Value, rules};
+use crate::model::parse_network;
 
 /// Shared with other tools, so without our prefix.
 const UNPREFIXED: [&str; 3] = ["databaseUrl", "directDatabaseUrl", "jwtSecret"];
@@ -150,6 +152,22 @@ impl<'a> OptionReader<'a> {
                 None
             }
         }
+    }
+
+    /// The networks that the entries of an option name: each is an address or in CIDR notation.
+    pub(super) fn networks(
+        &mut self,
+        name: &'static str,
+        entries: &[Zeroizing<String>],
+    ) -> Box<[IpNet]> {
+        let networks: Option<_> = entries.iter().map(|entry| parse_network(entry)).collect();
+        networks.unwrap_or_else(|| {
+            self.fail_option(
+                name,
+                "must each be an IP address or a network in CIDR notation",
+            );
+            Box::default()
+        })
     }
 
     /// The problems found so far.
