@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub struct Deliverer {
     is_delivering: AtomicBool,
+    is_asking: AtomicBool,
     wake: Notify,
 }
 
@@ -15,8 +16,20 @@ impl Deliverer {
         self.is_delivering.load(Ordering::Relaxed)
     }
 
+    /// The database is asked for the turn to deliver.
+    pub fn ask(&self) {
+        self.is_asking.store(true, Ordering::Relaxed);
+    }
+
+    /// The database has answered.
     pub fn set_delivering(&self, is_delivering: bool) {
         self.is_delivering.store(is_delivering, Ordering::Relaxed);
+        self.is_asking.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the database may hold this process for the one that delivers: it is, or the answer never came.
+    pub fn may_be_delivering(&self) -> bool {
+        self.is_delivering() || self.is_asking.load(Ordering::Relaxed)
     }
 
     /// A webhook or a delivery has changed: there may be something to do, for this process too.

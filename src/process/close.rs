@@ -92,7 +92,7 @@ async fn stop(service: &Service) -> Result<(), Error> {
             service.run_round(BackgroundTask::UnconfirmedKeys, swept)
         ),
     );
-    if service.deliverer.is_delivering() {
+    if service.deliverer.may_be_delivering() {
         let stopped = service.store.stop_delivering();
         let _ = timeout(PATIENCE, stopped).await;
     }

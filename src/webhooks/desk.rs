@@ -71,6 +71,9 @@ impl Desk {
             return Ok(());
         }
         self.pause = PAUSE;
+        if delivers {
+            service.deliverer.ask();
+        }
         let taken = self.take(service, delivers).await?;
         self.attempts.clear();
         service.deliverer.set_delivering(taken.is_delivering);
