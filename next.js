@@ -15,4 +15,4 @@ exports.usageRoutes = require('./lib/next/usage-routes.js').usageRoutes
 exports.usageExportRoutes = require('./lib/next/usage-routes.js').usageExportRoutes
 exports.webhookRoutes = require('./lib/next/webhook-routes.js').webhookRoutes
 exports.deliveryRoutes = require('./lib/next/webhook-routes.js').deliveryRoutes
-exports.clientIp = require('./lib/next/client-ip.js').clientIp
+exports.clientIp = require('./lib/next/view.js').clientIp

@@ -2,9 +2,11 @@
 
 const { verifyAdminToken } = require('../../index.js')
 const { insufficientPermission, missingToken } = require('../constants.js')
-const { clientOf } = require('./client-ip.js')
-const { checkAdminOptions, checkHandler } = require('./options.js')
+const { byGuard } = require('../guard/answers.js')
+const { clientOf } = require('../guard/client.js')
+const { checkAdminOptions, checkHandler } = require('../guard/options.js')
 const responses = require('./responses.js')
+const { view } = require('./view.js')
 
 const CHALLENGE = 'AdminToken realm="API", header="x-admin-token"'
 const HINT = 'Send x-admin-token: <token>'
@@ -20,7 +22,7 @@ exports.withAdminAuth = (handler, options = {}) => {
   return responses.routeHandler(async (request, context) => {
     const token = request.headers.get('x-admin-token')
     const result = token
-      ? await byToken(token, { permission, ...clientOf(request) })
+      ? await byToken(token, { permission, ...clientOf(view, request) })
       : await byAuthorize(request, permission, authorize)
     if (result.refusal) return result.refusal
     return handler(request, { ...context, admin: result.admin })
@@ -28,7 +30,7 @@ exports.withAdminAuth = (handler, options = {}) => {
 }
 
 async function byToken(token, context) {
-  const admin = await responses.byGuard(verifyAdminToken(token, context))
+  const admin = await byGuard(verifyAdminToken(token, context))
   if (admin.valid) return { admin }
   const { status } = admin
   return {

@@ -4,7 +4,7 @@
 
 const { deleteClient, getClient, listClients, setClient } = require('../../index.js')
 const { linkToNext } = require('./list.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { by, except, guardedBy, has, numberIn, pick, queryOf, withBody } = require('./requests.js')
 const { failure, invalidInput, json } = require('./responses.js')
 

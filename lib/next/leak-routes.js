@@ -7,7 +7,7 @@ const { reportLeakedKeys } = require('../../index.js')
 const { internal } = require('../constants.js')
 const { reportAll } = require('../leak-reports.js')
 const { parsed, readBytes } = require('./body.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { failure, invalidInput, json, routeHandler, unauthorized } = require('./responses.js')
 const { signingKeys } = require('./signing-keys.js')
 

@@ -4,10 +4,11 @@
 
 const { revokePresentedKey } = require('../../index.js')
 const { refusals } = require('../constants.js')
-const { clientOf } = require('./client-ip.js')
-const { checkOptions } = require('./options.js')
-const { keyOf, missing, notAccepted } = require('./presented-key.js')
-const { noContent, routeHandler } = require('./responses.js')
+const { clientOf } = require('../guard/client.js')
+const { checkOptions } = require('../guard/options.js')
+const { keyOf, missing, notAccepted } = require('../guard/presented-key.js')
+const { noContent, responseOf, routeHandler } = require('./responses.js')
+const { view } = require('./view.js')
 
 const invalidKey = refusals.find(({ code }) => code === 'INVALID_KEY')
 
@@ -19,8 +20,8 @@ exports.presentedKeyRoutes = (options = {}) => {
 }
 
 async function revoke(request) {
-  const key = keyOf(request)
-  if (!key) return missing(request)
-  const isRevoked = await revokePresentedKey(key, clientOf(request))
-  return isRevoked ? noContent() : notAccepted(invalidKey)
+  const key = keyOf(view, request)
+  if (!key) return responseOf(missing(view, request))
+  const isRevoked = await revokePresentedKey(key, clientOf(view, request))
+  return isRevoked ? noContent() : responseOf(notAccepted(invalidKey))
 }

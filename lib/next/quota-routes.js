@@ -3,7 +3,7 @@
 // `/api/quotas`. The addon checks the values of the fields, and names every wrong one at once.
 
 const { getQuota, grantQuota } = require('../../index.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { by, guardedBy, idempotencyKeyOf, queryOf, withBody } = require('./requests.js')
 const { json } = require('./responses.js')
 

@@ -1,19 +1,28 @@
 'use strict'
 
-// The responses that clients get from the guards and the routes, rather than from the app's own handlers.
+// The answers of the guards and the routes as responses of the Web.
 
-const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
+const answers = require('../guard/answers.js')
+const { invalidInput: INVALID_INPUT } = require('../constants.js')
 
-const UNAVAILABLE = 'The database is unavailable'
-const CACHE_CONTROL = 'Cache-Control'
-const NO_STORE = { [CACHE_CONTROL]: 'no-store' }
+const { CACHE_CONTROL, NO_STORE } = answers
 
-/** A JSON response that must not be stored: it may hold a key, or say who holds which permission. */
-function json(body, status = 200, headers = {}) {
-  return Response.json(body, { status, headers: { ...NO_STORE, ...headers } })
-}
+const responseOf = ({ status, headers, body }) => new Response(body, { status, headers })
 
-/** The same of a body that is JSON already. */
+/** Makes responses of what a function answers. */
+const responding =
+  (answer) =>
+  (...args) =>
+    responseOf(answer(...args))
+
+const [failure, internalError, json, unauthorized] = [
+  answers.failure,
+  answers.internalError,
+  answers.json,
+  answers.unauthorized,
+].map(responding)
+
+/** A success whose body is JSON already. */
 function jsonStream(body, headers = {}) {
   const fixed = { 'Content-Type': 'application/json', ...NO_STORE }
   return new Response(body, { headers: { ...fixed, ...headers } })
@@ -22,34 +31,12 @@ function jsonStream(body, headers = {}) {
 /** A success that has nothing to tell. */
 const noContent = () => new Response(null, { status: 204 })
 
-/** The response for a refusal or an error. */
-function failure(failed, headers = {}) {
-  const { status, code, message, reason, hint, issues, keyId, retryAfterMs } = failed
-  const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  const body = { error: message, code, reason, hint, issues }
-  // A refusal knows the key too, but its id is not the client's business.
-  if (code === 'CONFLICT') body.keyId = keyId
-  return json(body, status, { ...retryAfter, ...headers })
-}
-
-/** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
-const seconds = (ms) => String(Math.max(1, Math.ceil(ms / 1000)))
-
-/** A 401 with its challenge (RFC 9110, 11.6.1). */
-const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticate': challenge })
-
 /** A 400 that names the wrong field. The path of the body itself is ''. */
 const invalidInput = (message, path = '') =>
   failure({ ...INVALID_INPUT, message, issues: [{ path, message }] })
 
 /** The same of a request that does not say which key it is about. */
 const missingId = () => invalidInput('API key ID is required', 'id')
-
-/** A 500 that does not name the cause, which only the operator gets to see. */
-function internalError(error) {
-  console.error(error)
-  return failure({ ...internal, message: 'Internal server error' })
-}
 
 /** Sets headers of a response. A response from `fetch` or `Response.redirect` is immutable, so a copy is made. */
 function withHeaders(response, headers) {
@@ -74,15 +61,10 @@ function routeHandler(respond) {
     try {
       response = await respond(request, context)
     } catch (error) {
-      response = failed(error)
+      response = responseOf(answers.faultOf(error))
     }
     return finished(request, response)
   }
-}
-
-function failed(error) {
-  if (error?.name !== 'ApiKeyError') throw error
-  return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }
 
 /** Stands for the response that a server makes of what a handler has thrown. */
@@ -92,12 +74,7 @@ function ofError(error) {
   return new Response(null, { status: isStatus ? status : 500 })
 }
 
-/** Where the database is, and why it cannot be reached, is for the operator only: the event says it. */
-function withoutPlace(error) {
-  return error.message.startsWith(UNAVAILABLE) ? { ...error, message: UNAVAILABLE } : error
-}
-
-/** Adds `no-store` if the handler has not set `Cache-Control`: caches do not tell clients apart by `x-api-key`. */
+/** Adds `no-store` if the handler has not set `Cache-Control`. */
 function finished(request, response) {
   const headers = response?.headers
   if (!headers) return response
@@ -111,19 +88,7 @@ function withoutBody(response) {
   return new Response(null, { status, statusText, headers })
 }
 
-/**
- * Awaits a verify of a guard. Its input comes from the options of the guard, so an invalid input is a mistake of the server, not of
- * the client.
- */
-function byGuard(verify) {
-  return verify.catch((error) => {
-    if (error.code === INVALID_INPUT.code) error.status = 500
-    throw error
-  })
-}
-
 module.exports = {
-  byGuard,
   failure,
   internalError,
   invalidInput,
@@ -132,6 +97,7 @@ module.exports = {
   missingId,
   noContent,
   ofError,
+  responseOf,
   routeHandler,
   unauthorized,
   withHeaders,

@@ -3,7 +3,7 @@
 // `/api/keys/revocation`. The addon checks the values of the fields, and names every wrong one at once.
 
 const { restoreApiKey, revokeApiKey, revokeApiKeys } = require('../../index.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { by, guardedBy, withBody } = require('./requests.js')
 const { json, missingId } = require('./responses.js')
 

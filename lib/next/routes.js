@@ -4,7 +4,7 @@
 
 const { createApiKey, deleteApiKey, patchApiKey, updateApiKey } = require('../../index.js')
 const { linkToNext, listKeys, readLimit } = require('./list.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const {
   by,
   except,

@@ -3,7 +3,7 @@
 // The public keys with which GitHub signs its reports, as https://api.github.com/meta/public_keys/secret_scanning lists them.
 
 const { createPublicKey } = require('node:crypto')
-const { wrongValue } = require('./options.js')
+const { wrongValue } = require('../guard/options.js')
 
 /** How long a list is used before it is asked for again: a key that GitHub has withdrawn is not accepted for longer. */
 const FRESH_MS = 3_600_000

@@ -3,7 +3,7 @@
 // `/api/usage` and `/api/usage/export`. The addon checks the values of the parameters, and names every wrong one at once.
 
 const { exportUsage, getUsage } = require('../../index.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { guardedBy, listIn, numberIn, queryOf } = require('./requests.js')
 const { json } = require('./responses.js')
 

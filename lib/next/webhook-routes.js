@@ -10,7 +10,7 @@ const {
   setWebhook,
 } = require('../../index.js')
 const { linkToNext } = require('./list.js')
-const { checkOptions } = require('./options.js')
+const { checkOptions } = require('../guard/options.js')
 const { by, guardedBy, has, numberIn, queryOf, withBody } = require('./requests.js')
 const { invalidInput, json } = require('./responses.js')
 
