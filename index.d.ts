@@ -526,6 +526,22 @@ export interface ClientPage {
 }
 
 /**
+ * A scope, or a group: all of these, or any of these. An empty `all` is met, and an empty `any` is not. A scope has at most 100
+ * characters `A-Z a-z 0-9 : . _ * / -`; in a scope that is asked for, `*` is no wildcard.
+ *
+ * @category Verifying
+ */
+export type ScopeQuery = string | { all: ScopeQuery[] } | { any: ScopeQuery[] }
+
+/**
+ * The scopes that a key must hold: all of a list, or as a group says. At most 2,000 scopes and groups, and 32 groups inside of each
+ * other.
+ *
+ * @category Verifying
+ */
+export type RequiredScopes = ScopeQuery[] | Exclude<ScopeQuery, string>
+
+/**
  * The circumstances of a request, for `verifyApiKey`. Optional fields may be `null`.
  *
  * @category Verifying
@@ -537,10 +553,10 @@ export interface VerifyContext {
    */
   ip?: string | null
   /**
-   * Scopes that the key must hold, all of them.
+   * Scopes that the key must hold: all of a list, or as a group says.
    * @default []
    */
-  scopes?: string[] | null
+  scopes?: RequiredScopes | null
   /**
    * What the request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
    * name, which holds for every limit and quota of that name. One that is not named is charged 1; to leave it alone, name it with
@@ -1027,6 +1043,11 @@ export interface RefusedVerification {
   status: 401 | 403 | 429
   /** May be shown to the client. */
   message: string
+  /**
+   * With `INSUFFICIENT_SCOPE`: the scopes that were asked for and that the key does not hold, each once, in the order in which they
+   * were asked for. Of an `any`, holding one of them is enough.
+   */
+  missingScopes?: string[]
   /** Present if the key itself was right. */
   keyId?: string
   /**

@@ -7,6 +7,7 @@
 import type {
   ApiKeyError,
   LeakAction,
+  RequiredScopes,
   ValidAdminVerification,
   ValidVerification,
   VerifyContext,
@@ -42,10 +43,10 @@ export interface GuardedApiKey extends ValidVerification {
  */
 export interface ApiKeyOptions {
   /**
-   * Scopes that the key must hold, all of them: at most 100, each of at most 100 characters `A-Z a-z 0-9 : . _ * / -`.
-   * @default []
+   * Scopes that the key must hold: all of a list, which must not be empty, or as a group says: `{ all: […] }` or `{ any: […] }`.
+   * @default none
    */
-  scopes?: string[]
+  scopes?: RequiredScopes
   /**
    * What a request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
    * name. One that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits and quotas of a

@@ -29,9 +29,8 @@ fn parts(c: &mut Criterion) {
         .tokens
         .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
     let ip = parse_client_address("10.1.2.3");
-    let context = || {
-        VerifyContext::of_parts(ip, Some("docs:read"), Costs::default(), None).expect("a context")
-    };
+    let context =
+        || VerifyContext::of_parts(ip, "docs:read", Costs::default(), None).expect("a context");
     let now = process::now();
 
     c.bench_function("cache key", |b| {
@@ -84,8 +83,7 @@ fn parts(c: &mut Criterion) {
             )
         });
     });
-    let nothing =
-        || VerifyContext::of_parts(None, None, Costs::default(), None).expect("a context");
+    let nothing = || VerifyContext::of_parts(None, "", Costs::default(), None).expect("a context");
     c.bench_function("warm verify: nothing on", |b| {
         b.iter(|| {
             warm(

@@ -8,12 +8,12 @@ const { flushAtExit } = require('./exit.js')
 const { freeze } = require('./templates.js')
 
 /**
- * Verifies a key: the result, and the windows of its limits in seconds. For a guard, a cost of a limit that the key does not
- * have is no mistake.
+ * Verifies a key: the result, and the windows of its limits in seconds. A guard passes the text of the scopes that it asks for, and
+ * a cost of a limit that the key does not have is no mistake then.
  */
-exports.verifyCold = async (key, context, isGuard = false) => {
+exports.verifyCold = async (key, context, guardScopes) => {
   flushAtExit()
-  const result = unwrap(await guarded(native.verifyApiKey, key, context, isGuard))
+  const result = unwrap(await guarded(native.verifyApiKey, key, context, guardScopes))
   const windows = result.limits?.map(({ windowSeconds }) => windowSeconds) ?? []
   for (const limit of result.limits ?? []) delete limit.windowSeconds
   // The results of the warm path share these, so that they are frozen there.

@@ -17,7 +17,7 @@ const [SERIAL, REFUSAL, RETRY_AFTER_MS, LIMITED_BY] = [
 ].map((name) => warm.numbers.indexOf(name))
 /** Behind those: what remains of each limit, and the milliseconds until it is full again. */
 const LIMITS = warm.numbers.length
-/** The charge that the native side returns if the cache alone cannot answer. */
+/** What the native side returns in place of a charge if the cache alone cannot answer. */
 const MISS = undefined
 
 const { scopesMax: SCOPES_MAX } = warm
@@ -73,25 +73,31 @@ function costOf(value) {
 /** What the line of a tag begins with: no scope and no tag does. */
 const TAG = '\t'
 
-/** The tag, if there is one, and the scopes, one per line. The native side checks each line, so none must have a break inside. */
-function linesOf(tag, list) {
-  const scopes = scopesOf(list)
+/** The tag, if there is one, and the scopes, one per line, or the lines of a query. The native side checks each line, so none must have a break inside. */
+function linesOf(tag, scopes) {
   if (tag === undefined || tag === null) return scopes
   if (typeof tag !== 'string' || tag === '' || tag.includes('\n')) return undefined
   if (scopes === undefined) return undefined
   return scopes === '' ? TAG + tag : `${TAG}${tag}\n${scopes}`
 }
 
-function scopesOf(list) {
-  if (list === undefined || list === null) return ''
-  if (!Array.isArray(list) || list.length > SCOPES_MAX) return undefined
+function scopesOf(query) {
+  if (query === undefined || query === null) return ''
+  if (!Array.isArray(query) || query.length > SCOPES_MAX) return queryOf(query)
   let lines = ''
-  for (let index = 0; index < list.length; index++) {
-    const scope = list[index]
-    if (typeof scope !== 'string' || scope === '' || scope.includes('\n')) return undefined
+  for (let index = 0; index < query.length; index++) {
+    const scope = query[index]
+    if (typeof scope !== 'string') return queryOf(query)
+    if (scope === '' || scope.includes('\n')) return undefined
     lines = index === 0 ? scope : `${lines}\n${scope}`
   }
   return lines.startsWith(TAG) ? undefined : lines
+}
+
+/** The text of a query that has groups, or many scopes. */
+function queryOf(scopes) {
+  const { value } = JSON.parse(native.checkKeyGuard({ __proto__: null, scopes }))
+  return value
 }
 
 /** The limits of a key, with their states. */
@@ -135,10 +141,12 @@ function accepted(template, charge) {
   }
 }
 
-function refused(number, template) {
+function refused(number, template, missing) {
   const { code, status, message, reason } = refusals[number - 1]
   const result = { valid: false, code, status, message }
   if (reason !== undefined) result.reason = reason
+  // In place of a charge.
+  if (missing !== null) result.missingScopes = missing === '' ? [] : missing.split('\n')
   if (template !== undefined) result.keyId = template.keyId
   if (numbers[RETRY_AFTER_MS] >= 0) result.retryAfterMs = numbers[RETRY_AFTER_MS]
   if (numbers[LIMITED_BY] >= 0) {
@@ -160,7 +168,7 @@ function verifyNatively(key, context) {
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
-  const lines = linesOf(context.tag, context.scopes)
+  const lines = linesOf(context.tag, scopesOf(context.scopes))
   const cost = costOf(context.cost)
   const path = textOf(context.path)
   const claimedIp = textOf(context.claimedIp)
@@ -173,7 +181,7 @@ function verifyNatively(key, context) {
 const templateOfSerial = (serial) => (serial === 0 ? undefined : templateOf(serial))
 
 const resultOf = (refusal, charge, template) =>
-  refusal === VALID ? accepted(template, charge) : refused(refusal, template)
+  refusal === VALID ? accepted(template, charge) : refused(refusal, template, charge)
 
 /** The result, or `undefined` if the cache alone cannot answer. */
 exports.verifyWarm = (key, context) => {
@@ -192,8 +200,8 @@ exports.verifyWarm = (key, context) => {
 
 /**
  * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
- * and verifies the key in one call. The requirements are those of a guard, which also gets the windows of the limits in
- * seconds: `{ result, windows }`.
+ * and verifies the key in one call. The requirements are those of a guard, with the scopes as text. It also gets the windows of
+ * the limits in seconds: `{ result, windows }`.
  */
 exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
   let charge

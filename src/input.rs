@@ -9,11 +9,13 @@ mod one_of;
 pub mod page;
 pub mod quotas;
 pub mod rules;
+mod scope_query;
 mod tag;
 mod value;
 
 pub use actor::actor;
 pub use fields::{Fields, argument};
 pub use one_of::one_of;
+pub use scope_query::scope_query;
 pub use tag::{is_tag, tag};
 pub use value::{Parsed, Problems, Value};

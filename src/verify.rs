@@ -25,7 +25,7 @@ mod verification;
 mod warm;
 
 pub use cold::verify;
-pub use context::{Claims, Scopes, VerifyContext};
+pub use context::{Claims, VerifyContext};
 pub use costs::Costs;
 pub use fleet::fleet_use;
 pub use leaks::{LeakReport, REPORT_TEXT_MAX, report_leaked};

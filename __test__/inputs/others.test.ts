@@ -8,6 +8,7 @@ import {
   flag,
   label,
   list,
+  requiredScopes,
   text,
   throwingProxy,
   throws,
@@ -141,7 +142,7 @@ describe('verifyApiKey', () => {
   })
 
   test.each<[string, Case[]]>([
-    ['scopes', list],
+    ['scopes', requiredScopes],
     ['cost', [...costs, ['1,000,001', 1_000_001]]],
     ['ip', [...alien, ['a number', 1], ['a list', ['::1']]]],
     ['path', [...alien, ['a number', 1]]],

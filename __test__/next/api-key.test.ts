@@ -368,6 +368,14 @@ describe('a guard that is put up wrongly', () => {
     [hello, { scopes: [undefined] }],
     [hello, { scopes: [''] }],
     [hello, { scopes: [] }],
+    [hello, { scopes: {} }],
+    [hello, { scopes: { all: ['a'], any: ['a'] } }],
+    [hello, { scopes: { none: ['a'] } }],
+    [hello, { scopes: { any: 'a' } }],
+    [hello, { scopes: Object.create({ any: ['a'] }) }],
+    [hello, { scopes: [{ any: ['a', { all: ['a b'] }] }] }],
+    [hello, { scopes: [['a']] }],
+    [hello, { scopes: ['|', 'a', ')'] }],
     [hello, { cost: -1 }],
     [hello, { cost: { tokens: -1 } }],
     [hello, { cost: '5' }],
@@ -377,7 +385,7 @@ describe('a guard that is put up wrongly', () => {
     [hello, { cost: null }],
     [hello, { scopes: ['a b'] }],
     [hello, { scopes: ['x'.repeat(101)] }],
-    [hello, { scopes: Array(101).fill('a') }],
+    [hello, { scopes: Array(2_001).fill('a') }],
     [hello, null],
   ]
   test.each(wrong)('does not come up: %j %j', (...args) => {

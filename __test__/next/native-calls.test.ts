@@ -47,6 +47,33 @@ test('so does one whose cost is by name, also by names that the key does not hav
   expect(calls).toEqual(['verifyWarmRequest'])
 })
 
+test('so does one of which a query of scopes is asked, and nothing is asked of the database', async () => {
+  const [issued] = await setting.warmKeys(1, { scopes: ['docs:read'] })
+  const scopes = ['docs:read', { any: ['admin', { all: ['docs:read'] }] }]
+  const guarded = next.withApiKey(hello, { scopes })
+  // What was checked stays as it is.
+  scopes.push('admin')
+  const refusing = next.withApiKey(hello, { scopes: { any: ['a', 'b'] } })
+  const cost = await setting.cost(async () => {
+    const calls = await nativeCalls(async () => {
+      expect((await ask(guarded, headersOf(issued!.key))).status).toBe(200)
+      expect((await ask(refusing, headersOf(issued!.key))).status).toBe(403)
+    })
+    expect(calls).toEqual(['verifyWarmRequest', 'verifyWarmRequest'])
+  })
+  expect(cost).toEqual({ selects: 0, hashes: 0, statements: [] })
+})
+
+test('a query too long for that costs no statement and no hash either', async () => {
+  const [issued] = await setting.warmKeys(1, { scopes: ['docs:read'] })
+  const many = Array.from({ length: 1_000 }, (_, at) => `scope:${at}`)
+  const guarded = next.withApiKey(hello, { scopes: [{ any: [...many, 'docs:read'] }] })
+  const cost = await setting.cost(async () => {
+    expect((await ask(guarded, headersOf(issued!.key))).status).toBe(200)
+  })
+  expect(cost).toEqual({ selects: 0, hashes: 0, statements: [] })
+})
+
 test('so does a refused one, and the audit log has all that the request claims', async () => {
   const key = await warmKey(3)
   const table: [Record<string, string>, number, string][] = [

@@ -119,6 +119,12 @@ export const list: Case[] = [
   ['an object like a list', { 0: '10.0.0.1', length: 1 }],
 ]
 
+/** No scopes that a request may ask for: there may be more than a key can hold. */
+export const requiredScopes: Case[] = [
+  ...list.filter(([what]) => what !== '101 entries'),
+  ['2,001 entries', entries(2_001, 'a')],
+]
+
 /** No IP address and no network in CIDR notation. */
 export const badAddresses = [
   ...['', ' ', 'localhost', 'example.com', '*', '0', '256.0.0.1', '1.2.3', '1.2.3.4.5', '01.2.3.4'],

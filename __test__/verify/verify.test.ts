@@ -249,6 +249,8 @@ describe('scopes', () => {
       code: 'INSUFFICIENT_SCOPE',
       status: 403,
       message: expect.stringMatching(/\S/),
+      // The last one, of each of these.
+      missingScopes: required.slice(-1),
       keyId: id,
     })
   })

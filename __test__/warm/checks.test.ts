@@ -187,7 +187,10 @@ describe('what is wrong with the context', () => {
       `a path that is no text (${at})`,
       { path },
     ]),
-    ...bad.list.map(([what, scopes]): [string, unknown] => [`scopes: ${what}`, { scopes }]),
+    ...bad.requiredScopes.map(([what, scopes]): [string, unknown] => [
+      `scopes: ${what}`,
+      { scopes },
+    ]),
     ...bad.badScopes.map((scope, at): [string, unknown] => [
       `scopes with a bad one (${at})`,
       { scopes: ['a', scope] },

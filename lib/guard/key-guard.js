@@ -64,7 +64,7 @@ function warm(key, request, requirements, view) {
 
 function any(key, request, { scopes, cost, tag }, view) {
   const { ip, claimedIp, path } = clientOf(view, request)
-  return byGuard(verifyCold(key, { ip, claimedIp, scopes, cost, tag, path }, true))
+  return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path }, scopes))
 }
 
 function refused(refusal, windows) {

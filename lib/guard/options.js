@@ -33,10 +33,13 @@ function checkOptions(name, options, known) {
   return Object.assign(Object.create(null), Object.fromEntries(own))
 }
 
-/** The requirements of a guard are those of each request, so the addon checks them now by the rules that it has then. */
+/**
+ * The requirements of a guard are those of each request, so the addon checks them now by the rules that it has then. Returns the text
+ * of the scopes of a guard for keys.
+ */
 function checkRequirements(name, requirements, check) {
   try {
-    unwrap(check(requirements))
+    return unwrap(check(requirements))
   } catch (error) {
     if (!isApiKeyError(error) || !error.issues) throw error
     const [{ path, message }] = error.issues
@@ -55,8 +58,9 @@ exports.checkKeyOptions = (name, options) => {
   const { scopes, cost, tag } = checked
   // What a function returns is checked when it has.
   const fixed = typeof cost === 'function' ? { scopes, tag } : { scopes, cost, tag }
-  checkRequirements(name, fixed, native.checkKeyGuard)
-  if (checked.scopes?.length === 0) throw wrongValue(name, 'scopes', 'must not be empty')
+  checked.scopes = checkRequirements(name, fixed, native.checkKeyGuard)
+  if (scopes !== undefined && checked.scopes === '')
+    throw wrongValue(name, 'scopes', 'must not be empty')
   // What was checked stays as it is, whatever becomes of the caller's object.
   if (typeof checked.cost === 'object') checked.cost = Object.freeze({ ...checked.cost })
   return checked

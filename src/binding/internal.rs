@@ -8,7 +8,7 @@ use super::call::{call, list_call};
 use super::constants::Constants;
 use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
-use super::value::read;
+use super::value::{read, read_deep};
 use super::views::{ClientAddressView, FoundKeysView, KeyView, ListView, StatsView};
 use super::warm;
 use crate::admin::AdminContext;
@@ -76,10 +76,12 @@ pub(crate) fn read_keys(env: &Env, ids: Vec<String>) -> Result<Object<'_>> {
     })
 }
 
-/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, for `next.js`. Does not start the service.
+/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, and returns what scopes it asks for as text. Does not
+/// start the service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
-    Answer::of(VerifyContext::read(read(requirements)).map(drop))
+    let read = VerifyContext::read(read_deep(requirements));
+    Answer::of(read.map(|context| context.scopes.into_lines()))
 }
 
 /// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the

@@ -1,5 +1,7 @@
 //! The functions for keys: create, read, change, delete, verify.
 
+use std::borrow::Cow;
+
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -7,10 +9,12 @@ use napi_derive::napi;
 use super::call::{call, counted_call, list_call};
 use super::presented::{Presented, presented, with_context};
 use super::promise::{Answer, counted_promise};
-use super::value::read;
+use super::text::read_text;
+use super::value::{read, read_deep};
 use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
-use crate::input::{Value, actor};
+use crate::input::actor;
+use crate::model::ScopeQuery;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
@@ -231,15 +235,15 @@ pub(crate) fn verify_api_key<'e>(
     env: &'e Env,
     key: Unknown<'_>,
     context: Unknown<'_>,
-    // A guard serves keys with any limits: what it costs of one that a key does not have, it costs nothing.
-    allows_unknown_limits: Unknown<'_>,
+    // The scopes that a guard asks for, in the text of a query. Others do not pass it.
+    guard: Unknown<'_>,
 ) -> Result<Object<'e>> {
     let key = presented(key, verify::KEY_LENGTH_MAX);
-    let allows_unknown_limits = read(allows_unknown_limits) == Value::Bool(true);
-    let context = VerifyContext::read(read(context)).map(|context| VerifyContext {
-        allows_unknown_limits,
-        ..context
-    });
+    let context = VerifyContext::read(read_deep(context));
+    let context = match read_text(guard, ScopeQuery::TEXT_MAX) {
+        Some(lines) => context.and_then(|context| of_guard(context, lines)),
+        None => context,
+    };
     let peeks = context.as_ref().is_ok_and(|context| context.peek);
     let count = if peeks { ignore } else { count };
     if matches!(key, Presented::Missing) {
@@ -289,6 +293,19 @@ pub(crate) fn settle<'e>(
     let (charge, actual) = (read(charge), read(actual_cost));
     call(env, move |service| async move {
         verify::settle(&service, &verify::Settlement::read(charge, actual)?).await
+    })
+}
+
+/// The context of a guard. It serves keys with any limits: what it costs of one that a key does not have, it costs nothing.
+fn of_guard(
+    context: VerifyContext<'static>,
+    lines: String,
+) -> std::result::Result<VerifyContext<'static>, Error> {
+    let scopes = ScopeQuery::of_lines(Cow::Owned(lines));
+    Ok(VerifyContext {
+        scopes: scopes.ok_or_else(|| Error::internal("A guard asks for scopes that are none"))?,
+        allows_unknown_limits: true,
+        ..context
     })
 }
 

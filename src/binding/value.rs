@@ -8,6 +8,7 @@ use napi::{JsValue, sys};
 
 use self::raw::Raw;
 use crate::input::Value;
+use crate::model::ScopeQuery;
 
 /// Maximum length of a string, in UTF-16 units. A longer one is invalid for every field.
 const TEXT_MAX: usize = 64 * 1024;
@@ -18,6 +19,8 @@ const ENTRIES_MAX: u32 = 10_000;
 /// Maximum number of values in total, so that neither a deep nor a broad value takes long.
 const VALUES_MAX: usize = 20_000;
 const DEPTH_MAX: usize = 32;
+/// The same for what has a query of scopes: each of its groups is an object with a list.
+const DEEP_MAX: usize = 2 * ScopeQuery::DEPTH_MAX + 4;
 
 const CANNOT_READ: Value = Value::Unreadable("cannot be read");
 const TOO_LARGE: Value = Value::Unreadable("is too large");
@@ -31,11 +34,21 @@ pub(super) fn read(value: Unknown<'_>) -> Value {
 
 /// The same with another bound on the length of all texts in total.
 pub(super) fn read_within(value: Unknown<'_>, texts_max: usize) -> Value {
+    read_bounded(value, texts_max, DEPTH_MAX)
+}
+
+/// The same to the depth of a query of scopes.
+pub(super) fn read_deep(value: Unknown<'_>) -> Value {
+    read_bounded(value, TEXTS_MAX, DEEP_MAX)
+}
+
+fn read_bounded(value: Unknown<'_>, texts_max: usize, depth_max: usize) -> Value {
     let raw = value.value();
     let mut reader = ValueReader {
         raw: Raw { env: raw.env },
         values_left: VALUES_MAX,
         units_left: texts_max,
+        depth_max,
     };
     reader.read(raw.value, 0)
 }
@@ -45,11 +58,12 @@ struct ValueReader {
     raw: Raw,
     values_left: usize,
     units_left: usize,
+    depth_max: usize,
 }
 
 impl ValueReader {
     fn read(&mut self, value: sys::napi_value, depth: usize) -> Value {
-        if self.values_left == 0 || depth > DEPTH_MAX {
+        if self.values_left == 0 || depth > self.depth_max {
             return TOO_LARGE;
         }
         self.values_left -= 1;

@@ -22,7 +22,7 @@ const ABSENT: f64 = -1.0;
 /// In place of the number of a refusal.
 const VALID: u8 = 0;
 
-/// The handle of what was charged; `None` if there is nothing to settle.
+/// The handle of what was charged; `None` if there is nothing to settle. Of a refusal, the scopes that are missing.
 type Charge = Option<String>;
 
 /// What no scope and no tag begins with.
@@ -40,7 +40,7 @@ thread_local! {
 /// A request that presents a key, before it is read.
 struct Request<'a> {
     client: Client<'a>,
-    /// A scope per line. If there is a tag, it comes first, on a line of its own that begins with [`TAG`].
+    /// The lines of a query. If there is a tag, it comes first, on a line of its own that begins with [`TAG`].
     scopes: Option<Unknown<'a>>,
     /// A number, or a text with a cost per line. 1 if absent.
     cost: Option<Unknown<'a>>,
@@ -145,7 +145,7 @@ fn write(environment: &Environment, verification: Verification) -> Charge {
             let number = RefusalView::number(&refused);
             let (by, wait) = (refused.limited_by, refused.retry_after_ms);
             environment.write(refused.entry.as_ref(), number, &refused.limits, by, wait);
-            (refused.entry, None)
+            (refused.entry, refused.missing_scopes)
         }
     };
     LAST.set(entry);
@@ -169,7 +169,6 @@ impl Request<'_> {
             Some(lines) => lines.split_once('\n').unwrap_or((lines, "")),
             None => ("", scopes),
         };
-        let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
         let ip = match self.client {
             Client::Unknown => None,
             Client::Known { ip, .. } => reader.read(ip, address).and_then(parse_client_address),

@@ -6,14 +6,13 @@ use chrono::{DateTime, NaiveDate};
 
 use super::value::{Parsed, Problems, Value};
 use crate::error::Issue;
-use crate::model::{Escaped, Metadata, Timestamp, parse_network};
+use crate::model::{Escaped, Metadata, SCOPE_LENGTH_MAX, Timestamp, is_scope, parse_network};
 
 /// Characters in `name` and `clientId`.
 pub const NAME_MAX: usize = 255;
 pub const DESCRIPTION_MAX: usize = 2_000;
 pub const ALLOWED_IPS_MAX: usize = 100;
 pub const SCOPES_MAX: usize = 100;
-pub const SCOPE_LENGTH_MAX: usize = 100;
 /// Bytes of `metadata` as JSON, its numbers written out.
 pub const METADATA_MAX: usize = 8 * 1024;
 pub const RATE_LIMIT: RangeInclusive<i32> = 1..=1_000_000;
@@ -142,11 +141,6 @@ pub fn scope(value: Value) -> Parsed<String> {
         .into());
     }
     Ok(scope)
-}
-
-pub fn is_scope(text: &str) -> bool {
-    let fits = |c: u8| c.is_ascii_alphanumeric() || b":._*/-".contains(&c);
-    (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// A list whose entries each pass a rule; every bad entry is reported.

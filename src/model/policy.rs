@@ -8,6 +8,7 @@ use super::ip::AllowList;
 use super::limit::Limit;
 use super::metadata::Metadata;
 use super::quota::Quota;
+use super::scope::ScopeQuery;
 use super::timestamp::Timestamp;
 
 /// The code of an accepted key or token.
@@ -174,11 +175,11 @@ impl KeyPolicy {
     ///
     /// Whether it is idle is a parameter, and so is the suspension: a process knows of its own uses and suspensions before the row
     /// does.
-    pub fn check<'a>(
+    pub fn check(
         &self,
         now: Timestamp,
         ip: Option<IpAddr>,
-        mut scopes: impl Iterator<Item = &'a str>,
+        scopes: &ScopeQuery<'_>,
         is_idle: bool,
         suspended_until: Option<Timestamp>,
         clients: &[ClientPolicy],
@@ -205,29 +206,11 @@ impl KeyPolicy {
         if !self.allow_list.allows(ip) || !clients.iter().all(allows) {
             return Err(Refusal::IpNotAllowed);
         }
-        if !scopes.all(|required| holds(&self.scopes, required)) {
+        if !scopes.is_met_by(&self.scopes) {
             return Err(Refusal::InsufficientScope);
         }
         Ok(())
     }
-}
-
-/// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
-fn holds(held: &[Box<str>], required: &str) -> bool {
-    held.iter().any(|scope| match scope.strip_suffix('*') {
-        Some("") => true,
-        Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),
-        _ => **scope == *required,
-    })
-}
-
-/// The scopes of which a key must hold one for the required one.
-#[must_use]
-pub fn scopes_that_hold(required: &str) -> Vec<String> {
-    let prefixes = required.match_indices(':').map(|(at, _)| &required[..=at]);
-    let mut scopes: Vec<_> = prefixes.map(|prefix| format!("{prefix}*")).collect();
-    scopes.extend(["*".to_owned(), required.to_owned()]);
-    scopes
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use std::net::IpAddr;
 use super::costs::Costs;
 pub use crate::audit::Claims;
 use crate::error::Error;
-use crate::input::{Fields, Value, is_tag, rules, tag};
-use crate::model::parse_client_address;
+use crate::input::{Fields, Value, is_tag, rules, scope_query, tag};
+use crate::model::{ScopeQuery, parse_client_address};
 
 #[derive(Debug, Clone)]
 pub struct VerifyContext<'a> {
     /// The client's address; `None` if it was not given or cannot be parsed.
     pub ip: Option<IpAddr>,
-    /// The required scopes: the key must hold all of them.
-    pub scopes: Scopes<'a>,
+    /// What scopes the key must hold.
+    pub scopes: ScopeQuery<'a>,
     pub costs: Costs<'a>,
     /// What the verify is counted under.
     pub tag: Option<Cow<'a, str>>,
@@ -27,35 +27,16 @@ pub struct VerifyContext<'a> {
     pub claims: Claims,
 }
 
-/// Required scopes, as a list or as one text with one scope per line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scopes<'a> {
-    List(Vec<String>),
-    Lines(&'a str),
-}
-
-impl Scopes<'_> {
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let (list, lines): (&[String], _) = match self {
-            Self::List(list) => (list, None),
-            Self::Lines(lines) => (&[], Some(lines.split('\n'))),
-        };
-        list.iter()
-            .map(String::as_str)
-            .chain(lines.into_iter().flatten())
-    }
-}
-
 impl VerifyContext<'static> {
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let origin = Self::origin(&mut fields);
-        let scopes = fields.optional("scopes", rules::scopes).unwrap_or_default();
+        let scopes = fields.optional("scopes", scope_query);
         let costs = fields.optional("cost", Costs::read);
         let tag = fields.optional("tag", tag);
         let peek = fields.optional("peek", rules::boolean);
         fields.finish(Some(Self {
-            scopes: Scopes::List(scopes),
+            scopes: scopes.unwrap_or_default(),
             costs: costs.unwrap_or_default(),
             tag: tag.map(Cow::Owned),
             peek: peek.unwrap_or(false),
@@ -81,7 +62,7 @@ impl VerifyContext<'static> {
     fn origin(fields: &mut Fields) -> Self {
         Self {
             ip: fields.unknown_or("ip", parse_client_address),
-            scopes: Scopes::List(Vec::new()),
+            scopes: ScopeQuery::default(),
             costs: Costs::default(),
             tag: None,
             allows_unknown_limits: false,
@@ -99,21 +80,16 @@ impl<'a> VerifyContext<'a> {
     /// [`VerifyContext::read`] then names the problem.
     pub fn of_parts(
         ip: Option<IpAddr>,
-        scopes: Option<&'a str>,
+        scopes: &'a str,
         costs: Costs<'a>,
         tag: Option<&'a str>,
     ) -> Option<Self> {
         if !tag.is_none_or(is_tag) {
             return None;
         }
-        let scopes = match scopes {
-            None => Scopes::List(Vec::new()),
-            Some(lines) if lines.split('\n').all(rules::is_scope) => Scopes::Lines(lines),
-            Some(_) => return None,
-        };
         Some(Self {
             ip,
-            scopes,
+            scopes: ScopeQuery::of_lines(Cow::Borrowed(scopes))?,
             costs,
             tag: tag.map(Cow::Borrowed),
             allows_unknown_limits: false,

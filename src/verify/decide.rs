@@ -37,7 +37,7 @@ pub(super) fn decide(
     let suspended_until = policy.suspended_until.max(own.suspended_until());
     let suspended_until = suspended_until.and_then(|until| own.end_of(until, now));
     let clients = entry.value.client.policies();
-    let scopes = context.scopes.iter();
+    let scopes = &context.scopes;
     let is_idle = is_idle(&entry, at);
     let checked = policy.check(now, context.ip, scopes, is_idle, suspended_until, clients);
     if let Err(refusal) = checked {
@@ -50,8 +50,10 @@ pub(super) fn decide(
             count(service, &entry, context, Some(refusal), 0, now);
         }
         let is_idle = refusal == Refusal::Expired && !policy.is_expired(now);
+        let is_of_scopes = refusal == Refusal::InsufficientScope;
         let refused = RefusedKey {
             is_idle,
+            missing_scopes: is_of_scopes.then(|| scopes.missing(&policy.scopes)),
             ..RefusedKey::of_entry(refusal, entry, retry_after_ms)
         };
         return Ok(Decided::Answer(Verification::Refused(refused)));

@@ -23,6 +23,8 @@ pub struct RefusedKey {
     pub refusal: Refusal,
     /// Whether it has expired because it was not used for too long.
     pub is_idle: bool,
+    /// The scopes that are asked for and not held, one per line, if the key is refused for them.
+    pub missing_scopes: Option<String>,
     /// Present only if the key itself was correct.
     pub entry: Option<Arc<KeyEntry>>,
     pub retry_after_ms: Option<u64>,
@@ -99,6 +101,7 @@ impl Verification {
         Self::Refused(RefusedKey {
             refusal,
             is_idle: false,
+            missing_scopes: None,
             entry: Some(entry),
             retry_after_ms,
             limits,
@@ -132,6 +135,7 @@ impl RefusedKey {
         Self {
             refusal,
             is_idle: false,
+            missing_scopes: None,
             entry,
             retry_after_ms,
             limits: LimitStates::new(),

@@ -3,22 +3,10 @@ import { addon, cheapHashing } from '../addon.js'
 import type { Database } from '../database.js'
 import { withWrongSecret } from '../forge.js'
 import { startPeer, type Peer } from '../peer.js'
+import { randomFrom, type Random } from '../random.js'
 import type { Options } from '../setting.js'
 
 // Keys that are rotated, verified and hashed anew by several processes, whose peppers change all the time.
-
-type Random = (below: number) => number
-
-/** The same numbers again for the same seed. */
-function randomFrom(seed: number): Random {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 interface Key {
   id: string

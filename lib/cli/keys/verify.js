@@ -53,11 +53,21 @@ const accepted = ({ code, keyId, name, clientId, scopes, expiresAt, rateLimit, l
   ...(limits.length > 1 ? [['left', statesOf(limits)]] : []),
 ]
 
-const refused = ({ code, status, message, keyId, retryAfterMs, limits, limitedBy }) => [
+const refused = ({
+  code,
+  status,
+  message,
+  missingScopes = [],
+  keyId,
+  retryAfterMs,
+  limits,
+  limitedBy,
+}) => [
   ['result', code],
   ['meaning', message],
   ['status', status],
   ...(keyId === undefined ? [] : [['id', keyId]]),
+  ...(missingScopes.length === 0 ? [] : [['missing scopes', missingScopes]]),
   ...(limitedBy ? [['limited by', `${limitedBy.level}/${limitedBy.name}`]] : []),
   ...(limits ? [['left', statesOf(limits)]] : []),
   ...(retryAfterMs === undefined ? [] : [['try again in', `${Math.ceil(retryAfterMs / 1000)} s`]]),

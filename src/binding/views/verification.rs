@@ -28,6 +28,8 @@ pub(in crate::binding) enum VerificationView {
         #[serde(flatten)]
         reason: RefusalView,
         #[serde(skip_serializing_if = "Option::is_none")]
+        missing_scopes: Option<Vec<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         key_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
@@ -46,6 +48,7 @@ impl VerificationView {
         Self::Refused {
             valid: false,
             reason: Refusal::MissingKey.into(),
+            missing_scopes: None,
             key_id: None,
             retry_after_ms: None,
             rate_limit: None,
@@ -282,6 +285,10 @@ impl From<LimitOfKey<'_>> for LimitTemplateView {
     }
 }
 
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
 impl From<Verification> for VerificationView {
     fn from(verification: Verification) -> Self {
         match verification {
@@ -303,6 +310,7 @@ impl From<Verification> for VerificationView {
                 Self::Refused {
                     valid: false,
                     reason: (&refused).into(),
+                    missing_scopes: refused.missing_scopes.as_deref().map(lines_of),
                     key_id: entry.map(|entry| entry.value.policy.key_id.to_string()),
                     retry_after_ms: refused.retry_after_ms,
                     rate_limit: tightest(&refused.limits).map(RateLimitView::from),
