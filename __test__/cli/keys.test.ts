@@ -421,6 +421,14 @@ describe('keys verify', () => {
 
     const refused = await run(['keys', 'verify', '--ip', '192.0.2.1'], key)
     expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('IP_NOT_ALLOWED')])
+
+    const asked = ['--ip', '10.1.2.3', '--scope', 'docs:read,a,b']
+    const lacking = await run(['keys', 'verify', ...asked], key)
+    expect([lacking.code, lacking.stdout]).toEqual([
+      1,
+      expect.stringContaining('INSUFFICIENT_SCOPE'),
+    ])
+    expect(lacking.stdout).toMatch(/^missing scopes +a, b$/m)
   })
 
   test('says what is left of each limit, and which one a request is not within', async () => {

@@ -54,6 +54,7 @@ test('so does one of which a query of scopes is asked, and nothing is asked of t
   // What was checked stays as it is.
   scopes.push('admin')
   const refusing = next.withApiKey(hello, { scopes: { any: ['a', 'b'] } })
+  await ask(refusing, headersOf(issued!.key))
   const cost = await setting.cost(async () => {
     const calls = await nativeCalls(async () => {
       expect((await ask(guarded, headersOf(issued!.key))).status).toBe(200)

@@ -54,6 +54,7 @@ import {
   type Quota,
   type QuotaPeriod,
   type QuotaState,
+  type ScopeQuery,
   type RevocationReason,
   type RevokeApiKeysInput,
   type LeakedKeyReport,
@@ -326,6 +327,13 @@ export async function verify(): Promise<string> {
   await verifyApiKey('key', { cost: { tokens: 500, images: 0 }, tag: '/search' })
   // @ts-expect-error numbers
   await verifyApiKey('key', { cost: { tokens: '500' } })
+  const query: ScopeQuery = { any: ['admin', { all: ['docs:read', 'docs:write'] }] }
+  await verifyApiKey('key', { scopes: query })
+  await verifyApiKey('key', { scopes: ['docs:read', query] })
+  // @ts-expect-error a list, or a group
+  await verifyApiKey('key', { scopes: 'docs:read' })
+  // @ts-expect-error no such group
+  await verifyApiKey('key', { scopes: { none: ['docs:read'] } })
   const answer: Verification = await verifyApiKey('key', { ...context, peek: false })
   if (answer.valid) {
     const code: 'VALID' = answer.code
@@ -342,6 +350,8 @@ export async function verify(): Promise<string> {
   const retry: number | undefined = answer.retryAfterMs
   const level: LimitLevel | undefined = answer.limitedBy?.level
   const why: 'idle' | undefined = answer.reason
+  const missing: string[] | undefined = answer.missingScopes
+  void missing
   void [
     status,
     retry,

@@ -86,6 +86,7 @@ withApiKey(() => new Response(), { tag: ['/search'] })
 withApiKey(() => new Response(), { cost: { tokens: 'all' } })
 // @ts-expect-error no such option
 withApiKey(() => new Response(), { scope: ['docs:read'] })
+export const queried = withApiKey(async () => new Response(), { scopes: { any: ['a', 'b'] } })
 // @ts-expect-error a list
 withApiKey(() => new Response(), { scopes: 'docs:read' })
 // @ts-expect-error no response
