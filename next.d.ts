@@ -7,6 +7,8 @@
 import type {
   ApiKeyError,
   LeakAction,
+  RefusalCode,
+  RefusedVerification,
   RequiredScopes,
   ValidAdminVerification,
   ValidVerification,
@@ -28,6 +30,20 @@ export interface ApiKeyRouteContext {
   apiKey: GuardedApiKey
 }
 
+/** The same where no key is needed. */
+export interface OptionalApiKeyRouteContext {
+  /** The verification of the request's key. `null`: the request has none. */
+  apiKey: GuardedApiKey | null
+}
+
+/** What a guard says of a request that it refuses: what `verifyApiKey` says of the key, or that there is no key, or two. */
+export interface GuardRefusal extends Omit<RefusedVerification, 'code'> {
+  /** `AMBIGUOUS_KEY`: `x-api-key` and `Authorization: Bearer` hold different keys. */
+  code: RefusalCode | 'AMBIGUOUS_KEY'
+  /** With `MISSING_KEY`, unless there is `getKey`: what was expected. */
+  hint?: string
+}
+
 /** The verification of a request's key. */
 export interface GuardedApiKey extends ValidVerification {
   /**
@@ -41,22 +57,27 @@ export interface GuardedApiKey extends ValidVerification {
  * The requirements for a key. A guard with an unknown or wrong option throws a `TypeError` when it is made; the rules are those of
  * `verifyApiKey`.
  */
-export interface ApiKeyOptions {
+export interface ApiKeyOptions<Req = Request> {
   /**
    * Scopes that the key must hold: all of a list, which must not be empty, or as a group says: `{ all: […] }` or `{ any: […] }`.
+   *
+   * A function says it of each request, for example of the resource in its path; `context` is that of the framework. It runs
+   * before the key is verified. If it throws, or returns something else, the response is 500.
    * @default none
    */
-  scopes?: RequiredScopes
+  scopes?:
+    RequiredScopes | ((request: Req, context: any) => RequiredScopes | Promise<RequiredScopes>)
   /**
    * What a request costs of the limits and quotas, 0 to 1,000,000 units: a number that all of them are charged, or one for each
    * name. One that is not named is charged 1; to leave it alone, name it with a cost of 0. A name that the limits and quotas of a
    * key do not have, even a misspelt one, costs nothing.
    *
    * A function says it of each request. It runs before the key is verified, for requests without a valid key too: it should do
-   * little, and read the body only of a copy (`request.clone()`). What it throws goes on to the framework.
+   * little, and read the body only of a copy (`request.clone()`). If it throws, or returns no cost, the error is logged, the
+   * response is 500, and nothing is charged; signals of Next.js (`redirect()`) go on to Next.js.
    * @default 1
    */
-  cost?: Cost | ((request: Request) => Cost | Promise<Cost>)
+  cost?: Cost | ((request: Req) => Cost | Promise<Cost>)
   /**
    * What requests are counted under in `getUsage`: 1 to 64 characters, for example the template of the route. Use few different
    * tags: of more than 500 at a time, the rest is counted as `other`.
@@ -72,6 +93,26 @@ export interface ApiKeyOptions {
    * @default never
    */
   refundOn?: (response: Response) => boolean | Promise<boolean>
+  /**
+   * Finds the key of a request. Neither `x-api-key` nor `Authorization` is read then. `null` and `''` mean that there is no key. If
+   * it throws, or returns anything else, such as a promise, the response is 500.
+   * @default the key in `x-api-key`, or in `Authorization: Bearer`; if both have one, it must be the same
+   */
+  getKey?: (request: Req) => string | null
+  /**
+   * Is told each refusal, also of a request without a key, but no errors. A `Response` that it returns is sent in place of the
+   * usual one, with `Cache-Control: no-store`; with any other value, the usual one is sent. What it throws goes on to the framework.
+   * @default none
+   */
+  onRefused?: (
+    refusal: GuardRefusal,
+    request: Req,
+  ) => Response | undefined | void | Promise<Response | undefined | void>
+  /**
+   * Whether a request without a key is let through, with `apiKey: null`, whatever `scopes` says. One with a wrong key is refused.
+   * @default false
+   */
+  optional?: boolean
 }
 
 /** What a request costs, see {@link ApiKeyOptions.cost}. */
@@ -82,8 +123,9 @@ export type Cost = NonNullable<VerifyContext['cost']>
  * handler gets the request, and the context of the framework with `apiKey` added. `params` stay as they are: a promise from
  * Next.js 15 on.
  *
- * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`. Without a
- * key, the code is `MISSING_KEY`, and `hint` says what was expected. Responses announce what remains of each limit (`RateLimit` and
+ * The response to a refused key is 401, 403 or 429, and that to an error 503 or 500, with the body `{ error, code }`, or a problem
+ * of RFC 9457 if `Accept` names `application/problem+json`. Without a key, the code is `MISSING_KEY`, and `hint` says what was
+ * expected; with `INSUFFICIENT_SCOPE`, there are `missingScopes`. Responses announce what remains of each limit (`RateLimit` and
  * `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
  * throws becomes a response; anything else that it throws goes on to the framework.
  *
@@ -104,11 +146,22 @@ export type Cost = NonNullable<VerifyContext['cost']>
  */
 export declare function withApiKey<Req extends Request = Request>(
   handler: (request: Req, context: ApiKeyRouteContext) => RouteResponse,
-  options?: ApiKeyOptions,
+  options?: ApiKeyOptions & { optional?: false },
 ): RouteHandler<Req>
 export declare function withApiKey<Context extends object, Req extends Request = Request>(
   handler: (request: Req, context: Context & ApiKeyRouteContext) => RouteResponse,
-  options?: ApiKeyOptions,
+  options?: ApiKeyOptions & { optional?: false },
+): (request: Req, context: Omit<Context, 'apiKey'>) => Promise<Response>
+export declare function withApiKey<Req extends Request = Request>(
+  handler: (request: Req, context: OptionalApiKeyRouteContext) => RouteResponse,
+  options: ApiKeyOptions,
+): RouteHandler<Req>
+export declare function withApiKey<Context extends object, Req extends Request = Request>(
+  handler: (
+    request: Req,
+    context: Omit<Context, 'apiKey'> & OptionalApiKeyRouteContext,
+  ) => RouteResponse,
+  options: ApiKeyOptions,
 ): (request: Req, context: Omit<Context, 'apiKey'>) => Promise<Response>
 
 /** A user of the app who may manage keys, identified by the app's own session. */

@@ -79,10 +79,13 @@ describe.skipIf(!version)('schemathesis (needs it in target/tools or on the PATH
     const exp = Math.floor(Date.now() / 1_000) + 3_600
     const user = jwt({ alg: 'HS256', typ: 'JWT' }, { sub: 'user-1', exp }, userJwtSecret)
     const args = ['--phases', 'fuzzing', '--mode', 'positive', '--max-examples', '5']
-    args.push('--header', `Authorization: Bearer ${user}`)
     // That what is right is refused is what this is about.
     args.push('--exclude-checks', 'positive_data_acceptance', '--warnings', 'off')
-    const { code, output, answers } = await schemathesis(file, limited, args)
+    const { code, output, answers } = await schemathesis(
+      file,
+      { ...limited, USER_TOKEN: user },
+      args,
+    )
     expect(code, output).toBe(0)
     // The user is nobody's admin, and needs no key to be told who they are. Each key can be revoked, and the
     // signature alone decides about a report.

@@ -52,10 +52,10 @@ describe('a valid key', () => {
     }
   })
 
-  test('x-api-key counts before Authorization', async () => {
+  test('may be in both headers', async () => {
     const { key } = await create()
-    const headers = { 'x-api-key': 'made up', authorization: `Bearer ${key}` }
-    expectFailure(await ask(route, headers), 401, 'INVALID_KEY')
+    const headers = { 'x-api-key': key, authorization: `Bearer ${key}` }
+    expect((await ask(route, headers)).status).toBe(200)
   })
 
   test("the handler gets the request as it is, and the framework's context with apiKey", async () => {
@@ -117,12 +117,52 @@ describe('a refusal', () => {
     await refused(key, 'DISABLED')
   })
 
-  test('for a scope is 403', async () => {
+  test('of two different keys is 401, before either is verified', async () => {
+    const { id, key } = await create()
+    for (const [named, token] of [
+      [key, 'made-up'],
+      ['made-up', key],
+      ['made', 'up'],
+    ]) {
+      const answer = await ask(route, { 'x-api-key': named, authorization: `Bearer ${token}` })
+      expectFailure(answer, 401, 'AMBIGUOUS_KEY')
+      const challenge = answer.headers['www-authenticate']
+      expect(challenge).toBe('Bearer realm="API", error="invalid_request"')
+    }
+    // Another scheme does not count as a key.
+    const other = await ask(route, { 'x-api-key': key, authorization: 'Basic dXNlcjpwYXNz' })
+    expect(other.status).toBe(200)
+    await flush()
+    expect((await getApiKey(id))!.usageCount).toBe(1)
+  })
+
+  test('for a scope is 403, and names those that are missing', async () => {
     const { key } = await create({ scopes: ['docs:read'] })
-    const guarded = withApiKey(hello, { scopes: ['docs:read', 'docs:write'] })
-    expectFailure(await ask(guarded, { 'x-api-key': key }), 403, 'INSUFFICIENT_SCOPE')
+    const guarded = withApiKey(hello, { scopes: ['docs:read', 'docs:write', { any: ['a', 'b'] }] })
+    const missing = ['docs:write', 'a', 'b']
+    // Cold, and then warm.
+    for (let time = 0; time < 2; time++) {
+      const answer = await ask(guarded, { 'x-api-key': key })
+      expectFailure(answer, 403, 'INSUFFICIENT_SCOPE')
+      expect(answer.body.missingScopes).toEqual(missing)
+      const challenge = 'Bearer realm="API", error="insufficient_scope"'
+      expect(answer.headers['www-authenticate']).toBe(`${challenge}, scope="docs:write a b"`)
+    }
+    const none = await ask(withApiKey(hello, { scopes: { any: [] } }), { 'x-api-key': key })
+    expectFailure(none, 403, 'INSUFFICIENT_SCOPE')
+    expect(none.body.missingScopes).toEqual([])
+    expect(none.headers['www-authenticate']).toBe('Bearer realm="API", error="insufficient_scope"')
     const allowed = withApiKey(hello, { scopes: ['docs:read'] })
     expect((await ask(allowed, { 'x-api-key': key })).status).toBe(200)
+  })
+
+  test('for many scopes has a header that is not too long', async () => {
+    const { key } = await create()
+    const scopes = Array.from({ length: 2_000 }, (_, at) => `${at}`.padEnd(100, 'x'))
+    const answer = await ask(withApiKey(hello, { scopes }), { 'x-api-key': key })
+    expect(answer.body.missingScopes).toEqual(scopes)
+    const [, listed] = /scope="([^"]+)"$/.exec(answer.headers['www-authenticate']!)!
+    expect(listed!.split(' ')).toEqual(scopes.slice(0, 10))
   })
 
   test('for an address is 403', async () => {
@@ -376,6 +416,13 @@ describe('a guard that is put up wrongly', () => {
     [hello, { scopes: [{ any: ['a', { all: ['a b'] }] }] }],
     [hello, { scopes: [['a']] }],
     [hello, { scopes: ['|', 'a', ')'] }],
+    [hello, { getKey: 'x-key' }],
+    [hello, { onRefused: true }],
+    [hello, { optional: 1 }],
+    [hello, { optional: undefined }],
+    [hello, { isFixed: true }],
+    [hello, { tag: '' }],
+    [hello, { tag: 'x'.repeat(65) }],
     [hello, { cost: -1 }],
     [hello, { cost: { tokens: -1 } }],
     [hello, { cost: '5' }],

@@ -36,18 +36,27 @@ export async function read(response: Response): Promise<Answer> {
   return { status: response.status, headers, body: json ? JSON.parse(text) : text }
 }
 
+/** The members that a body has beside those of all. */
+const further = (code: string): string[] => [
+  'issues',
+  ...(code.startsWith('MISSING_') ? ['hint'] : []),
+  ...(code === 'INSUFFICIENT_SCOPE' ? ['missingScopes'] : []),
+]
+
 /** A refusal or a fault, as every one of them is answered. */
 export function expectFailure(answer: Answer, status: number, code: string, error?: string): void {
   expect(answer).toMatchObject({ status, body: { code } })
   expect(answer.body.error).toEqual(error ?? expect.stringMatching(/\S/))
   expect(
     Object.keys(answer.body)
-      .filter((name) => name !== 'issues' && !(name === 'hint' && code.startsWith('MISSING_')))
+      .filter((name) => !further(code).includes(name))
       .sort(),
   ).toEqual(['code', 'error'])
   expect(answer.headers['cache-control']).toBe('no-store')
   expect(answer.headers['content-type']).toMatch('application/json')
-  expect('www-authenticate' in answer.headers).toBe(status === 401)
+  expect(answer.headers['vary']).toBe('Accept')
+  const isChallenged = status === 401 || code === 'INSUFFICIENT_SCOPE'
+  expect('www-authenticate' in answer.headers).toBe(isChallenged)
 }
 
 /** Whole seconds, at least one. */

@@ -15,6 +15,7 @@ import {
   withAdminAuth,
   withApiKey,
   type ApiKeyRouteContext,
+  type GuardRefusal,
   type AdminUser,
 } from '@sophra/api-keys/next'
 
@@ -80,6 +81,43 @@ export const answered: Promise<Response> = plain(new Request('http://localhost/'
 export const scoped = withApiKey(async () => new Response(), { scopes: ['docs:read'], cost: 5 })
 export const metered = withApiKey(async () => new Response(), { cost: { tokens: 5 } })
 export const tagged = withApiKey(async () => new Response(), { tag: '/search' })
+export const open = withApiKey(
+  (_request, { apiKey }) => {
+    const clientId: string | undefined = apiKey?.clientId
+    // @ts-expect-error there may be no key
+    void apiKey.clientId
+    return Response.json({ clientId })
+  },
+  { optional: true, scopes: { any: ['a'] } },
+)
+export const openWithParams = withApiKey<Params>(
+  async (_request, { params, apiKey }) => Response.json([(await params).id, apiKey?.keyId]),
+  { optional: true },
+)
+export const closed = withApiKey((_request, { apiKey }) => Response.json(apiKey.clientId), {
+  optional: false,
+})
+// @ts-expect-error the handler needs a key
+withApiKey((_request: Request, context: ApiKeyRouteContext) => Response.json(context), {
+  optional: true,
+})
+export const asked = withApiKey(async () => new Response(), {
+  getKey: (request) => request.headers.get('x-key'),
+  scopes: async (request, { params }) => [`project:${(await params).id}:${request.method}`],
+  onRefused: ({ code, status, missingScopes, hint }, request) => {
+    const refused: GuardRefusal['code'] = code
+    return refused === 'AMBIGUOUS_KEY'
+      ? Response.json([missingScopes, hint, request.url], { status })
+      : undefined
+  },
+})
+export const told = withApiKey(async () => new Response(), {
+  onRefused: async ({ keyId }) => console.warn(keyId),
+})
+// @ts-expect-error no promise
+withApiKey(() => new Response(), { getKey: async () => 'key' })
+// @ts-expect-error no list
+withApiKey(() => new Response(), { scopes: () => 'docs:read' })
 // @ts-expect-error one text
 withApiKey(() => new Response(), { tag: ['/search'] })
 // @ts-expect-error a number for each name

@@ -1,7 +1,7 @@
 'use strict'
 
 // What clients get from the guards and the routes rather than from the app's own handlers, as `{ status, headers, body }`: each
-// server has a way of its own to send it.
+// server has a way of its own to send it. A header is a text or a list of texts, and a body a text, a Buffer or `null`.
 
 const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
 
@@ -15,22 +15,23 @@ const json = (body, status = 200, headers = {}) => ({
   status,
   headers: { 'Content-Type': 'application/json', ...NO_STORE, ...headers },
   body: JSON.stringify(body),
+  failure: null,
 })
 
-/** The answer to a refusal or an error. */
+/** The answer to a refusal or an error. It has the members of its body, too: some clients want them in another form. */
 function failure(failed, headers = {}) {
-  const { status, code, message, reason, hint, issues, keyId, retryAfterMs } = failed
+  const { status, code, message, reason, hint, issues, missingScopes, keyId, retryAfterMs } = failed
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  const body = { error: message, code, reason, hint, issues }
+  const body = { error: message, code, reason, hint, issues, missingScopes }
   // A refusal knows the key too, but its id is not the client's business.
   if (code === 'CONFLICT') body.keyId = keyId
-  return json(body, status, { ...retryAfter, ...headers })
+  return { ...json(body, status, { ...retryAfter, ...headers }), failure: body }
 }
 
 /** Whole seconds, rounded up, and at least one: an earlier retry would be refused again. */
 const seconds = (ms) => String(Math.max(1, Math.ceil(ms / 1000)))
 
-/** A 401 with its challenge (RFC 9110, 11.6.1). */
+/** A 401 with its challenge (RFC 9110, 11.6.1), or a 403 that another token could do without (RFC 6750, 3.1). */
 const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticate': challenge })
 
 /** A 500 that does not name the cause, which only the operator gets to see. */
@@ -39,8 +40,16 @@ function internalError(error) {
   return failure({ ...internal, message: 'Internal server error' })
 }
 
-/** The answer to an error of the addon. Anything else that is thrown is thrown on. */
+/** What a function of the app has thrown, or a wrong value that it has answered. */
+class FaultOfApp {
+  constructor(error) {
+    this.error = error
+  }
+}
+
+/** The answer to an error of the addon or of a function of the app. Anything else that is thrown is thrown on. */
 function faultOf(error) {
+  if (error instanceof FaultOfApp) return internalError(error.error)
   if (error?.name !== 'ApiKeyError') throw error
   return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }
@@ -63,6 +72,7 @@ function byGuard(verify) {
 
 module.exports = {
   CACHE_CONTROL,
+  FaultOfApp,
   NO_STORE,
   byGuard,
   failure,

@@ -11,49 +11,86 @@
 
 const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
-const { byGuard, failure, faultOf } = require('./answers.js')
+const { byGuard, FaultOfApp, faultOf, NO_STORE } = require('./answers.js')
 const { clientOf } = require('./client.js')
-const { checkKeyOptions } = require('./options.js')
-const { keyOf, missing, notAccepted } = require('./presented-key.js')
+const { checkKeyOptions, scopesText } = require('./options.js')
+const { keyByApp, keyOf } = require('./presented-key.js')
+const { negotiated } = require('./problem.js')
 const { rateLimitOf } = require('./rate-limit.js')
+const { answerTo } = require('./refusals.js')
 
 /**
  * Makes a guard by its options, which are checked now:
  *
- *   admit(request)            `{ apiKey, headers }`, the headers to add to the response; or, for a refusal and for an error of the
- *                             addon, the answer `{ status, headers, body }` to send in place of that of the handler
+ *   admit(request, context)   `{ apiKey, headers }`, the headers to add to the response; or, for a refusal and for an error of the
+ *                             addon, the answer `{ status, headers, body }` to send in place of that of the handler. `apiKey` is
+ *                             `null` if there is no key and none is needed. `context` is for functions of the app
+ *   fault(request, error)     the answer to an error of the addon that the handler has thrown; throws any other error on
  *   refund(apiKey, response)  gives back what the request was charged if the app says so of the response; absent if it never does
  */
 exports.keyGuard = (name, options, view) => {
   const requirements = checkKeyOptions(name, options)
-  const { refundOn } = requirements
-  const admit = async (request) => {
+  const { onRefused, refundOn } = requirements
+  const answer = (request, usual) => negotiated(usual, view.header(request, 'accept'))
+  const fault = (request, error) => answer(request, faultOf(error))
+  const admit = async (request, context) => {
     try {
-      return await outcomeOf(request, requirements, view)
+      const outcome = await outcomeOf(name, request, context, requirements, view)
+      const { refusal, windows } = outcome
+      if (!refusal) return outcome
+      const usual = answer(request, answerTo(refusal, windows))
+      const own = await onRefused?.(refusal, request)
+      return isResponse(own) ? await answerOf(own) : usual
     } catch (error) {
-      return faultOf(error)
+      return fault(request, error)
     }
   }
   // What cannot be given back stays charged: the response is the same.
   const refund = async (apiKey, response) => {
-    if (await refundOn(response)) await apiKey.settle(0).catch(() => false)
+    if (apiKey && (await refundOn(response))) await apiKey.settle(0).catch(() => false)
   }
-  return { admit, refund: refundOn ? refund : undefined }
+  return { admit, fault, refund: refundOn ? refund : undefined }
 }
 
-async function outcomeOf(request, requirements, view) {
-  const key = keyOf(view, request)
-  if (!key) return missing(view, request)
-  const { scopes, cost, tag } = requirements
-  const required =
-    typeof cost === 'function' ? { scopes, cost: (await cost(request)) ?? NaN, tag } : requirements
+async function outcomeOf(name, request, context, requirements, view) {
+  const { getKey, optional } = requirements
+  const presented = getKey
+    ? await byApp(() => keyByApp(name, getKey, request))
+    : keyOf(view, request)
+  const { key, refusal } = presented
+  if (refusal) return optional && refusal.code === 'MISSING_KEY' ? NO_KEY : presented
+  const required = requirements.isFixed
+    ? requirements
+    : await requiredOf(name, request, context, requirements)
   const verified = warm(key, request, required, view) ?? (await any(key, request, required, view))
   const { result: apiKey, windows } = verified
-  // Which key it was is for the app only.
-  if (!apiKey.valid) return refused(apiKey, windows)
+  if (!apiKey.valid) return { refusal: apiKey, windows }
   // Not enumerable: a copy of the verification is plain data.
   Object.defineProperty(apiKey, 'settle', { value: settleOf(apiKey) })
-  return { apiKey, headers: rateLimitOf(apiKey, windows) }
+  return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
+}
+
+const NO_KEY = { apiKey: null, headers: {}, refusal: null }
+
+/** What a request must have and costs, where functions of the app say so. */
+async function requiredOf(name, request, context, { scopes, cost, tag }) {
+  const required = { scopes, cost, tag }
+  if (typeof scopes === 'function')
+    required.scopes = await byApp(async () => scopesText(name, await scopes(request, context)))
+  if (typeof cost === 'function') required.cost = (await byApp(() => cost(request))) ?? NaN
+  return required
+}
+
+/**
+ * What a function of the app answers. What it throws is a fault of the server; only signals of Next.js, such as that of
+ * `redirect()`, go on to it. They carry a digest.
+ */
+async function byApp(ask) {
+  try {
+    return await ask()
+  } catch (error) {
+    throw typeof error?.digest === 'string' ? error : new FaultOfApp(error)
+  }
 }
 
 /** The verification of a key that is in memory, by one native call; `undefined` if that is not enough. */
@@ -67,9 +104,21 @@ function any(key, request, { scopes, cost, tag }, view) {
   return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path }, scopes))
 }
 
-function refused(refusal, windows) {
-  if (refusal.status === 401) return notAccepted(refusal)
-  return failure(refusal, rateLimitOf(refusal, windows))
+/** By what it can do: there are several classes of this name, such as that of a server that brings its own. */
+const isResponse = (value) =>
+  typeof value?.status === 'number' &&
+  typeof value.headers?.entries === 'function' &&
+  typeof value.arrayBuffer === 'function'
+
+/** The response of the app to a refusal, which holds for this client only. */
+async function answerOf(response) {
+  const { status, headers, body } = response
+  const own = Object.fromEntries(headers.entries())
+  const cookies = headers.getSetCookie?.() ?? []
+  if (cookies.length > 0) own['set-cookie'] = cookies
+  delete own['cache-control']
+  const bytes = body === null ? null : Buffer.from(await response.arrayBuffer())
+  return { status, headers: { ...own, ...NO_STORE }, body: bytes }
 }
 
 const settleOf =

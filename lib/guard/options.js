@@ -11,7 +11,10 @@ const checks = {
   action: (value) => value === 'revoke' || value === 'notify',
   authorize: (value) => typeof value === 'function',
   compat: (value) => value === 'prisma',
+  getKey: (value) => typeof value === 'function',
   onLeak: (value) => typeof value === 'function',
+  onRefused: (value) => typeof value === 'function',
+  optional: (value) => typeof value === 'boolean',
   refundOn: (value) => typeof value === 'function',
 }
 
@@ -53,17 +56,31 @@ const wrongValue = (name, path, message) =>
 exports.checkOptions = checkOptions
 exports.wrongValue = wrongValue
 
+const KEY_OPTIONS = ['scopes', 'cost', 'tag', 'refundOn', 'getKey', 'onRefused', 'optional']
+
 exports.checkKeyOptions = (name, options) => {
-  const checked = checkOptions(name, options, ['scopes', 'cost', 'tag', 'refundOn'])
+  const checked = checkOptions(name, options, KEY_OPTIONS)
   const { scopes, cost, tag } = checked
   // What a function returns is checked when it has.
-  const fixed = typeof cost === 'function' ? { scopes, tag } : { scopes, cost, tag }
-  checked.scopes = checkRequirements(name, fixed, native.checkKeyGuard)
-  if (scopes !== undefined && checked.scopes === '')
-    throw wrongValue(name, 'scopes', 'must not be empty')
+  const fixed = { scopes: unlessFunction(scopes), cost: unlessFunction(cost), tag }
+  const text = checkRequirements(name, fixed, native.checkKeyGuard)
+  if (fixed.scopes !== undefined && text === '') throw wrongValue(name, 'scopes', NOT_EMPTY)
   // What was checked stays as it is, whatever becomes of the caller's object.
-  if (typeof checked.cost === 'object') checked.cost = Object.freeze({ ...checked.cost })
+  if (typeof scopes !== 'function') checked.scopes = text
+  if (typeof cost === 'object') checked.cost = Object.freeze({ ...cost })
+  checked.isFixed = typeof scopes !== 'function' && typeof cost !== 'function'
   return checked
+}
+
+const NOT_EMPTY = 'must not be empty'
+const unlessFunction = (value) => (typeof value === 'function' ? undefined : value)
+
+/** The text of scopes that a function of the app has returned for a request. */
+exports.scopesText = (name, scopes) => {
+  const requirements = { __proto__: null, scopes }
+  const text = checkRequirements(name, requirements, native.checkKeyGuard)
+  if (text !== '') return text
+  throw wrongValue(name, 'scopes', NOT_EMPTY)
 }
 
 exports.checkAdminOptions = (name, options) => {

@@ -1,27 +1,49 @@
 'use strict'
 
-// The key that a request presents, and the answers to a request without a valid one.
+// The key that a request presents: `{ key, refusal }`, one of which is `null`. There is a refusal if it presents no key or two.
 
 const { missingKey } = require('../constants.js')
-const { unauthorized } = require('./answers.js')
 
-const CHALLENGE = 'Bearer realm="API"'
+/** Which of them counts must not depend on who reads them. */
+const ambiguous = {
+  valid: false,
+  code: 'AMBIGUOUS_KEY',
+  status: 401,
+  message: 'x-api-key and Authorization hold different keys: send one of them',
+}
+
+const found = (key) => ({ key, refusal: null })
+const refused = (refusal) => ({ key: null, refusal: { ...refusal } })
 
 /** The key of `x-api-key` or `Authorization: Bearer`. */
-exports.keyOf = (view, request) => view.header(request, 'x-api-key') || bearerToken(view, request)
+exports.keyOf = (view, request) => {
+  const named = view.header(request, 'x-api-key')
+  const authorization = view.header(request, 'authorization')
+  const token = tokenOf(authorization)
+  if (named && token && named !== token) return refused(ambiguous)
+  const key = named || token
+  return key ? found(key) : refused(missing(authorization))
+}
 
 /** The token of `Authorization: Bearer <token>`. */
-function bearerToken(view, request) {
-  return /^Bearer +(\S+)$/i.exec(view.header(request, 'authorization') ?? '')?.[1]
-}
+const tokenOf = (authorization) =>
+  authorization ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined
 
 /** Names what was expected: `Authorization` may hold another scheme. */
-exports.missing = (view, request) => {
-  const hint = view.header(request, 'authorization')
+function missing(authorization) {
+  const hint = authorization
     ? 'The Authorization header holds no Bearer token: send Authorization: Bearer <key>, or x-api-key: <key>'
     : 'Send x-api-key: <key>, or Authorization: Bearer <key>'
-  return unauthorized(CHALLENGE, { ...missingKey, hint })
+  return { valid: false, ...missingKey, hint }
 }
 
-/** The answer to a key that is not accepted: it may be wrong. */
-exports.notAccepted = (refusal) => unauthorized(`${CHALLENGE}, error="invalid_token"`, refusal)
+/** The key that a function of the app finds: only the app knows where it looked. */
+exports.keyByApp = (name, getKey, request) => {
+  const key = getKey(request)
+  if (key === null || key === '')
+    return refused({ valid: false, ...missingKey, message: 'Missing API key' })
+  if (typeof key === 'string') return found(key)
+  // The failure of a promise that nobody awaits would end the process.
+  Promise.resolve(key).catch(() => {})
+  throw new TypeError(`${name}: getKey must return a string or null, and no promise`)
+}

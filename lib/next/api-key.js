@@ -10,7 +10,7 @@ exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const { admit, refund } = keyGuard('withApiKey', options, view)
   return responses.routeHandler(async (request, context) => {
-    const outcome = await admit(request)
+    const outcome = await admit(request, context)
     if (outcome.status) return responses.responseOf(outcome)
     const { apiKey, headers } = outcome
     const handle = () => handler(request, { ...context, apiKey })

@@ -6,7 +6,8 @@ const { revokePresentedKey } = require('../../index.js')
 const { refusals } = require('../constants.js')
 const { clientOf } = require('../guard/client.js')
 const { checkOptions } = require('../guard/options.js')
-const { keyOf, missing, notAccepted } = require('../guard/presented-key.js')
+const { keyOf } = require('../guard/presented-key.js')
+const { answerTo } = require('../guard/refusals.js')
 const { noContent, responseOf, routeHandler } = require('./responses.js')
 const { view } = require('./view.js')
 
@@ -20,8 +21,8 @@ exports.presentedKeyRoutes = (options = {}) => {
 }
 
 async function revoke(request) {
-  const key = keyOf(view, request)
-  if (!key) return responseOf(missing(view, request))
+  const { key, refusal } = keyOf(view, request)
+  if (refusal) return responseOf(answerTo(refusal))
   const isRevoked = await revokePresentedKey(key, clientOf(view, request))
-  return isRevoked ? noContent() : responseOf(notAccepted(invalidKey))
+  return isRevoked ? noContent() : responseOf(answerTo(invalidKey))
 }

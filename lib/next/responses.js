@@ -4,10 +4,22 @@
 
 const answers = require('../guard/answers.js')
 const { invalidInput: INVALID_INPUT } = require('../constants.js')
+const { negotiated } = require('../guard/problem.js')
 
 const { CACHE_CONTROL, NO_STORE } = answers
 
-const responseOf = ({ status, headers, body }) => new Response(body, { status, headers })
+/** The answers of those responses that some clients want in another form. */
+const answered = new WeakMap()
+
+function responseOf(answer) {
+  const { status, headers, body } = answer
+  const pairs = Object.entries(headers).flatMap(([name, values]) =>
+    [values].flat().map((value) => [name, value]),
+  )
+  const response = new Response(body, { status, headers: pairs })
+  if (answer.failure) answered.set(response, answer)
+  return response
+}
 
 /** Makes responses of what a function answers. */
 const responding =
@@ -63,8 +75,14 @@ function routeHandler(respond) {
     } catch (error) {
       response = responseOf(answers.faultOf(error))
     }
-    return finished(request, response)
+    return finished(request, inFormFor(request, response))
   }
+}
+
+/** A refusal or an error in the form that the client accepts. */
+function inFormFor(request, response) {
+  const answer = answered.get(response)
+  return answer ? responseOf(negotiated(answer, request.headers.get('accept'))) : response
 }
 
 /** Stands for the response that a server makes of what a handler has thrown. */

@@ -17,6 +17,8 @@ ADMIN = {"x-admin-token": os.environ["SETUP_TOKEN"]}
 # Of the key by which the protected routes are asked.
 OWN_ID = os.environ["API_KEY_ID"]
 OWN_KEY = os.environ["API_KEY"]
+# Of the app's own session, if there is one: it opens one route in place of a key, and on the others it would be a second key.
+USER = os.environ.get("USER_TOKEN")
 # Of that key, and of those that requests get: it must stay as it is.
 OWN_CLIENT = "acme"
 # That were made and not deleted.
@@ -50,6 +52,8 @@ schemathesis.openapi.format("delivery-id", st.integers(min_value=1, max_value=2*
 def before_call(context, case, kwargs):
     if case.operation.path == "/api/keys/presented":
         present_another_key(case)
+    if USER and case.operation.path == "/api/whoami":
+        case.headers["Authorization"] = f"Bearer {USER}"
     if case.operation.path == "/api/leaks":
         kwargs["auth"] = sign
         leak_another_key(case)
