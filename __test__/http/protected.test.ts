@@ -47,6 +47,33 @@ describe('a protected route', () => {
     expect(await search({ authorization: 'Basic dXNlcjpwYXNz' })).toMatchObject(missing)
   })
 
+  test('refuses two different keys', async () => {
+    const { key } = await app.create()
+    const answer = await search({ 'x-api-key': key, ...bearer('another') })
+    expect(answer).toMatchObject({ status: 401, body: { code: 'AMBIGUOUS_KEY' } })
+    expect((await search({ 'x-api-key': key, ...bearer(key) })).status).toBe(200)
+  })
+
+  test('tells the missing scopes, also as a problem', async () => {
+    const { key } = await app.create()
+    const headers = { 'x-api-key': key, accept: 'application/problem+json' }
+    const response = await fetch(`${app.url()}/api/documents/42`, { headers })
+    expect(response.status).toBe(403)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(response.headers.get('vary')).toContain('Accept')
+    expect(response.headers.get('www-authenticate')).toBe(
+      'Bearer realm="API", error="insufficient_scope", scope="documents:read"',
+    )
+    expect(await response.json()).toEqual({
+      type: 'about:blank',
+      title: 'Forbidden',
+      status: 403,
+      detail: 'API key lacks a required scope',
+      code: 'INSUFFICIENT_SCOPE',
+      missingScopes: ['documents:read'],
+    })
+  })
+
   test('refuses what is no key, an unknown id and a wrong secret with one answer', async () => {
     const { key, id, start } = await app.create()
     const other = await app.create()

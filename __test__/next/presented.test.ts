@@ -45,6 +45,13 @@ test('whoever holds a key revokes it, by either header', async () => {
   }
 })
 
+test('of two different keys neither is revoked', async () => {
+  const { key: other } = await createApiKey({ name: 'n', clientId: 'c' })
+  const answer = await revoke({ 'x-api-key': key, authorization: `Bearer ${other}` })
+  expectFailure(answer, 401, 'AMBIGUOUS_KEY')
+  for (const each of [key, other]) expect((await verifyApiKey(each)).valid).toBe(true)
+})
+
 test('any other key is refused as by a guard', async () => {
   const guard = next.withApiKey(() => new Response())
   for (const wrong of ['junk', `${key}x`, `${key}, ${key}`]) {
