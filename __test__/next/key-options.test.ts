@@ -187,6 +187,15 @@ describe('onRefused', () => {
     },
   )
 
+  test('that answers what cannot be sent leaves the usual response, and no handler runs', async () => {
+    const handler = vi.fn(hello)
+    for (const value of [Response.error(), { ...hello(), status: 0 }, { status: NaN }]) {
+      const route = untyped.withApiKey!(handler, { onRefused: () => value })
+      expectFailure(await ask(route), 401, 'MISSING_KEY')
+    }
+    expect(handler).not.toHaveBeenCalled()
+  })
+
   test('cannot change the usual response', async () => {
     const onRefused = (refusal: { status: number }): void => void (refusal.status = 200)
     const route = untyped.withApiKey!(hello, { onRefused })

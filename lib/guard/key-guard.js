@@ -70,7 +70,7 @@ async function outcomeOf(name, request, context, requirements, view) {
   return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
 }
 
-const NO_KEY = { apiKey: null, headers: {}, refusal: null }
+const NO_KEY = Object.freeze({ apiKey: null, headers: Object.freeze({}), refusal: null })
 
 /** What a request must have and costs, where functions of the app say so. */
 async function requiredOf(name, request, context, { scopes, cost, tag }) {
@@ -104,9 +104,14 @@ function any(key, request, { scopes, cost, tag }, view) {
   return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path }, scopes))
 }
 
-/** By what it can do: there are several classes of this name, such as that of a server that brings its own. */
+/**
+ * By what it can do: there are several classes of this name, such as that of a server that brings its own. That of a failed
+ * `fetch` has the status 0 and cannot be sent.
+ */
 const isResponse = (value) =>
-  typeof value?.status === 'number' &&
+  Number.isInteger(value?.status) &&
+  value.status >= 200 &&
+  value.status <= 599 &&
   typeof value.headers?.entries === 'function' &&
   typeof value.arrayBuffer === 'function'
 
