@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,15 @@ impl Background {
         self.tasks.spawn(async move {
             stopped.run_until_cancelled_owned(task).await;
         });
+    }
+
+    /// Runs a task that a stop waits for rather than cancels: what it begins must be known to have ended. It has to end soon by
+    /// itself.
+    pub fn spawn_to_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn(task)
     }
 
     /// Cancels all tasks, and returns when the last one has ended and released everything that it held. Tasks spawned
@@ -71,6 +81,26 @@ mod tests {
         });
         assert_eq!(receiver.await, Ok(7));
         background.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_a_task_that_runs_to_its_end() {
+        let background = Background::default();
+        let (sender, receiver) = oneshot::channel::<()>();
+        let held = Arc::new(());
+        let holds = Arc::clone(&held);
+        let waiting = background.spawn_to_end(async move {
+            let _ = receiver.await;
+            drop(holds);
+        });
+        drop(waiting);
+        let stopping = background.clone();
+        let stop = tokio::spawn(async move { stopping.stop().await });
+        tokio::task::yield_now().await;
+        assert_eq!(Arc::strong_count(&held), 2);
+        assert!(sender.send(()).is_ok());
+        assert!(stop.await.is_ok());
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 
     #[tokio::test]

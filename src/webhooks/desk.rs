@@ -1,6 +1,7 @@
 //! The desk of the process that delivers: hands out what is due, and keeps track of what is on its way.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -10,6 +11,7 @@ use crate::courier::{Ended, signatures};
 use crate::error::Error;
 use crate::events::Event;
 use crate::model::Escaped;
+use crate::panic;
 use crate::service::Service;
 use crate::store::{Attempt, DueDelivery, TakenDeliveries};
 
@@ -63,7 +65,7 @@ impl Desk {
     }
 
     /// Notes what has ended, and hands out what is due.
-    pub async fn work(&mut self, service: &Service) -> Result<(), Error> {
+    pub async fn work(&mut self, service: &Arc<Service>) -> Result<(), Error> {
         self.collect(service);
         let delivers = service.config.webhooks && service.couriers.are_there();
         if !delivers && self.attempts.is_empty() {
@@ -71,12 +73,8 @@ impl Desk {
             return Ok(());
         }
         self.pause = PAUSE;
-        if delivers {
-            service.deliverer.ask();
-        }
         let taken = self.take(service, delivers).await?;
         self.attempts.clear();
-        service.deliverer.set_delivering(taken.is_delivering);
         let most = if taken.is_delivering {
             PAUSE
         } else {
@@ -119,16 +117,31 @@ impl Desk {
         Ok(())
     }
 
-    async fn take(&self, service: &Service, delivers: bool) -> Result<TakenDeliveries, Error> {
+    /// A close waits for the statement. If it were cancelled, the database could still give this process the turn to deliver, after
+    /// the close has given it back.
+    async fn take(&self, service: &Arc<Service>, delivers: bool) -> Result<TakenDeliveries, Error> {
+        let attempts = self.attempts.clone();
         let in_flight: Vec<i64> = self
             .in_flight
             .values()
             .map(|flight| flight.delivery)
             .collect();
-        service
-            .store
-            .take_deliveries(delivers, &self.attempts, &in_flight, IN_FLIGHT_EACH)
-            .await
+        let taking = Arc::clone(service);
+        let take = async move {
+            let Service {
+                deliverer, store, ..
+            } = &*taking;
+            if delivers {
+                deliverer.ask();
+            }
+            let taken = store
+                .take_deliveries(delivers, &attempts, &in_flight, IN_FLIGHT_EACH)
+                .await?;
+            deliverer.set_delivering(taken.is_delivering);
+            Ok(taken)
+        };
+        let taken = service.background.spawn_to_end(panic::catch(take)).await;
+        taken.map_err(|_| Error::internal(panic::ABANDONED))??
     }
 
     /// Takes note of the requests that have ended, and of those that never will.
