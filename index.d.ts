@@ -784,6 +784,10 @@ export type NoticeType =
   | 'key.expiring'
   | 'key.expired'
   | 'key.unused'
+  | 'key.leaked'
+  | 'key.rotation.first_use'
+  | 'key.previous_still_used'
+  | 'key.reuse_detected'
   | 'quota.threshold'
   | 'client.changed'
   | 'client.deleted'
@@ -1928,8 +1932,9 @@ export interface OnEventOptions {
   /**
    * `true`: the listener also hears what other processes of the app, and other programs such as Prisma and psql, do to keys and
    * clients, within about a second: events of the types `key.issued`, `key.changed`, `key.revoked`, `keys.revoked`, `key.restored`,
-   * `key.deleted`, `key.suspended`, `client.changed` and `client.deleted`. It hears what is done from about a second after the call on,
-   * and nothing of a time in which the database was away.
+   * `key.deleted`, `key.suspended`, `key.leaked`, `key.rotation.first_use`, `key.previous_still_used`, `key.reuse_detected`,
+   * `client.changed` and `client.deleted`. It hears what is done from about a second after the call on, and nothing of a time in
+   * which the database was away.
    * @default false
    */
   fleet?: boolean | null

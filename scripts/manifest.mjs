@@ -60,11 +60,13 @@ async function columns(client) {
 const TRIGGERED = [
   '"ApiKey"',
   '"AdminToken"',
+  'sophra_api_keys.audit',
   'sophra_api_keys.clients',
   'sophra_api_keys.change_log',
   'sophra_api_keys.key_usage',
   'sophra_api_keys.quota_balances',
   'sophra_api_keys.signing_keys',
+  'sophra_api_keys.usage_batches',
 ]
 
 async function triggers(client) {

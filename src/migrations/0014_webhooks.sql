@@ -361,11 +361,12 @@ BEGIN
     WHEN NOT is_key THEN ARRAY['client.changed', 'client.deleted']
     WHEN TG_OP = 'INSERT' THEN ARRAY['key.issued', 'key.expiring', 'key.expired']
     WHEN TG_OP = 'DELETE' THEN ARRAY['key.deleted']
-    ELSE ARRAY[
-      'key.changed', 'key.revoked', 'key.restored', 'key.suspended', 'key.issued', 'key.deleted', 'key.expiring', 'key.expired',
-      'key.unused'
-    ]
+    ELSE ARRAY['key.changed', 'key.revoked', 'key.restored', 'key.suspended', 'key.expiring', 'key.expired', 'key.unused']
   END;
+  IF is_key AND TG_OP = 'UPDATE' THEN
+    -- It is another key from now on.
+    types := types || CASE WHEN OLD."id" <> NEW."id" THEN ARRAY['key.issued', 'key.deleted'] END;
+  END IF;
   IF NOT sophra_api_keys.is_wanted(types) AND NOT sophra_api_keys.has_readers() THEN
     RETURN NULL;
   END IF;
@@ -566,6 +567,76 @@ ALTER TABLE "ApiKey"
   ENABLE ALWAYS TRIGGER sophra_api_keys_notice,
   ENABLE ALWAYS TRIGGER sophra_api_keys_update_notice;
 ALTER TABLE sophra_api_keys.clients ENABLE ALWAYS TRIGGER sophra_api_keys_notice;
+
+-- What a flush has to tell of rotations, in the statement that stores the uses.
+CREATE FUNCTION sophra_api_keys.note_rotations() RETURNS trigger
+LANGUAGE plpgsql
+SET lock_timeout = '250ms'
+AS $$
+DECLARE
+  told JSONB;
+  ends_at JSONB;
+BEGIN
+  FOR told IN SELECT jsonb_array_elements(NEW.notices) LOOP
+    ends_at := nullif(told -> 'previousKeyExpiresAt', 'null');
+    PERFORM sophra_api_keys.write_notice(
+      CASE WHEN ends_at IS NULL THEN 'key.rotation.first_use' ELSE 'key.previous_still_used' END,
+      'key/' || (told ->> 'keyId'),
+      pg_catalog.jsonb_build_object(
+        'keyId', told -> 'keyId', 'name', left(told ->> 'name', 16384), 'clientId', left(told ->> 'clientId', 16384), 'actor', NULL,
+        CASE WHEN ends_at IS NULL THEN 'currentKeyFirstUsedAt' ELSE 'previousKeyLastUsedAt' END,
+        sophra_api_keys.iso_instant(told -> 'usedAt')
+      ) || CASE
+        WHEN ends_at IS NULL THEN '{}'
+        ELSE pg_catalog.jsonb_build_object('previousKeyExpiresAt', sophra_api_keys.iso_instant(ends_at))
+      END
+    );
+  END LOOP;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  PERFORM sophra_api_keys.note_lost_notice(SQLSTATE);
+  RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_rotations() FROM PUBLIC;
+
+-- An instant in milliseconds since 1970, as the API writes it.
+CREATE FUNCTION sophra_api_keys.iso_instant(milliseconds JSONB) RETURNS TEXT
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+  RETURN to_char(timestamp '1970-01-01' + milliseconds::bigint * interval '1 millisecond', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+END
+$$;
+
+CREATE TRIGGER sophra_api_keys_rotation
+AFTER INSERT OR UPDATE ON sophra_api_keys.usage_batches
+FOR EACH ROW WHEN (NEW.notices IS NOT NULL)
+EXECUTE FUNCTION sophra_api_keys.note_rotations();
+
+-- What is known of leaked and replaced keys is their entry in the audit log.
+CREATE FUNCTION sophra_api_keys.note_finding() RETURNS trigger
+LANGUAGE plpgsql
+SET lock_timeout = '250ms'
+AS $$
+BEGIN
+  PERFORM sophra_api_keys.write_notice(
+    NEW.type, 'key/' || NEW.key_id, pg_catalog.jsonb_build_object('actor', NULL) || (NEW.event - 'type')
+  );
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  PERFORM sophra_api_keys.note_lost_notice(SQLSTATE);
+  RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_finding() FROM PUBLIC;
+
+CREATE TRIGGER sophra_api_keys_finding
+AFTER INSERT ON sophra_api_keys.audit
+FOR EACH ROW WHEN (NEW.type IN ('key.leaked', 'key.reuse_detected'))
+EXECUTE FUNCTION sophra_api_keys.note_finding();
+ALTER TABLE sophra_api_keys.usage_batches ENABLE ALWAYS TRIGGER sophra_api_keys_rotation;
+ALTER TABLE sophra_api_keys.audit ENABLE ALWAYS TRIGGER sophra_api_keys_finding;
 
 -- A webhook as the API has it.
 CREATE FUNCTION sophra_api_keys.webhook_view(webhook sophra_api_keys.webhooks) RETURNS JSONB
@@ -1105,8 +1176,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   told CONSTANT TEXT[] := ARRAY[
-    'key.issued', 'key.changed', 'key.revoked', 'keys.revoked', 'key.restored', 'key.deleted', 'key.suspended', 'client.changed',
-    'client.deleted'
+    'key.issued', 'key.changed', 'key.revoked', 'keys.revoked', 'key.restored', 'key.deleted', 'key.suspended', 'key.leaked',
+    'key.rotation.first_use', 'key.previous_still_used', 'key.reuse_detected', 'client.changed', 'client.deleted'
   ];
 BEGIN
   INSERT INTO sophra_api_keys.notice_readers AS known (process) VALUES (of_process)

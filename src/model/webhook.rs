@@ -3,7 +3,7 @@
 use super::key::FieldChange;
 
 /// The types of notices, in the order of the documentation.
-pub const NOTICE_TYPES: [&str; 15] = [
+pub const NOTICE_TYPES: [&str; 19] = [
     "key.issued",
     "key.changed",
     "key.revoked",
@@ -14,6 +14,10 @@ pub const NOTICE_TYPES: [&str; 15] = [
     "key.expiring",
     "key.expired",
     "key.unused",
+    "key.leaked",
+    "key.rotation.first_use",
+    "key.previous_still_used",
+    "key.reuse_detected",
     "quota.threshold",
     "client.changed",
     "client.deleted",

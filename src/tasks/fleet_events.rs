@@ -14,6 +14,13 @@ use crate::service::Service;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Events of one reading. A listener takes no more at a time.
 const EVENTS_MAX: i32 = 512;
+/// The types whose events are warnings.
+const WARNINGS: [&str; 4] = [
+    "key.suspended",
+    "key.leaked",
+    "key.previous_still_used",
+    "key.reuse_detected",
+];
 
 /// Reads until the service is closed.
 pub(super) async fn run(service: Arc<Service>) {
@@ -47,6 +54,7 @@ async fn read(service: &Service, since: &mut Option<String>) -> Result<(), Error
 fn event(mut notice: Value) -> Value {
     let kind = notice["type"].take();
     let is_suspension = kind == "key.suspended";
+    let is_warning = kind.as_str().is_some_and(|kind| WARNINGS.contains(&kind));
     let mut event: Map<String, Value> = match notice["data"].take() {
         Value::Object(data) => data,
         _ => Map::new(),
@@ -66,7 +74,7 @@ fn event(mut notice: Value) -> Value {
     let mut event = escape_json(Value::Object(event));
     event["type"] = kind;
     event["at"] = notice["at"].take();
-    event["severity"] = json!(if is_suspension { "warning" } else { "info" });
+    event["severity"] = json!(if is_warning { "warning" } else { "info" });
     event["elsewhere"] = json!(true);
     event
 }

@@ -12,6 +12,28 @@ use super::lock::PAUSE;
 use super::manifest::TRIGGERS;
 use crate::store::connection::error;
 
+const UNTOLD: &str = "webhooks are not told of everything";
+/// What may come of a fault, for the functions that do not track changes of keys and tokens.
+const OTHER_CONSEQUENCES: [(&str, &str); 8] = [
+    (
+        "note_signing_key",
+        "a signing key that was stored in the database may be used for cold digests",
+    ),
+    (
+        "check_parent",
+        "a client may get more clients above it than a verify looks at, or be above itself",
+    ),
+    (
+        "note_grant",
+        "a grant may not be used before a process asks for the quota again, half a minute later at most",
+    ),
+    ("note_notice", UNTOLD),
+    ("note_quota", UNTOLD),
+    ("check_use", UNTOLD),
+    ("note_rotations", UNTOLD),
+    ("note_finding", UNTOLD),
+];
+
 /// A trigger that a database lacks, or that is not always enabled.
 #[derive(Debug, Clone, Copy)]
 pub struct TriggerFault {
@@ -23,34 +45,20 @@ impl TriggerFault {
     /// Whether changes of keys or tokens may go unnoticed because of it.
     #[must_use]
     pub fn hides_changes(&self) -> bool {
-        let others = [
-            "note_signing_key",
-            "check_parent",
-            "note_grant",
-            "note_notice",
-            "note_quota",
-            "check_use",
-        ];
-        !others.iter().any(|function| self.trigger.calls(function))
+        self.other_consequence().is_none()
     }
 
     /// What may come of it.
     #[must_use]
     pub fn consequence(&self) -> &'static str {
-        if self.trigger.calls("note_signing_key") {
-            "a signing key that was stored in the database may be used for cold digests"
-        } else if self.trigger.calls("check_parent") {
-            "a client may get more clients above it than a verify looks at, or be above itself"
-        } else if self.trigger.calls("note_grant") {
-            "a grant may not be used before a process asks for the quota again, half a minute later at most"
-        } else if ["note_notice", "note_quota", "check_use"]
-            .iter()
-            .any(|function| self.trigger.calls(function))
-        {
-            "webhooks are not told of everything"
-        } else {
-            "a key that another program disables or deletes may still be accepted"
-        }
+        let hidden = "a key that another program disables or deletes may still be accepted";
+        self.other_consequence().unwrap_or(hidden)
+    }
+
+    fn other_consequence(&self) -> Option<&'static str> {
+        let mut others = OTHER_CONSEQUENCES.iter();
+        let known = others.find(|(function, _)| self.trigger.calls(function));
+        known.map(|(_, consequence)| *consequence)
     }
 
     /// What is wrong, in words.
