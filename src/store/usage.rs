@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
-use crate::model::{Refusal, RotationNotice, Timestamp, UsageBatch, VALID};
+use crate::model::{CredentialUse, Refusal, RotationNotice, Timestamp, UsageBatch, VALID};
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -26,25 +26,42 @@ struct UsedKeys {
     ids: Vec<String>,
     uses: Vec<i64>,
     last_used: Vec<Timestamp>,
-    key_numbers: Vec<i64>,
-    current_first: Vec<Option<Timestamp>>,
-    previous_last: Vec<Option<Timestamp>>,
+    /// Empty unless addresses are stored.
     ips: Vec<Option<String>>,
 }
 
+/// Of the keys whose uses say something about a rotation, a column each. They are few.
+#[derive(Default)]
+struct TurnedKeys {
+    ids: Vec<String>,
+    key_numbers: Vec<i64>,
+    current_first: Vec<Option<Timestamp>>,
+    previous_last: Vec<Option<Timestamp>>,
+}
+
 impl UsedKeys {
-    fn of(batch: &UsageBatch) -> Self {
-        let mut used = Self::default();
+    fn of(batch: &UsageBatch, keeps_ips: bool) -> (Self, TurnedKeys) {
+        let (mut used, mut turned) = (Self::default(), TurnedKeys::default());
         for (key_id, counted) in batch.uses.iter().filter(|(_, counted)| counted.uses > 0) {
             used.ids.push(key_id.clone());
             used.uses.push(counted.uses);
             used.last_used.push(counted.last_used);
-            used.key_numbers.push(counted.credential.key_number);
-            used.current_first.push(counted.credential.current_first);
-            used.previous_last.push(counted.credential.previous_last);
-            used.ips.push(counted.ip.map(|ip| ip.to_string()));
+            if keeps_ips {
+                used.ips.push(counted.ip.map(|ip| ip.to_string()));
+            }
+            let CredentialUse {
+                key_number,
+                current_first,
+                previous_last,
+            } = counted.credential;
+            if current_first.is_some() || previous_last.is_some() {
+                turned.ids.push(key_id.clone());
+                turned.key_numbers.push(key_number);
+                turned.current_first.push(current_first);
+                turned.previous_last.push(previous_last);
+            }
         }
-        used
+        (used, turned)
     }
 }
 
@@ -91,38 +108,30 @@ macro_rules! add_usage {
             WITH
               used AS MATERIALIZED (
                 SELECT *
-                FROM unnest(
-                  $3::text[], $4::bigint[], $5::timestamp[], $14::bigint[], $15::timestamp[], $16::timestamp[], $17::text[]
-                ) AS listed (id, uses, last_used, key_number, current_first, previous_last, ip)
+                FROM unnest($3::text[], $4::bigint[], $5::timestamp[], $14::text[]) AS listed (id, uses, last_used, ip)
               ),
               free AS MATERIALIZED (
-                SELECT key."id", key."name", key."clientId", used.uses, used.last_used, used.ip,
+                SELECT key."id", used.uses, used.last_used, used.ip,
                   CASE WHEN pg_typeof(key."usageCount") = 'integer'::regtype
                     THEN 2147483647 ELSE 9223372036854775807 END AS most,
-                  -- Uses before a rotation are not those of the keys that there are now.
-                  CASE WHEN is_same THEN used.current_first END AS current_first,
-                  CASE WHEN is_same THEN used.previous_last END AS previous_last,
-                  is_same AND used.current_first IS NOT NULL
-                    AND key."rotatedAt" IS NOT NULL AND key."currentKeyFirstUsedAt" IS NULL AS is_first,
-                  is_same AND used.previous_last >= key."previousKeyExpiresAt" - interval '24 hours'
-                    AND coalesce(key."previousKeyLastUsedAt" < key."previousKeyExpiresAt" - interval '24 hours', true) AS is_late,
-                  key."previousKeyExpiresAt" AS expires_at
+                  key."rotatedAt" AS rotated_at, key."currentKeyFirstUsedAt" AS first_used,
+                  key."previousKeyLastUsedAt" AS previous_used, key."previousKeyExpiresAt" AS expires_at
                 FROM "ApiKey" AS key
                 JOIN used ON used.id = key."id"
-                CROSS JOIN LATERAL (
-                  -- The number of each row would take as long as all the rest, and is seldom needed.
-                  SELECT CASE
-                    WHEN used.previous_last IS NOT NULL
-                      OR used.current_first IS NOT NULL AND key."currentKeyFirstUsedAt" IS NULL
-                    THEN used.key_number = sophra_api_keys.key_number(key."lookup", key."key")
-                    ELSE false
-                  END AS is_same
-                ) AS compared
                 WHERE NOT EXISTS (
                   SELECT FROM sophra_api_keys.usage_batches WHERE process = $1 AND batch >= $2
                 )
                 ORDER BY key."id"
                 FOR NO KEY UPDATE OF key SKIP LOCKED
+              ),
+              -- Uses before a rotation are not those of the keys that there are now.
+              rotated AS MATERIALIZED (
+                SELECT free.*, turned.current_first, turned.previous_last, key."name", key."clientId"
+                FROM unnest($15::text[], $16::bigint[], $17::timestamp[], $18::timestamp[])
+                  AS turned (id, key_number, current_first, previous_last)
+                JOIN free ON free."id" = turned.id
+                JOIN "ApiKey" AS key ON key."id" = free."id" AND key."rotatedAt" IS NOT DISTINCT FROM free.rotated_at
+                WHERE turned.key_number = sophra_api_keys.key_number(key."lookup", key."key")
               ),
               notices AS MATERIALIZED (
                 SELECT jsonb_agg(jsonb_build_object(
@@ -132,13 +141,20 @@ macro_rules! add_usage {
                   'usedAt', sophra_api_keys.milliseconds_of(notice.used_at),
                   'previousKeyExpiresAt', sophra_api_keys.milliseconds_of(notice.expires_at)
                 )) AS listed
-                FROM (SELECT * FROM free WHERE is_first OR is_late) AS due
+                FROM rotated AS due
                 CROSS JOIN LATERAL (
-                  VALUES (due.is_first, due.current_first, NULL::timestamp), (due.is_late, due.previous_last, due.expires_at)
-                ) AS notice (is_due, used_at, expires_at)
-                WHERE notice.is_due
+                  SELECT due.current_first, NULL
+                  WHERE due.current_first IS NOT NULL AND due.rotated_at IS NOT NULL AND due.first_used IS NULL
+                  UNION ALL
+                  SELECT due.previous_last, due.expires_at
+                  WHERE due.previous_last >= due.expires_at - interval '24 hours'
+                    AND coalesce(due.previous_used < due.expires_at - interval '24 hours', true)
+                ) AS notice (used_at, expires_at)
               ),
-              missed AS MATERIALIZED (SELECT id FROM used EXCEPT SELECT "id" FROM free),
+              missed AS MATERIALIZED (
+                SELECT id FROM used WHERE (SELECT count(*) FROM free) < cardinality($3::text[])
+                EXCEPT SELECT "id" FROM free
+              ),
               fresh AS (
                 INSERT INTO sophra_api_keys.usage_batches AS known (process, batch, skipped, notices)
                 SELECT $1, $2, ARRAY(
@@ -155,17 +171,22 @@ macro_rules! add_usage {
               listed AS (
                 INSERT INTO sophra_api_keys.used_keys (round, key_id)
                 SELECT floor(extract(epoch FROM now()) / 20), free."id" FROM free
-                WHERE EXISTS (SELECT FROM fresh)
+                WHERE EXISTS (SELECT FROM fresh) AND NOT EXISTS (
+                  SELECT FROM sophra_api_keys.used_keys AS known
+                  WHERE known.round = floor(extract(epoch FROM now()) / 20)::bigint AND known.key_id = free."id"
+                  -- Otherwise the whole table may be read.
+                  OFFSET 0
+                )
                 ON CONFLICT DO NOTHING
               ),
               added AS (
                 UPDATE "ApiKey" AS key SET
                   "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
                   "lastUsedAt" = greatest(key."lastUsedAt", free.last_used),
-                  "currentKeyFirstUsedAt" = coalesce(key."currentKeyFirstUsedAt", free.current_first),
-                  "previousKeyLastUsedAt" = greatest(key."previousKeyLastUsedAt", free.previous_last),
-                  "lastUsedIp" = CASE WHEN $18 THEN coalesce(free.ip, key."lastUsedIp") END
-                FROM free
+                  "currentKeyFirstUsedAt" = coalesce(key."currentKeyFirstUsedAt", rotated.current_first),
+                  "previousKeyLastUsedAt" = greatest(key."previousKeyLastUsedAt", rotated.previous_last),
+                  "lastUsedIp" = CASE WHEN $19 THEN coalesce(free.ip, key."lastUsedIp") END
+                FROM free LEFT JOIN rotated USING ("id")
                 WHERE key."id" = free."id" AND EXISTS (SELECT FROM fresh)
               ),
               -- Of skipped keys, too.
@@ -197,7 +218,7 @@ impl Store {
         now: Timestamp,
         keeps_ips: bool,
     ) -> Result<StoredUsage, Error> {
-        let used = UsedKeys::of(batch);
+        let (used, turned) = UsedKeys::of(batch, keeps_ips);
         let counts = UsageColumns::of(batch);
         self.retryable("add_usage", || async {
             let mut db = self.db().await?;
@@ -215,10 +236,11 @@ impl Store {
                 &counts.quarters,
                 &counts.counts,
                 &counts.costs,
-                &used.key_numbers,
-                &used.current_first as _,
-                &used.previous_last as _,
                 &used.ips as _,
+                &turned.ids,
+                &turned.key_numbers,
+                &turned.current_first as _,
+                &turned.previous_last as _,
                 keeps_ips,
             )
             .fetch_optional(&mut db)

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -42,15 +43,13 @@ pub struct CountedKey {
 }
 
 impl CountedKey {
-    /// What the uses of this key say of its row.
-    fn used(self, counted: &KeyUse) -> CredentialUse {
+    /// What the uses of this key say of its row. `is_told`: its first use was taken before.
+    fn used(self, counted: &KeyUse, is_told: bool) -> CredentialUse {
         let is_used = counted.uses > 0;
+        let first = counted.credential.current_first;
         CredentialUse {
             key_number: self.key_number,
-            current_first: counted
-                .credential
-                .current_first
-                .filter(|_| !self.is_previous),
+            current_first: first.filter(|_| !self.is_previous && !is_told),
             previous_last: (is_used && self.is_previous).then_some(counted.last_used),
         }
     }
@@ -62,6 +61,8 @@ pub struct UseCounter {
     key_id: Arc<str>,
     /// `None` if what was counted says it.
     key: Option<CountedKey>,
+    /// Whether the first use that it has counted was taken: it is stored once.
+    is_first_taken: AtomicBool,
     counted: Mutex<KeyUse>,
 }
 
@@ -71,6 +72,7 @@ impl UseCounter {
         Self {
             key_id,
             key: Some(key),
+            is_first_taken: AtomicBool::new(false),
             counted: Mutex::new(nothing()),
         }
     }
@@ -116,7 +118,8 @@ impl UseCounter {
         // The next verify finds nothing and lists the counter again.
         let mut counted = std::mem::replace(&mut *self.counted.lock(), nothing());
         if let Some(key) = self.key {
-            counted.credential = key.used(&counted);
+            let is_told = counted.uses > 0 && self.is_first_taken.swap(true, Ordering::Relaxed);
+            counted.credential = key.used(&counted, is_told);
         }
         counted
     }
@@ -176,6 +179,7 @@ impl From<(String, KeyUse)> for UseCounter {
         Self {
             key_id: key_id.into(),
             key: None,
+            is_first_taken: AtomicBool::new(false),
             counted: Mutex::new(counted),
         }
     }
