@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { addon } from '../support/addon.js'
+import { addon, cheapHashing } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
+import { startPeer } from '../support/peer.js'
 import { startReceiver, type Receiver } from '../support/receiver.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, deleteWebhook, flush, listWebhooks, setClient, setWebhook, verifyApiKey } =
   addon
 
-const { sql } = useAddon({ webhookAllowedNetworks: ['127.0.0.0/8'] })
+const options = { webhookAllowedNetworks: ['127.0.0.0/8'] }
+const { sql, url } = useAddon(options)
 
 const DAY = 86_400_000
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY)
@@ -69,7 +71,21 @@ test('keys that expire soon are told of at the start, with the fewest days that 
   expect(receiver.of('key.expiring')).toHaveLength(5)
 })
 
-test('a year, day by day, with clocks that jump: each notice once', async () => {
+/** The process that delivers ends, another one takes its place and is killed, and this one begins again. */
+async function restart(): Promise<void> {
+  await addon.close()
+  const peer = await startPeer({ databaseUrl: url(), ...cheapHashing, ...options })
+  const delivers = (): Promise<number> =>
+    sql(`SELECT FROM sophra_api_keys.deliverer WHERE until > clock_timestamp()`).then(
+      ({ length }) => length,
+    )
+  await peer.run(({ api }) => api.listWebhooks())
+  await eventually(async () => expect(await delivers()).toBe(1))
+  peer.signal('SIGKILL')
+  await listWebhooks()
+}
+
+test('a year, day by day, with restarts and clocks that jump: each notice once', async () => {
   await setWebhook({ url: receiver.url, types: ['key.expiring', 'key.expired'] })
   await look()
   const names = Array.from({ length: 40 }, (_, i) => `year ${i}`)
@@ -99,6 +115,7 @@ test('a year, day by day, with clocks that jump: each notice once', async () => 
     await goTo(to)
     // Back by up to two days, and ahead for a moment by a week.
     if (to % 10 === 0) for (const jump of [to - 2, to + 7, to]) await goTo(jump)
+    if (to % 45 === 0) await restart()
   }
   const count = async (): Promise<unknown> =>
     (
@@ -115,6 +132,10 @@ test('a year, day by day, with clocks that jump: each notice once', async () => 
     ['key.expiring', 7, within(7)],
     ['key.expiring', 30, within(30)],
   ])
+  const all = [0, 1, 7, 30].reduce((sum, days) => sum + within(days), 0)
+  const ofYear = () => receiver.arrived.filter(({ notice }) => names.includes(notice.data['name']))
+  const arrived = (): Set<string> => new Set(ofYear().map(({ id }) => id))
+  await eventually(() => expect(arrived().size).toBe(all), 60_000)
 })
 
 test('unused keys are told of once, and again after another use', async () => {

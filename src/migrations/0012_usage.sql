@@ -19,6 +19,10 @@ CREATE TABLE sophra_api_keys.usage_log (
   counts BIGINT[] NOT NULL,
   costs BIGINT[] NOT NULL
 );
+-- Ids are random: trying to compress them would cost a flush more than all else that is stored here.
+ALTER TABLE sophra_api_keys.usage_log
+  ALTER COLUMN key_ids SET STORAGE EXTERNAL,
+  ALTER COLUMN client_ids SET STORAGE EXTERNAL;
 
 -- What is counted apart: a tag and an outcome, of a key and its client at that time ('key'), of all keys of a client ('client'),
 -- or of all keys ('all'). What does not apply is ''.

@@ -22,8 +22,8 @@ struct StoredRow {
 
 /// Accepted verifies, as a column each.
 #[derive(Default)]
-struct UsedKeys {
-    ids: Vec<String>,
+struct UsedKeys<'a> {
+    ids: Vec<&'a str>,
     uses: Vec<i64>,
     last_used: Vec<Timestamp>,
     /// Empty unless addresses are stored.
@@ -32,64 +32,60 @@ struct UsedKeys {
 
 /// Of the keys whose uses say something about a rotation, a column each. They are few.
 #[derive(Default)]
-struct TurnedKeys {
-    ids: Vec<String>,
+struct TurnedKeys<'a> {
+    ids: Vec<&'a str>,
     key_numbers: Vec<i64>,
     current_first: Vec<Option<Timestamp>>,
     previous_last: Vec<Option<Timestamp>>,
 }
 
-impl UsedKeys {
-    fn of(batch: &UsageBatch, keeps_ips: bool) -> (Self, TurnedKeys) {
-        let (mut used, mut turned) = (Self::default(), TurnedKeys::default());
-        for (key_id, counted) in batch.uses.iter().filter(|(_, counted)| counted.uses > 0) {
-            used.ids.push(key_id.clone());
-            used.uses.push(counted.uses);
-            used.last_used.push(counted.last_used);
-            if keeps_ips {
-                used.ips.push(counted.ip.map(|ip| ip.to_string()));
-            }
-            let CredentialUse {
-                key_number,
-                current_first,
-                previous_last,
-            } = counted.credential;
-            if current_first.is_some() || previous_last.is_some() {
-                turned.ids.push(key_id.clone());
-                turned.key_numbers.push(key_number);
-                turned.current_first.push(current_first);
-                turned.previous_last.push(previous_last);
-            }
+fn used_keys(batch: &UsageBatch, keeps_ips: bool) -> (UsedKeys<'_>, TurnedKeys<'_>) {
+    let (mut used, mut turned) = (UsedKeys::default(), TurnedKeys::default());
+    for (key_id, counted) in batch.uses.iter().filter(|(_, counted)| counted.uses > 0) {
+        used.ids.push(key_id);
+        used.uses.push(counted.uses);
+        used.last_used.push(counted.last_used);
+        if keeps_ips {
+            used.ips.push(counted.ip.map(|ip| ip.to_string()));
         }
-        (used, turned)
+        let CredentialUse {
+            key_number,
+            current_first,
+            previous_last,
+        } = counted.credential;
+        if current_first.is_some() || previous_last.is_some() {
+            turned.ids.push(key_id);
+            turned.key_numbers.push(key_number);
+            turned.current_first.push(current_first);
+            turned.previous_last.push(previous_last);
+        }
     }
+    (used, turned)
 }
 
 /// All verifies, as a column each.
 #[derive(Default)]
-struct UsageColumns {
-    key_ids: Vec<String>,
-    client_ids: Vec<String>,
-    tags: Vec<String>,
-    outcomes: Vec<String>,
+struct UsageColumns<'a> {
+    key_ids: Vec<&'a str>,
+    client_ids: Vec<&'a str>,
+    tags: Vec<&'a str>,
+    outcomes: Vec<&'static str>,
     quarters: Vec<i64>,
     counts: Vec<i64>,
     costs: Vec<i64>,
 }
 
-impl UsageColumns {
-    fn of(batch: &UsageBatch) -> Self {
+impl<'a> UsageColumns<'a> {
+    fn of(batch: &'a UsageBatch) -> Self {
         let mut counts = Self::default();
         for (key_id, counted) in &batch.uses {
             for count in &counted.counts {
-                counts.key_ids.push(key_id.clone());
-                counts.client_ids.push(count.client_id.to_string());
-                counts
-                    .tags
-                    .push(count.tag.as_deref().unwrap_or_default().to_owned());
+                counts.key_ids.push(key_id);
+                counts.client_ids.push(&count.client_id);
+                counts.tags.push(count.tag.as_deref().unwrap_or_default());
                 counts
                     .outcomes
-                    .push(count.refusal.map_or(VALID, Refusal::code).to_owned());
+                    .push(count.refusal.map_or(VALID, Refusal::code));
                 counts.quarters.push(count.quarter.0);
                 counts.counts.push(count.count);
                 counts.costs.push(count.cost);
@@ -218,26 +214,26 @@ impl Store {
         now: Timestamp,
         keeps_ips: bool,
     ) -> Result<StoredUsage, Error> {
-        let (used, turned) = UsedKeys::of(batch, keeps_ips);
+        let (used, turned) = used_keys(batch, keeps_ips);
         let counts = UsageColumns::of(batch);
         self.retryable("add_usage", || async {
             let mut db = self.db().await?;
             let stored = add_usage!(
                 process,
                 batch.number,
-                &used.ids,
+                &used.ids as _,
                 &used.uses,
                 &used.last_used as _,
                 now as _,
-                &counts.key_ids,
-                &counts.client_ids,
-                &counts.tags,
-                &counts.outcomes,
+                &counts.key_ids as _,
+                &counts.client_ids as _,
+                &counts.tags as _,
+                &counts.outcomes as _,
                 &counts.quarters,
                 &counts.counts,
                 &counts.costs,
                 &used.ips as _,
-                &turned.ids,
+                &turned.ids as _,
                 &turned.key_numbers,
                 &turned.current_first as _,
                 &turned.previous_last as _,

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -161,17 +162,20 @@ impl InFlight {
         if self.is_again {
             self.together = (2 * self.together).min(Self::BATCH_MAX);
         }
-        for (key_id, mut counted) in take(&mut self.uses) {
-            if counted.uses > 0 && skipped.contains(&key_id) {
+        let stored = refill(&mut self.uses, Vec::new());
+        for (key_id, counted) in &stored.uses {
+            if counted.uses > 0 && skipped.contains(key_id) {
+                let mut counted = counted.clone();
                 // The counts are stored: they need no row.
                 counted.counts.clear();
-                self.due.push_back(Arc::new((key_id, counted).into()));
+                self.due
+                    .push_back(Arc::new((key_id.clone(), counted).into()));
             }
         }
     }
 
     pub(super) fn uses_rejected(&mut self) -> Option<String> {
-        let mut uses = take(&mut self.uses);
+        let mut uses = refill(&mut self.uses, Vec::new()).uses.clone();
         if self.is_again {
             self.together = 1;
             if uses.len() > 1 {
@@ -207,16 +211,10 @@ fn next(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) {
     *batch = Arc::new(UsageBatch { number, uses });
 }
 
-/// Empties the batch and returns what it held.
-fn take(batch: &mut Arc<UsageBatch>) -> Vec<(String, KeyUse)> {
-    let uses = batch.uses.clone();
-    refill(batch, Vec::new());
-    uses
-}
-
-fn refill(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) {
+/// Replaces what the batch holds, and returns what it held.
+fn refill(batch: &mut Arc<UsageBatch>, uses: Vec<(String, KeyUse)>) -> Arc<UsageBatch> {
     let number = batch.number;
-    *batch = Arc::new(UsageBatch { number, uses });
+    mem::replace(batch, Arc::new(UsageBatch { number, uses }))
 }
 
 fn add(uses: &mut BTreeMap<String, KeyUse>, key_id: String, counted: KeyUse) {
