@@ -6,7 +6,7 @@ use crate::cold_digests::{ChosenPeppers, PepperWarning, choose_peppers};
 use crate::config::Config;
 use crate::model::{Escaped, ProxyTrust, Timestamp, join_escaped};
 use crate::store::{PlaintextRows, Store};
-use crate::token::{Keyring, SigningKey};
+use crate::token::Keyring;
 
 pub(super) async fn examine(
     findings: &mut Findings,
@@ -30,11 +30,7 @@ async fn signing_keys(findings: &mut Findings, store: &Store, config: &Config, n
     };
     let configured = config.signing_keys.as_ref();
     let held: Vec<String> = match configured {
-        Some(keyring) => keyring
-            .iter()
-            .map(SigningKey::fingerprint)
-            .map(str::to_owned)
-            .collect(),
+        Some(keyring) => keyring.fingerprints(),
         None => kept.clone(),
     };
     let uncovered = store.uncovered_keys(&held, now).await;

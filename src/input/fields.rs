@@ -8,6 +8,9 @@ use crate::model::{Escaped, FieldChange};
 /// The most problems reported for one input: more than the fields and entries that an input can have.
 const ISSUES_MAX: usize = 256;
 
+/// How much of the name of an unknown field is repeated: enough to find it, and not enough of a key that was sent in its place.
+const NAME_MAX: usize = 24;
+
 /// The fields of one object, taken one by one; those left at the end are unknown.
 #[derive(Debug)]
 pub struct Fields {
@@ -155,7 +158,10 @@ impl Fields {
     /// Returns the result, or the problems if there are any. `read` is `None` only after a problem.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Error> {
         for (name, _) in std::mem::take(&mut self.left) {
-            self.fail(rules::escaped_name(&name).as_str(), "is not a known field");
+            self.fail(
+                Escaped::cut(&name, NAME_MAX).as_str(),
+                "is not a known field",
+            );
         }
         match read {
             Some(value) if self.issues.is_empty() => Ok(value),
