@@ -99,7 +99,7 @@ export function httpTable(rows, samples) {
     const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(more, fraction)))
     const ratio = [median(ratios).toFixed(3), `${low} – ${high}`]
     const check = `${duration(median(more))} (${least} – ${most})`
-    lines.push(['(h)', rows[index].server, ...rates, ...ratio, times, check])
+    lines.push([`(${rows[index].letter})`, rows[index].server, ...rates, ...ratio, times, check])
   }
   const rates = ['Bare, requests/s', 'Checked, requests/s', 'Ratio', 'Middle half']
   return table(['', 'HTTP', ...rates, 'CPU time per request', 'More for the check'], lines)

@@ -27,9 +27,10 @@ const SUBJECTS = [
   ['i', 'pg-select.mjs'],
   ['j', 'line.mjs'],
   ['k', 'guard.mjs'],
+  ['l', 'servers.mjs'],
 ]
 /** The rows that are measured after all others, each group by itself. */
-const APART = ['h', 'j']
+const APART = ['h', 'j', 'l']
 
 main(async (defer) => {
   const { rounds, letters, asIs } = options()
@@ -84,7 +85,7 @@ main(async (defer) => {
   }
   await line.close()
 
-  const http = await open((letter) => letter === 'h')
+  const http = await open((letter) => letter === 'h' || letter === 'l')
   if (http.rows.length > 0) {
     const samples = await step('Timing HTTP requests', () =>
       interleave(rounds, http.rows, requests),

@@ -11,6 +11,7 @@ export const example = path.join(root, 'examples/nextjs')
 const prisma = path.join(root, '__test__/prisma')
 const tools = path.join(root, '__test__/process/tools')
 const servers = path.join(root, '__test__/database/servers')
+const nests = [10, 11].map((version) => path.join(root, `__test__/servers/nest-${version}`))
 const builtExample = path.join(example, '.next/complete')
 
 /** Skips each step whose result is newer than its sources. */
@@ -27,6 +28,7 @@ export async function prepareTests() {
   await prepare()
   await install(prisma)
   await install(tools)
+  for (const nest of nests) await install(nest)
 }
 
 /** Also installs the older major versions of Postgres. */

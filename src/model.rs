@@ -44,6 +44,7 @@ pub use bulk_revocation::BulkRevocation;
 pub use client::{Client, ClientChanges, ClientQuery};
 pub use client_address::{
     CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, claimed_address, parse_client_address,
+    split_peer,
 };
 pub use client_policy::ClientPolicy;
 pub use digest::CredentialDigest;

@@ -57,6 +57,8 @@ export function compile(source: string): { problems: string[]; code: string } {
     strict: true,
     isolatedModules: true,
     noUncheckedIndexedAccess: true,
+    // Those of NestJS.
+    experimentalDecorators: true,
     skipLibCheck: true,
   }
   const host = ts.createCompilerHost(options)

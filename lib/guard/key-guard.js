@@ -12,7 +12,7 @@
 const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
 const { byGuard, FaultOfApp, faultOf, NO_STORE } = require('./answers.js')
-const { clientOf } = require('./client.js')
+const { clientOf, hopsOf } = require('./client.js')
 const { checkKeyOptions, scopesText } = require('./options.js')
 const { keyByApp, keyOf } = require('./presented-key.js')
 const { negotiated } = require('./problem.js')
@@ -95,8 +95,7 @@ async function byApp(ask) {
 
 /** The verification of a key that is in memory, by one native call; `undefined` if that is not enough. */
 function warm(key, request, requirements, view) {
-  const forwarded = view.header(request, 'x-forwarded-for') ?? ''
-  return verifyWarmRequest(key, forwarded, requirements, view.path(request))
+  return verifyWarmRequest(key, hopsOf(view, request) ?? '', requirements, view.path(request))
 }
 
 function any(key, request, { scopes, cost, tag }, view) {

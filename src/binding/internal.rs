@@ -13,7 +13,7 @@ use super::views::{ClientAddressView, FoundKeysView, KeyView, ListView, StatsVie
 use super::warm;
 use crate::admin::AdminContext;
 use crate::input::Value;
-use crate::model::Plaintext;
+use crate::model::{Plaintext, split_peer};
 use crate::verify::{self, VerifyContext};
 use crate::{doctor, health, keys, process};
 
@@ -36,8 +36,8 @@ pub(crate) fn constants() -> String {
     serde_json::to_string(&Constants::new()).unwrap_or_default()
 }
 
-/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for `next.js`. Does not start the
-/// service.
+/// The client's address by the lines of `X-Forwarded-For` (a text or an array), for guards. In a text, the peer of the socket may
+/// stand before them. Does not start the service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     let lines = match read(forwarded) {
@@ -47,7 +47,15 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
     // If one line cannot be read, none of the others can be trusted.
     let texts: Option<Vec<&str>> = lines.iter().map(Value::text).collect();
     let texts = texts.unwrap_or_default();
-    Answer::of(process::proxy_trust().map(|trust| ClientAddressView::from(trust.client(&texts))))
+    let (peer, texts) = match texts.as_slice() {
+        [hops] => {
+            let (peer, line) = split_peer(hops);
+            (peer, vec![line])
+        }
+        _ => (None, texts),
+    };
+    let trust = process::proxy_trust();
+    Answer::of(trust.map(|trust| ClientAddressView::from(trust.client(peer, &texts))))
 }
 
 /// Finds the first keys of a query, at most so many, for the route of keys: their ids, which `readKeys` takes.

@@ -12,7 +12,7 @@ use napi::bindgen_prelude::Unknown;
 use self::texts::{FORWARDED_MAX, TextReader, Texts, whole_number};
 use super::text::read_text;
 use super::views::{RefusalView, WarmTemplateView};
-use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address};
+use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address, split_peer};
 use crate::process;
 use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, WarmSampler};
 
@@ -56,7 +56,7 @@ enum Client<'a> {
         ip: Unknown<'a>,
         claimed_ip: Unknown<'a>,
     },
-    /// In the line of `X-Forwarded-For`, which is read by the declared proxies.
+    /// In the line of `X-Forwarded-For`, which is read by the declared proxies, behind the peer of the socket if it is known.
     Forwarded(Unknown<'a>),
 }
 
@@ -173,8 +173,8 @@ impl Request<'_> {
             Client::Unknown => None,
             Client::Known { ip, .. } => reader.read(ip, address).and_then(parse_client_address),
             Client::Forwarded(line) => {
-                let line = reader.read(line, address)?;
-                process::proxy_trust().ok()?.address(&[line])
+                let (peer, line) = split_peer(reader.read(line, address)?);
+                process::proxy_trust().ok()?.address(peer, &[line])
             }
         };
         let costs = match self.cost {
@@ -198,9 +198,8 @@ impl Request<'_> {
             Client::Known { claimed_ip, .. } => read_text(claimed_ip, CLIENT_ADDRESS_MAX + 1)
                 .as_deref()
                 .and_then(parse_client_address),
-            Client::Forwarded(line) => {
-                read_text(line, FORWARDED_MAX).and_then(|line| claimed_address(&[&line]))
-            }
+            Client::Forwarded(line) => read_text(line, FORWARDED_MAX)
+                .and_then(|line| claimed_address(&[split_peer(&line).1])),
         };
         let path = self.path.and_then(|path| read_text(path, PATH_MAX));
         let path = path.filter(|path| !path.is_empty());

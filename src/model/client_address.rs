@@ -2,7 +2,7 @@
 //!
 //! Each proxy appends the address of its peer, and whatever the request already contained stays on the left. So the
 //! list is read from the right, and only as far as the operator has declared proxies. Everything further left is only a
-//! claim.
+//! claim. The peer of the socket, where it is known, is the hop to the right of the list.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -15,7 +15,7 @@ pub const CLIENT_ADDRESS_MAX: usize = 128;
 /// The hops that belong to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ProxyTrust {
-    /// No proxy is declared: the address of every client is unknown.
+    /// No proxy is declared: the client is whoever is at the other end of the socket, where that is known.
     #[default]
     Nobody,
     /// Proxies with these addresses. The client is the rightmost hop that is none of them.
@@ -34,11 +34,11 @@ pub struct ClientAddress {
 }
 
 impl ProxyTrust {
-    /// Reads the lines of the header, in the order of arrival.
+    /// Reads the lines of the header, in the order of arrival, behind the peer of the socket if it is known.
     #[must_use]
-    pub fn client(&self, lines: &[&str]) -> ClientAddress {
+    pub fn client(&self, peer: Option<&str>, lines: &[&str]) -> ClientAddress {
         ClientAddress {
-            ip: self.address(lines),
+            ip: self.address(peer, lines),
             claimed: claimed_address(lines),
         }
     }
@@ -47,17 +47,31 @@ impl ProxyTrust {
     ///
     /// A hop that is not an address makes the client unknown: no proxy has written it.
     #[must_use]
-    pub fn address(&self, lines: &[&str]) -> Option<IpAddr> {
+    pub fn address(&self, peer: Option<&str>, lines: &[&str]) -> Option<IpAddr> {
         let entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
-        let mut from_the_right = entries.map(parse_client_address);
+        let from_the_right = entries.map(parse_client_address);
         match self {
-            Self::Nobody => None,
-            Self::Proxies(networks) => from_the_right
+            Self::Nobody => peer.and_then(parse_client_address),
+            Self::Proxies(networks) => peer
+                .map(parse_client_address)
+                .into_iter()
+                .chain(from_the_right)
                 .find(|hop| !hop.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip))))
                 .flatten(),
+            // The peer is the nearest of them. It has written the rightmost entry.
             Self::Hops(count) => last_of(from_the_right, *count),
         }
     }
+}
+
+/// Splits the text by which JavaScript passes the hops: the header, and before it the peer of the socket, if it is known, on a
+/// line that begins with a line break, as no header does.
+#[must_use]
+pub fn split_peer(hops: &str) -> (Option<&str>, &str) {
+    let split = hops
+        .strip_prefix('\n')
+        .and_then(|hops| hops.split_once('\n'));
+    split.map_or((None, hops), |(peer, header)| (Some(peer), header))
 }
 
 /// The leftmost hop, which anyone can forge.

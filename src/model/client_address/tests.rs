@@ -18,7 +18,7 @@ fn hops(count: usize) -> ProxyTrust {
 }
 
 fn ip(trust: &ProxyTrust, lines: &[&str]) -> String {
-    let client = trust.client(lines);
+    let client = trust.client(None, lines);
     client.ip.map_or("unknown".into(), |ip| ip.to_string())
 }
 
@@ -210,7 +210,7 @@ fn addresses_are_read_as_proxies_write_them() {
 fn the_claim_is_the_leftmost_hop() {
     let claimed = |lines: &[&str]| {
         ProxyTrust::Nobody
-            .client(lines)
+            .client(None, lines)
             .claimed
             .map(|ip| ip.to_string())
     };
@@ -235,6 +235,63 @@ fn a_huge_header_is_read_from_the_right() {
     );
 }
 
+/// The client by the peer of the socket and one line of the header.
+fn ip_behind(trust: &ProxyTrust, peer: &str, line: &str) -> String {
+    let ip = trust.address(Some(peer), &[line]);
+    ip.map_or("unknown".into(), |ip| ip.to_string())
+}
+
+#[test]
+fn a_peer_that_is_no_declared_proxy_is_the_client() {
+    for peer in [REAL, "::ffff:203.0.113.7"] {
+        for line in ["", "10.1.2.3", "10.1.2.3, 10.0.0.1", "unknown"] {
+            assert_eq!(ip_behind(&proxies(&OWN), peer, line), REAL, "{line:?}");
+            assert_eq!(ip_behind(&ProxyTrust::Nobody, peer, line), REAL, "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn behind_a_declared_peer_the_header_is_read() {
+    for peer in ["10.0.0.9", "::ffff:10.0.0.9", "fd00::9%eth0"] {
+        for lines in SPOOFED {
+            let line = lines.join(", ");
+            assert_eq!(ip_behind(&proxies(&OWN), peer, &line), REAL, "{line:?}");
+        }
+        for line in ["", "10.0.0.1", "203.0.113.7, unknown"] {
+            assert_eq!(ip_behind(&proxies(&OWN), peer, line), "unknown", "{line:?}");
+        }
+    }
+    assert_eq!(ip_behind(&proxies(&OWN), "no address", REAL), "unknown");
+}
+
+#[test]
+fn a_peer_is_the_nearest_of_a_number_of_hops() {
+    for peer in ["10.0.0.9", "198.51.100.1"] {
+        assert_eq!(ip_behind(&hops(1), peer, "10.1.2.3, 203.0.113.7"), REAL);
+        assert_eq!(ip_behind(&hops(2), peer, "203.0.113.7, 10.0.0.1"), REAL);
+        assert_eq!(ip_behind(&hops(2), peer, REAL), "unknown");
+        assert_eq!(ip_behind(&hops(1), peer, ""), "unknown");
+    }
+}
+
+#[test]
+fn the_peer_stands_before_the_header() {
+    for (hops, expected) in [
+        ("", (None, "")),
+        ("203.0.113.7", (None, "203.0.113.7")),
+        ("\n10.0.0.9\n", (Some("10.0.0.9"), "")),
+        (
+            "\n10.0.0.9\n203.0.113.7\n::1",
+            (Some("10.0.0.9"), "203.0.113.7\n::1"),
+        ),
+        ("203.0.113.7\n10.0.0.9\n", (None, "203.0.113.7\n10.0.0.9\n")),
+        ("\n10.0.0.9", (None, "\n10.0.0.9")),
+    ] {
+        assert_eq!(split_peer(hops), expected, "{hops:?}");
+    }
+}
+
 fn networks() -> impl Strategy<Value = Vec<IpNet>> {
     proptest::collection::vec(
         any::<(u32, u8)>().prop_map(|(bits, length)| {
@@ -256,9 +313,9 @@ proptest! {
         let appended = appended.collect::<Vec<_>>().join(", ");
         let lines: Vec<&str> = spoofed.iter().map(String::as_str).chain([appended.as_str()]).collect();
 
-        prop_assert_eq!(hops(chain + 1).client(&lines).ip, Some(client));
+        prop_assert_eq!(hops(chain + 1).client(None, &lines).ip, Some(client));
         if !own.iter().any(|network| network.contains(&client)) {
-            prop_assert_eq!(ProxyTrust::Proxies(own.into()).client(&lines).ip, Some(client));
+            prop_assert_eq!(ProxyTrust::Proxies(own.into()).client(None, &lines).ip, Some(client));
         }
     }
 
@@ -269,13 +326,13 @@ proptest! {
         for trust in [hops(count), proxies(&OWN)] {
             let joined = lines.join(", ");
             let joined: &[&str] = if lines.is_empty() { &[] } else { &[&joined] };
-            prop_assert_eq!(trust.client(&lines), trust.client(joined));
+            prop_assert_eq!(trust.client(None, &lines), trust.client(None, joined));
         }
     }
 
     #[test]
     fn a_trusted_address_is_never_the_client(line in "[0-9a-f:., \\[\\]%]{0,80}", own in networks()) {
-        if let Some(ip) = ProxyTrust::Proxies(own.clone().into()).client(&[&line]).ip {
+        if let Some(ip) = ProxyTrust::Proxies(own.clone().into()).client(None, &[&line]).ip {
             prop_assert!(!own.iter().any(|network| network.contains(&ip)));
         }
     }

@@ -1,0 +1,254 @@
+import { nativeCalls } from '../support/native-calls.js'
+import { once } from 'node:events'
+import { createServer, request as send, type IncomingMessage } from 'node:http'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { addon } from '../support/addon.js'
+import { runScript } from '../support/child.js'
+import { eventually } from '../support/eventually.js'
+import { expectFailure, read } from '../support/next.js'
+import { useSetting } from '../support/setting.js'
+import { load, type Server } from './support/framework.js'
+import { listening } from './support/listening.js'
+
+// What is particular to a server. What is the same in all of them is in `servers.test.ts`.
+
+const setting = useSetting({ trustedProxies: ['10.0.0.0/8'] })
+
+const { withApiKey } = load('../../../node.js') as typeof import('../../node.js')
+const { requireApiKey: expressGuard } = load(
+  '../../../express.js',
+) as typeof import('../../express.js')
+const fastifyGuard = load('../../../fastify.js') as typeof import('../../fastify.js')
+const nestGuard = load('../../../nest.js') as typeof import('../../nest.js')
+
+const open: Server[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+async function serve(listener: (...args: any[]) => unknown): Promise<string> {
+  const server = await listening(createServer(listener).listen(0, '127.0.0.1'))
+  open.push(server)
+  return server.url
+}
+
+const keyed = (key: string, headers: Record<string, string> = {}) => ({
+  headers: { 'x-api-key': key, ...headers },
+})
+const warmKey = async (fields: object = {}): Promise<string> =>
+  (await setting.warmKeys(1, fields))[0]!.key
+const perDay = { rateLimit: 10, rateLimitWindowSeconds: 86_400 }
+const left = async (key: string): Promise<number | undefined> =>
+  (await addon.verifyApiKey(key, { peek: true })).rateLimit?.remaining
+
+test('no module loads a framework, and only that of Nest loads a package', async () => {
+  const { reports } = await runScript(`
+    const { createRequire } = require('node:module')
+    for (const name of ['express', 'fastify', 'hono', 'koa', 'node'])
+      require('./' + name + '.js')
+    report(Object.keys(require.cache).filter((file) => file.includes('node_modules')))`)
+  expect(reports).toEqual([[]])
+})
+
+describe('node:http', () => {
+  test('a request with a warm key asks the native side once', async () => {
+    const key = await warmKey({ allowedIps: ['127.0.0.1'] })
+    const url = await serve(withApiKey((_request, response) => void response.end('OK')))
+    const ask = async (): Promise<void> => {
+      const answer = await fetch(url, keyed(key, { 'x-forwarded-for': '10.1.2.3' }))
+      expect(answer.status).toBe(200)
+    }
+    await ask()
+    const calls = await nativeCalls(ask)
+    expect(calls).toEqual(['verifyWarmRequest'])
+  })
+
+  test('an ApiKeyError of the handler is answered, and anything else rejects', async () => {
+    const key = await warmKey()
+    const rejected: unknown[] = []
+    const listener = withApiKey(async ({ url }) => {
+      if (url === '/conflict') await addon.patchApiKey({ id: 'unknown', name: 'Name' })
+      throw new RangeError('a fault of the app')
+    })
+    const url = await serve((request, response) =>
+      listener(request, response).catch((error: unknown) => {
+        rejected.push(error)
+        response.statusCode = 418
+        response.end()
+      }),
+    )
+    expectFailure(await read(await fetch(`${url}/conflict`, keyed(key))), 404, 'NOT_FOUND')
+    expect(rejected).toEqual([])
+    expect((await fetch(url, keyed(key))).status).toBe(418)
+    expect(rejected).toEqual([new RangeError('a fault of the app')])
+  })
+
+  test('a response that has begun is broken off, so that nobody takes it for the whole', async () => {
+    const key = await warmKey()
+    const url = await serve(
+      withApiKey(async (_request, response) => {
+        response.write('half')
+        await addon.patchApiKey({ id: 'unknown', name: 'Name' })
+      }),
+    )
+    const answer = await fetch(url, keyed(key))
+    await expect(answer.text()).rejects.toThrow()
+  })
+
+  test('a client that goes away cannot have its charge given back', async () => {
+    const key = await warmKey(perDay)
+    const refundOn = vi.fn(() => true)
+    let gone: () => void
+    const handled = new Promise<void>((resolve) => (gone = resolve))
+    const url = await serve(
+      withApiKey(
+        async (request, response) => {
+          await once(request.socket, 'close')
+          response.statusCode = 503
+          response.end()
+          gone()
+        },
+        { refundOn },
+      ),
+    )
+    const request = send(url, keyed(key)).on('error', () => {})
+    request.end()
+    await eventually(async () => expect(await left(key)).toBe(8))
+    request.destroy()
+    await handled
+    expect(refundOn).not.toHaveBeenCalled()
+    expect(await left(key)).toBe(8)
+  })
+
+  test('a socket that is closed does not make the header believed', async () => {
+    const key = await warmKey({ allowedIps: ['203.0.113.7'] })
+    const handler = vi.fn()
+    const outcome = withApiKey(handler, {
+      cost: async (request: IncomingMessage) => {
+        request.socket.destroy()
+        return 1
+      },
+    })
+    let done: Promise<void> | undefined
+    const url = await serve((request, response) => (done = outcome(request, response)))
+    const headers = { 'x-forwarded-for': '203.0.113.7' }
+    await expect(fetch(url, keyed(key, headers))).rejects.toThrow()
+    await done
+    expect(handler).not.toHaveBeenCalled()
+  })
+
+  test('an answer that the app has sent meanwhile stays', async () => {
+    const url = await serve((request, response) => {
+      response.statusCode = 504
+      response.end('too late')
+      return withApiKey(() => {})(request, response)
+    })
+    const answer = await read(await fetch(url))
+    expect(answer).toMatchObject({ status: 504, body: 'too late' })
+  })
+
+  test('what other code adds to Object.prototype is no header', async () => {
+    const url = await serve(withApiKey((_request, response) => void response.end('OK')))
+    const key = await warmKey()
+    const polluted = Object.prototype as unknown as Record<string, string>
+    polluted['x-api-key'] = key
+    try {
+      expect((await fetch(url)).status).toBe(401)
+    } finally {
+      delete polluted['x-api-key']
+    }
+  })
+})
+
+describe.each(['express', 'express4'])('%s', (name) => {
+  test.each([undefined, null, '', 'route', 'router'])(
+    'an option that throws %j does not let the request pass',
+    async (thrown) => {
+      const app = load(name)()
+      app.set('env', 'test')
+      const handler = vi.fn((_request, response) => response.end('OK'))
+      const onRefused = () => {
+        throw thrown
+      }
+      app.use(expressGuard({ onRefused }))
+      app.get('/', handler)
+      const url = await serve(app)
+      expect((await fetch(url)).status).toBe(500)
+      expect(handler).not.toHaveBeenCalled()
+    },
+  )
+
+  test('what the response varies by already, it varies by still', async () => {
+    const app = load(name)()
+    app.use((_request: unknown, response: any, next: () => void) => {
+      response.vary('Origin')
+      next()
+    })
+    app.use(expressGuard())
+    const answer = await fetch(await serve(app))
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('vary')).toBe('Origin, Accept')
+  })
+
+  test('a mounted router is named in the audit log by the path of the client', async () => {
+    const [app, router] = [load(name)(), load(name).Router()]
+    router.get('/list', expressGuard({ scopes: ['never:held'] }), () => {})
+    app.use('/documents', router)
+    const url = await serve(app)
+    const { status } = await fetch(`${url}/documents/list?page=1`, keyed(await warmKey()))
+    expect(status).toBe(403)
+    await addon.flush()
+    const { events } = await addon.listAuditEvents({ type: 'key.refused' })
+    expect(events.map(({ path }) => path)).toContain('/documents/list')
+  })
+})
+
+describe.each(['fastify', 'fastify4'])('the plugin of %s', (name) => {
+  test('guards the context in which it is registered, before and after, and no other', async () => {
+    const app = load(name)()
+    app.get('/before', async () => 'OK')
+    app.register(fastifyGuard.apiKeys)
+    app.get('/after', async (request: any) => request.apiKey.clientId)
+    app.register(async (child: any) => void child.get('/child', async () => 'OK'))
+    const url: string = await app.listen({ port: 0, host: '127.0.0.1' })
+    open.push({ url, close: () => app.close() })
+    for (const path of ['/before', '/after', '/child']) {
+      expect([path, (await fetch(url + path)).status]).toEqual([path, 401])
+      expect((await fetch(url + path, keyed(await warmKey()))).status).toBe(200)
+    }
+
+    const other = load(name)()
+    other.register(async (child: any) => {
+      await child.register(fastifyGuard.apiKeys, { scopes: ['docs:read'] })
+      child.get('/inside', async () => 'OK')
+    })
+    other.get('/outside', async () => 'OK')
+    const otherUrl: string = await other.listen({ port: 0, host: '127.0.0.1' })
+    open.push({ url: otherUrl, close: () => other.close() })
+    expect((await fetch(`${otherUrl}/inside`)).status).toBe(401)
+    expect((await fetch(`${otherUrl}/outside`)).status).toBe(200)
+  })
+
+  test('refuses a wrong option when the app starts', async () => {
+    const app = load(name)()
+    app.register(fastifyGuard.apiKeys, { scope: ['docs:read'] })
+    await expect(app.ready()).rejects.toThrow("apiKeys: 'scope' is not a known option")
+  })
+})
+
+describe('Nest', () => {
+  test('guards nothing but HTTP', async () => {
+    class Gateway {}
+    nestGuard.RequireApiKey()(Gateway)
+    const [guard] = Reflect.getMetadata('__guards__', Gateway) as {
+      canActivate(context: object): Promise<boolean>
+    }[]
+    const context = { getType: () => 'ws' }
+    await expect(guard!.canActivate(context)).rejects.toThrow(
+      'RequireApiKey guards HTTP routes only',
+    )
+  })
+})
+
+declare namespace Reflect {
+  function getMetadata(key: string, target: object): unknown
+}

@@ -1,0 +1,32 @@
+'use strict'
+
+// `@sophra/api-keys/express`: a middleware for Express.
+
+const { keyGuard } = require('./lib/guard/key-guard.js')
+const { announce, refundAfter, send, view } = require('./lib/guard/node.js')
+
+exports.requireApiKey = (options = {}) => {
+  const { admit, refund } = keyGuard('requireApiKey', options, view)
+  const guard = async (request, response) => {
+    const outcome = await admit(request)
+    if (outcome.status) return send(response, outcome)
+    request.apiKey = outcome.apiKey
+    announce(response, outcome.headers)
+    if (refund) refundAfter(response, outcome.apiKey, refund)
+    return PASSES
+  }
+  return (request, response, next) => {
+    guard(request, response).then(
+      (passes) => passes === PASSES && next(),
+      (error) => next(thrown(error)),
+    )
+  }
+}
+
+const PASSES = Symbol('passes')
+
+/** Express takes some values for no error, such as `undefined` and `'route'`, and would let the request pass. */
+const thrown = (error) =>
+  typeof error === 'object' && error !== null
+    ? error
+    : new Error('requireApiKey: an option threw a value that is no error', { cause: error })

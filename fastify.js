@@ -1,0 +1,39 @@
+'use strict'
+
+// `@sophra/api-keys/fastify`: a hook and a plugin for Fastify.
+
+const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
+const { keyGuard } = require('./lib/guard/key-guard.js')
+const { besideVary, refundAfter, view } = require('./lib/guard/node.js')
+
+const hook = (name, options) => {
+  const { admit, refund } = keyGuard(name, options, view)
+  return async (request, reply) => {
+    const outcome = await admit(request)
+    if (outcome.status) return send(reply, outcome)
+    request.apiKey = outcome.apiKey
+    if (!reply.hasHeader(CACHE_CONTROL)) reply.headers(NO_STORE)
+    reply.headers(outcome.headers)
+    if (refund) refundAfter(reply.raw, outcome.apiKey, refund, reply)
+  }
+}
+
+/** Something else, such as a timeout of the app, may have answered meanwhile. */
+const send = (reply, { status, headers, body }) =>
+  reply.sent
+    ? reply
+    : reply
+        .code(status)
+        .headers(headers)
+        .send(body ?? undefined)
+
+exports.requireApiKey = (options = {}) => hook('requireApiKey', options)
+
+exports.apiKeys = async (app, options = {}) => {
+  if (!app.hasRequestDecorator('apiKey')) app.decorateRequest('apiKey', null)
+  app.addHook('onRequest', hook('apiKeys', options))
+}
+
+// For the context that registers the plugin, not for one of its own.
+exports.apiKeys[Symbol.for('skip-override')] = true
+exports.apiKeys[Symbol.for('fastify.display-name')] = '@sophra/api-keys'

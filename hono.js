@@ -1,0 +1,34 @@
+'use strict'
+
+// `@sophra/api-keys/hono`: a middleware for Hono.
+
+const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
+const { keyGuard } = require('./lib/guard/key-guard.js')
+const { view: ofMessage } = require('./lib/guard/node.js')
+const { responseOf } = require('./lib/next/responses.js')
+const { view: ofRequest } = require('./lib/next/view.js')
+
+const view = {
+  header: (context, name) => ofRequest.header(context.req.raw, name),
+  method: (context) => context.req.raw.method,
+  path: (context) => ofRequest.path(context.req.raw),
+  // `@hono/node-server` shows the message of `node:http`.
+  peer: ({ env }) => (env?.incoming ? ofMessage.peer(env.incoming) : undefined),
+}
+
+exports.requireApiKey = (options = {}) => {
+  const { admit, refund } = keyGuard('requireApiKey', options, view)
+  return async (context, next) => {
+    const outcome = await admit(context)
+    if (outcome.status) return responseOf(outcome)
+    context.set('apiKey', outcome.apiKey)
+    await next()
+    if (refund) await refund(outcome.apiKey, context.res)
+    if (!context.res.headers.has(CACHE_CONTROL)) setHeaders(context, NO_STORE)
+    setHeaders(context, outcome.headers)
+  }
+}
+
+function setHeaders(context, headers) {
+  for (const name of Object.keys(headers)) context.header(name, headers[name])
+}

@@ -1,0 +1,61 @@
+'use strict'
+
+// What the adapters of servers on `node:http` have in common.
+
+const { CACHE_CONTROL, NO_STORE } = require('./answers.js')
+
+/** How a guard sees a request of `node:http`, or one of Express or Fastify, which shows the same and what it was before rewriting. */
+exports.view = {
+  // Own fields only: other code may have added one to `Object.prototype`.
+  header: ({ headers }, name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
+  method: (request) => request.method,
+  path: (request) => pathOf(request.originalUrl ?? request.url),
+  // A socket that was closed no longer says it: that is no peer that can be trusted, unlike a Unix socket, which has no address.
+  peer: ({ socket }) => socket?.remoteAddress ?? (socket?.destroyed ? '' : undefined),
+}
+
+function pathOf(url) {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}
+
+/** Sends the answer of a guard, unless something else, such as a timeout of the app, has answered meanwhile. */
+exports.send = (response, { status, headers, body }) => {
+  if (response.headersSent) return
+  response.statusCode = status
+  setHeaders(response, headers)
+  response.end(body ?? undefined)
+}
+
+/** Sets what a guard adds to the response, before the handler runs, which may set its own. */
+exports.announce = (response, headers) => {
+  if (response.headersSent) return
+  if (!response.hasHeader(CACHE_CONTROL)) setHeaders(response, NO_STORE)
+  setHeaders(response, headers)
+}
+
+function setHeaders(response, headers) {
+  const all = exports.besideVary(headers, response.getHeader('Vary'))
+  for (const name of Object.keys(all)) response.setHeader(name, all[name])
+}
+
+/** Headers that leave what the response varies by already, such as by `Origin`. */
+exports.besideVary = (headers, present) =>
+  present && headers.Vary ? { ...headers, Vary: `${present}, ${headers.Vary}` } : headers
+
+/**
+ * Asks the app once the response was sent whether to give back what the request was charged. `reply` knows the headers, where the
+ * framework keeps them itself.
+ */
+exports.refundAfter = (response, apiKey, refund, reply = response) => {
+  const ask = async () => refund(apiKey, responseOf(response.statusCode, reply.getHeaders()))
+  response.once('finish', () => void ask().catch(console.error))
+}
+
+/** What can still be said of a response that was sent. */
+function responseOf(status, sent) {
+  const headers = new Headers()
+  for (const name of Object.keys(sent))
+    for (const value of [sent[name]].flat()) headers.append(name, String(value))
+  return new Response(null, { status, headers })
+}

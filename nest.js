@@ -1,0 +1,61 @@
+'use strict'
+
+// `@sophra/api-keys/nest`: decorators for NestJS, on Express and on Fastify.
+
+const { createParamDecorator, HttpException, UseGuards } = require('@nestjs/common')
+const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
+const { keyGuard } = require('./lib/guard/key-guard.js')
+const { besideVary, refundAfter, send, view } = require('./lib/guard/node.js')
+
+class ApiKeyGuard {
+  #admit
+  #refund
+
+  constructor(options) {
+    const { admit, refund } = keyGuard('RequireApiKey', options, view)
+    this.#admit = admit
+    this.#refund = refund
+  }
+
+  async canActivate(context) {
+    if (context.getType() !== 'http') throw new Error('RequireApiKey guards HTTP routes only')
+    const [request, response] = [
+      context.switchToHttp().getRequest(),
+      context.switchToHttp().getResponse(),
+    ]
+    const outcome = await this.#admit(request)
+    if (outcome.status) throw exceptionOf(response, outcome)
+    request.apiKey = outcome.apiKey
+    const raw = response.raw ?? response
+    if (!raw.hasHeader(CACHE_CONTROL)) setHeaders(response, NO_STORE)
+    setHeaders(response, outcome.headers)
+    if (this.#refund) refundAfter(raw, outcome.apiKey, this.#refund, response)
+    return true
+  }
+}
+
+exports.RequireApiKey = (options = {}) => UseGuards(new ApiKeyGuard(options))
+
+exports.ApiKey = createParamDecorator(
+  (_data, context) => context.switchToHttp().getRequest().apiKey,
+)
+
+/**
+ * The exception for an answer, which Nest and the filters of the app send. Its headers are set here, since an exception has none.
+ * What is not plain JSON is sent here, since Nest would not keep its type, and the filters find the response sent: problem details,
+ * and responses of the app's own to refusals.
+ */
+function exceptionOf(response, { status, headers, body }) {
+  const raw = response.raw ?? response
+  if (headers['Content-Type'] !== 'application/json') {
+    send(raw, { status, headers, body })
+    return new HttpException('', status)
+  }
+  const present = response.getHeader('Vary')
+  setHeaders(response, besideVary(headers, present))
+  return new HttpException(JSON.parse(body), status)
+}
+
+function setHeaders(response, headers) {
+  for (const name of Object.keys(headers)) response.header(name, headers[name])
+}
