@@ -19,6 +19,7 @@ const { requireApiKey: expressGuard } = load(
   '../../../express.js',
 ) as typeof import('../../express.js')
 const fastifyGuard = load('../../../fastify.js') as typeof import('../../fastify.js')
+const { requireApiKey: honoGuard } = load('../../../hono.js') as typeof import('../../hono.js')
 const nestGuard = load('../../../nest.js') as typeof import('../../nest.js')
 
 const open: Server[] = []
@@ -232,6 +233,19 @@ describe.each(['fastify', 'fastify4'])('the plugin of %s', (name) => {
     const app = load(name)()
     app.register(fastifyGuard.apiKeys, { scope: ['docs:read'] })
     await expect(app.ready()).rejects.toThrow("apiKeys: 'scope' is not a known option")
+  })
+})
+
+describe.each(['hono', 'hono3'])('%s', (name) => {
+  test('sets the headers of a response that cannot be changed, too', async () => {
+    const app = new (load(name).Hono)()
+    app.get('/', honoGuard(), () => Response.redirect('http://localhost/elsewhere', 302))
+    const key = await warmKey(perDay)
+    const answer: Response = await app.request('/', keyed(key))
+    expect(answer.status).toBe(302)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(answer.headers.get('ratelimit')).toMatch(/^"api-key";r=8;t=\d+$/)
+    expect(answer.headers.get('location')).toBe('http://localhost/elsewhere')
   })
 })
 
