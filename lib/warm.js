@@ -5,6 +5,7 @@
 
 const native = require('./addon.js')
 const { refusals, valid: VALID_CODE, warm } = require('./constants.js')
+const { unwrap } = require('./errors.js')
 const { templateOf } = require('./templates.js')
 
 /** The native side writes the numbers of an answer into `numbers` before it returns; a negative one stands for an absent value. */
@@ -96,8 +97,7 @@ function scopesOf(query) {
 
 /** The text of a query that has groups, or many scopes. */
 function queryOf(scopes) {
-  const { value } = JSON.parse(native.checkKeyGuard({ __proto__: null, scopes }))
-  return value
+  return unwrap(native.checkKeyGuard({ __proto__: null, scopes }))
 }
 
 /** The limits of a key, with their states. */

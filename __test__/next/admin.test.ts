@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { useAddon } from '../support/use-addon.js'
-import { ask, expectFailure, hello, HOST, next, read, untyped } from '../support/next.js'
+import { ask, expectFailure, hello, HOST, namesakes, next, read, untyped } from '../support/next.js'
 
 const { createAdminToken, createApiKey, revokeAdminToken } = addon
 const { withAdminAuth } = next
@@ -178,6 +178,16 @@ describe('authorize', () => {
     expect(handler).not.toHaveBeenCalled()
     expect(log).toHaveBeenCalledTimes(10)
     log.mockClear()
+  })
+
+  test('throws an error of the app that is named like one of the addon: no yes', async () => {
+    for (const thrown of namesakes()) {
+      const answer = await ask(guardedBy(() => Promise.reject(thrown)))
+      expectFailure(answer, 500, 'INTERNAL', 'Internal server error')
+      expect(log).toHaveBeenCalledExactlyOnceWith(thrown)
+      log.mockClear()
+    }
+    expect(handler).not.toHaveBeenCalled()
   })
 
   test("throws a signal of Next's: it goes on", async () => {

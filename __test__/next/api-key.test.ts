@@ -6,6 +6,7 @@ import {
   expectFailure,
   hello,
   HOST,
+  namesakes,
   next,
   read,
   secondsIn,
@@ -359,7 +360,7 @@ describe('what the handler throws', () => {
 
   test('goes on to the framework', async () => {
     const signal = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;…' })
-    for (const thrown of [signal, new TypeError('own'), 'text', undefined])
+    for (const thrown of [signal, new TypeError('own'), 'text', undefined, ...namesakes()])
       await expect(thrownBy(thrown)).rejects.toBe(thrown)
   })
 

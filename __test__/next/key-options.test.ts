@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
-import { ask, expectFailure, hello, HOST, next, read, untyped } from '../support/next.js'
+import { ask, expectFailure, hello, HOST, namesakes, next, read, untyped } from '../support/next.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, flush, getApiKey, verifyApiKey } = addon
@@ -179,6 +179,15 @@ describe('onRefused', () => {
     expect([redirected.status, redirected.headers.location]).toEqual([302, `${HOST}/login`])
   })
 
+  test('answers with a response whose length is not what it says', async () => {
+    const headers = { 'content-length': '1', 'transfer-encoding': 'chunked' }
+    const onRefused = (): Response => new Response('decompressed', { headers })
+    const { headers: sent, body } = await ask(withApiKey(hello, { onRefused }))
+    expect(body).toBe('decompressed')
+    expect(sent).not.toHaveProperty('content-length')
+    expect(sent).not.toHaveProperty('transfer-encoding')
+  })
+
   test.each([undefined, null, false, 'text', {}, { status: 200, headers: {} }])(
     'that answers %j leaves the usual response',
     async (value) => {
@@ -212,7 +221,7 @@ describe('onRefused', () => {
   })
 
   test('that throws hands it on to the framework', async () => {
-    for (const thrown of [signal, new TypeError('own'), 'text'])
+    for (const thrown of [signal, new TypeError('own'), 'text', ...namesakes()])
       await expect(
         ask(withApiKey(hello, { onRefused: () => Promise.reject(thrown) })),
       ).rejects.toBe(thrown)

@@ -66,3 +66,12 @@ export const secondsIn = (answer: Answer): number => {
 }
 
 export const hello: () => Response = () => Response.json({ hello: true })
+
+/** Errors of an app that has a class of the same name as that of the addon: they say nothing of the answer. */
+export const namesakes = (): Error[] =>
+  [
+    {},
+    { status: 403 },
+    { code: 'OWN' },
+    ...[0, 200, 302, 600, NaN, '403'].map((status) => ({ code: 'OWN', status })),
+  ].map((fields) => Object.assign(new Error('for nobody'), { name: 'ApiKeyError', ...fields }))

@@ -4,6 +4,7 @@
 // server has a way of its own to send it. A header is a text or a list of texts, and a body a text, a Buffer or `null`.
 
 const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
+const { isApiKeyError } = require('../errors.js')
 
 const UNAVAILABLE = 'The database is unavailable'
 const CACHE_CONTROL = 'Cache-Control'
@@ -47,10 +48,17 @@ class FaultOfApp {
   }
 }
 
+/** Whether an error is one of the addon. A class of the app may have the same name, and must not decide what the answer is. */
+const isOfAddon = (error) =>
+  isApiKeyError(error) &&
+  Number.isInteger(error.status) &&
+  error.status >= 400 &&
+  error.status <= 599
+
 /** The answer to an error of the addon or of a function of the app. Anything else that is thrown is thrown on. */
 function faultOf(error) {
   if (error instanceof FaultOfApp) return internalError(error.error)
-  if (error?.name !== 'ApiKeyError') throw error
+  if (!isOfAddon(error)) throw error
   return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }
 
@@ -78,6 +86,7 @@ module.exports = {
   failure,
   faultOf,
   internalError,
+  isOfAddon,
   json,
   unauthorized,
 }

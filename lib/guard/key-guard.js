@@ -121,6 +121,9 @@ async function answerOf(response) {
   const cookies = headers.getSetCookie?.() ?? []
   if (cookies.length > 0) own['set-cookie'] = cookies
   delete own['cache-control']
+  // The bytes are counted when they are sent. A response of `fetch` has their number before they were decompressed.
+  delete own['content-length']
+  delete own['transfer-encoding']
   const bytes = body === null ? null : Buffer.from(await response.arrayBuffer())
   return { status, headers: { ...own, ...NO_STORE }, body: bytes }
 }
