@@ -5,7 +5,7 @@ import { startReceiver, type Receiver } from '../support/receiver.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, deleteWebhook, flush, listWebhooks, reportLeakedKeys, setWebhook } = addon
-const { updateApiKey, verifyApiKey } = addon
+const { settle, updateApiKey, verifyApiKey } = addon
 
 const { sql } = useAddon({
   webhookAllowedNetworks: ['127.0.0.0/8'],
@@ -79,6 +79,29 @@ test('a rotation is told: the first use of the new key, and late uses of the old
     { ...about, currentKeyFirstUsedAt: instant },
     { ...about, previousKeyLastUsedAt: instant, previousKeyExpiresAt: instant },
   ])
+})
+
+test('a rotation is told once, also where later flushes store what limits have used', async () => {
+  const { id, key } = await createApiKey({
+    name: 'Limited',
+    clientId: 'c',
+    rateLimit: 1_000,
+    rateLimitWindowSeconds: 86_400,
+  })
+  await use(key)
+  const current = (await updateApiKey({ id, regenerateKey: true })).key!
+  await setWebhook({ url: receiver.url, types: [...FOUND] })
+  await use(current)
+  const settled = async (): Promise<void> => {
+    const { charge } = (await verifyApiKey(current, { cost: 5 })) as { charge: string }
+    expect(await settle(charge, 1)).toBe(true)
+    await flush()
+  }
+  for (let round = 0; round < 3; round++) await settled()
+  await use(current)
+  expect(
+    await sql(`SELECT type FROM sophra_api_keys.notices WHERE data ->> 'keyId' = $1`, [id]),
+  ).toEqual([{ type: 'key.rotation.first_use' }])
 })
 
 test('a replaced key that is presented after its grace period is told', async () => {

@@ -609,8 +609,9 @@ BEGIN
 END
 $$;
 
+-- Flushes of what limits have used write the same row, in which the last notices still are.
 CREATE TRIGGER sophra_api_keys_rotation
-AFTER INSERT OR UPDATE ON sophra_api_keys.usage_batches
+AFTER INSERT OR UPDATE OF batch ON sophra_api_keys.usage_batches
 FOR EACH ROW WHEN (NEW.notices IS NOT NULL)
 EXECUTE FUNCTION sophra_api_keys.note_rotations();
 
