@@ -101,6 +101,26 @@ describe('a key shows', () => {
     expect(both.usageCount).toBe(3)
   })
 
+  test('the first use of the current key, also if a later one was stored before it', async () => {
+    const { id } = await create()
+    const current = await rotate(id)
+    const slow = { ...options, flushIntervalMs: 3_600_000 }
+    const other = await startPeer({ databaseUrl: database.url(), ...slow })
+    const firstUse = async () => (await getApiKey(id))!.currentKeyFirstUsedAt!.getTime()
+    try {
+      await other.run(({ api }, key) => api.verifyApiKey(key), current)
+      const used = Date.now()
+      await eventually(() => expect(Date.now()).toBeGreaterThan(used))
+      await use(current)
+      expect(await firstUse()).toBeGreaterThan(used)
+      await other.run(({ api }) => api.flush())
+      expect(await firstUse()).toBeLessThanOrEqual(used)
+      expect(await logged(FIRST_USE, id)).toBe(1)
+    } finally {
+      await other.stop()
+    }
+  })
+
   test('no use from before the rotation, also if it is stored after it', async () => {
     const { id, key: old } = await create()
     await use(old)

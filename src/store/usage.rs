@@ -179,7 +179,7 @@ macro_rules! add_usage {
                 UPDATE "ApiKey" AS key SET
                   "usageCount" = least(key."usageCount", free.most - least(free.uses, free.most)) + least(free.uses, free.most),
                   "lastUsedAt" = greatest(key."lastUsedAt", free.last_used),
-                  "currentKeyFirstUsedAt" = coalesce(key."currentKeyFirstUsedAt", rotated.current_first),
+                  "currentKeyFirstUsedAt" = least(key."currentKeyFirstUsedAt", rotated.current_first),
                   "previousKeyLastUsedAt" = greatest(key."previousKeyLastUsedAt", rotated.previous_last),
                   "lastUsedIp" = CASE WHEN $19 THEN coalesce(free.ip, key."lastUsedIp") END
                 FROM free LEFT JOIN rotated USING ("id")
