@@ -14,13 +14,19 @@ import { listening } from './support/listening.js'
 
 const setting = useSetting({ trustedProxies: ['10.0.0.0/8'] })
 
-const { withApiKey } = load('../../../node.js') as typeof import('../../node.js')
+const { withApiKey } = load(
+  '../../../lib/servers/node.js',
+) as typeof import('../../lib/servers/node.js')
 const { requireApiKey: expressGuard } = load(
-  '../../../express.js',
-) as typeof import('../../express.js')
-const fastifyGuard = load('../../../fastify.js') as typeof import('../../fastify.js')
-const { requireApiKey: honoGuard } = load('../../../hono.js') as typeof import('../../hono.js')
-const nestGuard = load('../../../nest.js') as typeof import('../../nest.js')
+  '../../../lib/servers/express.js',
+) as typeof import('../../lib/servers/express.js')
+const fastifyGuard = load(
+  '../../../lib/servers/fastify.js',
+) as typeof import('../../lib/servers/fastify.js')
+const { requireApiKey: honoGuard } = load(
+  '../../../lib/servers/hono.js',
+) as typeof import('../../lib/servers/hono.js')
+const nestGuard = load('../../../lib/servers/nest.js') as typeof import('../../lib/servers/nest.js')
 
 const open: Server[] = []
 afterEach(async () => {
@@ -45,7 +51,7 @@ test('no module loads a framework, and only that of Nest loads a package', async
   const { reports } = await runScript(`
     const { createRequire } = require('node:module')
     for (const name of ['express', 'fastify', 'hono', 'koa', 'node'])
-      require('./' + name + '.js')
+      require('./lib/servers/' + name + '.js')
     report(Object.keys(require.cache).filter((file) => file.includes('node_modules')))`)
   expect(reports).toEqual([[]])
 })

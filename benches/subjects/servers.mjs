@@ -27,7 +27,7 @@ export async function open({ databaseUrl }) {
 
 const servers = {
   '`node:http`': () => {
-    const { withApiKey } = require('../../node.js')
+    const { withApiKey } = require('../../lib/servers/node.js')
     const respond = (response, clientId) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ clientId }))
@@ -41,7 +41,7 @@ const servers = {
     )
   },
   Express: () => {
-    const { requireApiKey } = require('../../express.js')
+    const { requireApiKey } = require('../../lib/servers/express.js')
     const app = require('express')()
     app.get('/bare', (_request, response) => response.json({ clientId: 'client-0' }))
     app.get('/guarded', requireApiKey(OPTIONS), ({ apiKey: { clientId } }, response) =>
@@ -50,7 +50,7 @@ const servers = {
     return listening(app)
   },
   Fastify: async () => {
-    const { requireApiKey } = require('../../fastify.js')
+    const { requireApiKey } = require('../../lib/servers/fastify.js')
     const app = require('fastify')()
     app.decorateRequest('apiKey', null)
     app.get('/bare', async () => ({ clientId: 'client-0' }))
@@ -60,7 +60,7 @@ const servers = {
     return app.server
   },
   Hono: () => {
-    const { requireApiKey } = require('../../hono.js')
+    const { requireApiKey } = require('../../lib/servers/hono.js')
     const { Hono } = require('hono')
     const { getRequestListener } = require('@hono/node-server')
     const app = new Hono()
@@ -71,7 +71,7 @@ const servers = {
     return listening(getRequestListener(app.fetch))
   },
   Koa: () => {
-    const { requireApiKey } = require('../../koa.js')
+    const { requireApiKey } = require('../../lib/servers/koa.js')
     const Koa = require('koa')
     const app = new Koa()
     const guard = requireApiKey(OPTIONS)
@@ -82,7 +82,7 @@ const servers = {
     return listening(app.callback())
   },
   'NestJS on Express': async () => {
-    const { ApiKey, RequireApiKey } = require('../../nest.js')
+    const { ApiKey, RequireApiKey } = require('../../lib/servers/nest.js')
     const { Controller, Get, Module } = require('@nestjs/common')
     const { NestFactory } = require('@nestjs/core')
     // As the decorators of TypeScript do it.

@@ -2,7 +2,9 @@ import type { NextFunction, Request, Response } from 'express'
 import { load, versionOf, type Framework } from './framework.js'
 import { jsonIn, listening } from './listening.js'
 
-const { requireApiKey } = load('../../../express.js') as typeof import('../../../express.js')
+const { requireApiKey } = load(
+  '../../../lib/servers/express.js',
+) as typeof import('../../../lib/servers/express.js')
 
 export const express = (name: 'express' | 'express4'): Framework => ({
   name: 'Express',

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { load, versionOf, type Framework, type Route } from './framework.js'
 
 const { apiKeys, requireApiKey } = load(
-  '../../../fastify.js',
-) as typeof import('../../../fastify.js')
+  '../../../lib/servers/fastify.js',
+) as typeof import('../../../lib/servers/fastify.js')
 
 type Variant = 'hook' | 'plugin'
 

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { Hono } from 'hono'
-import type { ApiKeyEnv } from '../../../hono.js'
+import type { ApiKeyEnv } from '../../../lib/servers/hono.js'
 import { load, versionOf, type Framework } from './framework.js'
 import { listening } from './listening.js'
 
-const { requireApiKey } = load('../../../hono.js') as typeof import('../../../hono.js')
+const { requireApiKey } = load(
+  '../../../lib/servers/hono.js',
+) as typeof import('../../../lib/servers/hono.js')
 
 export const hono = (name: 'hono' | 'hono3'): Framework => ({
   name: 'Hono',

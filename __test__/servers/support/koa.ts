@@ -2,7 +2,9 @@ import type Koa from 'koa'
 import { load, versionOf, type Framework } from './framework.js'
 import { jsonIn, listening } from './listening.js'
 
-const { requireApiKey } = load('../../../koa.js') as typeof import('../../../koa.js')
+const { requireApiKey } = load(
+  '../../../lib/servers/koa.js',
+) as typeof import('../../../lib/servers/koa.js')
 
 export const koa = (name: 'koa' | 'koa2'): Framework => ({
   name: 'Koa',

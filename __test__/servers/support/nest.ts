@@ -11,7 +11,9 @@ type Platform = 'express' | 'fastify'
 export function nest(folder: string, platform: Platform): Framework {
   const load = createRequire(join(folder, 'app.js'))
   const adapter = () =>
-    load(folder === root ? './nest.js' : copied(folder)) as typeof import('../../../nest.js')
+    load(
+      folder === root ? './lib/servers/nest.js' : copied(folder),
+    ) as typeof import('../../../lib/servers/nest.js')
   return {
     name: platform === 'express' ? 'Nest on Express' : 'Nest on Fastify',
     version: versionOf('@nestjs/core', folder),
@@ -48,7 +50,7 @@ function copied(folder: string): string {
 function controllerOf(
   routes: Route[],
   common: any,
-  { ApiKey, RequireApiKey }: typeof import('../../../nest.js'),
+  { ApiKey, RequireApiKey }: typeof import('../../../lib/servers/nest.js'),
 ): Function {
   class Controller {}
   const prototype = Controller.prototype as Record<string, unknown>

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { GuardedRequest } from '../../../node.js'
+import type { GuardedRequest } from '../../../lib/servers/node.js'
 import { load, type Framework, type Route } from './framework.js'
 import { jsonIn, listening } from './listening.js'
 
-const { withApiKey } = load('../../../node.js') as typeof import('../../../node.js')
+const { withApiKey } = load(
+  '../../../lib/servers/node.js',
+) as typeof import('../../../lib/servers/node.js')
 
 export const node: Framework = {
   name: 'node:http',

@@ -2,8 +2,8 @@
 
 // `@sophra/api-keys/koa`: a middleware for Koa.
 
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { announce, besideVary, refundAfter, view: ofMessage } = require('./lib/guard/node.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { announce, besideVary, refundAfter, view: ofMessage } = require('../guard/node.js')
 
 const view = {
   header: (context, name) => ofMessage.header(context.req, name),

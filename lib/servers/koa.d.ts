@@ -5,9 +5,9 @@
  */
 
 import type { Context, Middleware } from 'koa'
-import type { ApiKeyOptions, GuardedApiKey } from './next.js'
+import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 /** What the guard adds to the state of a context. */
 export interface ApiKeyState {

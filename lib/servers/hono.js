@@ -2,11 +2,11 @@
 
 // `@sophra/api-keys/hono`: a middleware for Hono.
 
-const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { view: ofMessage } = require('./lib/guard/node.js')
-const { responseOf, withHeaders } = require('./lib/next/responses.js')
-const { view: ofRequest } = require('./lib/next/view.js')
+const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { view: ofMessage } = require('../guard/node.js')
+const { responseOf, withHeaders } = require('../next/responses.js')
+const { view: ofRequest } = require('../next/view.js')
 
 const view = {
   header: (context, name) => ofRequest.header(context.req.raw, name),

@@ -5,9 +5,9 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import type { ApiKeyOptions } from './next.js'
+import type { ApiKeyOptions } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 /**
  * Guards a controller or one of its methods: it runs only for requests with a valid API key, sent in `x-api-key` or as

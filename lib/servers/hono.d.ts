@@ -5,9 +5,9 @@
  */
 
 import type { Context, MiddlewareHandler } from 'hono'
-import type { ApiKeyOptions, GuardedApiKey } from './next.js'
+import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 /** What the guard adds to the context of Hono. */
 export interface ApiKeyEnv {

@@ -5,9 +5,9 @@
  */
 
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { ApiKeyOptions, GuardedApiKey } from './next.js'
+import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -5,9 +5,9 @@
  */
 
 import type { Request, RequestHandler } from 'express'
-import type { ApiKeyOptions, GuardedApiKey } from './next.js'
+import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 declare global {
   namespace Express {

@@ -2,9 +2,9 @@
 
 // `@sophra/api-keys/fastify`: a hook and a plugin for Fastify.
 
-const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { besideVary, refundAfter, view } = require('./lib/guard/node.js')
+const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { besideVary, refundAfter, view } = require('../guard/node.js')
 
 const hook = (name, options) => {
   const { admit, refund } = keyGuard(name, options, view)

@@ -5,9 +5,9 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ApiKeyOptions, GuardedApiKey } from './next.js'
+import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
-export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from './next.js'
+export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 /** A request whose key was accepted. */
 export type GuardedRequest<Req extends IncomingMessage = IncomingMessage> = Req & {

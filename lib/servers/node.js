@@ -2,9 +2,9 @@
 
 // `@sophra/api-keys/node`: a guard for listeners of `node:http`.
 
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { announce, refundAfter, send, view } = require('./lib/guard/node.js')
-const { checkHandler } = require('./lib/guard/options.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { announce, refundAfter, send, view } = require('../guard/node.js')
+const { checkHandler } = require('../guard/options.js')
 
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)

@@ -3,9 +3,9 @@
 // `@sophra/api-keys/nest`: decorators for NestJS, on Express and on Fastify.
 
 const { createParamDecorator, HttpException, UseGuards } = require('@nestjs/common')
-const { CACHE_CONTROL, NO_STORE } = require('./lib/guard/answers.js')
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { besideVary, refundAfter, send, view } = require('./lib/guard/node.js')
+const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { besideVary, refundAfter, send, view } = require('../guard/node.js')
 
 class ApiKeyGuard {
   #admit

@@ -2,8 +2,8 @@
 
 // `@sophra/api-keys/express`: a middleware for Express.
 
-const { keyGuard } = require('./lib/guard/key-guard.js')
-const { announce, refundAfter, send, view } = require('./lib/guard/node.js')
+const { keyGuard } = require('../guard/key-guard.js')
+const { announce, refundAfter, send, view } = require('../guard/node.js')
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
