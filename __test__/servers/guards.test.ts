@@ -26,6 +26,9 @@ const fastifyGuard = load(
 const { requireApiKey: honoGuard } = load(
   '../../../lib/servers/hono.js',
 ) as typeof import('../../lib/servers/hono.js')
+const { requireApiKey: koaGuard } = load(
+  '../../../lib/servers/koa.js',
+) as typeof import('../../lib/servers/koa.js')
 const nestGuard = load('../../../lib/servers/nest.js') as typeof import('../../lib/servers/nest.js')
 
 const open: Server[] = []
@@ -206,6 +209,22 @@ describe.each(['express', 'express4'])('%s', (name) => {
     await addon.flush()
     const { events } = await addon.listAuditEvents({ type: 'key.refused' })
     expect(events.map(({ path }) => path)).toContain('/documents/list')
+  })
+})
+
+describe.each(['koa', 'koa2'])('%s', (name) => {
+  test.each([undefined, null, '', 0])('an option that throws %j is answered', async (thrown) => {
+    const app = new (load(name))()
+    app.silent = true
+    const handler = vi.fn()
+    const onRefused = () => {
+      throw thrown
+    }
+    app.use(koaGuard({ onRefused }))
+    app.use(handler)
+    const url = await serve(app.callback())
+    expect((await fetch(url)).status).toBe(500)
+    expect(handler).not.toHaveBeenCalled()
   })
 })
 

@@ -19,6 +19,15 @@ function pathOf(url) {
   return end < 0 ? url : url.slice(0, end)
 }
 
+/**
+ * What an option has thrown, for a framework: some take values for no error, such as `undefined`. Express would let the request pass,
+ * and Koa would never respond.
+ */
+exports.thrown = (error) =>
+  typeof error === 'object' && error !== null
+    ? error
+    : new Error('requireApiKey: an option threw a value that is no error', { cause: error })
+
 /** Sends the answer of a guard, unless something else, such as a timeout of the app, has answered meanwhile. */
 exports.send = (response, { status, headers, body }) => {
   if (response.headersSent) return

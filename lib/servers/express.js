@@ -3,7 +3,7 @@
 // `@sophra/api-keys/express`: a middleware for Express.
 
 const { keyGuard } = require('../guard/key-guard.js')
-const { announce, refundAfter, send, view } = require('../guard/node.js')
+const { announce, refundAfter, send, thrown, view } = require('../guard/node.js')
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
@@ -24,9 +24,3 @@ exports.requireApiKey = (options = {}) => {
 }
 
 const PASSES = Symbol('passes')
-
-/** Express takes some values for no error, such as `undefined` and `'route'`, and would let the request pass. */
-const thrown = (error) =>
-  typeof error === 'object' && error !== null
-    ? error
-    : new Error('requireApiKey: an option threw a value that is no error', { cause: error })

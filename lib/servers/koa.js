@@ -3,7 +3,7 @@
 // `@sophra/api-keys/koa`: a middleware for Koa.
 
 const { keyGuard } = require('../guard/key-guard.js')
-const { announce, besideVary, refundAfter, view: ofMessage } = require('../guard/node.js')
+const { announce, besideVary, refundAfter, thrown, view: ofMessage } = require('../guard/node.js')
 
 const view = {
   header: (context, name) => ofMessage.header(context.req, name),
@@ -16,7 +16,9 @@ const view = {
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
   return async (context, next) => {
-    const outcome = await admit(context)
+    const outcome = await admit(context).catch((error) => {
+      throw thrown(error)
+    })
     if (outcome.status) return send(context, outcome)
     context.state.apiKey = outcome.apiKey
     announce(context.res, outcome.headers)
