@@ -1,5 +1,11 @@
 // Compiled, never run: what an application of each framework writes against the types of its subpath.
 import { createServer } from 'node:http'
+import {
+  createSecureServer,
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2'
 import type { ValidVerification } from '@sophra/api-keys'
 import { requireApiKey as expressGuard } from '@sophra/api-keys/express'
 import { apiKeys, requireApiKey as fastifyGuard } from '@sophra/api-keys/fastify'
@@ -8,7 +14,7 @@ import { requireApiKey as koaGuard, type ApiKeyState } from '@sophra/api-keys/ko
 import { ApiKey, RequireApiKey, type GuardedApiKey } from '@sophra/api-keys/nest'
 import { withApiKey, type GuardedRequest } from '@sophra/api-keys/node'
 import express from 'express'
-import fastify from 'fastify'
+import fastify, { type FastifyRequest } from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
 
@@ -19,7 +25,16 @@ onExpress.get('/:id', expressGuard({ scopes: ['docs:read'], tag: '/:id' }), (req
   const settled: Promise<boolean> = request.apiKey.settle({ tokens: 5 })
   response.json({ client: verification.clientId, id: request.params.id, settled })
 })
+onExpress.get('/documents/:id', expressGuard(), (request, response) => {
+  response.json({ id: request.params.id.toUpperCase() })
+  // @ts-expect-error no such parameter in the path
+  request.params.name
+})
 expressGuard({ cost: (request) => (request.get('x-large') ? 5 : 1) })
+expressGuard<express.Request<{ id: string }>>({
+  scopes: ({ params }) => [`docs:${params.id.trim()}`],
+})
+export const handlers: express.RequestHandler[] = [expressGuard(), expressGuard({ optional: true })]
 // @ts-expect-error no such option
 expressGuard({ scope: ['docs:read'] })
 // @ts-expect-error a list
@@ -32,6 +47,18 @@ const hook = fastifyGuard({ cost: async (request) => (request.method === 'GET' ?
 onFastify.addHook('onRequest', hook)
 onFastify.get('/', { onRequest: hook }, async (request) => request.apiKey.clientId.length)
 onFastify.get('/list', { onRequest: [hook] }, (request, reply) => reply.send(request.apiKey.scopes))
+onFastify.get<{ Params: { id: string } }>(
+  '/documents/:id',
+  {
+    onRequest: fastifyGuard<FastifyRequest<{ Params: { id: string } }>>({
+      scopes: ({ params }) => [`docs:${params.id}`],
+    }),
+  },
+  async (request) => request.params.id.toUpperCase(),
+)
+const onHttp2 = fastify({ http2: true })
+onHttp2.get('/', { onRequest: fastifyGuard() }, async (request) => request.apiKey.clientId)
+onHttp2.register(apiKeys)
 // @ts-expect-error no such option
 fastifyGuard({ scope: ['docs:read'] })
 // @ts-expect-error no such option
@@ -86,6 +113,16 @@ createServer(
   withApiKey(async (request, response) => {
     const client: string = request.apiKey.clientId
     response.end(client)
+  }),
+)
+createSecureServer(
+  withApiKey<Http2ServerRequest, Http2ServerResponse>(({ apiKey, authority }, { stream }) => {
+    stream.end(apiKey.clientId + authority)
+  }),
+)
+createHttp2Server(
+  withApiKey((request: GuardedRequest<Http2ServerRequest>, response: Http2ServerResponse) => {
+    response.end(request.apiKey.clientId)
   }),
 )
 export const guarded: (request: GuardedRequest) => string = ({ apiKey, url }) => apiKey.name + url

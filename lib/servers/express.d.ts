@@ -4,7 +4,7 @@
  * @module @sophra/api-keys/express
  */
 
-import type { Request, RequestHandler } from 'express'
+import type { NextFunction, Request, Response } from 'express'
 import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
 export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
@@ -33,4 +33,11 @@ declare global {
  * })
  * ```
  */
-export declare function requireApiKey(options?: ApiKeyOptions<Request>): RequestHandler
+export declare function requireApiKey<Req = Request>(options?: ApiKeyOptions<Req>): GuardMiddleware
+
+/** A middleware for every route. It leaves the types of the route as they are, such as that of the parameters in its path. */
+export type GuardMiddleware = <P, ResBody, ReqBody, Query, Locals extends Record<string, any>>(
+  request: Request<P, ResBody, ReqBody, Query, Locals>,
+  response: Response<ResBody, Locals>,
+  next: NextFunction,
+) => void

@@ -31,9 +31,12 @@ declare module 'fastify' {
  * }))
  * ```
  */
-export declare function requireApiKey(
-  options?: ApiKeyOptions<FastifyRequest>,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+export declare function requireApiKey<Req = FastifyRequest>(
+  options?: ApiKeyOptions<Req>,
+): (
+  request: FastifyRequest<any, any, any>,
+  reply: FastifyReply<any, any, any, any>,
+) => Promise<void>
 
 /**
  * A plugin that puts the same hook before all routes of the context in which it is registered, and decorates requests with

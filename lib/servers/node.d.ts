@@ -1,22 +1,26 @@
 /**
- * A guard for listeners of `node:http`.
+ * A guard for listeners of `node:http` and `node:http2`.
  *
  * @module @sophra/api-keys/node
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
 export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
 
 /** A request whose key was accepted. */
-export type GuardedRequest<Req extends IncomingMessage = IncomingMessage> = Req & {
-  /** The verification of the request's key. */
-  apiKey: GuardedApiKey
-}
+export type GuardedRequest<Req extends IncomingMessage | Http2ServerRequest = IncomingMessage> =
+  Req & {
+    /** The verification of the request's key. */
+    apiKey: GuardedApiKey
+  }
 
 /** A request that needs no key. */
-export type OptionallyGuardedRequest<Req extends IncomingMessage = IncomingMessage> = Req & {
+export type OptionallyGuardedRequest<
+  Req extends IncomingMessage | Http2ServerRequest = IncomingMessage,
+> = Req & {
   /** The verification of the request's key. `null`: the request has none. */
   apiKey: GuardedApiKey | null
 }
@@ -37,15 +41,15 @@ export type OptionallyGuardedRequest<Req extends IncomingMessage = IncomingMessa
  * ```
  */
 export declare function withApiKey<
-  Req extends IncomingMessage = IncomingMessage,
-  Res extends ServerResponse = ServerResponse,
+  Req extends IncomingMessage | Http2ServerRequest = IncomingMessage,
+  Res extends ServerResponse | Http2ServerResponse = ServerResponse,
 >(
   handler: (request: GuardedRequest<Req>, response: Res) => unknown,
   options?: ApiKeyOptions<Req> & { optional?: false },
 ): (request: Req, response: Res) => Promise<void>
 export declare function withApiKey<
-  Req extends IncomingMessage = IncomingMessage,
-  Res extends ServerResponse = ServerResponse,
+  Req extends IncomingMessage | Http2ServerRequest = IncomingMessage,
+  Res extends ServerResponse | Http2ServerResponse = ServerResponse,
 >(
   handler: (request: OptionallyGuardedRequest<Req>, response: Res) => unknown,
   options: ApiKeyOptions<Req>,
