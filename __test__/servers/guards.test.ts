@@ -1,6 +1,15 @@
 import { nativeCalls } from '../support/native-calls.js'
 import { once } from 'node:events'
 import { createServer, request as send, type IncomingMessage } from 'node:http'
+import {
+  connect,
+  constants,
+  createServer as createHttp2Server,
+  type ClientHttp2Session,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { addon } from '../support/addon.js'
 import { runScript } from '../support/child.js'
@@ -166,6 +175,113 @@ describe('node:http', () => {
     } finally {
       delete polluted['x-api-key']
     }
+  })
+})
+
+describe('HTTP/2', () => {
+  const unavailable = { refundOn: ({ status }: Response) => status === 503 }
+  type Guarded = ReturnType<typeof withApiKey<Http2ServerRequest, Http2ServerResponse>>
+  async function serveHttp2(listener: Guarded): Promise<string> {
+    const server = createHttp2Server(listener).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const url = `http://127.0.0.1:${port}`
+    open.push({ url, close: () => new Promise((resolve) => server.close(resolve)) })
+    return url
+  }
+  const session = (url: string): ClientHttp2Session => {
+    const client = connect(url).on('error', () => {})
+    open.unshift({ url, close: async () => client.destroy() })
+    return client
+  }
+
+  const servers = {
+    node: () =>
+      serveHttp2(
+        withApiKey((_request, response) => {
+          response.statusCode = 503
+          response.end()
+        }, unavailable),
+      ),
+    async fastify() {
+      const app = load('fastify')({ http2: true })
+      const onRequest = fastifyGuard.requireApiKey(unavailable)
+      app.get('/', { onRequest }, (_request: unknown, reply: any) => reply.code(503).send())
+      const url: string = await app.listen({ port: 0, host: '127.0.0.1' })
+      open.push({ url, close: () => app.close() })
+      return url
+    },
+  }
+
+  test.each(['node', 'fastify'] as const)('%s is guarded alike', async (name) => {
+    const client = session(await servers[name]())
+    const ask = async (headers: Record<string, string> = {}) => {
+      const [answer] = await once(client.request(headers).resume(), 'response')
+      return answer
+    }
+    const refused = await ask()
+    expect(refused).toMatchObject({ ':status': 401, 'www-authenticate': 'Bearer realm="API"' })
+    const bound = await ask({ 'x-api-key': await warmKey({ allowedIps: ['127.0.0.1'] }) })
+    expect(bound[':status']).toBe(503)
+
+    const key = await warmKey(perDay)
+    const before = await left(key)
+    const answer = await ask({ 'x-api-key': key })
+    expect(answer).toMatchObject({ ':status': 503, 'cache-control': 'no-store' })
+    expect(answer.ratelimit).toMatch(/^"api-key";r=8;t=\d+$/)
+    await eventually(async () => expect(await left(key)).toBe(before))
+  })
+
+  test.each(['stream', 'session'] as const)(
+    'a client that closes its %s cannot have its charge given back',
+    async (closed) => {
+      const key = await warmKey(perDay)
+      const refundOn = vi.fn(() => true)
+      let gone: () => void
+      const handled = new Promise<void>((resolve) => (gone = resolve))
+      const url = await serveHttp2(
+        withApiKey<Http2ServerRequest, Http2ServerResponse>(
+          async ({ stream }, response) => {
+            response.write('half')
+            await once(stream, 'close')
+            response.end()
+            gone()
+          },
+          { refundOn },
+        ),
+      )
+      const client = session(url)
+      const stream = client.request({ 'x-api-key': key }).on('error', () => {})
+      await once(stream, 'response')
+      if (closed === 'stream') stream.close(constants.NGHTTP2_CANCEL)
+      else client.destroy()
+      await handled
+      expect(refundOn).not.toHaveBeenCalled()
+      expect(await left(key)).toBe(8)
+    },
+  )
+
+  test('a session that is closed does not make the header believed', async () => {
+    const key = await warmKey({ allowedIps: ['203.0.113.7'] })
+    const handler = vi.fn()
+    const guarded = withApiKey<Http2ServerRequest, Http2ServerResponse>(handler, {
+      cost: async ({ stream }) => {
+        stream.session!.destroy()
+        return 1
+      },
+    })
+    let told: (outcome: PromiseSettledResult<void>) => void
+    const outcome = new Promise((resolve) => (told = resolve))
+    const url = await serveHttp2(async (request, response) => {
+      const [settled] = await Promise.allSettled([guarded(request, response)])
+      told(settled)
+    })
+    const headers = { 'x-api-key': key, 'x-forwarded-for': '203.0.113.7' }
+    session(url)
+      .request(headers)
+      .on('error', () => {})
+    expect(await outcome).toMatchObject({ status: 'fulfilled' })
+    expect(handler).not.toHaveBeenCalled()
   })
 })
 

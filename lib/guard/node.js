@@ -58,13 +58,20 @@ exports.besideVary = (headers, present) =>
  */
 exports.refundAfter = (response, apiKey, refund, reply = response) => {
   const ask = async () => refund(apiKey, responseOf(response.statusCode, reply.getHeaders()))
-  response.once('finish', () => void ask().catch(console.error))
+  // A response of HTTP/2 also finishes when the client breaks it off; its stream tells the two apart.
+  const stream = response.req?.httpVersionMajor > 1 ? response.stream : undefined
+  const sent = stream ?? response
+  sent.once('finish', () => stream?.aborted || void ask().catch(console.error))
 }
+
+/** HTTP/2 has the status among the headers, as `:status`. */
+const isPseudo = (name) => name.startsWith(':')
 
 /** What can still be said of a response that was sent. */
 function responseOf(status, sent) {
   const headers = new Headers()
   for (const name of Object.keys(sent))
-    for (const value of [sent[name]].flat()) headers.append(name, String(value))
+    if (!isPseudo(name))
+      for (const value of [sent[name]].flat()) headers.append(name, String(value))
   return new Response(null, { status, headers })
 }
