@@ -143,6 +143,25 @@ describe('refused attempts', () => {
     })
   })
 
+  test('show no key that is in the path, whether warm or cold', async () => {
+    const { id, key } = await createApiKey({ name: 'In the path', clientId: 'c' })
+    for (const ip of ['192.0.2.1', '192.0.2.2'])
+      await verifyApiKey(key, { scopes: ['other'], ip, path: `/hooks/${key}/x` })
+    const forged = `${key.slice(0, -8)}00000000`
+    await verifyApiKey(forged, { ip: '192.0.2.3', path: `/hooks/${key}` })
+    await addon.revokePresentedKey(key, { ip: '192.0.2.4', path: `/hooks/${key}` })
+    await flush()
+    const { events } = await listAuditEvents({ limit: 100 })
+    const pathOf = (by: string) => events.find(({ ip }) => ip === by)?.path
+    expect(pathOf('192.0.2.1')).toBe('/hooks/…/x')
+    expect(pathOf('192.0.2.2')).toBe('/hooks/…/x')
+    expect(pathOf('192.0.2.3')).toMatch(/^\/hooks\/[a-z_]+_…$/)
+    expect(events.find(({ type, keyId }) => type === 'key.revoked' && keyId === id)?.path).toBe(
+      '/hooks/…',
+    )
+    expect(JSON.stringify(events)).not.toContain(key.slice(-40, -10))
+  })
+
   test('of keys that do not exist are kept by their public part, without the rest', async () => {
     const { start, key } = await createApiKey({ name: 'n', clientId: 'c' })
     const forged = key.slice(0, -4) + (key.endsWith('0000') ? '1111' : '0000')

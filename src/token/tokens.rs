@@ -113,10 +113,14 @@ impl Tokens {
         shaped.then_some(lookup)
     }
 
-    /// The text without the secrets of keys in it, authentic or not.
+    /// The text without the key that was presented, and without the secrets of others, authentic or not. A key that was adopted has
+    /// no beginning by which it could be found.
     #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        self.format.redact(text)
+    pub fn redact(&self, text: &str, key: &str) -> String {
+        if key.is_empty() {
+            return self.format.redact(text);
+        }
+        self.format.redact(&text.replace(key, "…"))
     }
 
     fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<ParsedKey<'a>> {

@@ -40,5 +40,12 @@ pub(super) fn note_refusal(
         limited_by: limit,
         hint: (refused.refusal == Refusal::IpNotAllowed && ip.is_none()).then_some(ADDRESS_UNKNOWN),
     };
+    let claims = || without_keys(service, key, claims());
     service.audit.refuse(&attempt, claims, now);
+}
+
+/// What a request claims, without the key: some apps have it in the path.
+pub(super) fn without_keys(service: &Service, key: &str, claims: Claims) -> Claims {
+    let path = claims.path.map(|path| service.tokens.redact(&path, key));
+    Claims { path, ..claims }
 }

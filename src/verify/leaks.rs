@@ -6,7 +6,7 @@ use super::context::VerifyContext;
 use super::revoke::{authenticated, revoke};
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
-use crate::events::{Event, KeyLeaked};
+use crate::events::{Event, KeyLeaked, RequestOrigin};
 use crate::input::{Fields, Parsed, Value, argument, one_of, rules};
 use crate::model::{Actor, Escaped, Leak, LeakAction, Plaintext, Refusal};
 use crate::service::Service;
@@ -87,8 +87,8 @@ async fn deal_with(
     let is_there = match report.action {
         LeakAction::Notify => true,
         LeakAction::Revoke => {
-            let revoked =
-                revoke(service, Arc::clone(&entry), report.actor.clone(), context).await?;
+            let (actor, request) = (report.actor.clone(), RequestOrigin::default());
+            let revoked = revoke(service, Arc::clone(&entry), actor, request).await?;
             // Otherwise it was deleted meanwhile.
             revoked.map_or_else(|refused| refused.refusal == Refusal::Revoked, |()| true)
         }
@@ -119,8 +119,7 @@ fn tell(service: &Service, report: &LeakReport, leak: &Leak, entry: &KeyEntry) {
 /// A text about a leak, which may quote the key, and others: an address often has them in its query.
 fn without_keys(service: &Service, leak: &Leak, text: Option<&str>) -> Option<Escaped> {
     text.map(|text| {
-        // A key that was adopted has no beginning by which it could be found.
-        let text = text.replace(leak.key.expose(), "…");
-        Escaped::cut(&service.tokens.redact(&text), Escaped::LONG_MAX)
+        let text = service.tokens.redact(text, leak.key.expose());
+        Escaped::cut(&text, Escaped::LONG_MAX)
     })
 }

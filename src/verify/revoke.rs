@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::note_refusal;
+use super::attempt::{note_refusal, without_keys};
 use super::authenticate::{PresentedKey, authenticate};
 use super::context::VerifyContext;
 use super::memory::{Recalled, recall};
@@ -22,7 +22,7 @@ pub async fn revoke_presented(
     context: &VerifyContext<'_>,
 ) -> Result<bool, Error> {
     let refused = match authenticated(service, key, context).await? {
-        Ok(entry) => match revoke(service, entry, None, context).await? {
+        Ok(entry) => match revoke(service, entry, None, origin_of(service, key, context)).await? {
             Ok(()) => return Ok(true),
             Err(refused) => refused,
         },
@@ -41,6 +41,15 @@ pub async fn revoke_presented(
         // The address is throttled.
         Some(retry_after_ms) => Err(Error::Throttled { retry_after_ms }),
         None => Ok(refused.refusal == Refusal::Revoked),
+    }
+}
+
+fn origin_of(service: &Service, key: &Plaintext, context: &VerifyContext<'_>) -> RequestOrigin {
+    let claims = without_keys(service, key.expose(), context.claims.clone());
+    RequestOrigin {
+        ip: context.ip,
+        claimed_ip: claims.ip,
+        path: claims.path.as_deref().map(Escaped::new),
     }
 }
 
@@ -73,7 +82,7 @@ pub(super) async fn revoke(
     service: &Service,
     entry: Arc<KeyEntry>,
     actor: Option<Actor>,
-    context: &VerifyContext<'_>,
+    request: RequestOrigin,
 ) -> Result<Result<(), RefusedKey>, Error> {
     let policy = &entry.value.policy;
     if policy.is_compromised {
@@ -83,11 +92,6 @@ pub(super) async fn revoke(
         key_id: policy.key_id.to_string(),
         reason: Some(RevocationReason::Compromised),
         note: None,
-    };
-    let request = RequestOrigin {
-        ip: context.ip,
-        claimed_ip: context.claims.ip,
-        path: context.claims.path.as_deref().map(Escaped::new),
     };
     match keys::revoke(service, &revocation, actor, request, service.now()).await {
         Ok(_) => Ok(Ok(())),
