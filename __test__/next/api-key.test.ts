@@ -447,6 +447,19 @@ describe('a guard that is put up wrongly', () => {
     expect(() => withApiKey(hello, { scopes: ['ok', 'a b'] })).toThrow("'scopes[1]'")
   })
 
+  test.each([
+    [{ optional: 'yes' }, "'optional' has a wrong value: it must be true or false"],
+    [{ getKey: 'x-key' }, "'getKey' has a wrong value: it must be a function"],
+    [{ onRefused: true }, "'onRefused' has a wrong value: it must be a function"],
+    [{ refundOn: null }, "'refundOn' has a wrong value: it must be a function"],
+    [{ scopes: undefined }, "'scopes' has a wrong value: it must be neither null nor undefined"],
+    [['docs:read'], 'the options must be an object'],
+  ])('says what is wrong with %j', (options, problem) => {
+    expect(() => untyped.withApiKey!(hello, options)).toThrow(
+      new TypeError(`withApiKey: ${problem}`),
+    )
+  })
+
   test('takes what the addon takes', async () => {
     const { key } = await create({ scopes: ['*'] })
     for (const options of [{ cost: 1_000_000 }, { scopes: Array(100).fill('x'.repeat(100)) }])

@@ -5,17 +5,23 @@
 const native = require('../addon.js')
 const { isApiKeyError, unwrap } = require('../errors.js')
 
-/** What the addon does not check. */
+const aFunction = [(value) => typeof value === 'function', 'must be a function']
+const aValue = [
+  (value) => value !== undefined && value !== null,
+  'must be neither null nor undefined',
+]
+
+/** What the addon does not check, with the rule in words. */
 const checks = {
   __proto__: null,
-  action: (value) => value === 'revoke' || value === 'notify',
-  authorize: (value) => typeof value === 'function',
-  compat: (value) => value === 'prisma',
-  getKey: (value) => typeof value === 'function',
-  onLeak: (value) => typeof value === 'function',
-  onRefused: (value) => typeof value === 'function',
-  optional: (value) => typeof value === 'boolean',
-  refundOn: (value) => typeof value === 'function',
+  action: [(value) => value === 'revoke' || value === 'notify', 'must be revoke or notify'],
+  authorize: aFunction,
+  compat: [(value) => value === 'prisma', 'must be prisma'],
+  getKey: aFunction,
+  onLeak: aFunction,
+  onRefused: aFunction,
+  optional: [(value) => typeof value === 'boolean', 'must be true or false'],
+  refundOn: aFunction,
 }
 
 exports.checkHandler = (name, handler) => {
@@ -24,13 +30,13 @@ exports.checkHandler = (name, handler) => {
 
 /** Returns the options, unless one of them is unknown or has a wrong value; `undefined` and `null` are wrong values too. */
 function checkOptions(name, options, known) {
-  if (typeof options !== 'object' || options === null)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`${name}: the options must be an object`)
   const own = Object.entries(options)
   for (const [option, value] of own) {
     if (!known.includes(option)) throw new TypeError(`${name}: '${option}' is not a known option`)
-    const isGood = checks[option] ?? ((value) => value !== undefined && value !== null)
-    if (!isGood(value)) throw new TypeError(`${name}: '${option}' has a wrong value`)
+    const [isGood, rule] = checks[option] ?? aValue
+    if (!isGood(value)) throw wrongValue(name, option, rule)
   }
   // Without a prototype: an absent option must not be found in a polluted one.
   return Object.assign(Object.create(null), Object.fromEntries(own))
