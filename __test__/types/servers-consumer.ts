@@ -14,7 +14,7 @@ import { requireApiKey as koaGuard, type ApiKeyState } from '@sophra/api-keys/ko
 import { ApiKey, RequireApiKey, type GuardedApiKey } from '@sophra/api-keys/nest'
 import { withApiKey, type GuardedRequest } from '@sophra/api-keys/node'
 import express from 'express'
-import fastify, { type FastifyRequest } from 'fastify'
+import fastify, { type FastifyRequest, type FastifyTypeProvider } from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
 
@@ -56,6 +56,24 @@ onFastify.get<{ Params: { id: string } }>(
   },
   async (request) => request.params.id.toUpperCase(),
 )
+interface BySchema extends FastifyTypeProvider {
+  // Fastify 4 turns `input` into `output`, and 5 `schema` into `validator`.
+  readonly input: unknown
+  readonly schema: unknown
+  validator: this['schema'] extends { names: infer Name extends string }
+    ? Record<Name, string>
+    : unknown
+  output: this['input'] extends { names: infer Name extends string }
+    ? Record<Name, string>
+    : unknown
+}
+onFastify
+  .withTypeProvider<BySchema>()
+  .get(
+    '/pages/:page',
+    { schema: { params: { names: 'page' } as const }, onRequest: [fastifyGuard()] },
+    async (request) => request.params.page.toUpperCase(),
+  )
 const onHttp2 = fastify({ http2: true })
 onHttp2.get('/', { onRequest: fastifyGuard() }, async (request) => request.apiKey.clientId)
 onHttp2.register(apiKeys)

@@ -4,7 +4,7 @@
  * @module @sophra/api-keys/fastify
  */
 
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { ApiKeyOptions, GuardedApiKey } from '../../next.js'
 
 export type { ApiKeyOptions, Cost, GuardedApiKey, GuardRefusal } from '../../next.js'
@@ -31,12 +31,10 @@ declare module 'fastify' {
  * }))
  * ```
  */
-export declare function requireApiKey<Req = FastifyRequest>(
-  options?: ApiKeyOptions<Req>,
-): (
-  request: FastifyRequest<any, any, any>,
-  reply: FastifyReply<any, any, any, any>,
-) => Promise<void>
+export declare function requireApiKey<Req = FastifyRequest>(options?: ApiKeyOptions<Req>): GuardHook
+
+/** A hook for every route. It names no types of Fastify, so that those of the route stay as its schema or its server says. */
+export type GuardHook = (request: object, reply: object) => Promise<void>
 
 /**
  * A plugin that puts the same hook before all routes of the context in which it is registered, and decorates requests with
