@@ -181,7 +181,7 @@ pub fn instant(value: Value) -> Parsed<Timestamp> {
     match millis {
         Some(millis) if range.contains(&millis) => Ok(Timestamp::from_millis(millis)),
         _ => Err(
-            "must be a valid Date, an ISO 8601 string with a time zone, or YYYY-MM-DD for midnight UTC, in the years 1 to 9999"
+            "must be a valid Date, an ISO 8601 string with a time zone, or YYYY-MM-DD, in the years 1 to 9999"
                 .into(),
         ),
     }
