@@ -63,7 +63,6 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'instant_value', allowed: true, definer: false },
     { proname: 'is_time_zone', allowed: true, definer: false },
     { proname: 'is_wanted', allowed: true, definer: false },
-    { proname: 'iso_instant', allowed: true, definer: false },
     { proname: 'key_conditions', allowed: true, definer: false },
     { proname: 'key_identity', allowed: true, definer: false },
     { proname: 'key_number', allowed: true, definer: false },

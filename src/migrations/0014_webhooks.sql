@@ -575,20 +575,22 @@ SET lock_timeout = '250ms'
 AS $$
 DECLARE
   told JSONB;
-  ends_at JSONB;
+  ends_at TEXT;
 BEGIN
   FOR told IN SELECT jsonb_array_elements(NEW.notices) LOOP
-    ends_at := nullif(told -> 'previousKeyExpiresAt', 'null');
+    ends_at := told ->> 'previousKeyExpiresAt';
     PERFORM sophra_api_keys.write_notice(
       CASE WHEN ends_at IS NULL THEN 'key.rotation.first_use' ELSE 'key.previous_still_used' END,
       'key/' || (told ->> 'keyId'),
       pg_catalog.jsonb_build_object(
         'keyId', told -> 'keyId', 'name', left(told ->> 'name', 16384), 'clientId', left(told ->> 'clientId', 16384), 'actor', NULL,
         CASE WHEN ends_at IS NULL THEN 'currentKeyFirstUsedAt' ELSE 'previousKeyLastUsedAt' END,
-        sophra_api_keys.iso_instant(told -> 'usedAt')
+        sophra_api_keys.api_value('expiresAt', to_jsonb(sophra_api_keys.instant_at(told ->> 'usedAt')))
       ) || CASE
         WHEN ends_at IS NULL THEN '{}'
-        ELSE pg_catalog.jsonb_build_object('previousKeyExpiresAt', sophra_api_keys.iso_instant(ends_at))
+        ELSE pg_catalog.jsonb_build_object(
+          'previousKeyExpiresAt', sophra_api_keys.api_value('previousKeyExpiresAt', to_jsonb(sophra_api_keys.instant_at(ends_at)))
+        )
       END
     );
   END LOOP;
@@ -599,15 +601,6 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION sophra_api_keys.note_rotations() FROM PUBLIC;
-
--- An instant in milliseconds since 1970, as the API writes it.
-CREATE FUNCTION sophra_api_keys.iso_instant(milliseconds JSONB) RETURNS TEXT
-LANGUAGE plpgsql IMMUTABLE
-AS $$
-BEGIN
-  RETURN to_char(timestamp '1970-01-01' + milliseconds::bigint * interval '1 millisecond', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
-END
-$$;
 
 -- Flushes of what limits have used write the same row, in which the last notices still are.
 CREATE TRIGGER sophra_api_keys_rotation
