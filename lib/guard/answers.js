@@ -48,6 +48,9 @@ class FaultOfApp {
   }
 }
 
+/** Whether it is a signal of Next.js, such as that of `redirect()`, which goes on to it. They carry a digest. */
+const isSignal = (error) => typeof error?.digest === 'string'
+
 /** Whether an error is one of the addon. A class of the app may have the same name, and must not decide what the answer is. */
 const isOfAddon = (error) =>
   isApiKeyError(error) &&
@@ -87,6 +90,7 @@ module.exports = {
   faultOf,
   internalError,
   isOfAddon,
+  isSignal,
   json,
   unauthorized,
 }

@@ -11,7 +11,7 @@
 
 const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
-const { byGuard, FaultOfApp, faultOf, NO_STORE } = require('./answers.js')
+const { byGuard, FaultOfApp, faultOf, isSignal, NO_STORE } = require('./answers.js')
 const { clientOf, hopsOf } = require('./client.js')
 const { checkKeyOptions, scopesText } = require('./options.js')
 const { keyByApp, keyOf } = require('./presented-key.js')
@@ -82,14 +82,13 @@ async function requiredOf(name, request, context, { scopes, cost, tag }) {
 }
 
 /**
- * What a function of the app answers. What it throws is a fault of the server; only signals of Next.js, such as that of
- * `redirect()`, go on to it. They carry a digest.
+ * What a function of the app answers. What it throws is a fault of the server, but for signals of Next.js.
  */
 async function byApp(ask) {
   try {
     return await ask()
   } catch (error) {
-    throw typeof error?.digest === 'string' ? error : new FaultOfApp(error)
+    throw isSignal(error) ? error : new FaultOfApp(error)
   }
 }
 

@@ -2,7 +2,7 @@
 
 const { verifyAdminToken } = require('../../index.js')
 const { insufficientPermission, missingToken } = require('../constants.js')
-const { byGuard, isOfAddon } = require('../guard/answers.js')
+const { byGuard, isOfAddon, isSignal } = require('../guard/answers.js')
 const { clientOf } = require('../guard/client.js')
 const { checkAdminOptions, checkHandler } = require('../guard/options.js')
 const responses = require('./responses.js')
@@ -44,8 +44,7 @@ async function byAuthorize(request, permission, authorize) {
     admin = await authorize?.(request)
     if (admin && !isAdmin(admin)) throw new TypeError('authorize must return { name, permissions }')
   } catch (error) {
-    // Next.js throws signals of its own, such as that of `redirect()`. They carry a digest.
-    if (typeof error?.digest === 'string' || isOfAddon(error)) throw error
+    if (isSignal(error) || isOfAddon(error)) throw error
     return { refusal: responses.internalError(error) }
   }
   if (!admin) return { refusal: missing(request) }

@@ -1,5 +1,6 @@
 'use strict'
 
+const { isSignal } = require('../guard/answers.js')
 const { keyGuard } = require('../guard/key-guard.js')
 const { checkHandler } = require('../guard/options.js')
 const responses = require('./responses.js')
@@ -25,9 +26,7 @@ async function refunding(handle, apiKey, refund) {
   try {
     response = await handle()
   } catch (error) {
-    // Next.js throws signals of its own, such as that of `redirect()`. They carry a digest.
-    if (typeof error?.digest !== 'string')
-      await refund(apiKey, responses.ofError(error)).catch(console.error)
+    if (!isSignal(error)) await refund(apiKey, responses.ofError(error)).catch(console.error)
     throw error
   }
   if (response?.headers) await refund(apiKey, response)

@@ -4,7 +4,7 @@
 
 const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
 const { keyGuard } = require('../guard/key-guard.js')
-const { besideVary, refundAfter, view } = require('../guard/node.js')
+const { refundAfter, view } = require('../guard/node.js')
 
 const hook = (name, options) => {
   const { admit, refund } = keyGuard(name, options, view)
