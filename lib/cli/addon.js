@@ -47,5 +47,5 @@ module.exports = {
   revokeAdminToken: withActor(api.revokeAdminToken),
   doctor: async () => unwrap(await native.doctor()),
   inspectKey: (text) => unwrap(native.inspectKey(text)),
-  migrationScript: native.migrationScript,
+  migrationScript: (after) => unwrap(native.migrationScript(after)),
 }

@@ -127,6 +127,6 @@ pub(crate) fn inspect_key(key: Unknown<'_>) -> Answer {
 
 /// The migrations after the one with this number, as SQL.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn migration_script(after: u32) -> String {
-    process::migration_script(after.into())
+pub(crate) fn migration_script(after: u32) -> Answer {
+    Answer::of(process::migration_script(after.into()))
 }

@@ -1,5 +1,6 @@
 //! The schema: its migrations, and the indexes that are built while the app runs.
 
+mod embedded;
 mod expected;
 mod failure;
 pub(super) mod indexes;

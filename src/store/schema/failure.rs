@@ -22,6 +22,8 @@ pub(super) enum Failure {
     /// The tables are not where the URL looks for them, but in these schemas.
     NoTables(Vec<String>),
     Migrator(MigrateError),
+    /// The migrations in the addon cannot be read.
+    Embedded(Error),
 }
 
 impl From<sqlx::Error> for Failure {
@@ -60,6 +62,7 @@ impl Failure {
             )),
             Self::Lacking(lacking) => Error::configuration(denied(&lacking)),
             Self::NoTables(homes) => Error::configuration(no_tables(&homes, option)),
+            Self::Embedded(error) => error,
             Self::Migrator(error) => Error::internal(format!("The migrations cannot run: {error}")),
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
 
+use super::embedded::{self, MIGRATIONS};
 use super::failure::{Failure, waiting_for};
 use super::indexes;
 use super::lock::{Holder, PATIENCE, PAUSE, Waited, lock};
@@ -18,7 +19,6 @@ use crate::store::connection::error::{self, Statement};
 use crate::store::handle::begin;
 use crate::store::plaintext::{PlaintextRows, count_plaintext};
 
-pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("src/migrations");
 pub(in crate::store) const HISTORY: &str = "sophra_api_keys.migrations";
 pub(in crate::store) const SCHEMA: &str = "sophra_api_keys";
 
@@ -116,8 +116,11 @@ async fn apply(
         create_schema(connection, name).await?;
     }
     let applied = pending(connection).await?;
-    while let Err(error) = migrator().run_direct(None, connection, false).await {
-        retry_or_fail(error, end).await?;
+    if !applied.is_empty() {
+        let migrator = migrator()?;
+        while let Err(error) = migrator.run_direct(None, connection, false).await {
+            retry_or_fail(error, end).await?;
+        }
     }
     indexes::build(connection, end).await?;
     triggers::mend(connection, end).await?;
@@ -132,15 +135,15 @@ async fn remaining(connection: &mut PgConnection) -> sqlx::Result<i64> {
     Ok(keys + tokens)
 }
 
-fn migrator() -> Migrator {
+fn migrator() -> Result<Migrator, Failure> {
     let mut migrator = Migrator {
         locking: false,
-        ..Migrator::with_migrations(MIGRATIONS.migrations.to_vec())
+        ..Migrator::with_migrations(embedded::migrations().map_err(Failure::Embedded)?)
     };
     migrator.dangerous_set_table_name(HISTORY);
     // A newer version of the addon may have applied migrations that this one does not know.
     migrator.set_ignore_missing(true);
-    migrator
+    Ok(migrator)
 }
 
 /// The migrations of this version, compared with the history of a database.
@@ -161,11 +164,11 @@ pub(super) fn compare(applied: &HashMap<i64, Vec<u8>>) -> History {
         pending: Vec::new(),
         altered: Vec::new(),
     };
-    for migration in MIGRATIONS.iter() {
+    for migration in MIGRATIONS {
         match applied.get(&migration.version) {
-            None => history.pending.push(migration_name(migration)),
-            Some(checksum) if *checksum == *migration.checksum => {}
-            Some(_) => history.altered.push(migration_name(migration)),
+            None => history.pending.push(migration.name()),
+            Some(checksum) if checksum == migration.checksum => {}
+            Some(_) => history.altered.push(migration.name()),
         }
     }
     history
@@ -196,19 +199,10 @@ async fn pending(connection: &mut PgConnection) -> Result<Vec<String>, Failure> 
         return Err(Failure::Altered(history.altered));
     }
     // The first migration creates the tables, so they are elsewhere, or gone.
-    if history.pending.len() < MIGRATIONS.iter().count() && !tables_exist(connection).await? {
+    if history.pending.len() < MIGRATIONS.len() && !tables_exist(connection).await? {
         return Err(Failure::NoTables(homes(connection).await?));
     }
     Ok(history.pending)
-}
-
-/// The name of the file of a migration, without its extension.
-pub(in crate::store) fn migration_name(migration: &Migration) -> String {
-    format!(
-        "{:04}_{}",
-        migration.version,
-        migration.description.replace(' ', "_")
-    )
 }
 
 /// Creates the schema unless it exists: `IF NOT EXISTS` needs the privilege to create it even where it exists.

@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use sqlx::migrate::Migration;
 
+use super::embedded::{self, MIGRATIONS};
 use super::indexes;
-use super::migrate::{HISTORY, MIGRATIONS, SCHEMA, migration_name};
+use super::migrate::{HISTORY, SCHEMA};
+use crate::error::Error;
 
 /// The migrations after the one with this number, and the indexes, as one script. The script also writes the migration
 /// history: once it has run, `migrate()` finds nothing to do.
-#[must_use]
-pub fn migration_script(after: i64) -> String {
+pub fn migration_script(after: i64) -> Result<String, Error> {
     let mut script = format!(
         "-- The schema of @sophra/api-keys, printed by `sophra-api-keys migrate --sql`. Run it once, as a whole.\n\n\
          DO $$\nBEGIN\n  IF to_regnamespace('{SCHEMA}') IS NULL THEN\n    CREATE SCHEMA {SCHEMA};\n  END IF;\nEND\n$$;\n\
@@ -23,16 +24,18 @@ pub fn migration_script(after: i64) -> String {
            execution_time BIGINT NOT NULL\n\
          );\n"
     );
-    for migration in MIGRATIONS.iter().filter(|next| next.version > after) {
+    let migrations = embedded::migrations()?;
+    let named = MIGRATIONS.iter().zip(&migrations);
+    for (embedded, migration) in named.filter(|(embedded, _)| embedded.version > after) {
         let _ = write!(
             script,
             "\n-- {}\n\n{}\n\n{}",
-            migration_name(migration),
+            embedded.name(),
             migration.sql.as_str().trim_end(),
             history_entry(migration)
         );
     }
-    script + "\n-- Indexes\n\n" + &indexes::script()
+    Ok(script + "\n-- Indexes\n\n" + &indexes::script())
 }
 
 /// The statement that records the migration as applied.
@@ -57,8 +60,9 @@ mod tests {
 
     #[test]
     fn a_script_can_begin_later() {
-        assert!(migration_script(0).contains("-- 0001_app_tables\n"));
-        assert!(!migration_script(1).contains("-- 0001_app_tables\n"));
-        assert!(migration_script(1).contains("-- 0002_added_columns\n"));
+        let script = |after| migration_script(after).unwrap();
+        assert!(script(0).contains("-- 0001_app_tables\n"));
+        assert!(!script(1).contains("-- 0001_app_tables\n"));
+        assert!(script(1).contains("-- 0002_added_columns\n"));
     }
 }
