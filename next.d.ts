@@ -6,6 +6,7 @@
 
 import type {
   ApiKeyError,
+  Environment,
   LeakAction,
   RefusalCode,
   RefusedVerification,
@@ -84,6 +85,17 @@ export interface ApiKeyOptions<Req = Request> {
    */
   tag?: string
   /**
+   * The kinds of keys that are accepted; a key of another one is refused with 401 and `WRONG_KIND`. If they name `publishable`, browsers
+   * are told that pages of other origins may send a key (CORS): the guard answers their preflight requests.
+   * @default all but `publishable`
+   */
+  kinds?: string[]
+  /**
+   * The environments of which keys are accepted; a key of the other one is refused with 401 and `WRONG_ENVIRONMENT`.
+   * @default those of the process
+   */
+  environments?: Environment[]
+  /**
    * Whether the request is given back all that it was charged, by the response of the handler. If the handler throws, the response
    * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about. A body must be read of a
    * copy (`response.clone()`).
@@ -129,7 +141,8 @@ export type Cost = NonNullable<VerifyContext['cost']>
  * `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers-11), and refusals announce when to retry (`Retry-After`). A response without `Cache-Control` gets `no-store`. An `ApiKeyError` that the handler
  * throws becomes a response; anything else that it throws goes on to the framework.
  *
- * The guard treats all methods alike, including `OPTIONS`: handle preflight requests in a separate handler.
+ * The guard treats all methods alike, including `OPTIONS`. With `kinds: ['publishable']` it answers preflight requests: export it as
+ * `OPTIONS` too. Otherwise, handle them in a separate handler.
  *
  * @example
  * ```ts

@@ -25,12 +25,13 @@ fn parts(c: &mut Criterion) {
         .collect();
     let unlimited = common::warm_key(&service, None);
     let key = keys[0].expose();
-    let forged = common::service(1)
-        .tokens
-        .generate(&mut sophra_api_keys::random::generator().expect("random bytes"));
+    let forged = common::service(1).tokens.generate(
+        sophra_api_keys::model::KeyClass::default(),
+        &mut sophra_api_keys::random::generator().expect("random bytes"),
+    );
     let ip = parse_client_address("10.1.2.3");
     let context =
-        || VerifyContext::of_parts(ip, "docs:read", Costs::default(), None).expect("a context");
+        || VerifyContext::of_parts(ip, "docs:read", Costs::default(), false).expect("a context");
     let now = process::now();
 
     c.bench_function("cache key", |b| {
@@ -83,7 +84,7 @@ fn parts(c: &mut Criterion) {
             )
         });
     });
-    let nothing = || VerifyContext::of_parts(None, "", Costs::default(), None).expect("a context");
+    let nothing = || VerifyContext::of_parts(None, "", Costs::default(), false).expect("a context");
     c.bench_function("warm verify: nothing on", |b| {
         b.iter(|| {
             warm(
@@ -99,13 +100,15 @@ fn parts(c: &mut Criterion) {
 
 /// A key with the right shape and checksum, but a tag by an unknown signing key.
 fn signed_by_another(key: &str) -> String {
-    use sophra_api_keys::token::{Environment, KeyFormat, Keyring, SigningKey, Tokens};
-    let format = KeyFormat::new(vec!["sophra".into()], Environment::Live).expect("a format");
+    use sophra_api_keys::model::{Environments, KeyClass};
+    use sophra_api_keys::token::{KeyFormat, Keyring, SigningKey, Tokens};
+    let prefixes = vec!["sophra".into()];
+    let format = KeyFormat::new(prefixes, vec![], Environments::default()).expect("a format");
     let keyring =
         Keyring::new(vec![SigningKey::new([9_u8; 32]).expect("a key")]).expect("a keyring");
     let mut rng = sophra_api_keys::random::generator().expect("random bytes");
     let forged = Tokens::new(format, keyring)
-        .generate(&mut rng)
+        .generate(KeyClass::default(), &mut rng)
         .plaintext
         .expose()
         .to_owned();

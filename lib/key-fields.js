@@ -7,8 +7,9 @@
 //   name      the field of `ApiKey`
 //   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits, quotas, status
 //             or reason (of a revocation)
-//   access    settable: callers may set it; clearable: PATCH may set it to null; readOnly: nobody may set it;
-//             identity: it selects the key, and nobody may change it
+//   access    initial: callers may set it when they create the key, and nobody can change it later; settable: callers may
+//             set it; clearable: PATCH may set it to null; readOnly: nobody may set it; identity: it selects the key, and
+//             nobody may change it
 //   required  true if a key cannot be created without it; such a field cannot be cleared
 //
 // For the command line, all of it optional:
@@ -44,6 +45,24 @@ const fields = [
   { name: 'status', type: 'status', access: 'readOnly', label: 'status' },
   { name: 'isActive', type: 'boolean', access: 'settable' },
   { name: 'start', type: 'text', access: 'readOnly', label: 'begins with' },
+  {
+    name: 'kind',
+    type: 'text',
+    access: 'initial',
+    option: 'kind',
+    value: '<name>',
+    help: 'One of the configured kinds of keys',
+    label: 'kind',
+  },
+  {
+    name: 'environment',
+    type: 'text',
+    access: 'initial',
+    option: 'environment',
+    value: '<name>',
+    help: 'live or test',
+    label: 'environment',
+  },
   {
     name: 'description',
     type: 'text',
@@ -110,6 +129,16 @@ const fields = [
     help: 'An address or network that may use the key',
     label: 'allowed from',
     empty: 'everywhere',
+  },
+  {
+    name: 'origins',
+    type: 'list',
+    access: 'settable',
+    option: 'origin',
+    value: '<origin>',
+    help: 'An origin whose pages may use the publishable key, e.g. https://app.example.com',
+    label: 'used by pages of',
+    hideEmpty: true,
   },
   {
     name: 'scopes',
@@ -191,6 +220,7 @@ const namesOf = (choose) => fields.filter(choose).map(({ name }) => name)
 module.exports = {
   fields,
   dates: namesOf(({ type }) => type === 'date'),
+  initial: namesOf(({ access }) => access === 'initial'),
   settable: namesOf(({ access }) => access === 'settable'),
   clearable: namesOf(({ access }) => access === 'clearable'),
   readOnly: namesOf(({ access }) => access === 'readOnly'),

@@ -29,7 +29,17 @@ const UINT32_MAX = 2 ** 32 - 1
 // The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
 // cold path then reads the whole context and reports what is wrong with it.
 
-const FIELDS = new Set(['ip', 'scopes', 'cost', 'tag', 'path', 'claimedIp'])
+const FIELDS = new Set([
+  'ip',
+  'scopes',
+  'cost',
+  'tag',
+  'kinds',
+  'environments',
+  'origin',
+  'path',
+  'claimedIp',
+])
 const base = Object.prototype
 
 /** Other code may have added a field to `Object.prototype`. The cold path reads own fields only. */
@@ -38,6 +48,9 @@ const isPolluted = () =>
   'scopes' in base ||
   'cost' in base ||
   'tag' in base ||
+  'kinds' in base ||
+  'environments' in base ||
+  'origin' in base ||
   'path' in base ||
   'claimedIp' in base
 
@@ -71,16 +84,39 @@ function costOf(value) {
   return lines === '' ? 1 : lines
 }
 
-/** What the line of a tag begins with: no scope and no tag does. */
-const TAG = '\t'
+/** What the lines begin with that are no scopes, in their order. The native side checks each line, so none must have a break inside. */
+const [TAG, KINDS, ENVIRONMENT, ORIGIN] = ['\t', '#', '@', '^']
 
-/** The tag, if there is one, and the scopes, one per line, or the lines of a query. The native side checks each line, so none must have a break inside. */
-function linesOf(tag, scopes) {
-  if (tag === undefined || tag === null) return scopes
-  if (typeof tag !== 'string' || tag === '' || tag.includes('\n')) return undefined
-  if (scopes === undefined) return undefined
-  return scopes === '' ? TAG + tag : `${TAG}${tag}\n${scopes}`
+/** A line, if there is something to say; `undefined` if it does not fit. */
+function lineOf(mark, value) {
+  if (value === undefined || value === null || value === '') return ''
+  return typeof value === 'string' && !value.includes('\n') ? `${mark}${value}\n` : undefined
 }
+
+/** A tag must not be empty. */
+const tagOf = (tag) => (tag === '' ? undefined : lineOf(TAG, tag))
+
+function kindsOf(kinds) {
+  if (kinds === undefined || kinds === null) return ''
+  if (!Array.isArray(kinds) || kinds.length === 0) return undefined
+  let names = ''
+  for (let index = 0; index < kinds.length; index++) {
+    const name = kinds[index]
+    if (typeof name !== 'string' || name === '' || name.includes(',')) return undefined
+    names = index === 0 ? name : `${names},${name}`
+  }
+  return lineOf(KINDS, names)
+}
+
+/** Only the one of the two that is accepted is worth a line. */
+function environmentsOf(environments) {
+  if (environments === undefined || environments === null) return ''
+  if (!Array.isArray(environments) || environments.length !== 1) return undefined
+  return environments[0] === '' ? undefined : lineOf(ENVIRONMENT, environments[0])
+}
+
+/** An empty header is that of no page. */
+const originOf = (origin) => (origin === '' ? undefined : lineOf(ORIGIN, origin))
 
 function scopesOf(query) {
   if (query === undefined || query === null) return ''
@@ -92,8 +128,10 @@ function scopesOf(query) {
     if (scope === '' || scope.includes('\n')) return undefined
     lines = index === 0 ? scope : `${lines}\n${scope}`
   }
-  return lines.startsWith(TAG) ? undefined : lines
+  return isMarked(lines) ? undefined : lines
 }
+
+const isMarked = (lines) => lines !== '' && [TAG, KINDS, ENVIRONMENT, ORIGIN].includes(lines[0])
 
 /** The text of a query that has groups, or many scopes. */
 function queryOf(scopes) {
@@ -123,7 +161,7 @@ function tightest(templates, limits) {
 }
 
 function accepted(template, charge) {
-  const { keyId, name, clientId, scopes, metadata, expiresAt, client } = template
+  const { keyId, name, clientId, kind, environment, scopes, metadata, expiresAt, client } = template
   const limits = limitsOf(template.limits)
   return {
     valid: true,
@@ -131,6 +169,8 @@ function accepted(template, charge) {
     keyId,
     name,
     clientId,
+    kind,
+    environment,
     scopes,
     metadata,
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
@@ -168,12 +208,18 @@ function verifyNatively(key, context) {
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
-  const lines = linesOf(context.tag, scopesOf(context.scopes))
+  const [tag, kinds] = [tagOf(context.tag), kindsOf(context.kinds)]
+  const environments = environmentsOf(context.environments)
+  const origin = originOf(context.origin)
+  const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
   const path = textOf(context.path)
   const claimedIp = textOf(context.claimedIp)
-  if (ip === undefined || lines === undefined || cost === undefined) return MISS
+  if (ip === undefined || scopes === undefined || cost === undefined) return MISS
+  if (tag === undefined || kinds === undefined || environments === undefined) return MISS
+  if (origin === undefined) return MISS
   if (path === undefined || claimedIp === undefined) return MISS
+  const lines = tag + kinds + environments + origin + scopes
   return verifyWarm(key, ip, lines, cost, path, claimedIp)
 }
 
@@ -200,16 +246,17 @@ exports.verifyWarm = (key, context) => {
 
 /**
  * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
- * and verifies the key in one call. The requirements are those of a guard, with the scopes as text. It also gets the windows of
+ * and verifies the key in one call. The requirements are those of a guard, with the scopes as text, and
+ * `page` is the origin that sends it. It also gets the windows of
  * the limits in seconds: `{ result, windows }`.
  */
-exports.verifyWarmRequest = (key, forwarded, requirements, path) => {
+exports.verifyWarmRequest = (key, forwarded, requirements, page, path) => {
   let charge
   try {
-    const lines = linesOf(requirements.tag, requirements.scopes)
-    const cost = costOf(requirements.cost)
-    if (lines === undefined || cost === undefined) return undefined
-    charge = verifyWarmRequest(key, forwarded, lines, cost, path)
+    const { head, scopes } = requirements
+    const [tag, origin, cost] = [tagOf(requirements.tag), originOf(page), costOf(requirements.cost)]
+    if (tag === undefined || origin === undefined || cost === undefined) return undefined
+    charge = verifyWarmRequest(key, forwarded, tag + head + origin + scopes, cost, path)
   } catch {
     return undefined
   }

@@ -5,6 +5,7 @@
 
 mod build;
 mod database_url;
+mod kinds;
 mod load;
 mod options;
 mod proxies;
@@ -12,7 +13,7 @@ mod reader;
 mod settings;
 
 pub use database_url::{DatabaseUrl, Servers, place, quoted};
-pub use load::{Offline, load_trust};
+pub use load::{Offline, load_kinds, load_trust};
 pub use options::{Environ, Options};
 pub use settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
 

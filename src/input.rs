@@ -4,6 +4,7 @@
 mod actor;
 mod entries;
 mod fields;
+mod json;
 pub mod limits;
 mod one_of;
 pub mod page;
@@ -15,6 +16,7 @@ mod value;
 
 pub use actor::actor;
 pub use fields::{Fields, argument};
+pub use json::parse_json;
 pub use one_of::one_of;
 pub use scope_query::scope_query;
 pub use tag::{is_tag, tag};

@@ -1,5 +1,6 @@
 //! Administration of keys: create, get, list, update, patch, revoke, delete, purge, inspect.
 
+mod ceilings;
 mod change;
 mod create;
 mod credential;

@@ -40,7 +40,7 @@ use crate::self_check::SelfCheck;
 use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
-use crate::token::{KeyFormat, Keyring, Peppers, Tokens};
+use crate::token::{Keyring, Peppers, Tokens};
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::unwritable_keys::{Unstored, UnwritableKeys};
@@ -122,7 +122,8 @@ impl Service {
         shared: Shared,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let format = KeyFormat::new(config.prefixes.clone(), config.environment)
+        let format = config
+            .key_format()
             .ok_or_else(|| Error::configuration("The configured prefixes are invalid"))?;
         let mut rng = random::generator()?;
         let (key_secret, token_secret) = (random::bytes(&mut rng), random::bytes(&mut rng));

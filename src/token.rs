@@ -13,8 +13,8 @@ mod shape;
 mod tokens;
 
 pub use cold_digest::DigestCheck;
-pub use format::{Environment, KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
-pub use inspect::{Inspection, KeyKind, TagCheck, inspect};
+pub use format::{KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
+pub use inspect::{Inspection, KeyOrigin, TagCheck, inspect};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
 pub use pepper::{Peppers, derive};
 pub use shape::{MAX_LENGTH, MIN_LENGTH};

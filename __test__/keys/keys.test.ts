@@ -32,6 +32,7 @@ const optional = {
   expiresAt: null,
   maxIdleDays: null,
   allowedIps: [],
+  origins: null,
   rateLimit: null,
   rateLimitWindowSeconds: null,
   limits: [],
@@ -54,7 +55,7 @@ const FIELD_NAMES = [
   ],
   ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],
   ...['previousKeyLastUsedAt', 'currentKeyFirstUsedAt', 'lastUsedIp', 'maxIdleDays'],
-  ...['status', 'revokedAt', 'revokedBy', 'revokedReason'],
+  ...['kind', 'environment', 'origins', 'status', 'revokedAt', 'revokedBy', 'revokedReason'],
 ].sort()
 
 /** The key as every function but create and regenerate answers it. */
@@ -73,6 +74,8 @@ describe('createApiKey', () => {
       ...optional,
       name: 'Minimal',
       clientId: 'client-1',
+      kind: 'secret',
+      environment: 'live',
       status: 'active',
       isActive: true,
       lastUsedAt: null,

@@ -42,6 +42,8 @@ describe('a valid key', () => {
         keyId: id,
         name: 'Search',
         clientId: 'acme',
+        kind: 'secret',
+        environment: 'live',
         scopes,
         metadata: { plan: 'free' },
         expiresAt: null,

@@ -77,6 +77,7 @@ const MAIN = [
   'lib/exit.js',
   'lib/guard/answers.js',
   'lib/guard/client.js',
+  'lib/guard/cors.js',
   'lib/guard/key-guard.js',
   'lib/guard/node.js',
   'lib/guard/options.js',

@@ -366,11 +366,14 @@ export async function verify(): Promise<string> {
   switch (answer.code) {
     case 'MISSING_KEY':
     case 'INVALID_KEY':
+    case 'WRONG_KIND':
+    case 'WRONG_ENVIRONMENT':
     case 'EXPIRED':
     case 'REVOKED':
     case 'DISABLED':
     case 'CLIENT_DISABLED':
     case 'IP_NOT_ALLOWED':
+    case 'ORIGIN_NOT_ALLOWED':
     case 'INSUFFICIENT_SCOPE':
     case 'RATE_LIMITED':
     case 'QUOTA_EXCEEDED':

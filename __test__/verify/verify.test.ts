@@ -29,6 +29,8 @@ describe('an accepted key', () => {
       keyId: id,
       name: 'Verified',
       clientId: 'client-v',
+      kind: 'secret',
+      environment: 'live',
       scopes: ['docs:read'],
       metadata,
       expiresAt,

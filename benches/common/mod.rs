@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sophra_api_keys::cached_key::{CachedKey, KeyRow};
 use sophra_api_keys::config::{Config, Options};
-use sophra_api_keys::model::{AllowList, KeyPolicy, Plaintext, StoredHash};
+use sophra_api_keys::model::{AllowList, KeyClass, KeyPolicy, Origins, Plaintext, StoredHash};
 use sophra_api_keys::process;
 use sophra_api_keys::random;
 use sophra_api_keys::seal::Seals;
@@ -49,6 +49,8 @@ pub fn service(cache_capacity: usize) -> Service {
 pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
     KeyPolicy {
         key_id,
+        class: KeyClass::default(),
+        kind: "secret".into(),
         name: "Search backend".into(),
         client_id: "acme-corporation".into(),
         is_revoked: false,
@@ -57,6 +59,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
         expires_at: None,
         suspended_until: None,
         grace_ends_at: None,
+        origins: Origins::Any,
         allow_list: AllowList::parse(&["10.0.0.0/8".to_owned()]),
         scopes: ["docs:*".into()].into(),
         metadata: None,
@@ -71,7 +74,10 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
 /// Creates a key and puts it into the cache.
 pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let mut rng = random::generator().expect("random bytes");
-    let key = service.tokens.generate(&mut rng).plaintext;
+    let key = service
+        .tokens
+        .generate(KeyClass::default(), &mut rng)
+        .plaintext;
     let id = random::id(&mut rng);
     let read_at = service.cache.sequence();
     let row = service.cache.row(&id, read_at).expect("a row");

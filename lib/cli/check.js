@@ -6,7 +6,7 @@ const { readSecret } = require('./input.js')
 module.exports = {
   summary: 'Checks whether a text is a well-formed key. Needs no database.',
   details: `The key is read from standard input; at a terminal it is not shown as you type. The check covers length, characters,
-prefix, environment and checksum, by API_KEYS_PREFIXES and API_KEYS_ENVIRONMENT, and the tag if API_KEYS_SIGNING_KEYS is
+prefix, environment and checksum, by API_KEYS_PREFIXES, API_KEYS_KINDS and API_KEYS_ENVIRONMENT, and the tag if API_KEYS_SIGNING_KEYS is
 set. A well-formed key need not exist: keys verify looks it up in the database.
 Exit code 0: well-formed, 1: not well-formed.`,
   secret: 'key',
@@ -29,14 +29,16 @@ const tags = {
   unknown: 'made with none of the signing keys of this environment',
 }
 
-function record({ wellFormed, kind, start, tag, signingKey, note }) {
+function record({ wellFormed, origin, kind, environment, start, tag, signingKey, note }) {
   const unchecked = 'not checked: API_KEYS_SIGNING_KEYS is not set'
   return [
     ['well-formed', wellFormed ? 'yes' : 'no'],
     ...(note === null ? [] : [['note', note]]),
-    ...(kind === 'issued'
+    ...(origin === 'issued'
       ? [
           ['begins with', start],
+          ['kind', kind],
+          ['environment', environment],
           ['checksum', 'correct'],
           ['tag', tags[tag] ?? unchecked],
         ]

@@ -15,12 +15,16 @@ function optionFor({ type, value, help }) {
 
 const isSettable = ({ access, option }) => access === 'settable' && option
 
+const isInitial = ({ access, option }) => access === 'initial' && option
+
 /** The options that set the fields, by their names. */
-function optionsFor(fields) {
-  return Object.fromEntries(
-    fields.filter(isSettable).map((field) => [field.option, optionFor(field)]),
-  )
-}
+const optionsFor = (fields) => optionsOf(fields.filter(isSettable))
+
+/** The options that set fields for good. */
+const initialOptionsFor = (fields) => optionsOf(fields.filter(isInitial))
+
+const optionsOf = (fields) =>
+  Object.fromEntries(fields.map((field) => [field.option, optionFor(field)]))
 
 /** The field that `--clear` sets to null, by the word for it. */
 function clearableOf(fields) {
@@ -39,6 +43,8 @@ function valuesOf(fields, given) {
       .map(({ name, option }) => [name, given[option]]),
   )
 }
+
+const initialOf = (fields, given) => valuesOf(fields.filter(isInitial), given)
 
 const inputOf = (fields, given) => valuesOf(fields.filter(isSettable), given)
 
@@ -78,4 +84,14 @@ function valueOr(empty, value) {
   return isEmpty && empty ? empty : value
 }
 
-module.exports = { changesOf, clearableOf, inputOf, optionFor, optionsFor, record, valuesOf }
+module.exports = {
+  changesOf,
+  clearableOf,
+  initialOf,
+  initialOptionsFor,
+  inputOf,
+  optionFor,
+  optionsFor,
+  record,
+  valuesOf,
+}

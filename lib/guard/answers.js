@@ -81,10 +81,15 @@ function byGuard(verify) {
   })
 }
 
+/** Headers that leave what the response varies by already, such as by `Origin`. */
+const besideVary = (headers, present) =>
+  present && headers.Vary ? { ...headers, Vary: `${present}, ${headers.Vary}` } : headers
+
 module.exports = {
   CACHE_CONTROL,
   FaultOfApp,
   NO_STORE,
+  besideVary,
   byGuard,
   failure,
   faultOf,

@@ -13,6 +13,7 @@ const { verifyCold } = require('../cold.js')
 const { verifyWarmRequest } = require('../warm.js')
 const { byGuard, FaultOfApp, faultOf, isSignal, NO_STORE } = require('./answers.js')
 const { clientOf, hopsOf } = require('./client.js')
+const { isPreflight, preflight, readableBy } = require('./cors.js')
 const { checkKeyOptions, scopesText } = require('./options.js')
 const { keyByApp, keyOf } = require('./presented-key.js')
 const { negotiated } = require('./problem.js')
@@ -30,17 +31,22 @@ const { answerTo } = require('./refusals.js')
  */
 exports.keyGuard = (name, options, view) => {
   const requirements = checkKeyOptions(name, options)
-  const { onRefused, refundOn } = requirements
+  const { isForBrowsers, onRefused, refundOn } = requirements
+  const readable = (request, answer) =>
+    isForBrowsers ? readableBy(view.header(request, 'origin'), answer) : answer
   const answer = (request, usual) => negotiated(usual, view.header(request, 'accept'))
-  const fault = (request, error) => answer(request, faultOf(error))
+  const fault = (request, error) => readable(request, answer(request, faultOf(error)))
+  const refuse = async (request, { refusal, windows }) => {
+    const usual = answer(request, answerTo(refusal, windows))
+    const own = await onRefused?.(refusal, request)
+    const sent = isResponse(own) ? await answerOf(own) : usual
+    return refusal.code === 'ORIGIN_NOT_ALLOWED' ? sent : readable(request, sent)
+  }
   const admit = async (request, context) => {
+    if (isForBrowsers && isPreflight(view, request)) return preflight(view, request)
     try {
       const outcome = await outcomeOf(name, request, context, requirements, view)
-      const { refusal, windows } = outcome
-      if (!refusal) return outcome
-      const usual = answer(request, answerTo(refusal, windows))
-      const own = await onRefused?.(refusal, request)
-      return isResponse(own) ? await answerOf(own) : usual
+      return outcome.refusal ? await refuse(request, outcome) : readable(request, outcome)
     } catch (error) {
       return fault(request, error)
     }
@@ -73,8 +79,9 @@ async function outcomeOf(name, request, context, requirements, view) {
 const NO_KEY = Object.freeze({ apiKey: null, headers: Object.freeze({}), refusal: null })
 
 /** What a request must have and costs, where functions of the app say so. */
-async function requiredOf(name, request, context, { scopes, cost, tag }) {
-  const required = { scopes, cost, tag }
+async function requiredOf(name, request, context, requirements) {
+  const { scopes, cost } = requirements
+  const required = { ...requirements }
   if (typeof scopes === 'function')
     required.scopes = await byApp(async () => scopesText(name, await scopes(request, context)))
   if (typeof cost === 'function') required.cost = (await byApp(() => cost(request))) ?? NaN
@@ -94,13 +101,20 @@ async function byApp(ask) {
 
 /** The verification of a key that is in memory, by one native call; `undefined` if that is not enough. */
 function warm(key, request, requirements, view) {
-  return verifyWarmRequest(key, hopsOf(view, request) ?? '', requirements, view.path(request))
+  const [hops, origin] = [hopsOf(view, request) ?? '', originOf(view, request, requirements)]
+  return verifyWarmRequest(key, hops, requirements, origin, view.path(request))
 }
 
-function any(key, request, { scopes, cost, tag }, view) {
+function any(key, request, requirements, view) {
+  const { scopes, cost, tag, head } = requirements
+  const origin = originOf(view, request, requirements)
   const { ip, claimedIp, path } = clientOf(view, request)
-  return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path }, scopes))
+  return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path, origin }, head + scopes))
 }
+
+/** The origin of the page that sends the request. Only publishable keys are bound to some. */
+const originOf = (view, request, { isForBrowsers }) =>
+  isForBrowsers ? view.header(request, 'origin') : undefined
 
 /**
  * By what it can do: there are several classes of this name, such as that of a server that brings its own. That of a failed

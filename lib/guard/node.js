@@ -2,7 +2,7 @@
 
 // What the adapters of servers on `node:http` have in common.
 
-const { CACHE_CONTROL, NO_STORE } = require('./answers.js')
+const { besideVary, CACHE_CONTROL, NO_STORE } = require('./answers.js')
 
 /** How a guard sees a request of `node:http`, or one of Express or Fastify, which shows the same and what it was before rewriting. */
 exports.view = {
@@ -44,13 +44,9 @@ exports.announce = (response, headers) => {
 }
 
 function setHeaders(response, headers) {
-  const all = exports.besideVary(headers, response.getHeader('Vary'))
+  const all = besideVary(headers, response.getHeader('Vary'))
   for (const name of Object.keys(all)) response.setHeader(name, all[name])
 }
-
-/** Headers that leave what the response varies by already, such as by `Origin`. */
-exports.besideVary = (headers, present) =>
-  present && headers.Vary ? { ...headers, Vary: `${present}, ${headers.Vary}` } : headers
 
 /**
  * Asks the app once the response was sent whether to give back what the request was charged. `reply` knows the headers, where the

@@ -62,15 +62,31 @@ const wrongValue = (name, path, message) =>
 exports.checkOptions = checkOptions
 exports.wrongValue = wrongValue
 
-const KEY_OPTIONS = ['scopes', 'cost', 'tag', 'refundOn', 'getKey', 'onRefused', 'optional']
+const KEY_OPTIONS = [
+  'scopes',
+  'cost',
+  'tag',
+  'kinds',
+  'environments',
+  'refundOn',
+  'getKey',
+  'onRefused',
+  'optional',
+]
+
+/** The kind of keys that pages may hold, as a line says it among others. */
+const PUBLISHABLE = /^#(.*,)?publishable(,.*)?$/m
 
 exports.checkKeyOptions = (name, options) => {
   const checked = checkOptions(name, options, KEY_OPTIONS)
-  const { scopes, cost, tag } = checked
+  const { scopes, cost, tag, kinds, environments } = checked
   // What a function returns is checked when it has.
   const fixed = { scopes: unlessFunction(scopes), cost: unlessFunction(cost), tag }
   const text = checkRequirements(name, fixed, native.checkKeyGuard)
   if (fixed.scopes !== undefined && text === '') throw wrongValue(name, 'scopes', NOT_EMPTY)
+  // The lines before those of the scopes, which are the same for each request.
+  checked.head = checkRequirements(name, { kinds, environments }, native.checkKeyGuard)
+  checked.isForBrowsers = PUBLISHABLE.test(checked.head)
   // What was checked stays as it is, whatever becomes of the caller's object.
   if (typeof scopes !== 'function') checked.scopes = text
   if (typeof cost === 'object') checked.cost = Object.freeze({ ...cost })

@@ -6,7 +6,7 @@ const answers = require('../guard/answers.js')
 const { invalidInput: INVALID_INPUT } = require('../constants.js')
 const { negotiated } = require('../guard/problem.js')
 
-const { CACHE_CONTROL, NO_STORE } = answers
+const { besideVary, CACHE_CONTROL, NO_STORE } = answers
 
 /** The answers of those responses that some clients want in another form. */
 const answered = new WeakMap()
@@ -54,7 +54,8 @@ const missingId = () => invalidInput('API key ID is required', 'id')
 function withHeaders(response, headers) {
   try {
     const target = response.headers
-    for (const name of Object.keys(headers)) target.set(name, headers[name])
+    const all = besideVary(headers, target.get('Vary'))
+    for (const name of Object.keys(all)) target.set(name, all[name])
     return response
   } catch {
     const { status, statusText } = response

@@ -24,14 +24,14 @@ const { invalidInput, json, jsonStream, missingId } = require('./responses.js')
  */
 function acceptedFields(compat) {
   // Loaded here, since an app that only guards its own routes does not need it.
-  const { clearable, identity, readOnly, settable } = require('../key-fields.js')
+  const { clearable, identity, initial, readOnly, settable } = require('../key-fields.js')
   return {
     forPost:
       compat === 'prisma'
-        ? (name) => settable.includes(name)
+        ? (name) => settable.includes(name) || initial.includes(name)
         : except([...identity, ...readOnly, ...clearable]),
-    forPut: except([...readOnly, ...clearable]),
-    forPatch: except(readOnly),
+    forPut: except([...initial, ...readOnly, ...clearable]),
+    forPatch: except([...initial, ...readOnly]),
   }
 }
 

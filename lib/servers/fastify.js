@@ -2,7 +2,7 @@
 
 // `@sophra/api-keys/fastify`: a hook and a plugin for Fastify.
 
-const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
+const { besideVary, CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
 const { keyGuard } = require('../guard/key-guard.js')
 const { refundAfter, view } = require('../guard/node.js')
 
@@ -13,7 +13,7 @@ const hook = (name, options) => {
     if (outcome.status) return send(reply, outcome)
     request.apiKey = outcome.apiKey
     if (!reply.hasHeader(CACHE_CONTROL)) reply.headers(NO_STORE)
-    reply.headers(outcome.headers)
+    reply.headers(besideVary(outcome.headers, reply.getHeader('Vary')))
     if (refund) refundAfter(reply.raw, outcome.apiKey, refund, reply)
   }
 }
@@ -24,7 +24,7 @@ const send = (reply, { status, headers, body }) =>
     ? reply
     : reply
         .code(status)
-        .headers(headers)
+        .headers(besideVary(headers, reply.getHeader('Vary')))
         .send(body ?? undefined)
 
 exports.requireApiKey = (options = {}) => hook('requireApiKey', options)

@@ -2,8 +2,9 @@
 
 // `@sophra/api-keys/koa`: a middleware for Koa.
 
+const { besideVary } = require('../guard/answers.js')
 const { keyGuard } = require('../guard/key-guard.js')
-const { announce, besideVary, refundAfter, thrown, view: ofMessage } = require('../guard/node.js')
+const { announce, refundAfter, thrown, view: ofMessage } = require('../guard/node.js')
 
 const view = {
   header: (context, name) => ofMessage.header(context.req, name),

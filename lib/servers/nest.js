@@ -3,9 +3,9 @@
 // `@sophra/api-keys/nest`: decorators for NestJS, on Express and on Fastify.
 
 const { createParamDecorator, HttpException, UseGuards } = require('@nestjs/common')
-const { CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
+const { besideVary, CACHE_CONTROL, NO_STORE } = require('../guard/answers.js')
 const { keyGuard } = require('../guard/key-guard.js')
-const { besideVary, refundAfter, send, view } = require('../guard/node.js')
+const { refundAfter, send, view } = require('../guard/node.js')
 
 class ApiKeyGuard {
   #admit
@@ -51,11 +51,11 @@ function exceptionOf(response, { status, headers, body }) {
     send(raw, { status, headers, body })
     return new HttpException('', status)
   }
-  const present = response.getHeader('Vary')
-  setHeaders(response, besideVary(headers, present))
+  setHeaders(response, headers)
   return new HttpException(JSON.parse(body), status)
 }
 
 function setHeaders(response, headers) {
-  for (const name of Object.keys(headers)) response.header(name, headers[name])
+  const all = besideVary(headers, response.getHeader('Vary'))
+  for (const name of Object.keys(all)) response.header(name, all[name])
 }

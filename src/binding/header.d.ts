@@ -49,6 +49,15 @@ export interface ApiKey {
   usageCount: number
   /** The beginning of the key, for display. It contains no secret. `null` on hashed legacy keys. */
   start: string | null
+  /** The kind of the key, one of those that are configured: `secret` if none are. It is in the key itself and cannot be changed. */
+  kind: string
+  /** The environment of the key. It is in the key itself and cannot be changed. `live` on legacy keys. */
+  environment: Environment
+  /**
+   * The origins whose pages may use the key, such as `https://app.example.com` and `https://*.example.com`. Empty: no browser.
+   * `null`: any. Only `publishable` keys have them.
+   */
+  origins: string[] | null
   /** Who created the key: `actor` of the call. `null` if none was given, and on legacy keys. Nobody can set it later. */
   createdBy: string | null
   scopes: string[]
@@ -69,6 +78,13 @@ export interface ApiKey {
   /** `null`: it is not revoked. */
   revokedReason: RevocationReason | null
 }
+
+/**
+ * What a key is for: production, or everything else.
+ *
+ * @category Keys
+ */
+export type Environment = 'live' | 'test'
 
 /**
  * Why a key is revoked. A `compromised` key can never be restored; the others only tell people what happened.
@@ -114,6 +130,16 @@ export interface CreateApiKeyInput {
   name: string
   /** 1 to 255 characters, no control characters. */
   clientId: string
+  /**
+   * One of the configured `kinds`, for good.
+   * @default the first of them
+   */
+  kind?: string | null
+  /**
+   * One of those that this process accepts (`environment` of `configure`), for good.
+   * @default the first of them
+   */
+  environment?: Environment | null
   /** At most 2,000 characters. */
   description?: string | null
   /** @default true */
@@ -134,6 +160,13 @@ export interface CreateApiKeyInput {
    * @default [] (all)
    */
   allowedIps?: string[] | null
+  /**
+   * The origins whose pages may use a `publishable` key: at most 100 of `http(s)://host[:port]` or `https://*.host[:port]`, where `*`
+   * is one label. They are stored as browsers write them: in lower case, hosts in Punycode, without the port of the scheme.
+   * `[]`: no browser; `null`: any. On keys of another kind it must be `null`.
+   * @default null (any)
+   */
+  origins?: string[] | null
   /**
    * Requests per window, 1 to 1,000,000.
    * @default null (unlimited)
@@ -191,6 +224,12 @@ export interface ApiKeyChanges {
   /** An idle key is accepted again if it is given more days, or `null` where the option `maxIdleDays` is not set. */
   maxIdleDays?: number | null
   allowedIps?: string[] | null
+  /**
+   * The origins whose pages may use a `publishable` key: at most 100 of `http(s)://host[:port]` or `https://*.host[:port]`, where `*`
+   * is one label. They are stored as browsers write them: in lower case, hosts in Punycode, without the port of the scheme.
+   * `[]`: no browser; `null`: any. On keys of another kind it must be `null`.
+   */
+  origins?: string[] | null
   rateLimit?: number | null
   rateLimitWindowSeconds?: number | null
   /** Further limits, up to 8. None of them may be named `default`. */
@@ -572,6 +611,18 @@ export interface VerifyContext {
    */
   tag?: string | null
   /**
+   * The kinds of keys that are accepted here; a key of another one is `WRONG_KIND`.
+   * @default all
+   */
+  kinds?: string[] | null
+  /**
+   * The environments of which keys are accepted here, among those of this process; a key of the other one is `WRONG_ENVIRONMENT`.
+   * @default all
+   */
+  environments?: Environment[] | null
+  /** The header `Origin`, for keys with `origins`. Without one, the request is taken for one that no page of another origin sends. */
+  origin?: string | null
+  /**
    * Whether only to look: everything is checked, and nothing is charged or counted. There is no use, the limits and quotas stay
    * as they are, and a refusal leads to no suspension, no entry in the audit log and no throttling. For a key with a quota, the
    * database is asked.
@@ -736,7 +787,11 @@ export interface UsageBucket {
  * @category Usage
  */
 export type UsageOutcome =
-  'VALID' | Exclude<RefusalCode, 'INVALID_KEY' | 'MISSING_KEY' | 'THROTTLED'>
+  | 'VALID'
+  | Exclude<
+      RefusalCode,
+      'INVALID_KEY' | 'WRONG_KIND' | 'WRONG_ENVIRONMENT' | 'MISSING_KEY' | 'THROTTLED'
+    >
 
 /**
  * The input of `setWebhook`. Unknown fields are rejected.
@@ -995,6 +1050,8 @@ export interface ValidVerification {
   keyId: string
   name: string
   clientId: string
+  kind: string
+  environment: Environment
   scopes: string[]
   metadata: Record<string, unknown> | null
   expiresAt: Date | null
@@ -1021,11 +1078,14 @@ export interface ValidVerification {
  */
 export type RefusalCode =
   | 'INVALID_KEY'
+  | 'WRONG_KIND'
+  | 'WRONG_ENVIRONMENT'
   | 'EXPIRED'
   | 'REVOKED'
   | 'DISABLED'
   | 'CLIENT_DISABLED'
   | 'IP_NOT_ALLOWED'
+  | 'ORIGIN_NOT_ALLOWED'
   | 'INSUFFICIENT_SCOPE'
   | 'RATE_LIMITED'
   | 'QUOTA_EXCEEDED'
@@ -1252,6 +1312,43 @@ export interface Health {
 }
 
 /**
+ * A kind of keys, see the option `kinds`. Everybody may see a key of the kind that is named `publishable`, such as one in a web page:
+ * only such keys have `origins`, and a guard accepts them only if its `kinds` names them.
+ *
+ * @category Configuration
+ */
+export interface KeyKind {
+  /** What its keys begin with, 1 to 20 letters and digits, which no other kind has. */
+  prefix: string
+  /**
+   * The scopes that its keys may hold: a key with another one cannot be created, and a scope that another writer has stored does not
+   * count.
+   * @default all
+   */
+  allowedScopes?: readonly string[] | null
+  /** The scopes of a new key that names none. They must be within `allowedScopes`. */
+  defaultScopes?: readonly string[] | null
+  /** The `rateLimit` of a new key that names none, 1 to 1,000,000. */
+  defaultRateLimit?: number | null
+  /**
+   * The highest `rateLimit`, 1 to 1,000,000. It can then not be `null`, and `rateLimitWindowSeconds` not less than the configured
+   * window.
+   * @default none
+   */
+  maxRateLimit?: number | null
+  /**
+   * The lifetime of a new key without `expiresAt`, 1 to 36,500 days.
+   * @default that of the option
+   */
+  defaultTtlDays?: number | null
+  /**
+   * The longest lifetime, 1 to 36,500 days, beside that of the option: `expiresAt` can then not be `null`.
+   * @default none
+   */
+  maxTtlDays?: number | null
+}
+
+/**
  * The options of `configure`. Each has an environment variable: for `fooBar` it is `API_KEYS_FOO_BAR`, unless the option names
  * another one.
  *
@@ -1279,15 +1376,23 @@ export interface Options {
    */
   adopt?: 'verify' | 'hash' | null
   /**
-   * What keys begin with, 1 to 20 letters and digits each. New keys use the first; all are accepted.
+   * What keys begin with, 1 to 20 letters and digits each. New keys use the first, unless there are `kinds`, which have prefixes of
+   * their own; all are accepted.
    * @default ['sophra']
    */
   prefixes?: string[] | null
   /**
-   * Keys of the other environment are refused.
+   * The kinds of keys, at most 16, by their names: 1 to 40 letters, digits, `_` and `-`. New keys are of the first, unless they name
+   * another. Keys under a prefix of no kind and legacy keys are of the first, too. In `API_KEYS_KINDS` it is JSON. By default
+   * there is one, `secret`, with the first of `prefixes`.
+   */
+  kinds?: Record<string, KeyKind> | null
+  /**
+   * The environments whose keys are accepted: one or both. New keys are of the first, unless they name the other. A key of another
+   * one is refused as `INVALID_KEY`.
    * @default 'live'
    */
-  environment?: 'live' | 'test' | null
+  environment?: Environment | Environment[] | null
   /**
    * Base64 of at least 32 bytes each. New keys are signed with the first; all are accepted. Cold digests are made under them.
    * @default one made at first use and kept in the database

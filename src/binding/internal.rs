@@ -78,18 +78,23 @@ pub(crate) fn read_keys(env: &Env, ids: Vec<String>) -> Result<Object<'_>> {
         let keys = keys::read(&service, &ids).await?;
         Ok(ListView::from(
             keys.into_iter()
-                .map(|key| KeyView::of(key, service.config.max_idle_days))
+                .map(|key| KeyView::of(key, &service))
                 .collect::<Vec<_>>(),
         ))
     })
 }
 
-/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, and returns what scopes it asks for as text. Does not
-/// start the service.
+/// Checks the requirements of a guard for keys by the rules of `verifyApiKey`, and returns what it asks for as text. Does not start
+/// the service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
-    let read = VerifyContext::read(read_deep(requirements));
-    Answer::of(read.map(|context| context.scopes.into_lines()))
+    let context = VerifyContext::read(read_deep(requirements)).and_then(|context| {
+        if let Some(kinds) = process::configured_kinds()? {
+            context.require_known_kinds(&kinds)?;
+        }
+        Ok(context)
+    });
+    Answer::of(context.map(VerifyContext::into_lines))
 }
 
 /// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the

@@ -1,7 +1,5 @@
 //! The functions for keys: create, read, change, delete, verify.
 
-use std::borrow::Cow;
-
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -47,13 +45,9 @@ pub(crate) fn create_api_key<'e>(
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let now = process::now();
-        let new = keys::NewKey::read(input, now, service.config.ttl)?;
+        let new = keys::NewKey::read(input, now, &service.config)?;
         let issued = keys::create(&service, new, actor(options)?, now).await?;
-        Ok(KeyView::new(
-            issued.key,
-            Some(&issued.plaintext),
-            service.config.max_idle_days,
-        ))
+        Ok(KeyView::new(issued.key, Some(&issued.plaintext), &service))
     })
 }
 
@@ -76,7 +70,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
     let id = read(id);
     call(env, move |service| async move {
         let key = keys::get(&service, &keys::key_id(id)?).await?;
-        Ok(key.map(|key| KeyView::of(key, service.config.max_idle_days)))
+        Ok(key.map(|key| KeyView::of(key, &service)))
     })
 }
 
@@ -101,9 +95,7 @@ pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Obje
     list_call(env, move |service| async move {
         let query = keys::read_query(query, process::now(), service.config.max_idle_days)?;
         let page = keys::list(&service, &query).await?;
-        Ok(ListView::from(
-            page.map(|key| KeyView::of(key, service.config.max_idle_days)),
-        ))
+        Ok(ListView::from(page.map(|key| KeyView::of(key, &service))))
     })
 }
 
@@ -138,11 +130,7 @@ pub(crate) fn update_api_key<'e>(
         let actor = actor(options)?;
         // Boxed, since this future is larger than those of the other calls.
         let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
-        Ok(KeyView::new(
-            key,
-            plaintext.as_ref(),
-            service.config.max_idle_days,
-        ))
+        Ok(KeyView::new(key, plaintext.as_ref(), &service))
     })
 }
 
@@ -176,7 +164,7 @@ pub(crate) fn patch_api_key<'e>(
         let patch = keys::PatchKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
         let key = keys::patch(&service, patch, actor, now).await?;
-        Ok(KeyView::of(key, service.config.max_idle_days))
+        Ok(KeyView::of(key, &service))
     })
 }
 
@@ -235,13 +223,13 @@ pub(crate) fn verify_api_key<'e>(
     env: &'e Env,
     key: Unknown<'_>,
     context: Unknown<'_>,
-    // The scopes that a guard asks for, in the text of a query. Others do not pass it.
+    // What a guard asks for, as text. Others do not pass it.
     guard: Unknown<'_>,
 ) -> Result<Object<'e>> {
     let key = presented(key, verify::KEY_LENGTH_MAX);
     let context = VerifyContext::read(read_deep(context));
     let context = match read_text(guard, ScopeQuery::TEXT_MAX) {
-        Some(lines) => context.and_then(|context| of_guard(context, lines)),
+        Some(lines) => context.and_then(|context| of_guard(context, &lines)),
         None => context,
     };
     let peeks = context.as_ref().is_ok_and(|context| context.peek);
@@ -296,17 +284,13 @@ pub(crate) fn settle<'e>(
     })
 }
 
-/// The context of a guard. It serves keys with any limits: what it costs of one that a key does not have, it costs nothing.
+/// The context of a guard.
 fn of_guard(
     context: VerifyContext<'static>,
-    lines: String,
+    lines: &str,
 ) -> std::result::Result<VerifyContext<'static>, Error> {
-    let scopes = ScopeQuery::of_lines(Cow::Owned(lines));
-    Ok(VerifyContext {
-        scopes: scopes.ok_or_else(|| Error::internal("A guard asks for scopes that are none"))?,
-        allows_unknown_limits: true,
-        ..context
-    })
+    let context = context.of_guard(lines);
+    context.ok_or_else(|| Error::internal("A guard asks for scopes that are none"))
 }
 
 type Verified = std::result::Result<VerificationView, Error>;

@@ -44,7 +44,7 @@ pub(crate) fn revoke_api_key<'e>(
         let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
         let request = RequestOrigin::default();
         let key = keys::revoke(&service, &revocation, actor, request, process::now()).await?;
-        Ok(KeyView::of(key, service.config.max_idle_days))
+        Ok(KeyView::of(key, &service))
     })
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn restore_api_key<'e>(
     call(env, move |service| async move {
         let (id, actor) = (keys::key_id(id)?, actor(options)?);
         let key = keys::restore(&service, &id, actor, process::now()).await?;
-        Ok(KeyView::of(key, service.config.max_idle_days))
+        Ok(KeyView::of(key, &service))
     })
 }
 

@@ -25,9 +25,6 @@ const VALID: u8 = 0;
 /// The handle of what was charged; `None` if there is nothing to settle. Of a refusal, the scopes that are missing.
 type Charge = Option<String>;
 
-/// What no scope and no tag begins with.
-const TAG: char = '\t';
-
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
 
@@ -40,8 +37,8 @@ thread_local! {
 /// A request that presents a key, before it is read.
 struct Request<'a> {
     client: Client<'a>,
-    /// The lines of a query. If there is a tag, it comes first, on a line of its own that begins with [`TAG`].
-    scopes: Option<Unknown<'a>>,
+    /// What is asked for, see [`VerifyContext::of_parts`].
+    lines: Option<Unknown<'a>>,
     /// A number, or a text with a cost per line. 1 if absent.
     cost: Option<Unknown<'a>>,
     path: Option<Unknown<'a>>,
@@ -64,7 +61,7 @@ enum Client<'a> {
 fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Charge> {
     let request = Request {
         client: Client::Unknown,
-        scopes: None,
+        lines: None,
         cost: None,
         path: None,
     };
@@ -73,10 +70,10 @@ fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Char
 
 /// The same with a context.
 fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Charge> {
-    let [key, ip, scopes, cost, path, claimed_ip] = arguments;
+    let [key, ip, lines, cost, path, claimed_ip] = arguments;
     let request = Request {
         client: Client::Known { ip, claimed_ip },
-        scopes: Some(scopes),
+        lines: Some(lines),
         cost: Some(cost),
         path: Some(path),
     };
@@ -85,10 +82,10 @@ fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Char
 
 /// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
 fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Option<Charge> {
-    let [key, forwarded, scopes, cost, path] = arguments;
+    let [key, forwarded, lines, cost, path] = arguments;
     let request = Request {
         client: Client::Forwarded(forwarded),
-        scopes: Some(scopes),
+        lines: Some(lines),
         cost: Some(cost),
         path: Some(path),
     };
@@ -114,15 +111,12 @@ fn answer_with(
     let begun = environment.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;
-    let context = VerifyContext {
-        allows_unknown_limits: matches!(request.client, Client::Forwarded(_)),
-        ..request.context(
-            reader,
-            &mut texts.scopes,
-            &mut texts.costs,
-            &mut texts.address,
-        )?
-    };
+    let context = request.context(
+        reader,
+        &mut texts.lines,
+        &mut texts.costs,
+        &mut texts.address,
+    )?;
     let claims = || request.claims();
     let verification = verify::warm(service, key, &context, process::now(), claims)?;
     let charge = write(environment, verification);
@@ -153,21 +147,17 @@ fn write(environment: &Environment, verification: Verification) -> Charge {
 }
 
 impl Request<'_> {
-    /// The context, with the scopes and costs in their buffers; `None` if something cannot be read here.
+    /// The context, with the lines and costs in their buffers; `None` if something cannot be read here.
     fn context<'b>(
         &self,
         reader: &mut TextReader,
-        scopes: &'b mut [u8],
+        lines: &'b mut [u8],
         costs: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
-        let scopes = match self.scopes {
-            Some(lines) => reader.read(lines, scopes)?,
+        let lines = match self.lines {
+            Some(text) => reader.read(text, lines)?,
             None => "",
-        };
-        let (tag, scopes) = match scopes.strip_prefix(TAG) {
-            Some(lines) => lines.split_once('\n').unwrap_or((lines, "")),
-            None => ("", scopes),
         };
         let ip = match self.client {
             Client::Unknown => None,
@@ -184,12 +174,8 @@ impl Request<'_> {
                 None => Costs::lines(reader.read(cost, costs)?)?,
             },
         };
-        // In place of what is no text: the cold path says so.
-        if tag.contains(char::REPLACEMENT_CHARACTER) {
-            return None;
-        }
-        let tag = Some(tag).filter(|tag| !tag.is_empty());
-        VerifyContext::of_parts(ip, scopes, costs, tag)
+        let is_of_guard = matches!(self.client, Client::Forwarded(_));
+        VerifyContext::of_parts(ip, lines, costs, is_of_guard)
     }
 
     fn claims(&self) -> Claims {

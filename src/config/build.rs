@@ -8,12 +8,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 use super::database_url::DatabaseUrl;
+use super::kinds::kinds;
 use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
 use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
-use crate::model::{HashParams, Secret, Ttl};
-use crate::token::{Environment, Keyring, SigningKey, is_prefix};
+use crate::model::{Environment, Environments, HashParams, Secret, Ttl};
+use crate::token::{Keyring, SigningKey};
 
 pub(super) const MISSING_URL: &str =
     "databaseUrl is missing: set DATABASE_URL or call configure({ databaseUrl })";
@@ -32,8 +33,8 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         "hash" => Adopt::Hash,
         _ => Adopt::Verify,
     };
-    let environment = environment(&mut reader);
-    let prefixes = prefixes(&mut reader);
+    let environments = environments(&mut reader);
+    let (kinds, other_prefixes) = kinds(&mut reader);
     let signing_keys = signing_keys(&mut reader);
     let hash_params = hash_params(&mut reader);
     let hash_permits = reader
@@ -81,8 +82,9 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         jwt_secret,
         migrate,
         adopt,
-        prefixes,
-        environment,
+        kinds,
+        other_prefixes,
+        environments,
         signing_keys,
         hash_params,
         hash_permits: hash_permits.unwrap_or_else(default_hash_permits),
@@ -168,24 +170,19 @@ fn jwt_secret(reader: &mut OptionReader<'_>) -> Result<Secret, String> {
     }
 }
 
-pub(super) fn environment(reader: &mut OptionReader<'_>) -> Environment {
-    match reader.choice("environment", &["live", "test"], defaults::ENVIRONMENT) {
-        "test" => Environment::Test,
-        _ => Environment::Live,
+/// The environments, the first of which is that of new keys.
+pub(super) fn environments(reader: &mut OptionReader<'_>) -> Environments {
+    let names = reader.one_or_more("environment");
+    let names = names.unwrap_or_else(|| vec![defaults::ENVIRONMENT.to_owned().into()]);
+    let environments: Option<Vec<_>> = names
+        .iter()
+        .map(|name| Environment::of_name(name))
+        .collect();
+    let environments = environments.as_deref().and_then(Environments::new);
+    if environments.is_none() {
+        reader.fail_option("environment", "must be live, test or a list of them");
     }
-}
-
-pub(super) fn prefixes(reader: &mut OptionReader<'_>) -> Vec<String> {
-    let prefixes = reader
-        .list("prefixes")
-        .unwrap_or_else(|| vec![defaults::PREFIX.to_owned().into()]);
-    if prefixes.is_empty() || !prefixes.iter().all(|prefix| is_prefix(prefix)) {
-        reader.fail_option(
-            "prefixes",
-            "must each consist of 1 to 20 letters and digits and begin with a letter",
-        );
-    }
-    prefixes.iter().map(|prefix| prefix.to_string()).collect()
+    environments.unwrap_or_default()
 }
 
 pub(super) fn signing_keys(reader: &mut OptionReader<'_>) -> Option<Keyring> {

@@ -1,17 +1,19 @@
 //! Loads the settings, in full or in part, and reports every problem at once.
 
-use super::build::{MISSING_URL, build, environment, prefixes, signing_keys};
+use super::build::{MISSING_URL, build, environments, signing_keys};
+use super::kinds::kinds;
 use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
-use super::settings::Config;
+use super::settings::{Config, format_of};
 use crate::error::Error;
 use crate::input::Value;
-use crate::model::ProxyTrust;
+use crate::model::{Kinds, ProxyTrust};
 use crate::token::{KeyFormat, Keyring};
 
 /// The settings needed to inspect a key without a database.
 pub struct Offline {
+    pub kinds: Kinds,
     pub format: KeyFormat,
     /// `None` if the database stores it.
     pub signing_keys: Option<Keyring>,
@@ -20,10 +22,13 @@ pub struct Offline {
 impl Offline {
     pub fn load(environ: Environ<'_>) -> Result<Self, Error> {
         let mut reader = OptionReader::new(&[], environ);
-        let format = KeyFormat::new(prefixes(&mut reader), environment(&mut reader));
+        let (kinds, other_prefixes) = kinds(&mut reader);
+        let environments = environments(&mut reader);
+        let format = format_of(&kinds, &other_prefixes, environments);
         let signing_keys = signing_keys(&mut reader);
         match (format, reader.finish()) {
             (Some(format), problems) if problems.is_empty() => Ok(Self {
+                kinds,
                 format,
                 signing_keys,
             }),
@@ -64,6 +69,16 @@ impl Config {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(fault(&problems)),
         }
+    }
+}
+
+/// Loads only the kinds of keys.
+pub fn load_kinds(options: &Options, environ: Environ<'_>) -> Result<Kinds, Error> {
+    let mut reader = OptionReader::new(&options.0, environ);
+    let (kinds, _) = kinds(&mut reader);
+    match reader.problems() {
+        [] => Ok(kinds),
+        problems => Err(fault(problems)),
     }
 }
 

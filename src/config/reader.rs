@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::options::Environ;
-use crate::input::{Value, rules};
+use crate::input::{Value, parse_json, rules};
 use crate::model::parse_network;
 
 /// Shared with other tools, so without our prefix.
@@ -121,6 +121,26 @@ impl<'a> OptionReader<'a> {
             self.fail_option(name, &rule);
         }
         numbers
+    }
+
+    /// A value of any shape: as it is in code, JSON in the environment.
+    pub(super) fn json(&mut self, name: &'static str) -> Option<Value> {
+        if let Some(value) = self.option(name) {
+            return Some(value.clone());
+        }
+        let value = parse_json(&self.environment(&variable(name))?);
+        if value.is_none() {
+            self.fail_option(name, "must be JSON");
+        }
+        value
+    }
+
+    /// A list, or a text that stands for a list of itself.
+    pub(super) fn one_or_more(&mut self, name: &'static str) -> Option<Vec<Zeroizing<String>>> {
+        match self.option(name) {
+            Some(Value::Text(text)) => Some(vec![Zeroizing::new(text.clone())]),
+            _ => self.list(name),
+        }
     }
 
     /// A list: an array of strings in code, comma-separated in the environment.

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::database_url::DatabaseUrl;
 use crate::error::Error;
-use crate::model::{HashParams, ProxyTrust, Secret, Ttl};
-use crate::token::{Environment, Keyring};
+use crate::model::{Environments, HashParams, Kinds, ProxyTrust, Secret, Ttl};
+use crate::token::{KeyFormat, Keyring};
 
 /// The shortest `JWT_SECRET`, in bytes (RFC 7518, 3.2: at least the size of the hash).
 pub const JWT_SECRET_MIN: usize = 32;
@@ -55,8 +55,10 @@ pub struct Config {
     pub jwt_secret: Result<Secret, String>,
     pub migrate: Migrate,
     pub adopt: Adopt,
-    pub prefixes: Vec<String>,
-    pub environment: Environment,
+    pub kinds: Kinds,
+    /// Those beside the prefixes of the kinds.
+    pub other_prefixes: Vec<String>,
+    pub environments: Environments,
     /// `None` means one key, generated once and stored in the database.
     pub signing_keys: Option<Keyring>,
     pub hash_params: HashParams,
@@ -105,6 +107,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The form of keys; `None` if a prefix cannot be one.
+    pub fn key_format(&self) -> Option<KeyFormat> {
+        format_of(&self.kinds, &self.other_prefixes, self.environments)
+    }
+
     /// The secret that signs admin tokens.
     pub fn jwt_secret(&self) -> Result<&str, Error> {
         match &self.jwt_secret {
@@ -112,6 +119,15 @@ impl Config {
             Err(why) => Err(Error::configuration(why.clone())),
         }
     }
+}
+
+pub(super) fn format_of(
+    kinds: &Kinds,
+    other_prefixes: &[String],
+    environments: Environments,
+) -> Option<KeyFormat> {
+    let prefixes = kinds.iter().map(|kind| kind.prefix.clone()).collect();
+    KeyFormat::new(prefixes, other_prefixes.to_vec(), environments)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,8 @@ fn problems(options: &[(&str, Value)]) -> String {
 #[test]
 fn the_environment_alone_is_enough() {
     let config = Config::load(&Options::default(), &url_only).unwrap();
-    assert_eq!(config.prefixes, ["sophra"]);
+    let prefixes: Vec<_> = config.kinds.iter().map(|kind| &*kind.prefix).collect();
+    assert_eq!(prefixes, ["sophra"]);
     assert_eq!(config.flush_interval, Duration::from_secs(1));
     assert_eq!(config.usage_interval_max, Duration::from_secs(30));
     assert!(config.jwt_secret.is_err());

@@ -7,7 +7,7 @@ use super::value::{Parsed, Value};
 pub fn one_of<T: Copy, const N: usize>(
     all: [T; N],
     name: fn(T) -> &'static str,
-) -> impl FnOnce(Value) -> Parsed<T> {
+) -> impl Fn(Value) -> Parsed<T> {
     move |value| {
         let text = rules::any_text(value)?;
         let known = all.into_iter().find(|value| name(*value) == text);

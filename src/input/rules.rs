@@ -6,12 +6,15 @@ use chrono::{DateTime, NaiveDate};
 
 use super::value::{Parsed, Problems, Value};
 use crate::error::Issue;
-use crate::model::{Escaped, Metadata, SCOPE_LENGTH_MAX, Timestamp, is_scope, parse_network};
+use crate::model::{
+    Escaped, Metadata, SCOPE_LENGTH_MAX, Timestamp, is_scope, normalized_origin, parse_network,
+};
 
 /// Characters in `name` and `clientId`.
 pub const NAME_MAX: usize = 255;
 pub const DESCRIPTION_MAX: usize = 2_000;
 pub const ALLOWED_IPS_MAX: usize = 100;
+pub const ORIGINS_MAX: usize = 100;
 pub const SCOPES_MAX: usize = 100;
 /// Bytes of `metadata` as JSON, its numbers written out.
 pub const METADATA_MAX: usize = 8 * 1024;
@@ -125,6 +128,16 @@ pub fn allowed_ips(value: Value) -> Parsed<Vec<String>> {
             Some(_) => Ok(entry),
             None => Err("must be an IP address or a network in CIDR notation".into()),
         }
+    })
+}
+
+/// Origins, as browsers write them.
+pub fn origins(value: Value) -> Parsed<Vec<String>> {
+    list(value, ORIGINS_MAX, |entry| {
+        let origin = normalized_origin(&any_text(entry)?);
+        origin.ok_or_else(|| {
+            "must be an origin, such as https://app.example.com or https://*.example.com".into()
+        })
     })
 }
 

@@ -1,5 +1,6 @@
 //! Changes to a key: update, patch, rotation.
 
+use super::ceilings::enforce;
 use super::credential::{issue, replaced_plaintext};
 use super::events;
 use super::input::{PatchKey, UpdateKey};
@@ -27,8 +28,11 @@ pub async fn update(
         let key = change(service, &id, &changes, None, actor, now).await?;
         return Ok((key, None));
     };
+    let replaced = service.store.get_key(&id).await?;
+    let start = replaced.ok_or(Error::NotFound("API key"))?.start;
+    let class = service.tokens.format().class_of(start.as_deref());
     let mut rng = random::generator()?;
-    let (plaintext, credential) = issue(service, &mut rng).await?;
+    let (plaintext, credential) = issue(service, class, &mut rng).await?;
     let grace_ends_at = (grace_seconds > 0).then(|| now.plus_seconds(grace_seconds.into()));
     let replaced = match grace_ends_at {
         Some(_) => replaced_plaintext(service, &id, &mut rng).await?,
@@ -67,9 +71,10 @@ async fn change(
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     require_time_zones(service, &changes.quotas).await?;
+    let may = |key: &ApiKey| enforce(service, key, changes, now);
     let key = service
         .store
-        .change_key(id, changes, rotation, actor.as_ref(), now)
+        .change_key(id, changes, rotation, actor.as_ref(), now, &may)
         .await;
     // Even after an error, since the change may have been made all the same.
     service.row_changed(id);

@@ -28,7 +28,7 @@ pub async fn create(
 ) -> Result<IssuedKey, Error> {
     require_time_zones(service, &new.settings.quotas).await?;
     let mut rng = random::generator()?;
-    let (plaintext, credential) = issue(service, &mut rng).await?;
+    let (plaintext, credential) = issue(service, new.class, &mut rng).await?;
     let mut key = ApiKey::new(random::id(&mut rng), now);
     new.settings.apply(&mut key, now);
     key.start = Some(credential.start.clone());

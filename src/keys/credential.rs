@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 
 use crate::error::Error;
 use crate::hash::is_stored_hash;
-use crate::model::Plaintext;
+use crate::model::{KeyClass, Plaintext};
 use crate::random;
 use crate::service::Service;
 use crate::store::{Credential, PlaintextKey, ReplacedPlaintext};
@@ -12,9 +12,10 @@ use crate::store::{Credential, PlaintextKey, ReplacedPlaintext};
 /// Generates a plaintext key and the credential to store for it.
 pub(super) async fn issue(
     service: &Service,
+    class: KeyClass,
     rng: &mut StdRng,
 ) -> Result<(Plaintext, Credential), Error> {
-    let generated = service.tokens.generate(rng);
+    let generated = service.tokens.generate(class, rng);
     let hash = service
         .hasher
         .hash(generated.plaintext.clone(), random::bytes(rng))

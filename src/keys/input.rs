@@ -1,11 +1,13 @@
 //! The input of callers about keys: creation, changes, revocation.
 
+use super::ceilings::Ceilings;
 use super::query::filter;
+use crate::config::Config;
 use crate::error::Error;
 use crate::input::{Fields, Parsed, Value, argument, limits, one_of, quotas, rules};
 use crate::model::{
-    Actor, ApiKey, BulkRevocation, FieldChange, IdempotencyKey, KeyChanges, KeyFilter, Revocation,
-    RevocationReason, Timestamp, Ttl,
+    Actor, ApiKey, BulkRevocation, Environment, FieldChange, IdempotencyKey, KeyChanges, KeyClass,
+    KeyFilter, Revocation, RevocationReason, Timestamp, Ttl, after_days,
 };
 
 /// Seconds that a replaced key may stay valid, at most a year.
@@ -24,6 +26,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
         is_active: fields.change("isActive", rules::boolean),
         expires_at: fields.clearable("expiresAt", rules::instant),
         allowed_ips: fields.emptiable("allowedIps", rules::allowed_ips),
+        origins: fields.clearable("origins", rules::origins),
         rate_limit: fields.clearable("rateLimit", rules::integer(rules::RATE_LIMIT)),
         rate_limit_window_seconds: fields.clearable(
             "rateLimitWindowSeconds",
@@ -44,6 +47,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
 pub struct NewKey {
     /// The settings that differ from the defaults.
     pub settings: KeyChanges,
+    pub class: KeyClass,
     idempotency: Option<Idempotency>,
 }
 
@@ -55,29 +59,39 @@ struct Idempotency {
 }
 
 impl NewKey {
-    pub fn read(value: Value, now: Timestamp, ttl: Ttl) -> Result<Self, Error> {
+    pub fn read(value: Value, now: Timestamp, config: &Config) -> Result<Self, Error> {
         const REQUIRED: [&str; 2] = ["name", "clientId"];
         let mut fields = Fields::of(value);
         // Optional fields may be `null` as well.
         fields.treat_null_as_absent_except(&REQUIRED);
         fields.require(&REQUIRED);
         let text = fields.optional("idempotencyKey", rules::idempotency_key);
+        let class = class(&mut fields, config);
         let mut settings = settings(&mut fields);
         let idempotency = text.map(|text| Idempotency {
             text,
-            input: described(&settings),
+            input: described(&settings, class),
         });
+        let ceilings = Ceilings::of(config, class, now);
+        ceilings.fill(&mut settings);
         let expires_at = match settings.expires_at {
             FieldChange::Set(at) => at,
-            FieldChange::Keep => ttl.default_days.map(|days| after_days(now, days)),
+            FieldChange::Keep => {
+                let days = ceilings.kind.ttl.default_days.or(config.ttl.default_days);
+                days.map(|days| after_days(now, days))
+            }
         };
         if expires_at.is_some_and(|at| at < now.plus_seconds(-PAST_TOLERANCE_SECONDS)) {
             fields.fail("expiresAt", "must not be in the past");
         }
-        enforce_max_ttl(&mut fields, expires_at, now, ttl);
+        enforce_max_ttl(&mut fields, expires_at, now, config.ttl);
         settings.expires_at = FieldChange::Set(expires_at);
+        for issue in ceilings.exceeded(&settings, true) {
+            fields.fail(&issue.path, &issue.message);
+        }
         fields.finish(Some(Self {
             settings,
+            class,
             idempotency,
         }))
     }
@@ -89,10 +103,32 @@ impl NewKey {
     }
 }
 
+/// The kind and environment of a new key, which cannot be changed later.
+fn class(fields: &mut Fields, config: &Config) -> KeyClass {
+    let kind = fields.optional("kind", |value| {
+        let number = config.kinds.number_of(&rules::any_text(value)?);
+        number.ok_or_else(|| "must be a kind that is configured".into())
+    });
+    let environment = fields.optional("environment", |value| {
+        let environment = one_of(Environment::ALL, Environment::name)(value)?;
+        if config.environments.contain(environment) {
+            Ok(environment)
+        } else {
+            Err("must be an environment of this process (API_KEYS_ENVIRONMENT)".into())
+        }
+    });
+    KeyClass {
+        kind: kind.unwrap_or_default(),
+        environment: environment.unwrap_or(config.environments.first),
+    }
+}
+
 /// The key that the settings describe, the same at any time.
-fn described(settings: &KeyChanges) -> ApiKey {
+fn described(settings: &KeyChanges, class: KeyClass) -> ApiKey {
     let mut key = ApiKey::new(String::new(), Timestamp::MIN);
     settings.apply(&mut key, Timestamp::MIN);
+    // In place of what the key will begin with.
+    key.start = Some(format!("{} {}", class.kind, class.environment.name()));
     key
 }
 
@@ -105,10 +141,6 @@ fn enforce_max_ttl(fields: &mut Fields, expires_at: Option<Timestamp>, now: Time
             &format!("must be set, to at most {days} days in the future"),
         );
     }
-}
-
-fn after_days(now: Timestamp, days: i32) -> Timestamp {
-    now.plus_seconds(i64::from(days) * 86_400)
 }
 
 fn read_changes(fields: &mut Fields, now: Timestamp, ttl: Ttl) -> KeyChanges {

@@ -8,6 +8,8 @@ ALTER TABLE "ApiKey"
   -- The actor who created the key; NULL where nobody was named.
   ADD COLUMN IF NOT EXISTS "createdBy" TEXT,
   ADD COLUMN IF NOT EXISTS "scopes" TEXT[] NOT NULL DEFAULT '{}',
+  -- NULL: pages of any origin may use the key.
+  ADD COLUMN IF NOT EXISTS "origins" TEXT[],
   ADD COLUMN IF NOT EXISTS "metadata" JSONB,
   ADD COLUMN IF NOT EXISTS "rateLimitWindowSeconds" INTEGER,
   -- Further limits: [{ "name", "limit", "windowSeconds", "suspends" }]. NULL: none.

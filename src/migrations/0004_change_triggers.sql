@@ -40,6 +40,7 @@ WHEN (
     OR OLD."allowedIps" IS DISTINCT FROM NEW."allowedIps"
     OR OLD."rateLimit" IS DISTINCT FROM NEW."rateLimit"
     OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
+    OR OLD."origins" IS DISTINCT FROM NEW."origins"
     OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
     OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
     OR OLD."limits" IS DISTINCT FROM NEW."limits"

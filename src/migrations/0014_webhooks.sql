@@ -441,6 +441,7 @@ WHEN (
     OR OLD."limits" IS DISTINCT FROM NEW."limits"
     OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
     OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
+    OR OLD."origins" IS DISTINCT FROM NEW."origins"
     OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
     OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
     OR OLD."previousKeyExpiresAt" IS DISTINCT FROM NEW."previousKeyExpiresAt"

@@ -25,6 +25,8 @@ pub struct ApiKey {
     pub updated_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
     pub allowed_ips: Vec<String>,
+    /// The origins whose pages may use the key; `None`: any.
+    pub origins: Option<Vec<String>>,
     /// Requests per window; below 1 means no limit (legacy rows).
     pub rate_limit: Option<i32>,
     /// `None` means the configured window.
@@ -76,6 +78,7 @@ impl ApiKey {
             updated_at: now,
             last_used_at: None,
             allowed_ips: Vec::new(),
+            origins: None,
             rate_limit: None,
             rate_limit_window_seconds: None,
             limits: Limits::default(),
@@ -161,6 +164,7 @@ key_settings! {
     is_active: bool,
     expires_at: Option<Timestamp>,
     allowed_ips: Vec<String>,
+    origins: Option<Vec<String>>,
     rate_limit: Option<i32>,
     rate_limit_window_seconds: Option<i32>,
     limits: Limits,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::client_policy::ClientPolicy;
 use super::ip::AllowList;
+use super::kind::KeyClass;
 use super::limit::Limit;
 use super::metadata::Metadata;
+use super::origins::Origins;
 use super::quota::Quota;
 use super::scope::ScopeQuery;
 use super::timestamp::Timestamp;
@@ -18,12 +20,18 @@ pub const VALID: &str = "VALID";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     InvalidKey,
+    /// Its kind is none of those that are asked for.
+    WrongKind,
+    /// Its environment is none of those that are asked for.
+    WrongEnvironment,
     Expired,
     Revoked,
     Disabled,
     /// The client of the key is disabled, or one above it.
     ClientDisabled,
     IpNotAllowed,
+    /// Pages of this origin may not use the key.
+    OriginNotAllowed,
     InsufficientScope,
     RateLimited,
     /// A quota of the key, or of a client above it, is used up.
@@ -36,13 +44,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidKey,
+        Self::WrongKind,
+        Self::WrongEnvironment,
         Self::Expired,
         Self::Revoked,
         Self::Disabled,
         Self::ClientDisabled,
         Self::IpNotAllowed,
+        Self::OriginNotAllowed,
         Self::InsufficientScope,
         Self::RateLimited,
         Self::QuotaExceeded,
@@ -61,11 +72,14 @@ impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
             Self::InvalidKey => "INVALID_KEY",
+            Self::WrongKind => "WRONG_KIND",
+            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
             Self::Expired => "EXPIRED",
             Self::Revoked => "REVOKED",
             Self::Disabled => "DISABLED",
             Self::ClientDisabled => "CLIENT_DISABLED",
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
             Self::RateLimited => "RATE_LIMITED",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
@@ -81,11 +95,13 @@ impl Refusal {
         match self {
             Self::MissingKey
             | Self::InvalidKey
+            | Self::WrongKind
+            | Self::WrongEnvironment
             | Self::Expired
             | Self::Revoked
             | Self::Disabled
             | Self::ClientDisabled => 401,
-            Self::IpNotAllowed | Self::InsufficientScope => 403,
+            Self::IpNotAllowed | Self::OriginNotAllowed | Self::InsufficientScope => 403,
             Self::RateLimited | Self::QuotaExceeded | Self::Suspended | Self::Throttled => 429,
         }
     }
@@ -99,6 +115,9 @@ impl Refusal {
             | Self::Revoked
             | Self::Disabled
             | Self::ClientDisabled => "Invalid API key",
+            Self::WrongKind => "API key of this kind not accepted here",
+            Self::WrongEnvironment => "API key of this environment not accepted here",
+            Self::OriginNotAllowed => "Origin not allowed for this API key",
             Self::IpNotAllowed => "IP address not allowed for this API key",
             Self::InsufficientScope => "API key lacks a required scope",
             Self::RateLimited => "Rate limit exceeded",
@@ -114,6 +133,9 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyPolicy {
     pub key_id: Arc<str>,
+    pub class: KeyClass,
+    /// The name of its kind.
+    pub kind: Arc<str>,
     pub name: Box<str>,
     pub client_id: Box<str>,
     pub is_revoked: bool,
@@ -125,6 +147,7 @@ pub struct KeyPolicy {
     /// The presented key was replaced by a newer one and stays valid until this instant.
     pub grace_ends_at: Option<Timestamp>,
     pub allow_list: AllowList,
+    pub origins: Origins,
     pub scopes: Box<[Box<str>]>,
     pub metadata: Option<Box<Metadata>>,
     /// Requests per window; below 1 means no limit (legacy rows).
@@ -153,6 +176,7 @@ impl KeyPolicy {
                 .map(|scope| size_of_val(scope) + scope.len() + OVERHEAD)
                 .sum::<usize>()
             + self.allow_list.bytes()
+            + self.origins.bytes()
             + self.limits.iter().map(Limit::bytes).sum::<usize>()
             + self.quotas.iter().map(Quota::bytes).sum::<usize>()
             + metadata.map_or(0, |metadata| metadata.as_str().len())
@@ -170,7 +194,7 @@ impl KeyPolicy {
         self.grace_ends_at.is_some_and(|until| until <= now)
     }
 
-    /// Checks everything that does not depend on earlier requests: revocation, active, expiry, suspension, address, scopes. `clients`
+    /// Checks everything that does not depend on earlier requests: revocation, active, expiry, suspension, address, origin, scopes. `clients`
     /// are the client of the key and those above it, as far as they have settings.
     ///
     /// Whether it is idle is a parameter, and so is the suspension: a process knows of its own uses and suspensions before the row
@@ -178,7 +202,7 @@ impl KeyPolicy {
     pub fn check(
         &self,
         now: Timestamp,
-        ip: Option<IpAddr>,
+        (ip, origin): (Option<IpAddr>, Option<&str>),
         scopes: &ScopeQuery<'_>,
         is_idle: bool,
         suspended_until: Option<Timestamp>,
@@ -205,6 +229,9 @@ impl KeyPolicy {
         let allows = |client: &ClientPolicy| client.allow_list.allows(ip);
         if !self.allow_list.allows(ip) || !clients.iter().all(allows) {
             return Err(Refusal::IpNotAllowed);
+        }
+        if !self.origins.allow(origin) {
+            return Err(Refusal::OriginNotAllowed);
         }
         if !scopes.is_met_by(&self.scopes) {
             return Err(Refusal::InsufficientScope);

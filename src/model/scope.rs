@@ -23,7 +23,7 @@ fn is_part(line: &str) -> bool {
 }
 
 /// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
-fn holds(held: &[Box<str>], required: &str) -> bool {
+pub(super) fn holds(held: &[Box<str>], required: &str) -> bool {
     held.iter().any(|scope| match scope.strip_suffix('*') {
         Some("") => true,
         Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),

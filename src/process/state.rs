@@ -18,7 +18,7 @@ use crate::courier::{Couriers, Ended};
 use crate::error::Error;
 use crate::events::Events;
 use crate::metrics::Metrics;
-use crate::model::ProxyTrust;
+use crate::model::{Kinds, ProxyTrust};
 use crate::service::Service;
 use crate::store::Circuit;
 
@@ -118,6 +118,13 @@ pub fn proxy_trust() -> Result<Arc<ProxyTrust>, Error> {
     let trust = Arc::new(config::load_trust(&state.options, &environment)?);
     state.trust = Some(Arc::clone(&trust));
     Ok(trust)
+}
+
+/// The kinds of keys, once `configure()` has run. Does not start the service.
+pub fn configured_kinds() -> Result<Option<Kinds>, Error> {
+    let state = state();
+    let load = || config::load_kinds(&state.options, &environment);
+    state.configured.then(load).transpose()
 }
 
 /// Begins a call. It takes the lock, so that a close either waits for the call or rejects it.

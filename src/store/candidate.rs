@@ -1,5 +1,6 @@
 //! The rows of presented keys.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::types::Json;
@@ -10,8 +11,8 @@ use super::connection::error::StoreError;
 use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, Idleness, KeyPolicy, LimitId, Limits,
-    Metadata, Quotas, StoredHash, Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, Idleness, KeyClass, KeyPolicy,
+    LimitId, Limits, Metadata, Origins, Quotas, StoredHash, Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -79,6 +80,7 @@ struct CandidateRow {
     rate_limit: Option<i32>,
     rate_limit_window_seconds: Option<i32>,
     reset_generation: i32,
+    origins: Option<Vec<String>>,
     scopes: Vec<String>,
     metadata: Option<Metadata>,
     suspended_until: Option<Timestamp>,
@@ -139,6 +141,8 @@ pub(super) async fn find_candidates(
           CASE WHEN array_ndims("scopes") > 1 OR array_lower("scopes", 1) <> 1
             THEN ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL)
             ELSE array_remove(coalesce("scopes", '{}'), NULL) END AS "scopes!",
+          CASE WHEN "origins" IS NOT NULL THEN ARRAY(SELECT coalesce(origin, '') FROM unnest("origins") AS origin) END
+            AS "origins",
           "metadata" AS "metadata: Metadata",
           "suspendedUntil" AS "suspended_until: Timestamp",
           CASE WHEN found."lookup" = wanted.lookup OR found."lookup" IS NULL THEN NULL
@@ -226,6 +230,9 @@ impl TryFrom<CandidateRow> for Candidate {
         Ok(Self {
             policy: KeyPolicy {
                 key_id: row.id.into(),
+                // What the presented key says of itself counts.
+                class: KeyClass::default(),
+                kind: Arc::default(),
                 name: row.name.into(),
                 client_id: row.client_id.into(),
                 is_revoked: row.is_compromised.is_some(),
@@ -235,6 +242,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 suspended_until: row.suspended_until,
                 grace_ends_at: row.grace_ends_at,
                 allow_list: AllowList::parse(&row.allowed_ips),
+                origins: Origins::of(row.origins),
                 scopes: row.scopes.into_iter().map(String::into_boxed_str).collect(),
                 metadata: row.metadata.map(Box::new),
                 rate_limit: row.rate_limit,

@@ -73,11 +73,11 @@ fn insert<'q>(
     write_settings!(
         r#"
         WITH room AS MATERIALIZED (
-          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($21) AS is_told
+          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($22) AS is_told
         ),
         claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $23::bytea, $24::bytea, $1 FROM room WHERE is_free AND $23 IS NOT NULL
+          SELECT $24::bytea, $25::bytea, $1 FROM room WHERE is_free AND $24 IS NOT NULL
           ON CONFLICT (digest) DO UPDATE
           SET input = excluded.input, key_id = excluded.key_id, used_at = now()
           WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -89,9 +89,9 @@ fn insert<'q>(
         , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
         ) SELECT "#,
         r#"
-        , $1::text, $16::timestamp, 0, $17::text, $18::text, $19::text, $20::text, $21::text, $22::bytea
+        , $1::text, $17::timestamp, 0, $18::text, $19::text, $20::text, $21::text, $22::text, $23::bytea
         FROM room
-        WHERE is_free AND is_told AND ($23 IS NULL OR EXISTS (SELECT FROM claimed))
+        WHERE is_free AND is_told AND ($24 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,

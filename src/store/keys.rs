@@ -27,6 +27,8 @@ macro_rules! key_rows {
                 "updatedAt" AS "updated_at!: Timestamp",
                 "lastUsedAt" AS "last_used_at: Timestamp",
                 ARRAY(SELECT coalesce(address, '') FROM unnest("allowedIps") AS address) AS "allowed_ips!",
+                CASE WHEN "origins" IS NOT NULL
+                  THEN ARRAY(SELECT coalesce(origin, '') FROM unnest("origins") AS origin) END AS "origins",
                 "rateLimit" AS "rate_limit",
                 "rateLimitWindowSeconds" AS "rate_limit_window_seconds",
                 coalesce("limits", '[]') AS "limits!: Limits",
@@ -55,8 +57,8 @@ macro_rules! key_rows {
 
 pub(super) use key_rows;
 
-/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$15`,
-/// `$tail`. `$1` is the id, and the arguments from `$16` on are the statement's own. The values have types, so that the
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$16`,
+/// `$tail`. `$1` is the id, and the arguments from `$17` on are the statement's own. The values have types, so that the
 /// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
@@ -64,13 +66,14 @@ macro_rules! write_settings {
             $head
             + r#"
                 "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
-                "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas", "maxIdleDays"
+                "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas", "maxIdleDays",
+                "origins"
             "#
             + $middle
             + r#"
                 $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
                 $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]'),
-                nullif($14::jsonb, '[]'), $15::integer
+                nullif($14::jsonb, '[]'), $15::integer, $16::text[]
             "#
             + $tail,
             $key.id,
@@ -88,6 +91,7 @@ macro_rules! write_settings {
             &$key.limits as _,
             &$key.quotas as _,
             $key.max_idle_days,
+            $key.origins.as_deref(),
             $($argument),*
         )
     };
@@ -103,7 +107,8 @@ pub struct ChangedKey {
 }
 
 impl Store {
-    /// Applies the changes to the locked row and, with a rotation, replaces the key. `None` if there is no such row.
+    /// Applies the changes to the locked row, unless `may` refuses them for this key, and, with a rotation, replaces the key. `None`
+    /// if there is no such row.
     pub async fn change_key(
         &self,
         id: &str,
@@ -111,12 +116,14 @@ impl Store {
         rotation: Option<&Rotation>,
         actor: Option<&Actor>,
         now: Timestamp,
+        may: &(dyn Fn(&ApiKey) -> Result<(), Error> + Sync),
     ) -> Result<Option<ChangedKey>, Error> {
         self.change("change_key", id, || async {
             let mut db = self.begin_change().await?;
             let Some(before) = lock_key(&mut db, id).await? else {
                 return Ok(None);
             };
+            may(&before).map_err(StoreError::Refused)?;
             let is_enabled = changes.is_active == FieldChange::Set(true) || rotation.is_some();
             if is_enabled && before.revoked_at.is_some() {
                 return Err(StoreError::Refused(Error::Conflict(
@@ -199,16 +206,16 @@ async fn write_key(
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
             "previousSigningKey", "previousColdDigest", "wasActive") = ("#,
         r#",
-            $16,
-            "limiterEpoch" + $17::boolean::integer,
-            $18,
-            CASE WHEN $19 THEN NULL ELSE "previousKey" END,
-            CASE WHEN $19 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $19 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $19 THEN NULL ELSE "previousColdDigest" END,
+            $17,
+            "limiterEpoch" + $18::boolean::integer,
+            $19,
+            CASE WHEN $20 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $20 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $20 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $20 THEN NULL ELSE "previousColdDigest" END,
             CASE WHEN "revokedAt" IS NOT NULL THEN "wasActive" END
           )
-        WHERE "id" = $1 AND sophra_api_keys.told($20)
+        WHERE "id" = $1 AND sophra_api_keys.told($21)
         "#,
         key,
         key.suspended_until as _,

@@ -1,30 +1,10 @@
 //! The part of a key before its digits.
 
 use super::base62;
+use crate::model::{Environment, Environments, KeyClass, KindNumber};
 
 /// The longest prefix, in characters.
 pub const MAX_PREFIX_LENGTH: usize = 20;
-
-/// The purpose of a key. A key of the other environment is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Environment {
-    /// Production, the default.
-    #[default]
-    Live,
-    /// Everything else.
-    Test,
-}
-
-impl Environment {
-    /// The part of a key that names its environment.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-}
 
 /// Whether `text` may be a prefix: 1–20 of `A-Za-z0-9`, a letter first.
 ///
@@ -37,39 +17,71 @@ pub fn is_prefix(text: &str) -> bool {
         && base62::is_base62(text)
 }
 
-/// The prefixes and the environment of this process, which surround the digits of its keys.
+/// The prefixes and environments of this process, which surround the digits of its keys.
 #[derive(Clone, Debug)]
 pub struct KeyFormat {
-    prefix: String,
-    older: Vec<String>,
-    environment: Environment,
+    /// Those of the kinds, in their order.
+    prefixes: Vec<String>,
+    /// Others, whose keys are of the first kind.
+    others: Vec<String>,
+    environments: Environments,
 }
 
 impl KeyFormat {
-    /// The first prefix is for new keys; all are accepted. `None` without a prefix, or if [`is_prefix`] rejects one.
+    /// `prefixes` are those of the kinds; `others` are accepted too. `None` without a kind, or if [`is_prefix`] rejects one.
     #[must_use]
-    pub fn new(prefixes: Vec<String>, environment: Environment) -> Option<Self> {
-        if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
-            return None;
-        }
-        let mut prefixes = prefixes.into_iter();
-        Some(Self {
-            prefix: prefixes.next()?,
-            older: prefixes.collect(),
-            environment,
+    pub fn new(
+        prefixes: Vec<String>,
+        others: Vec<String>,
+        environments: Environments,
+    ) -> Option<Self> {
+        let all = || prefixes.iter().chain(&others);
+        let are_good = !prefixes.is_empty() && all().all(|prefix| is_prefix(prefix));
+        are_good.then_some(Self {
+            prefixes,
+            others,
+            environments,
         })
     }
 
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
+    /// The prefix of new keys of this kind.
+    pub(super) fn prefix(&self, kind: KindNumber) -> &str {
+        let own = self
+            .prefixes
+            .get(usize::from(kind))
+            .or(self.prefixes.first());
+        own.map_or("", String::as_str)
     }
 
-    pub(super) fn environment(&self) -> Environment {
-        self.environment
+    pub(super) fn environments(&self) -> Environments {
+        self.environments
+    }
+
+    /// The kind of the keys that begin with this prefix; `None` if it is not accepted.
+    pub(super) fn kind_of(&self, prefix: &str) -> Option<KindNumber> {
+        match self.prefixes.iter().position(|own| own == prefix) {
+            Some(at) => u8::try_from(at).ok(),
+            None => self.others.iter().any(|other| other == prefix).then_some(0),
+        }
+    }
+
+    /// The kind and environment of the key that begins so, as its row has it. Those of adopted keys, which have no such beginning,
+    /// are the first ones.
+    #[must_use]
+    pub fn class_of(&self, start: Option<&str>) -> KeyClass {
+        let parts = start.and_then(|start| {
+            let (prefix, rest) = start.split_once('_')?;
+            let (environment, _) = rest.split_once('_')?;
+            Some(KeyClass {
+                kind: self.kind_of(prefix).unwrap_or_default(),
+                environment: Environment::of_name(environment)?,
+            })
+        });
+        parts.unwrap_or_default()
     }
 
     pub(super) fn accepts(&self, prefix: &str) -> bool {
-        self.prefix == prefix || self.older.iter().any(|older| older == prefix)
+        self.kind_of(prefix).is_some()
     }
 
     pub(super) fn accepts_in_any_case(&self, prefix: &str) -> bool {
@@ -99,8 +111,8 @@ impl KeyFormat {
     /// Where the first prefix with its environment ends.
     fn end_of_beginning(&self, text: &str) -> Option<usize> {
         let ends = self.prefixes().flat_map(|prefix| {
-            [Environment::Live, Environment::Test].map(|environment| {
-                let beginning = format!("{prefix}_{}_", environment.as_str());
+            Environment::ALL.map(|environment| {
+                let beginning = format!("{prefix}_{}_", environment.name());
                 Some(text.find(&beginning)? + beginning.len())
             })
         });
@@ -108,8 +120,6 @@ impl KeyFormat {
     }
 
     fn prefixes(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.prefix)
-            .chain(&self.older)
-            .map(String::as_str)
+        self.prefixes.iter().chain(&self.others).map(String::as_str)
     }
 }

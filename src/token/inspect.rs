@@ -4,12 +4,13 @@
 use serde::Serialize;
 
 use super::base62;
-use super::format::{Environment, KeyFormat, is_prefix};
+use super::format::{KeyFormat, is_prefix};
 use super::keyring::Keyring;
 use super::shape::{
     CRC_DIGITS, LOOKUP_DIGITS, MAX_LENGTH, MIN_LENGTH, SECRET_DIGITS, TAG_DIGITS, checksum,
     split_end,
 };
+use crate::model::{Environment, KeyClass};
 
 /// Digits after the last `_`.
 const DIGITS: usize = SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS;
@@ -19,8 +20,10 @@ const DIGITS: usize = SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS;
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
     pub well_formed: bool,
-    /// The kind of key; `None` if the string is not a key.
-    pub kind: Option<KeyKind>,
+    /// Where the key is from; `None` if the string is not a key.
+    pub origin: Option<KeyOrigin>,
+    #[serde(skip)]
+    pub class: Option<KeyClass>,
     /// The displayable beginning of an issued key.
     pub start: Option<String>,
     /// Whether a configured signing key made the tag.
@@ -33,7 +36,7 @@ pub struct Inspection {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum KeyKind {
+pub enum KeyOrigin {
     Issued,
     /// A string in the shape of a legacy key: only the database knows whether it is one.
     Adopted,
@@ -65,7 +68,7 @@ pub fn inspect(text: &str, format: &KeyFormat, keyring: Option<&Keyring>) -> Ins
             Some(note) => malformed(note.into()),
             None => Inspection {
                 well_formed: true,
-                kind: Some(KeyKind::Adopted),
+                origin: Some(KeyOrigin::Adopted),
                 note: Some(adopted_note(text).into()),
                 ..malformed(String::new())
             },
@@ -96,7 +99,8 @@ fn distorted(text: &str, format: &KeyFormat) -> Option<&'static str> {
 fn malformed(note: String) -> Inspection {
     Inspection {
         well_formed: false,
-        kind: None,
+        origin: None,
+        class: None,
         start: None,
         tag: TagCheck::Unchecked,
         signing_key: None,
@@ -122,11 +126,12 @@ fn issued(
     keyring: Option<&Keyring>,
 ) -> Result<Inspection, String> {
     let (environment, digits) = shape(after_prefix)?;
-    if environment != format.environment() {
+    let accepted = format.environments();
+    if !accepted.contain(environment) {
         return Err(format!(
             "This is a {} key, but the environment here is {} (API_KEYS_ENVIRONMENT)",
-            environment.as_str(),
-            format.environment().as_str()
+            environment.name(),
+            accepted.first.name()
         ));
     }
     if !checksum_holds(text) {
@@ -147,7 +152,8 @@ fn issued(
     };
     Ok(Inspection {
         well_formed: tag != TagCheck::Unknown,
-        kind: Some(KeyKind::Issued),
+        origin: Some(KeyOrigin::Issued),
+        class: Some(format.class_of(Some(&start))),
         start: Some(start),
         tag,
         signing_key: author.flatten().map(|key| key.fingerprint().to_owned()),
@@ -162,9 +168,7 @@ fn shape(after_prefix: &str) -> Result<(Environment, &str), String> {
     let parts = || {
         let (environment, rest) = after_prefix.split_once('_')?;
         let (lookup, digits) = rest.split_once('_')?;
-        let environment = [Environment::Live, Environment::Test]
-            .into_iter()
-            .find(|known| known.as_str() == environment)?;
+        let environment = Environment::of_name(environment)?;
         Some((environment, lookup, digits))
     };
     let (environment, lookup, digits) = parts().ok_or(SHAPE)?;

@@ -9,7 +9,7 @@ use super::shape::{
     CRC_DIGITS, LOOKUP_DIGITS, MAX_LENGTH, SECRET_DIGITS, TAG_DIGITS, checksum, is_presentable,
     split_end,
 };
-use crate::model::Plaintext;
+use crate::model::{Environment, KeyClass, KindNumber, Plaintext};
 
 /// A new key.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub enum ParsedKey<'a> {
         lookup: &'a str,
         /// Fingerprint of the signing key that made the tag.
         signing_key: &'a str,
+        class: KeyClass,
     },
     /// A string in the shape of a legacy key: visible ASCII without an accepted prefix.
     Legacy,
@@ -56,16 +57,21 @@ impl Tokens {
         &self.keyring
     }
 
-    /// Generates a key of the first prefix, signed by the first signing key. `rng` is the operating system's generator,
+    #[must_use]
+    pub fn format(&self) -> &KeyFormat {
+        &self.format
+    }
+
+    /// Generates a key of this kind and environment, signed by the first signing key. `rng` is the operating system's generator,
     /// or seeded by it.
     #[must_use]
-    pub fn generate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Generated {
+    pub fn generate<R: CryptoRng + ?Sized>(&self, class: KeyClass, rng: &mut R) -> Generated {
         // Enough capacity for the whole key: a reallocation would leave the secret behind in freed memory.
         let mut text = String::with_capacity(MAX_LENGTH);
         text.extend([
-            self.format.prefix(),
+            self.format.prefix(class.kind),
             "_",
-            self.format.environment().as_str(),
+            class.environment.name(),
             "_",
         ]);
         let mut lookup = String::with_capacity(LOOKUP_DIGITS);
@@ -95,8 +101,11 @@ impl Tokens {
             return None;
         }
         match text.split_once('_') {
-            Some((prefix, rest)) if self.format.accepts(prefix) => self.parse_issued(text, rest),
-            _ => Some(ParsedKey::Legacy),
+            Some((prefix, rest)) => match self.format.kind_of(prefix) {
+                Some(kind) => self.parse_issued(text, rest, kind),
+                None => Some(ParsedKey::Legacy),
+            },
+            None => Some(ParsedKey::Legacy),
         }
     }
 
@@ -123,10 +132,16 @@ impl Tokens {
         self.format.redact(&text.replace(key, "…"))
     }
 
-    fn parse_issued<'a>(&'a self, text: &'a str, after_prefix: &'a str) -> Option<ParsedKey<'a>> {
+    fn parse_issued<'a>(
+        &'a self,
+        text: &'a str,
+        after_prefix: &'a str,
+        kind: KindNumber,
+    ) -> Option<ParsedKey<'a>> {
         let (environment, rest) = after_prefix.split_once('_')?;
+        let environment = Environment::of_name(environment)?;
         let (lookup, digits) = rest.split_once('_')?;
-        let shaped = environment == self.format.environment().as_str()
+        let shaped = self.format.environments().contain(environment)
             && lookup.len() == LOOKUP_DIGITS
             && digits.len() == SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS
             && base62::is_base62(lookup)
@@ -140,6 +155,7 @@ impl Tokens {
         Some(ParsedKey::Issued {
             lookup,
             signing_key,
+            class: KeyClass { kind, environment },
         })
     }
 }

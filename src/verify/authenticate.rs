@@ -13,7 +13,7 @@ use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry, KeyRow};
 use crate::error::Error;
 use crate::legacy;
-use crate::model::{Escaped, KeyPolicy, Plaintext};
+use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext};
 use crate::service::Service;
 use crate::store::{Share, StoredKey};
 
@@ -84,7 +84,7 @@ fn may_hash(service: &Service, presented: &PresentedKey) -> bool {
         find(service, &presented.cache_key, service.moment()),
         CacheLookup::Stale(_) | CacheLookup::Current(_)
     );
-    let is_issued = matches!(presented.lookup, KeyLookup::Issued(_));
+    let is_issued = matches!(presented.lookup, KeyLookup::Issued(..));
     is_issued && !is_known && service.cold_digests.is_hash_likely()
 }
 
@@ -154,7 +154,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         }
     };
     let Some(found) = found else {
-        if known.is_none() && matches!(lookup, KeyLookup::Issued(_)) {
+        if known.is_none() && matches!(lookup, KeyLookup::Issued(..)) {
             prove_nothing(service, key).await?;
         }
         return Ok(refuse());
@@ -177,7 +177,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     if let StoredKey::Plaintext(digest) = &candidate.stored {
         legacy::hash_on_first_use(service, &candidate.policy.key_id, &key, *digest);
     }
-    let entry = keep(service, cache_key, found);
+    let entry = keep(service, cache_key, lookup.class(), found);
     service.preloaded_keys.remove(&query.lookup);
     Ok(Authentication {
         entry: Some(entry),
@@ -187,17 +187,21 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
 }
 
 /// Puts an authenticated key into the cache.
-fn keep(service: &Service, cache_key: CacheKey, found: FoundRow) -> Arc<KeyEntry> {
+fn keep(service: &Service, cache_key: CacheKey, class: KeyClass, found: FoundRow) -> Arc<KeyEntry> {
     let FoundRow {
         candidate,
         client,
         row,
         read_at,
     } = found;
-    let policy = KeyPolicy {
+    let mut policy = KeyPolicy {
         key_id: Arc::clone(&row.id),
+        class,
         ..candidate.policy
     };
+    let kind = service.config.kinds.of(class);
+    policy.kind = Arc::clone(&kind.name);
+    policy.scopes = kind.within(policy.scopes);
     let hash = match &candidate.stored {
         StoredKey::Hash(hash) => Some(hash),
         StoredKey::Plaintext(_) => None,

@@ -5,21 +5,29 @@ use std::net::IpAddr;
 
 use super::costs::Costs;
 pub use crate::audit::Claims;
-use crate::error::Error;
-use crate::input::{Fields, Value, is_tag, rules, scope_query, tag};
-use crate::model::{ScopeQuery, parse_client_address};
+use crate::error::{Error, Issue};
+use crate::input::{Fields, Parsed, Value, is_tag, one_of, rules, scope_query, tag};
+use crate::model::{
+    Environment, Environments, KeyClass, KindQuery, Kinds, ORIGIN_MAX, Refusal, ScopeQuery,
+    is_kind_name, parse_client_address,
+};
 
 #[derive(Debug, Clone)]
 pub struct VerifyContext<'a> {
     /// The client's address; `None` if it was not given or cannot be parsed.
     pub ip: Option<IpAddr>,
+    /// The origin of the page that sends the request (RFC 6454).
+    pub origin: Option<Cow<'a, str>>,
+    pub kinds: KindQuery<'a>,
+    /// `None`: any.
+    pub environment: Option<Environment>,
     /// What scopes the key must hold.
     pub scopes: ScopeQuery<'a>,
     pub costs: Costs<'a>,
     /// What the verify is counted under.
     pub tag: Option<Cow<'a, str>>,
-    /// Whether names of limits in `costs` that the key is not within cost nothing; otherwise they are wrong.
-    pub allows_unknown_limits: bool,
+    /// Whether a guard asks. Names of limits in `costs` that the key is not within then cost nothing; otherwise they are wrong.
+    pub is_of_guard: bool,
     /// Whether to charge and count nothing.
     pub peek: bool,
     /// The path of the request, and the client's address as an untrusted header claims it. They are for operators only
@@ -34,11 +42,17 @@ impl VerifyContext<'static> {
         let scopes = fields.optional("scopes", scope_query);
         let costs = fields.optional("cost", Costs::read);
         let tag = fields.optional("tag", tag);
+        let page_origin = fields.optional("origin", page_origin);
+        let kinds = fields.optional("kinds", kinds);
+        let environments = fields.optional("environments", environments);
         let peek = fields.optional("peek", rules::boolean);
         fields.finish(Some(Self {
             scopes: scopes.unwrap_or_default(),
             costs: costs.unwrap_or_default(),
             tag: tag.map(Cow::Owned),
+            origin: page_origin.map(Cow::Owned),
+            kinds: kinds.map_or(KindQuery::Any, |names| KindQuery::Named(names.into())),
+            environment: environments.flatten(),
             peek: peek.unwrap_or(false),
             ..origin
         }))
@@ -62,10 +76,13 @@ impl VerifyContext<'static> {
     fn origin(fields: &mut Fields) -> Self {
         Self {
             ip: fields.unknown_or("ip", parse_client_address),
+            origin: None,
+            kinds: KindQuery::Any,
+            environment: None,
             scopes: ScopeQuery::default(),
             costs: Costs::default(),
             tag: None,
-            allows_unknown_limits: false,
+            is_of_guard: false,
             peek: false,
             claims: Claims {
                 path: fields.unknown_or("path", |path| Some(path.to_owned())),
@@ -75,24 +92,188 @@ impl VerifyContext<'static> {
     }
 }
 
+/// An `Origin` as it was sent. What is none is within no list.
+fn page_origin(value: Value) -> Parsed<String> {
+    let mut origin = rules::any_text(value)?;
+    if origin.len() > ORIGIN_MAX {
+        // Longer than any that a key may have.
+        origin.clear();
+    }
+    Ok(origin)
+}
+
+/// Names, with commas between them.
+fn kinds(value: Value) -> Parsed<String> {
+    let names = rules::list(value, Kinds::COUNT_MAX, |name| {
+        let name = rules::any_text(name)?;
+        if is_kind_name(&name) {
+            Ok(name)
+        } else {
+            Err("must be the name of a kind of keys".into())
+        }
+    })?;
+    not_empty(&names)?;
+    Ok(names.join(","))
+}
+
+/// The only one; `None` if both are accepted.
+fn environments(value: Value) -> Parsed<Option<Environment>> {
+    let known = one_of(Environment::ALL, Environment::name);
+    let environments = rules::list(value, 2, known)?;
+    not_empty(&environments)?;
+    let environments = Environments::new(&environments);
+    Ok(environments
+        .filter(|all| !all.has_both)
+        .map(|all| all.first))
+}
+
+fn not_empty<T>(list: &[T]) -> Parsed<()> {
+    if list.is_empty() {
+        return Err("must not be empty".into());
+    }
+    Ok(())
+}
+
+impl VerifyContext<'_> {
+    /// Whether it refuses keys for their kind or environment alone.
+    pub(super) fn is_selective(&self) -> bool {
+        self.kinds != KindQuery::Any || self.environment.is_some()
+    }
+
+    /// The refusal of a key of this kind and environment.
+    pub(super) fn refusal_of_class(&self, kinds: &Kinds, class: KeyClass) -> Option<Refusal> {
+        if !kinds.accepts(&self.kinds, class.kind) {
+            return Some(Refusal::WrongKind);
+        }
+        let is_accepted = |accepted| accepted == class.environment;
+        (!self.environment.is_none_or(is_accepted)).then_some(Refusal::WrongEnvironment)
+    }
+
+    /// A misspelt kind would refuse every key.
+    pub fn require_known_kinds(&self, kinds: &Kinds) -> Result<(), Error> {
+        let Some(unknown) = kinds.unknown(&self.kinds) else {
+            return Ok(());
+        };
+        if self.is_of_guard {
+            let message = format!("A guard names the kind {unknown}, which is not configured");
+            return Err(Error::configuration(message));
+        }
+        Err(Error::InvalidInput(vec![Issue {
+            path: "kinds".into(),
+            message: format!("must be configured, which {unknown} is not"),
+        }]))
+    }
+}
+
+/// What a request asks for, as lines of text: a line for each thing that is asked for, by what it begins with, and those of the
+/// scopes, which begin with none of these.
+#[derive(Debug, Default)]
+struct Lines<'a> {
+    tag: Option<&'a str>,
+    kinds: Option<&'a str>,
+    environment: Option<&'a str>,
+    origin: Option<&'a str>,
+    scopes: &'a str,
+}
+
+impl<'a> Lines<'a> {
+    /// What the lines begin with, in their order.
+    const MARKS: [char; 4] = ['\t', '#', '@', '^'];
+
+    fn of(text: &'a str) -> Self {
+        let mut rest = text;
+        let [tag, kinds, environment, origin] = Self::MARKS.map(|mark| {
+            let (line, others) = match rest.strip_prefix(mark)?.split_once('\n') {
+                Some((line, others)) => (line, others),
+                None => (&rest[mark.len_utf8()..], ""),
+            };
+            rest = others;
+            Some(line)
+        });
+        Self {
+            tag,
+            kinds,
+            environment,
+            origin,
+            scopes: rest,
+        }
+    }
+
+    /// `Err` if the line has another name.
+    fn environment(&self) -> Result<Option<Environment>, ()> {
+        let known = |name| Environment::of_name(name).ok_or(());
+        self.environment.map(known).transpose()
+    }
+
+    fn kinds(&self, is_of_guard: bool) -> KindQuery<'a> {
+        match self.kinds {
+            Some(names) => KindQuery::Named(Cow::Borrowed(names)),
+            None if is_of_guard => KindQuery::Unlisted,
+            None => KindQuery::Any,
+        }
+    }
+}
+
+impl VerifyContext<'static> {
+    /// The text of what a guard asks for, as [`VerifyContext::of_guard`] reads it.
+    pub fn into_lines(self) -> String {
+        let mut lines = String::new();
+        let kinds = match &self.kinds {
+            KindQuery::Named(names) => Some(('#', &**names)),
+            KindQuery::Any | KindQuery::Unlisted => None,
+        };
+        let environment = self
+            .environment
+            .map(|environment| ('@', environment.name()));
+        for (mark, text) in kinds.into_iter().chain(environment) {
+            lines.extend([mark]);
+            lines.push_str(text);
+            lines.push('\n');
+        }
+        lines + &self.scopes.into_lines()
+    }
+
+    /// The same for a guard, which asks for what the lines say. It serves keys with any limits: what it costs of one that a key does
+    /// not have, it costs nothing.
+    pub fn of_guard(self, lines: &str) -> Option<Self> {
+        let lines = Lines::of(lines);
+        Some(Self {
+            environment: lines.environment().ok()?,
+            kinds: match lines.kinds(true) {
+                KindQuery::Named(names) => KindQuery::Named(Cow::Owned(names.into_owned())),
+                _ => KindQuery::Unlisted,
+            },
+            scopes: ScopeQuery::of_lines(Cow::Owned(lines.scopes.to_owned()))?,
+            is_of_guard: true,
+            ..self
+        })
+    }
+}
+
 impl<'a> VerifyContext<'a> {
-    /// Builds a context from parts whose types are already known. Returns `None` if the scopes or the tag are invalid:
+    /// Builds a context from parts whose types are already known. Returns `None` if something in the lines is invalid:
     /// [`VerifyContext::read`] then names the problem.
     pub fn of_parts(
         ip: Option<IpAddr>,
-        scopes: &'a str,
+        lines: &'a str,
         costs: Costs<'a>,
-        tag: Option<&'a str>,
+        is_of_guard: bool,
     ) -> Option<Self> {
-        if !tag.is_none_or(is_tag) {
+        let lines = Lines::of(lines);
+        // In place of what is no text: the cold path says so.
+        let is_text = |line: &str| !line.contains(char::REPLACEMENT_CHARACTER);
+        if !lines.tag.is_none_or(|tag| is_tag(tag) && is_text(tag)) {
             return None;
         }
         Some(Self {
             ip,
-            scopes: ScopeQuery::of_lines(Cow::Borrowed(scopes))?,
+            origin: lines.origin.map(Cow::Borrowed),
+            kinds: lines.kinds(is_of_guard),
+            environment: lines.environment().ok()?,
+            scopes: ScopeQuery::of_lines(Cow::Borrowed(lines.scopes))?,
             costs,
-            tag: tag.map(Cow::Borrowed),
-            allows_unknown_limits: false,
+            tag: lines.tag.map(Cow::Borrowed),
+            is_of_guard,
             peek: false,
             claims: Claims::default(),
         })

@@ -33,13 +33,18 @@ pub(super) fn decide(
 ) -> Result<Decided, Error> {
     let now = at.time;
     let policy = &entry.value.policy;
+    if let Some(refusal) = context.refusal_of_class(&service.config.kinds, policy.class) {
+        let refused = RefusedKey::of_class(refusal);
+        return Ok(Decided::Answer(Verification::Refused(refused)));
+    }
     let own = &entry.row.shared;
     let suspended_until = policy.suspended_until.max(own.suspended_until());
     let suspended_until = suspended_until.and_then(|until| own.end_of(until, now));
     let clients = entry.value.client.policies();
     let scopes = &context.scopes;
     let is_idle = is_idle(&entry, at);
-    let checked = policy.check(now, context.ip, scopes, is_idle, suspended_until, clients);
+    let from = (context.ip, context.origin.as_deref());
+    let checked = policy.check(now, from, scopes, is_idle, suspended_until, clients);
     if let Err(refusal) = checked {
         let until = suspended_until.filter(|_| refusal == Refusal::Suspended);
         let retry_after_ms = until.map(|until| until.millis_after(now));
@@ -58,7 +63,7 @@ pub(super) fn decide(
         };
         return Ok(Decided::Answer(Verification::Refused(refused)));
     }
-    if !context.allows_unknown_limits {
+    if !context.is_of_guard {
         context.costs.require_limits_of(&entry.value)?;
     }
     let answer = match charge(service, &entry.value, context, at) {

@@ -12,7 +12,7 @@ use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::hash::is_stored_hash;
 use crate::legacy;
-use crate::model::{Moment, Timestamp};
+use crate::model::{KeyClass, Moment, Refusal, Timestamp};
 use crate::service::Service;
 use crate::token::ParsedKey;
 
@@ -51,15 +51,25 @@ pub(super) struct UnknownKey<'a> {
 #[derive(Clone)]
 pub(super) enum KeyLookup<T> {
     /// By the public id contained in a key that this package issued.
-    Issued(T),
+    Issued(T, KeyClass),
     /// By the digest of a legacy key, whether or not its row has been hashed since.
     Legacy,
+}
+
+impl<T> KeyLookup<T> {
+    /// An adopted key says nothing of its kind and its environment, which are the first ones.
+    pub(super) fn class(&self) -> KeyClass {
+        match self {
+            Self::Issued(_, class) => *class,
+            Self::Legacy => KeyClass::default(),
+        }
+    }
 }
 
 impl KeyLookup<&str> {
     pub(super) fn to_owned(&self) -> KeyLookup<Box<str>> {
         match *self {
-            Self::Issued(lookup) => KeyLookup::Issued(lookup.into()),
+            Self::Issued(lookup, class) => KeyLookup::Issued(lookup.into(), class),
             Self::Legacy => KeyLookup::Legacy,
         }
     }
@@ -75,6 +85,7 @@ pub(super) fn answer<'a>(
         instant: Instant::now(),
         time: now,
     };
+    context.require_known_kinds(&service.config.kinds)?;
     Ok(match recall(service, presented, context, moment) {
         Recalled::Current(entry) => match decide(service, entry, context, moment)? {
             Decided::Answer(verification) => MemoryAnswer::Answered {
@@ -105,7 +116,12 @@ pub(super) fn recall<'a>(
     };
     let is_stale = match find(service, &key, moment) {
         CacheLookup::Current(entry) => return Recalled::Current(entry),
-        CacheLookup::Refused => return wrong(true),
+        // A key of ours that is of another kind gets the same answer, whether or not it was presented elsewhere before.
+        CacheLookup::Refused if !context.is_selective() => return wrong(true),
+        CacheLookup::Refused => match lookup(service, presented) {
+            Some(found) if class_refusal(service, context, &found).is_some() => false,
+            _ => return wrong(true),
+        },
         CacheLookup::Stale(_) => true,
         CacheLookup::Miss => false,
     };
@@ -113,6 +129,12 @@ pub(super) fn recall<'a>(
         // Malformed and forged keys end here. Only the counter of their address changes.
         return wrong(false);
     };
+    if let Some(refusal) = class_refusal(service, context, &lookup) {
+        return Recalled::Refused {
+            refused: RefusedKey::of_class(refusal),
+            in_cache: false,
+        };
+    }
     if !is_stale
         && matches!(lookup, KeyLookup::Legacy)
         && legacy::are_known_to_be_absent(service, moment)
@@ -133,6 +155,18 @@ pub(super) fn recall<'a>(
     })
 }
 
+/// The refusal of an issued key by what its prefix says, before anything is asked of the database.
+fn class_refusal(
+    service: &Service,
+    context: &VerifyContext<'_>,
+    lookup: &KeyLookup<&str>,
+) -> Option<Refusal> {
+    match lookup {
+        KeyLookup::Issued(_, class) => context.refusal_of_class(&service.config.kinds, *class),
+        KeyLookup::Legacy => None,
+    }
+}
+
 /// The answer to a key that is known to be wrong. A throttled address gets the same answer for every key, so that it
 /// learns nothing about this one.
 fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> RefusedKey {
@@ -149,7 +183,7 @@ fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Refused
 /// or a legacy key. A stored hash is never accepted as a key, whatever has become of its row.
 fn lookup<'a>(service: &'a Service, presented: &'a str) -> Option<KeyLookup<&'a str>> {
     match service.tokens.parse(presented)? {
-        ParsedKey::Issued { lookup, .. } => Some(KeyLookup::Issued(lookup)),
+        ParsedKey::Issued { lookup, class, .. } => Some(KeyLookup::Issued(lookup, class)),
         ParsedKey::Legacy => (!is_stored_hash(presented)).then_some(KeyLookup::Legacy),
     }
 }

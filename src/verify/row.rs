@@ -28,7 +28,7 @@ pub(super) struct RowQuery {
 impl RowQuery {
     pub(super) fn of(lookup: &KeyLookup<Box<str>>, key: &Plaintext) -> Self {
         match lookup {
-            KeyLookup::Issued(lookup) => Self {
+            KeyLookup::Issued(lookup, _) => Self {
                 lookup: lookup.clone(),
                 digest: None,
             },

@@ -121,6 +121,11 @@ impl RefusedKey {
         Self::of(Refusal::Throttled, None, Some(wait_ms))
     }
 
+    /// The refusal of a key by its kind or environment alone.
+    pub(super) fn of_class(refusal: Refusal) -> Self {
+        Self::of(refusal, None, None)
+    }
+
     pub(super) fn of_entry(
         refusal: Refusal,
         entry: Arc<KeyEntry>,

@@ -21,12 +21,14 @@ export interface Backend {
   close(): Promise<void>
 }
 
+const kinds = { secret: { prefix: 'sophra' }, publishable: { prefix: 'page' } }
+
 export async function startBackend(): Promise<Backend> {
   const database: Database = await freshDatabase()
   const proxy = await startProxy(database.url)
   // The cases do not tell an overloaded machine from one whose database is away.
   const patience = { statementTimeoutMs: 10_000 }
-  const settings = { suspensionSeconds: 0, throttle: 0, ...patience, ...cheapHashing }
+  const settings = { suspensionSeconds: 0, throttle: 0, kinds, ...patience, ...cheapHashing }
   addon.configure({ databaseUrl: proxy.url, ...settings })
   await addon.migrate()
   const peer: Peer = await startPeer({ databaseUrl: database.url, ...settings })
@@ -80,6 +82,12 @@ export async function ask(
 ): Promise<Answer> {
   const headers = { ...(key === undefined ? {} : { 'x-api-key': key }), ...init.headers }
   return read(await fetch(server.url + path, { ...init, headers }))
+}
+
+/** What a browser asks for in a preflight request. */
+const wanted = {
+  'access-control-request-method': 'GET',
+  'access-control-request-headers': 'x-trace, x-api-key',
 }
 
 const left = async (key: string): Promise<number | undefined> =>
@@ -142,6 +150,38 @@ export const cases: Case[] = [
     async run(bench) {
       const key = await bench.coldKey({ scopes: ['docs:write'] })
       expectFailure(await ask(bench, '/documents', key), 403, 'INSUFFICIENT_SCOPE')
+    },
+  },
+  {
+    name: 'pages of other origins',
+    async run(bench) {
+      const origin = 'https://app.example.com'
+      const page = await bench.coldKey({ kind: 'publishable', origins: [origin] })
+      const asked = { method: 'OPTIONS', headers: { origin, ...wanted } }
+      const preflight = await ask(bench, '/page', undefined, asked)
+      expect(preflight).toMatchObject({ status: 204, body: '' })
+      expect(preflight.headers).toMatchObject({
+        'access-control-allow-origin': origin,
+        'access-control-allow-methods': 'GET',
+        'access-control-allow-headers': 'x-api-key, authorization, content-type, x-trace',
+      })
+      expect(preflight.headers.vary).toMatch(/Origin/)
+      for (const key of [page, await bench.coldKey()]) {
+        const passed = await ask(bench, '/page', key, { headers: { origin } })
+        expect(passed).toMatchObject({ status: 200, body: { hello: 'page' } })
+        expect(passed.headers['access-control-allow-origin']).toBe(origin)
+        expect(passed.headers).not.toHaveProperty('access-control-allow-credentials')
+      }
+      const elsewhere = { headers: { origin: 'https://evil.example' } }
+      const refused = await ask(bench, '/page', page, elsewhere)
+      expectFailure(refused, 403, 'ORIGIN_NOT_ALLOWED')
+      expect(refused.headers).not.toHaveProperty('access-control-allow-origin')
+      expect((await ask(bench, '/page', page)).status).toBe(200)
+      const missing = await ask(bench, '/page', undefined, { headers: { origin } })
+      expect(missing.headers).toMatchObject({ 'access-control-allow-origin': origin })
+      expect(missing).toMatchObject({ status: 401, body: { code: 'MISSING_KEY' } })
+      // A guard that names no kinds.
+      expectFailure(await ask(bench, '/documents', page), 401, 'WRONG_KIND')
     },
   },
   {

@@ -14,7 +14,7 @@ export function versionOf(name: string, folder = root): string {
 
 /** A route as every framework serves it. Without `options` it has no guard. */
 export interface Route {
-  method: 'get' | 'post'
+  method: 'get' | 'options' | 'post'
   path: string
   options?: object
   handle(call: Call): Result | Promise<Result>

@@ -55,20 +55,21 @@ function controllerOf(
   class Controller {}
   const prototype = Controller.prototype as Record<string, unknown>
   for (const { method, path, options, handle } of routes) {
-    prototype[path] = async (apiKey: GuardedApiKey, body: unknown, response: any) => {
+    const name = `${method} ${path}`
+    prototype[name] = async (apiKey: GuardedApiKey, body: unknown, response: any) => {
       const call: Call = { apiKey, body: async () => body }
       const result = await handle(call)
       response.status(result.status ?? 200)
       for (const [name, value] of Object.entries(result.headers ?? {})) response.header(name, value)
       return result.body
     }
-    const descriptor = Object.getOwnPropertyDescriptor(prototype, path)!
-    const verb = method === 'get' ? common.Get : common.Post
-    verb(path)(prototype, path, descriptor)
-    if (options) RequireApiKey(options)(prototype as never, path, descriptor)
-    ApiKey()(prototype, path, 0)
-    common.Body()(prototype, path, 1)
-    common.Res({ passthrough: true })(prototype, path, 2)
+    const descriptor = Object.getOwnPropertyDescriptor(prototype, name)!
+    const verbs = { get: common.Get, options: common.Options, post: common.Post }
+    verbs[method](path)(prototype, name, descriptor)
+    if (options) RequireApiKey(options)(prototype as never, name, descriptor)
+    ApiKey()(prototype, name, 0)
+    common.Body()(prototype, name, 1)
+    common.Res({ passthrough: true })(prototype, name, 2)
   }
   common.Controller()(Controller)
   return Controller

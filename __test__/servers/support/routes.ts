@@ -7,8 +7,17 @@ const fail = (): never => {
   throw new Failure('a fault of the app')
 }
 
+/** For keys that pages of other origins hold. */
+const forPages = {
+  path: '/page',
+  options: { kinds: ['secret', 'publishable'], scopes: ['docs:read'] },
+  handle: () => ({ headers: { vary: 'Accept-Language' }, body: { hello: 'page' } }),
+} as const
+
 /** The routes that every framework serves. */
 export const routes: Route[] = [
+  { method: 'get', ...forPages },
+  { method: 'options', ...forPages },
   {
     method: 'get',
     path: '/documents',

@@ -2,7 +2,7 @@
 
 const { Exit } = require('../errors.js')
 const { fields } = require('../../key-fields.js')
-const { inputOf, options, record } = require('./fields.js')
+const { initialOf, initialOptions, inputOf, options, record } = require('./fields.js')
 const { text } = require('../values.js')
 
 const required = fields.filter((field) => field.required).map(({ option }) => option)
@@ -17,6 +17,7 @@ standard error, so that the key can be piped into a file or another program unse
   options: {
     ...options,
     ...requiredOptions,
+    ...initialOptions,
     'idempotency-key': {
       ...text,
       help: 'Makes no second key if the command is repeated with the same text within a day',
@@ -35,7 +36,7 @@ standard error, so that the key can be piped into a file or another program unse
     ],
   ],
   async run({ options: given }, output, addon) {
-    const input = inputOf(given)
+    const input = { ...initialOf(given), ...inputOf(given) }
     if (given.disabled) input.isActive = false
     input.idempotencyKey = given['idempotency-key']
     const issued = await addon.createApiKey(input)

@@ -3,7 +3,7 @@
 // The fields of a key on the command line, by the table that the whole package shares.
 
 const { fields } = require('../../key-fields.js')
-const { clearableOf, optionsFor, ...byTable } = require('../fields.js')
+const { clearableOf, initialOptionsFor, optionsFor, ...byTable } = require('../fields.js')
 const { limitsOf, namedLimitsOf, quotasOf, rateLimitOf } = require('../limits.js')
 
 /** Keys as a table: its headings and rows. */
@@ -30,6 +30,8 @@ const shown = {
 module.exports = {
   changesOf: (given, command) => byTable.changesOf(fields, given, command),
   clearable: clearableOf(fields),
+  initialOf: (given) => byTable.initialOf(fields, given),
+  initialOptions: initialOptionsFor(fields),
   inputOf: (given) => byTable.inputOf(fields, given),
   options: optionsFor(fields),
   record: (key) => byTable.record(fields, key, shown),

@@ -36,7 +36,7 @@ async function typed(addon) {
 }
 
 function notSecret(text, addon) {
-  if (addon.inspectKey(text).kind !== 'issued') return text
+  if (addon.inspectKey(text).origin !== 'issued') return text
   throw new UsageError(
     'A whole key is read from standard input, never from the command line, where other users can see it',
     'keys find',

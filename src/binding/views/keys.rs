@@ -5,36 +5,41 @@ use std::sync::Arc;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::model::{ApiKey, KeyStatus, Page, Plaintext};
+use crate::model::{ApiKey, Environment, KeyStatus, Page, Plaintext};
 use crate::process;
+use crate::service::Service;
 
 #[derive(Serialize)]
 pub(in crate::binding) struct KeyView {
     #[serde(flatten)]
     settings: ApiKey,
     status: KeyStatus,
+    kind: String,
+    environment: Environment,
     /// The plaintext, which only creation and regeneration return.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Zeroizing<String>>,
 }
 
 impl KeyView {
-    /// `max_idle_days` are the configured ones.
     pub(in crate::binding) fn new(
         settings: ApiKey,
         plaintext: Option<&Plaintext>,
-        max_idle_days: Option<i32>,
+        service: &Service,
     ) -> Self {
+        let class = service.tokens.format().class_of(settings.start.as_deref());
         let key = plaintext.map(|plaintext| Zeroizing::new(plaintext.expose().to_owned()));
         Self {
-            status: KeyStatus::of(&settings, process::now(), max_idle_days),
+            status: KeyStatus::of(&settings, process::now(), service.config.max_idle_days),
+            kind: service.config.kinds.of(class).name.to_string(),
+            environment: class.environment,
             settings,
             key,
         }
     }
 
-    pub(in crate::binding) fn of(settings: ApiKey, max_idle_days: Option<i32>) -> Self {
-        Self::new(settings, None, max_idle_days)
+    pub(in crate::binding) fn of(settings: ApiKey, service: &Service) -> Self {
+        Self::new(settings, None, service)
     }
 }
 

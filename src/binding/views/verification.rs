@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::model::{
-    ClientAddress, ClientPolicy, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
+    ClientAddress, ClientPolicy, Environment, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
 };
 use crate::verify::{
     KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
@@ -72,6 +72,8 @@ pub(in crate::binding) struct TemplateView {
     key_id: String,
     name: String,
     client_id: String,
+    kind: String,
+    environment: Environment,
     scopes: Vec<String>,
     metadata: Option<Metadata>,
     expires_at: Option<Timestamp>,
@@ -99,6 +101,8 @@ impl From<&KeyEntry> for TemplateView {
             key_id: policy.key_id.to_string(),
             name: policy.name.to_string(),
             client_id: policy.client_id.to_string(),
+            kind: policy.kind.to_string(),
+            environment: policy.class.environment,
             scopes: policy.scopes.iter().map(ToString::to_string).collect(),
             metadata: policy.metadata.as_deref().cloned(),
             expires_at: policy.expires_at,

@@ -9,8 +9,8 @@ use napi::{JsValue, sys};
 
 use crate::verify;
 
-/// Maximum length of the required scopes and the tag, in bytes. Longer ones are a miss.
-const SCOPES_MAX: usize = 1_024;
+/// Maximum length of what is asked for, in bytes. A longer text is a miss.
+const LINES_MAX: usize = 1_024;
 /// Maximum length of the costs of named limits, in bytes. Longer ones are a miss.
 const COSTS_MAX: usize = 1_024;
 /// Maximum length of `X-Forwarded-For`, in bytes. A longer one is a miss.
@@ -22,7 +22,7 @@ const UNITS: usize = FORWARDED_MAX + EXTRA_UNITS;
 /// The buffers for the texts of one call.
 pub(super) struct Texts {
     pub(super) key: [u8; verify::KEY_LENGTH_MAX],
-    pub(super) scopes: [u8; SCOPES_MAX],
+    pub(super) lines: [u8; LINES_MAX],
     pub(super) costs: [u8; COSTS_MAX],
     /// The client's address, or `X-Forwarded-For`.
     pub(super) address: [u8; FORWARDED_MAX],
@@ -33,7 +33,7 @@ impl Texts {
     pub(super) fn new() -> Self {
         Self {
             key: [0; verify::KEY_LENGTH_MAX],
-            scopes: [0; SCOPES_MAX],
+            lines: [0; LINES_MAX],
             costs: [0; COSTS_MAX],
             address: [0; FORWARDED_MAX],
             reader: TextReader([0; UNITS]),

@@ -6,6 +6,8 @@ const NOW: Timestamp = Timestamp::MIN;
 fn policy() -> KeyPolicy {
     KeyPolicy {
         key_id: "k".into(),
+        class: KeyClass::default(),
+        kind: "secret".into(),
         name: "n".into(),
         client_id: "c".into(),
         is_revoked: false,
@@ -15,6 +17,7 @@ fn policy() -> KeyPolicy {
         suspended_until: None,
         grace_ends_at: None,
         allow_list: AllowList::Everyone,
+        origins: Origins::Any,
         scopes: ["docs:*".into(), "search".into()].into(),
         metadata: None,
         rate_limit: None,
@@ -36,7 +39,7 @@ fn check_with(
 ) -> Result<(), Refusal> {
     let suspended_until = policy.suspended_until;
     let scopes = ScopeQuery::of_lines(scopes.join("\n").into()).unwrap();
-    policy.check(NOW, None, &scopes, false, suspended_until, clients)
+    policy.check(NOW, (None, None), &scopes, false, suspended_until, clients)
 }
 
 fn client() -> ClientPolicy {

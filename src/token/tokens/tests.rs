@@ -7,19 +7,30 @@ use base64::engine::general_purpose::STANDARD;
 use rand::RngExt;
 
 use super::super::shape::MIN_LENGTH;
-use super::super::{Environment, KeyKind, SigningKey, TagCheck, inspect, is_prefix};
+use super::super::{KeyOrigin, SigningKey, TagCheck, inspect, is_prefix};
 use super::*;
+use crate::model::Environments;
 
 fn tokens_of(prefixes: &[&str], environment: Environment, keys: &[&[u8]]) -> Tokens {
-    let prefixes = prefixes.iter().map(ToString::to_string).collect();
+    let (first, others) = prefixes.split_first().unwrap();
+    let others = others.iter().map(ToString::to_string).collect();
+    let environments = Environments::new(&[environment]).unwrap();
     let keys = keys
         .iter()
         .map(|bytes| SigningKey::new(bytes).unwrap())
         .collect();
     Tokens::new(
-        KeyFormat::new(prefixes, environment).unwrap(),
+        KeyFormat::new(vec![first.to_string()], others, environments).unwrap(),
         Keyring::new(keys).unwrap(),
     )
+}
+
+/// The class of a new key that names none.
+fn class_of(tokens: &Tokens) -> KeyClass {
+    KeyClass {
+        environment: tokens.format.environments().first,
+        ..KeyClass::default()
+    }
 }
 
 fn tokens() -> Tokens {
@@ -28,7 +39,7 @@ fn tokens() -> Tokens {
 
 fn key_of(tokens: &Tokens) -> String {
     tokens
-        .generate(&mut rand::rng())
+        .generate(class_of(tokens), &mut rand::rng())
         .plaintext
         .expose()
         .to_owned()
@@ -97,6 +108,7 @@ fn vectors() {
         let issued = ParsedKey::Issued {
             lookup: &vector.lookup,
             signing_key: &vector.fingerprint,
+            class: class_of(&tokens),
         };
         assert_eq!(tokens.parse(&vector.key), Some(issued), "{}", vector.name);
     }
@@ -118,11 +130,12 @@ fn a_generated_key_parses_as_issued() {
         plaintext,
         lookup,
         start,
-    } = tokens.generate(&mut rand::rng());
+    } = tokens.generate(class_of(&tokens), &mut rand::rng());
     let signing_key = tokens.keyring().signer().fingerprint();
     let issued = ParsedKey::Issued {
         lookup: &lookup,
         signing_key,
+        class: class_of(&tokens),
     };
     assert_eq!(tokens.parse(plaintext.expose()), Some(issued));
     assert_eq!(start, format!("sophra_live_{lookup}"));
@@ -253,8 +266,9 @@ fn prefixes() {
     ] {
         assert!(!is_prefix(text), "{text}");
     }
-    assert!(KeyFormat::new(vec![], Environment::Live).is_none());
-    assert!(KeyFormat::new(vec!["a".into(), "b_".into()], Environment::Live).is_none());
+    let environments = Environments::default();
+    assert!(KeyFormat::new(vec![], vec!["a".into()], environments).is_none());
+    assert!(KeyFormat::new(vec!["a".into()], vec!["b_".into()], environments).is_none());
 }
 
 #[test]
@@ -267,7 +281,7 @@ fn signing_keys_have_at_least_32_bytes() {
 #[test]
 fn debug_shows_no_secret() {
     let tokens = tokens();
-    let generated = tokens.generate(&mut rand::rng());
+    let generated = tokens.generate(class_of(&tokens), &mut rand::rng());
     let (_, secret) = split_end(generated.plaintext.expose(), 46).unwrap();
     let debug = format!("{generated:?} {tokens:?}");
     assert!(!debug.contains(&secret[..8]));
@@ -283,11 +297,11 @@ fn assert_agreement(tokens: &Tokens, text: &str) {
     match parsed {
         Some(ParsedKey::Issued { signing_key, .. }) => {
             assert!(inspection.well_formed);
-            assert_eq!(inspection.kind, Some(KeyKind::Issued));
+            assert_eq!(inspection.origin, Some(KeyOrigin::Issued));
             assert_eq!(inspection.signing_key.as_deref(), Some(signing_key));
         }
         Some(ParsedKey::Legacy) if inspection.well_formed => {
-            assert_eq!(inspection.kind, Some(KeyKind::Adopted));
+            assert_eq!(inspection.origin, Some(KeyOrigin::Adopted));
         }
         // To the parser, a key that was copied badly is in the shape of a legacy key.
         Some(ParsedKey::Legacy) | None => {
@@ -346,4 +360,56 @@ fn an_inspection_reports_what_it_could_not_check() {
     let typo = inspect(&flip_one(&key, key.len() - 20), &tokens.format, None);
     assert!(typo.start.is_none() && !typo.well_formed);
     assert!(!format!("{typo:?}").contains(&key[30..]));
+}
+
+fn tokens_of_two_kinds() -> Tokens {
+    let environments = Environments::new(&Environment::ALL).unwrap();
+    let kinds = vec!["sk".to_owned(), "pk".to_owned()];
+    Tokens::new(
+        KeyFormat::new(kinds, vec!["old".to_owned()], environments).unwrap(),
+        Keyring::new(vec![SigningKey::new([7; 32]).unwrap()]).unwrap(),
+    )
+}
+
+#[test]
+fn a_key_says_its_kind_and_its_environment() {
+    let tokens = tokens_of_two_kinds();
+    for (kind, prefix) in [(0, "sk"), (1, "pk")] {
+        for environment in Environment::ALL {
+            let class = KeyClass { kind, environment };
+            let generated = tokens.generate(class, &mut rand::rng());
+            let text = generated.plaintext.expose();
+            assert!(text.starts_with(&format!("{prefix}_{}_", environment.name())));
+            let parsed = tokens.parse(text);
+            assert!(matches!(parsed, Some(ParsedKey::Issued { class: told, .. }) if told == class));
+            assert_eq!(tokens.format().class_of(Some(&generated.start)), class);
+            // The tag is over all of it.
+            for other in ["sk", "pk", "old"]
+                .into_iter()
+                .filter(|other| *other != prefix)
+            {
+                let (_, rest) = text.split_once('_').unwrap();
+                let changed = format!("{other}_{rest}");
+                let (head, _) = split_end(&changed, CRC_DIGITS).unwrap();
+                let crc: String = checksum(head).map(char::from).iter().collect();
+                assert_eq!(tokens.parse(&format!("{head}{crc}")), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_of_no_kind_are_of_the_first() {
+    let tokens = tokens_of_two_kinds();
+    let old = tokens_of(&["old"], Environment::Test, &[&[7; 32]]);
+    let class = KeyClass {
+        kind: 0,
+        environment: Environment::Test,
+    };
+    let key = key_of(&old);
+    assert!(
+        matches!(tokens.parse(&key), Some(ParsedKey::Issued { class: told, .. }) if told == class)
+    );
+    assert_eq!(tokens.format().class_of(None), KeyClass::default());
+    assert_eq!(tokens.format().class_of(Some("")), KeyClass::default());
 }

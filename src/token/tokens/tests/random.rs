@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn round_trip(prefix in "[A-Za-z][A-Za-z0-9]{0,19}", signing_key in any::<[u8; 40]>()) {
         let tokens = tokens_of(&[&prefix], Environment::Test, &[&signing_key]);
-        let generated = tokens.generate(&mut rand::rng());
+        let generated = tokens.generate(class_of(&tokens), &mut rand::rng());
         let Some(ParsedKey::Issued { lookup, .. }) = tokens.parse(generated.plaintext.expose()) else {
             return Err(TestCaseError::fail("not issued"));
         };
