@@ -21,11 +21,13 @@ const environmentOf = ({ prefix, environment }: Vector) => ({
 test.each(vectors)('a key is well-formed without a database: $key', async (vector) => {
   const env = environmentOf(vector)
   const unsigned = await json(['check'], { env, input: `${vector.key}\n` })
-  expect(unsigned).toMatchObject({ wellFormed: true, kind: 'issued', tag: 'unchecked' })
+  expect(unsigned).toMatchObject({ wellFormed: true, origin: 'issued', tag: 'unchecked' })
   const signed = { ...env, API_KEYS_SIGNING_KEYS: vector.signingKey }
   expect(await json(['check'], { env: signed, input: vector.key })).toEqual({
     wellFormed: true,
-    kind: 'issued',
+    origin: 'issued',
+    kind: 'secret',
+    environment: vector.environment,
     start: vector.key.slice(0, -47),
     tag: 'valid',
     signingKey: vector.fingerprint,
