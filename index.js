@@ -12,6 +12,7 @@ const { verifyWarm } = require('./lib/warm.js')
 
 // These are loaded when they are first needed, so that importing the package stays quick.
 const withDates = (object) => require('./lib/dates.js').withDates(object)
+const withTokenDates = (token) => require('./lib/dates.js').withTokenDates(token)
 const withQuotaDates = (state) => require('./lib/dates.js').withQuotaDates(state)
 const withUsageDates = (rows) => require('./lib/dates.js').withUsageDates(rows)
 const withEventDates = (event) => require('./lib/dates.js').withEventDates(event)
@@ -73,9 +74,12 @@ exports.listWebhooks = exported(native.listWebhooks, (webhooks) => webhooks.map(
 exports.deleteWebhook = exported(native.deleteWebhook)
 exports.listDeliveries = exported(native.listDeliveries)
 exports.redeliver = exported(native.redeliver)
-exports.createAdminToken = exported(native.createAdminToken, withDates)
+exports.createAdminToken = exported(native.createAdminToken, withTokenDates)
 exports.verifyAdminToken = exported(native.verifyAdminToken)
-exports.listAdminTokens = listed(native.listAdminTokens, withDates, ({ rows }) => rows)
+exports.listAdminTokens = async (query) =>
+  (await require('./lib/admin-tokens.js').listTokens(query)).tokens
+exports.rotateAdminToken = async (input, options) =>
+  require('./lib/admin-tokens.js').rotateToken(input, options)
 exports.revokeAdminToken = exported(native.revokeAdminToken)
 exports.listAuditEvents = listed(
   native.listAuditEvents,

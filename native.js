@@ -809,6 +809,7 @@ module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.revokeApiKey = nativeBinding.revokeApiKey
 module.exports.revokeApiKeys = nativeBinding.revokeApiKeys
 module.exports.revokePresentedKey = nativeBinding.revokePresentedKey
+module.exports.rotateAdminToken = nativeBinding.rotateAdminToken
 module.exports.setClient = nativeBinding.setClient
 module.exports.settle = nativeBinding.settle
 module.exports.setWebhook = nativeBinding.setWebhook

@@ -438,7 +438,7 @@ export declare function quotaRoutes(options?: QuotaRoutesOptions): QuotaRoutes
 export interface UsageRoutes {
   /**
    * Reads the usage of the key `?keyId=`, of the keys of the client `?clientId=`, or of all keys, as `getUsage` does: an array.
-   * Requires `keys:read`. `from` and `to` are ISO 8601 strings. `groupBy` may be repeated, or name several groups with commas.
+   * Requires `usage:read`. `from` and `to` are ISO 8601 strings. `groupBy` may be repeated, or name several groups with commas.
    */
   GET: RouteHandler
 }
@@ -459,7 +459,7 @@ export declare function usageRoutes(options?: UsageRoutesOptions): UsageRoutes
 
 /** The handlers of `/api/usage/export`. */
 export interface UsageExportRoutes {
-  /** Exports the closed hours behind the row with the id `?after=`, as `exportUsage` does: an array. Requires `keys:read`. */
+  /** Exports the closed hours behind the row with the id `?after=`, as `exportUsage` does: an array. Requires `usage:read`. */
   GET: RouteHandler
 }
 
@@ -476,6 +476,40 @@ export interface UsageExportRoutesOptions extends Pick<AdminOptions, 'authorize'
  * ```
  */
 export declare function usageExportRoutes(options?: UsageExportRoutesOptions): UsageExportRoutes
+
+/** The handlers of `/api/admin-tokens`. */
+export interface AdminTokenRoutes {
+  /**
+   * Lists admin tokens, newest first, as `listAdminTokens` does: an array. The `Link` header announces the next page. Requires
+   * `admin-tokens:read`. All parameters are optional: `?status=&search=&expiresBefore=&unusedSince=&permission=&limit=&cursor=`.
+   */
+  GET: RouteHandler
+  /** Makes an admin token, as `createAdminToken` does. Requires `admin-tokens:write`, and each permission that the token gets. */
+  POST: RouteHandler
+  /**
+   * Replaces the token whose `id` is in the body, as `rotateAdminToken` does. Requires `admin-tokens:write`, and each permission that
+   * the token has.
+   */
+  PUT: RouteHandler
+  /** Revokes the token `?id=`. Requires `admin-tokens:write`. */
+  DELETE: RouteHandler
+}
+
+/** The options of `adminTokenRoutes`. */
+export interface AdminTokenRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins manage admin tokens, for a file `app/api/admin-tokens/route.ts`. Nobody gives a token
+ * more than they hold: a token with a permission that neither the caller's own token nor the user of `authorize` holds is neither made
+ * nor rotated. The response is then 403 with `missingPermissions`; only who holds `*` gives `*`. A body of more than 64 KiB is refused
+ * with 413 before it is parsed. Unknown fields are refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST, PUT, DELETE } = adminTokenRoutes()
+ * ```
+ */
+export declare function adminTokenRoutes(options?: AdminTokenRoutesOptions): AdminTokenRoutes
 
 /** The handlers of `/api/webhooks`. */
 export interface WebhookRoutes {

@@ -13,6 +13,7 @@ exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes
 exports.usageRoutes = require('./lib/next/usage-routes.js').usageRoutes
 exports.usageExportRoutes = require('./lib/next/usage-routes.js').usageExportRoutes
+exports.adminTokenRoutes = require('./lib/next/admin-token-routes.js').adminTokenRoutes
 exports.webhookRoutes = require('./lib/next/webhook-routes.js').webhookRoutes
 exports.deliveryRoutes = require('./lib/next/webhook-routes.js').deliveryRoutes
 exports.clientIp = require('./lib/next/view.js').clientIp

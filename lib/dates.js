@@ -11,8 +11,12 @@ function withDates(object, names, written = 'number') {
   return object
 }
 
-/** A key, a client, an admin token or a verification: their dates have the names that those of a key have. */
+/** A key, a client or a verification: their dates have the names that those of a key have. */
 exports.withDates = (object) => withDates(object, dates)
+
+/** An admin token, which has some that a key does not have. */
+exports.withTokenDates = (token) =>
+  withDates(withDates(token, dates), ['rotatedAt', 'previousTokenExpiresAt'])
 
 /** A quota and what is left of it. */
 exports.withQuotaDates = (state) => withDates(state, ['resetsAt'])

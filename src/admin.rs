@@ -5,12 +5,14 @@ mod create;
 mod input;
 mod list;
 mod revoke;
+mod rotate;
 mod verify;
 
 pub use create::create;
-pub use input::{AdminContext, NewToken, token_id};
+pub use input::{AdminContext, NewToken, RotateToken, held_permissions, read_query, token_id};
 pub use list::list;
 pub use revoke::revoke;
+pub use rotate::{TokenRotated, rotate};
 pub use verify::{AdminVerification, verify};
 
 /// Length of the longest string that can be an admin token, in bytes.

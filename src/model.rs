@@ -41,7 +41,7 @@ mod usage;
 mod webhook;
 
 pub use actor::Actor;
-pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken};
+pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken, TokenQuery, TokenStatus};
 pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
 pub use bulk_revocation::BulkRevocation;
 pub use client::{Client, ClientChanges, ClientQuery};
@@ -63,7 +63,7 @@ pub use key_query::{KeyCursor, KeyFilter, KeyOrder, KeyPlace, KeyQuery, KeySort}
 pub use key_status::KeyStatus;
 pub use kind::{KeyClass, Kind, KindNumber, KindQuery, Kinds, is_kind_name};
 pub use leak::{Leak, LeakAction};
-pub use legacy_permissions::legacy_permissions;
+pub use legacy_permissions::{legacy_names_that_permit, legacy_permissions};
 pub use limit::{LIMIT_NAME_MAX, Level, Limit, Limits, is_limit_name};
 pub use limit_id::{DEFAULT_LIMIT, LimitId, LimitOwner, of_same_owner};
 pub use metadata::Metadata;

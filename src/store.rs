@@ -47,7 +47,7 @@ mod usage_history;
 mod verify;
 mod webhooks;
 
-pub use admin_tokens::StoredToken;
+pub use admin_tokens::{StoredToken, TokenRotation};
 pub use bulk_revocation::RevokedKeys;
 pub use candidate::{Candidate, StoredKey};
 pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};

@@ -56,6 +56,9 @@ describe('an issued token', () => {
       createdAt: expect.any(Date),
       updatedAt: row.createdAt,
       lastUsedAt: null,
+      status: 'active',
+      rotatedAt: null,
+      previousTokenExpiresAt: null,
     })
     const listed = (await listAdminTokens()).find(({ id }) => id === row.id)
     expect(listed).toEqual(row)

@@ -28,7 +28,7 @@ const IGNORED: Record<string, string[]> = {
     'rotatedAt',
     'lastUsedIp',
   ],
-  AdminToken: ['description', 'createdAt', 'updatedAt', 'lastUsedAt'],
+  AdminToken: ['description', 'createdAt', 'updatedAt', 'lastUsedAt', 'rotatedAt'],
   clients: ['name', 'max_keys', 'created_at', 'updated_at'],
 }
 

@@ -12,7 +12,7 @@ const { GET: exported } = next.usageExportRoutes()
 const HOUR = 3_600_000
 let token: string
 beforeAll(async () => {
-  token = (await createAdminToken({ name: 'Billing', permissions: ['keys:read'] })).token
+  token = (await createAdminToken({ name: 'Billing', permissions: ['usage:read'] })).token
 })
 
 const query = (fields: Record<string, string>): string =>
@@ -125,13 +125,13 @@ describe('a wrong request is refused', () => {
 })
 
 describe.each(['usageRoutes', 'usageExportRoutes'] as const)('%s', (name) => {
-  test('has one handler, which asks for keys:read', async () => {
+  test('has one handler, which asks for usage:read', async () => {
     const routes = next[name]()
     expect(Object.keys(routes)).toEqual(['GET'])
     expectFailure(await ask(routes.GET), 401, 'MISSING_TOKEN')
     const { key } = await createApiKey({ name: 'n', clientId: 'c' })
     expectFailure(await ask(routes.GET, { 'x-api-key': key }), 401, 'MISSING_TOKEN')
-    for (const permission of ['quotas:read', 'keys:write', 'usage:read']) {
+    for (const permission of ['quotas:read', 'keys:read', 'keys:write']) {
       const { token } = await createAdminToken({ name: 'Other', permissions: [permission] })
       const answer = await ask(routes.GET, { 'x-admin-token': token })
       expectFailure(answer, 403, 'INSUFFICIENT_PERMISSION')
@@ -140,7 +140,7 @@ describe.each(['usageRoutes', 'usageExportRoutes'] as const)('%s', (name) => {
 
   test("lets the app's own sessions in, and takes no other option", async () => {
     const authorize = ({ headers }: Request) =>
-      headers.has('x-session') && { name: 'Ann', permissions: ['keys:read'] }
+      headers.has('x-session') && { name: 'Ann', permissions: ['usage:read'] }
     const routes = next[name]({ authorize })
     const path = query({ from: '2026-01-01', to: '2026-01-02', bucket: 'day' })
     const answer = await ask(routes.GET, { 'x-session': '1' }, name === 'usageRoutes' ? path : '/')

@@ -21,9 +21,20 @@ const json = (body, status = 200, headers = {}) => ({
 
 /** The answer to a refusal or an error. It has the members of its body, too: some clients want them in another form. */
 function failure(failed, headers = {}) {
-  const { status, code, message, reason, hint, issues, missingScopes, keyId, retryAfterMs } = failed
+  const {
+    status,
+    code,
+    message,
+    reason,
+    hint,
+    issues,
+    missingScopes,
+    missingPermissions,
+    keyId,
+    retryAfterMs,
+  } = failed
   const retryAfter = retryAfterMs === undefined ? {} : { 'Retry-After': seconds(retryAfterMs) }
-  const body = { error: message, code, reason, hint, issues, missingScopes }
+  const body = { error: message, code, reason, hint, issues, missingScopes, missingPermissions }
   // A refusal knows the key too, but its id is not the client's business.
   if (code === 'CONFLICT') body.keyId = keyId
   return { ...json(body, status, { ...retryAfter, ...headers }), failure: body }

@@ -65,6 +65,8 @@ function isAdmin(value) {
   return typeof name === 'string' && texts(permissions)
 }
 
+exports.holds = holds
+
 /** The rule is that of admin tokens: the permission itself, or `*`. */
 function holds({ permissions }, permission) {
   return permission === undefined || permissions.includes(permission) || permissions.includes('*')

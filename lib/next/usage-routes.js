@@ -19,10 +19,9 @@ exports.usageExportRoutes = routesOf('usageExportRoutes', async (request) => {
   return json(await exportUsage({ ...query, limit: numberIn(limit) }))
 })
 
-/** Usage is about keys, so it takes the permission to read them. */
 function routesOf(name, read) {
   return (options = {}) => {
     const { authorize } = checkOptions(name, options, ['authorize'])
-    return { GET: guardedBy(authorize)('keys:read', read) }
+    return { GET: guardedBy(authorize)('usage:read', read) }
   }
 }

@@ -44,7 +44,7 @@ pub(super) async fn authenticate(
         return Ok(None);
     };
     // In a token that this package issued, `sub` is the id of its row. In a legacy token it may be anything.
-    let is_ours = stored.token.expires_at.is_some();
+    let is_ours = stored.expires_at.is_some();
     if is_ours && !claims.are_of(&stored.token.id) {
         cache.insert_refusal(key, read_at, Instant::now());
         return Ok(None);
@@ -53,8 +53,10 @@ pub(super) async fn authenticate(
         legacy::hash_token_on_first_use(service, plaintext);
     }
     let bytes = stored.token.bytes() + token.len();
+    let ends_at = [stored.expires_at, stored.grace_ends_at];
     let authenticated = CachedToken {
         token: stored.token,
+        ends_at: ends_at.into_iter().flatten().min(),
         claims,
     };
     Ok(Some(cache.insert(key, authenticated, bytes, row, read_at)))

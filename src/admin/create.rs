@@ -22,8 +22,9 @@ pub async fn create(
     let expires_at = now
         .plus_seconds(new.expires_in_seconds.into())
         .whole_seconds();
+    let mut rng = random::generator()?;
     let token = AdminToken {
-        id: random::id(&mut random::generator()?),
+        id: random::id(&mut rng),
         name: new.name,
         description: new.description,
         is_active: true,
@@ -32,8 +33,17 @@ pub async fn create(
         created_at: now,
         updated_at: now,
         last_used_at: None,
+        rotated_at: None,
+        previous_token_expires_at: None,
     };
-    let jwt = jwt::sign(secret, &token.id, &token.name, now, expires_at)?;
+    let jwt = jwt::sign(
+        secret,
+        &token.id,
+        &token.name,
+        random::id(&mut rng),
+        now,
+        expires_at,
+    )?;
     service
         .store
         .insert_admin_token(&token, &CredentialDigest::of(&jwt).lookup())

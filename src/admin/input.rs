@@ -3,12 +3,18 @@
 use std::net::IpAddr;
 
 use crate::error::Error;
-use crate::input::{Fields, Value, argument, rules};
-use crate::model::parse_client_address;
+use crate::input::{Fields, Value, argument, one_of, page, rules};
+use crate::model::{
+    AdminToken, Timestamp, TokenQuery, TokenStatus, contains_pattern, parse_client_address,
+};
 
-const DEFAULT_SECONDS: i32 = 365 * 86_400;
+pub(super) const DEFAULT_SECONDS: i32 = 365 * 86_400;
 /// Lifetime of a token: from a second to ten years.
-const EXPIRES_IN_SECONDS: std::ops::RangeInclusive<i32> = 1..=315_360_000;
+pub(super) const EXPIRES_IN_SECONDS: std::ops::RangeInclusive<i32> = 1..=315_360_000;
+/// Up to a year, as for keys.
+const GRACE_SECONDS: std::ops::RangeInclusive<i32> = 0..=31_536_000;
+/// All tokens of most apps. There is no smaller page unless one is asked for.
+const LIST_MAX: i32 = 1_000;
 const PERMISSIONS_MAX: usize = 100;
 const PERMISSION_LENGTH_MAX: usize = 100;
 
@@ -38,6 +44,60 @@ impl NewToken {
             expires_in_seconds: expires_in.unwrap_or(DEFAULT_SECONDS),
         }))
     }
+}
+
+/// The input of `rotateAdminToken`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotateToken {
+    pub id: String,
+    grace_seconds: i32,
+}
+
+impl RotateToken {
+    pub fn read(value: Value) -> Result<Self, Error> {
+        let mut fields = Fields::of(value);
+        let id = fields.required("id", rules::id);
+        let grace = fields.optional("gracePeriodSeconds", rules::integer(GRACE_SECONDS));
+        fields.finish(id.map(|id| Self {
+            id,
+            grace_seconds: grace.unwrap_or(0),
+        }))
+    }
+
+    /// Until when the token that is replaced stays valid: no longer than it would have been.
+    pub(super) fn grace_ends_at(&self, token: &AdminToken, now: Timestamp) -> Option<Timestamp> {
+        let is_graced = self.grace_seconds > 0 && !token.has_expired(now);
+        let end = now.plus_seconds(self.grace_seconds.into());
+        is_graced.then(|| token.expires_at.map_or(end, |at| at.min(end)))
+    }
+}
+
+/// Reads the permissions of whoever rotates a token; `None` if nobody is asked for any.
+pub fn held_permissions(value: Value) -> Result<Option<Vec<String>>, Error> {
+    match value {
+        Value::Undefined => Ok(None),
+        // Those of an app's own user may be any texts.
+        value => argument("permissions", value, |value| {
+            rules::list(value, usize::MAX, rules::any_text).map(Some)
+        }),
+    }
+}
+
+/// Reads the input of `listAdminTokens`.
+pub fn read_query(value: Value) -> Result<TokenQuery, Error> {
+    let mut fields = Fields::of_optional(value);
+    let limit = fields.optional("limit", rules::integer(1..=LIST_MAX));
+    let query = TokenQuery {
+        limit: limit.unwrap_or(LIST_MAX),
+        after: fields.optional("cursor", rules::id),
+        id: None,
+        status: fields.optional("status", one_of(TokenStatus::ALL, TokenStatus::name)),
+        search: page::search(&mut fields).as_deref().map(contains_pattern),
+        expires_before: fields.optional("expiresBefore", rules::instant),
+        unused_since: fields.optional("unusedSince", rules::instant),
+        permission: fields.optional("permission", rules::label(PERMISSION_LENGTH_MAX)),
+    };
+    fields.finish(Some(query))
 }
 
 /// The permission that a request needs, and a description of the request for operators.

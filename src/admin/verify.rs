@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::authenticate::authenticate;
 use super::input::AdminContext;
 use crate::audit::{Attempt, Claims, CredentialKind};
+use crate::cached_token::CachedToken;
 use crate::error::Error;
 use crate::model::{AdminRefusal, AdminToken, VALID};
 use crate::service::Service;
@@ -53,11 +54,15 @@ async fn valid_token(service: &Arc<Service>, token: &str) -> Result<Option<Admin
     let Some(entry) = authenticate(service, secret, token, service.now()).await? else {
         return Ok(None);
     };
-    let (row, claims) = (&entry.value.token, &entry.value.claims);
+    let CachedToken {
+        token: row,
+        ends_at,
+        claims,
+    } = &entry.value;
     // Read the clock again: authentication may have waited for the database.
     let now = service.now();
-    let is_expired = row.expires_at.is_some_and(|at| at <= now);
-    let is_valid = row.is_active && !is_expired && claims.hold_at(now);
+    let has_ended = ends_at.is_some_and(|at| at <= now);
+    let is_valid = row.is_active && !has_ended && claims.hold_at(now);
     Ok(is_valid.then(|| row.clone()))
 }
 

@@ -8,7 +8,7 @@ use super::call::{call, counted_call, list_call};
 use super::presented::{Presented, presented, with_context};
 use super::promise::{Answer, counted_promise};
 use super::value::read;
-use super::views::{AdminVerificationView, IssuedTokenView, ListView};
+use super::views::{AdminTokenView, AdminVerificationView, ListView, RotatedTokenView};
 use crate::admin::AdminVerification;
 use crate::error::Error;
 use crate::input::actor;
@@ -39,8 +39,9 @@ pub(crate) fn create_admin_token<'e>(
     call(env, move |service| async move {
         let new = admin::NewToken::read(input)?;
         let actor = actor(options)?;
-        let (token, jwt) = admin::create(&service, new, actor, process::now()).await?;
-        Ok(IssuedTokenView::new(token, jwt))
+        let now = process::now();
+        let (token, jwt) = admin::create(&service, new, actor, now).await?;
+        Ok(AdminTokenView::issued(token, jwt, now))
     })
 }
 
@@ -92,20 +93,64 @@ fn count(result: &std::result::Result<AdminVerificationView, Error>) {
     process::metrics().admin_verifies.count(code);
 }
 
-/// Lists all admin tokens, newest first, without their secrets.
+/// Lists admin tokens, newest first, without their secrets: at most 1,000, or `limit`. If there may be more, pass the id of the last
+/// one as `cursor`.
 ///
-/// Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+/// Rejects with `INVALID_INPUT`, `NOT_FOUND` (the token of `cursor` is gone), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
 ///
 /// @example
 /// ```ts
-/// const tokens = await listAdminTokens()
+/// const tokens = await listAdminTokens({ status: 'active', permission: 'keys:write' })
 /// ```
 ///
 /// @category Admin tokens
-#[napi(catch_unwind, ts_return_type = "Promise<AdminToken[]>")]
-pub(crate) fn list_admin_tokens(env: &Env) -> Result<Object<'_>> {
+#[napi(
+    catch_unwind,
+    ts_args_type = "query?: ListAdminTokensQuery | null",
+    ts_return_type = "Promise<AdminToken[]>"
+)]
+pub(crate) fn list_admin_tokens<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
+    let query = read(query);
     list_call(env, move |service| async move {
-        Ok(ListView::from(admin::list(&service).await?))
+        let now = process::now();
+        let page = admin::list(&service, admin::read_query(query)?, now).await?;
+        Ok(ListView::from(
+            page.map(|token| AdminTokenView::new(token, now)),
+        ))
+    })
+}
+
+/// Replaces an admin token by a new one, which is returned once. The id, the permissions and all other fields stay; the new token is
+/// valid for as long as the replaced one was issued for, from now on. For `gracePeriodSeconds` the replaced token stays valid too, but
+/// not beyond its own expiry; without it, every process refuses it at once. Another rotation ends the grace period of the one before.
+///
+/// Rejects with `NOT_FOUND`, `INVALID_INPUT`, `CONFLICT` (the token is revoked, or others keep changing it), `DATABASE_UNAVAILABLE`,
+/// `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+///
+/// @example
+/// ```ts
+/// const { token } = await rotateAdminToken({ id, gracePeriodSeconds: 3_600 }, { actor: 'ann@example.com' })
+/// ```
+///
+/// @category Admin tokens
+#[napi(
+    catch_unwind,
+    ts_args_type = "input: RotateAdminTokenInput, options?: ChangeOptions | null",
+    ts_return_type = "Promise<IssuedAdminToken>"
+)]
+pub(crate) fn rotate_admin_token<'e>(
+    env: &'e Env,
+    input: Unknown<'_>,
+    options: Unknown<'_>,
+    held: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (input, options, held) = (read(input), read(options), read(held));
+    call(env, move |service| async move {
+        let input = admin::RotateToken::read(input)?;
+        let (actor, held) = (actor(options)?, admin::held_permissions(held)?);
+        let now = process::now();
+        let rotated = admin::rotate(&service, input, held.as_deref(), actor, now).await?;
+        Ok(RotatedTokenView::new(rotated, now))
     })
 }
 

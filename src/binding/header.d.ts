@@ -1148,15 +1148,60 @@ export interface AdminToken {
   isActive: boolean
   /** Texts of your own; `*` grants all. For a legacy row without permissions: those that follow from its name. */
   permissions: string[]
+  /** The first that applies: `revoked`, `expired` (by `expiresAt`), `active`. */
+  status: 'active' | 'expired' | 'revoked'
   /** `null` on legacy tokens, whose expiry is only in the token. */
   expiresAt: Date | null
   createdAt: Date
   updatedAt: Date
+  /** The last time that the token was accepted, stored with the next flush. A replaced token counts too. */
   lastUsedAt: Date | null
+  /** When the token was last rotated. */
+  rotatedAt: Date | null
+  /** When the grace period of the token ends, or ended, that the last rotation replaced. `null`: it had none. */
+  previousTokenExpiresAt: Date | null
 }
 
 /**
- * An admin token that was just created.
+ * The query of `listAdminTokens`: tokens that pass all of it. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Admin tokens
+ */
+export interface ListAdminTokensQuery {
+  status?: 'active' | 'expired' | 'revoked' | null
+  /** At least three characters, which the name contains, in upper or lower case. */
+  search?: string | null
+  /** Tokens that expire before this instant, or have expired: a `Date`, or a text in ISO 8601. */
+  expiresBefore?: Date | string | null
+  /** Tokens that were not used since this instant; those that were never used, if they were created before it. */
+  unusedSince?: Date | string | null
+  /** Tokens that hold this permission, or `*`. */
+  permission?: string | null
+  /**
+   * The most tokens, 1 to 1,000.
+   * @default 1,000
+   */
+  limit?: number | null
+  /** The id of the last token of the page before: the list begins after it. */
+  cursor?: string | null
+}
+
+/**
+ * The input of `rotateAdminToken`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Admin tokens
+ */
+export interface RotateAdminTokenInput {
+  id: string
+  /**
+   * For how long the replaced token stays valid, in seconds, up to 31,536,000.
+   * @default 0
+   */
+  gracePeriodSeconds?: number | null
+}
+
+/**
+ * An admin token that was just created or rotated.
  *
  * @category Admin tokens
  */
@@ -1716,12 +1761,12 @@ export interface AdminRefusedEvent extends EventBase {
 }
 
 /**
- * An admin token was created or revoked.
+ * An admin token was created, rotated or revoked.
  *
  * @category Events and audit log
  */
 export interface AdminChangeEvent extends EventBase {
-  type: 'admin.issued' | 'admin.revoked'
+  type: 'admin.issued' | 'admin.rotated' | 'admin.revoked'
   severity: 'info'
   tokenId: string
   name?: string

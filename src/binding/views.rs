@@ -7,7 +7,7 @@ mod list;
 mod operation;
 mod verification;
 
-pub(super) use admin::{AdminVerificationView, IssuedTokenView};
+pub(super) use admin::{AdminTokenView, AdminVerificationView, RotatedTokenView};
 pub(super) use keys::{FoundKeysView, KeyView, ReportedKeyView, RevokedKeysView};
 pub(super) use list::ListView;
 pub(super) use operation::{

@@ -31,6 +31,12 @@ pub enum Conflict {
         "The quota has 100 grants that are not used up: wait until one is, or grant more at once"
     )]
     ManyGrants,
+    /// The admin token is revoked: it cannot be rotated.
+    #[error("The admin token is revoked, which is final: create another one")]
+    TokenIsRevoked,
+    /// Others keep changing the row of the admin token.
+    #[error("The admin token is being changed by others: try again")]
+    TokenChanges,
     /// There are as many webhooks as there may be.
     #[error("There are 50 webhooks already: delete one first")]
     ManyWebhooks,

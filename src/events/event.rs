@@ -42,6 +42,8 @@ pub enum Event {
     AdminRefused(RefusedAttempts),
     #[serde(rename = "admin.issued")]
     AdminIssued(AdminEvent),
+    #[serde(rename = "admin.rotated")]
+    AdminRotated(AdminEvent),
     #[serde(rename = "admin.revoked")]
     AdminRevoked(AdminEvent),
     #[serde(rename = "client.changed")]
@@ -385,6 +387,7 @@ impl Event {
             | Self::KeyRefused(_)
             | Self::AdminRefused(_)
             | Self::AdminIssued(_)
+            | Self::AdminRotated(_)
             | Self::AdminRevoked(_)
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)

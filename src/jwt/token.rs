@@ -46,6 +46,9 @@ pub struct Claims {
     /// The row's id; absent in legacy tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sub: Option<Value>,
+    /// Random: a token that is made anew within a second must not be the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Value>,
 }
 
 impl Claims {
@@ -74,6 +77,7 @@ pub fn sign(
     secret: &str,
     id: &str,
     name: &str,
+    jti: String,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<Zeroizing<String>, Error> {
@@ -84,6 +88,7 @@ pub fn sign(
         exp: expires_at.millis().div_euclid(1_000).into(),
         nbf: None,
         sub: Some(id.into()),
+        jti: Some(jti.into()),
     };
     let unsigned = || Error::internal("The admin token could not be signed");
     let claims = serde_json::to_vec(&claims).map_err(|_| unsigned())?;

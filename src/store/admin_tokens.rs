@@ -1,15 +1,24 @@
 //! The rows of `"AdminToken"`.
 
+use serde_json::json;
+
 use super::connection::Share;
 use super::handle::Store;
 use super::legacy::PlaintextToken;
 use crate::error::Error;
-use crate::model::{AdminToken, CredentialDigest, Timestamp, legacy_permissions};
+use crate::model::{
+    AdminToken, CredentialDigest, Timestamp, TokenQuery, TokenStatus, legacy_names_that_permit,
+    legacy_permissions,
+};
 
 /// The row of a presented token.
 #[derive(Debug, Clone)]
 pub struct StoredToken {
     pub token: AdminToken,
+    /// The expiry of the presented token by its row; `None` if it was not issued by this package.
+    pub expires_at: Option<Timestamp>,
+    /// When the grace period ends, if it is the one that a rotation has replaced.
+    pub grace_ends_at: Option<Timestamp>,
     /// The plaintext, if this is a legacy row that has not been imported yet.
     pub plaintext: Option<PlaintextToken>,
 }
@@ -25,6 +34,21 @@ struct TokenRow {
     created_at: Timestamp,
     updated_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    rotated_at: Option<Timestamp>,
+    previous_lookup: Option<String>,
+    previous_expires_at: Option<Timestamp>,
+    previous_token_expires_at: Option<Timestamp>,
+}
+
+/// A new token for a row, in place of the one that it has.
+#[derive(Debug)]
+pub struct TokenRotation {
+    /// The digest of the new token.
+    pub lookup: String,
+    pub expires_at: Timestamp,
+    /// Until when the replaced token is valid.
+    pub grace_ends_at: Option<Timestamp>,
+    pub at: Timestamp,
 }
 
 /// A query that returns token rows: it selects the columns of [`TokenRow`] and ends with `$tail`.
@@ -34,7 +58,7 @@ macro_rules! token_rows {
             TokenRow,
             r#"
             SELECT
-              "id",
+              "AdminToken"."id",
               coalesce("name", '') AS "name!",
               "description",
               coalesce("isActive", false) AS "is_active!",
@@ -45,7 +69,11 @@ macro_rules! token_rows {
               "expiresAt" AS "expires_at: Timestamp",
               "createdAt" AS "created_at!: Timestamp",
               "updatedAt" AS "updated_at!: Timestamp",
-              "lastUsedAt" AS "last_used_at: Timestamp"
+              "lastUsedAt" AS "last_used_at: Timestamp",
+              "rotatedAt" AS "rotated_at: Timestamp",
+              "previousLookup" AS "previous_lookup",
+              "previousExpiresAt" AS "previous_expires_at: Timestamp",
+              "previousTokenExpiresAt" AS "previous_token_expires_at: Timestamp"
             FROM "AdminToken"
             "#
             + $tail
@@ -72,6 +100,8 @@ impl From<TokenRow> for AdminToken {
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_used_at: row.last_used_at,
+            rotated_at: row.rotated_at,
+            previous_token_expires_at: row.previous_token_expires_at,
         }
     }
 }
@@ -105,7 +135,7 @@ impl Store {
         .await
     }
 
-    /// The row that holds this digest, or the plaintext of this token.
+    /// The row that holds this digest, or the plaintext of this token, or whose token this was before its rotation.
     pub async fn find_admin_token(
         &self,
         digest: &CredentialDigest,
@@ -116,7 +146,8 @@ impl Store {
                 r#"
                 WHERE "lookup" = $1
                   OR ("lookup" IS NULL AND sophra_api_keys.plaintext_digest("token") = $2)
-                ORDER BY "lookup" = $1 DESC NULLS LAST
+                  OR "previousLookup" = $1
+                ORDER BY "lookup" = $1 DESC NULLS LAST, "previousLookup" = $1 NULLS FIRST
                 LIMIT 1
                 "#,
                 lookup,
@@ -124,26 +155,135 @@ impl Store {
             )
             .fetch_optional(&mut self.db().await?)
             .await?;
-            Ok(row.map(|row| StoredToken {
-                plaintext: row.is_plaintext.then(|| PlaintextToken {
-                    id: row.id.clone(),
-                    name: row.name.clone(),
-                    permissions: row.permissions.clone(),
-                    digest: *digest,
-                }),
-                token: row.into(),
+            Ok(row.map(|row| {
+                let is_previous = row.previous_lookup.as_deref() == Some(&*lookup);
+                StoredToken {
+                    plaintext: row.is_plaintext.then(|| PlaintextToken {
+                        id: row.id.clone(),
+                        name: row.name.clone(),
+                        permissions: row.permissions.clone(),
+                        digest: *digest,
+                    }),
+                    expires_at: if is_previous {
+                        row.previous_expires_at
+                    } else {
+                        row.expires_at
+                    },
+                    // Without an end there is no grace.
+                    grace_ends_at: is_previous
+                        .then(|| row.previous_token_expires_at.unwrap_or(Timestamp::MIN)),
+                    token: row.into(),
+                }
             }))
         })
         .await
     }
 
-    /// All admin tokens, newest first.
-    pub async fn list_admin_tokens(&self) -> Result<Vec<AdminToken>, Error> {
+    /// The admin tokens of a query, newest first.
+    pub async fn list_admin_tokens(
+        &self,
+        query: &TokenQuery,
+        now: Timestamp,
+    ) -> Result<Vec<AdminToken>, Error> {
+        let permission = query.permission.as_deref();
+        let query = json!({
+            "limit": query.limit, "after": query.after, "id": query.id, "status": query.status.map(TokenStatus::name),
+            "now": now, "search": query.search, "expiresBefore": query.expires_before, "unusedSince": query.unused_since,
+            "permission": permission, "names": permission.map(legacy_names_that_permit),
+        });
         self.retryable_when_admitted(Share::Manage, "list_admin_tokens", || async {
-            let rows = token_rows!(r#"ORDER BY "createdAt" DESC, "id" DESC"#)
-                .fetch_all(&mut self.db().await?)
-                .await?;
+            let rows = token_rows!(
+                r#"
+                CROSS JOIN jsonb_to_record($1) AS wanted (
+                  "limit" INTEGER, after TEXT, id TEXT, status TEXT, now TEXT, search TEXT, "expiresBefore" TEXT,
+                  "unusedSince" TEXT, permission TEXT, names TEXT
+                )
+                WHERE (wanted.id IS NULL OR "AdminToken"."id" = wanted.id)
+                  AND (wanted.status IS NULL OR wanted.status = CASE
+                    WHEN NOT coalesce("isActive", false) THEN 'revoked'
+                    WHEN "expiresAt" <= sophra_api_keys.instant_at(wanted.now) THEN 'expired'
+                    ELSE 'active'
+                  END)
+                  AND (
+                    wanted.search IS NULL
+                    OR sophra_api_keys.folded(coalesce("name", '')) LIKE sophra_api_keys.folded(wanted.search)
+                  )
+                  AND (
+                    wanted."expiresBefore" IS NULL
+                    OR "expiresAt" < sophra_api_keys.instant_at(wanted."expiresBefore")
+                  )
+                  AND (
+                    wanted."unusedSince" IS NULL
+                    OR coalesce("lastUsedAt", "createdAt") < sophra_api_keys.instant_at(wanted."unusedSince")
+                  )
+                  AND (
+                    wanted.permission IS NULL
+                    OR "permissions" && ARRAY['*', wanted.permission]
+                    OR ("permissions" IS NULL AND "lookup" IS NULL AND "name" ~ wanted.names)
+                  )
+                  AND (
+                    wanted.after IS NULL
+                    OR ("createdAt", "AdminToken"."id") < (
+                      SELECT "createdAt", "id" FROM "AdminToken" WHERE "id" = wanted.after
+                    )
+                  )
+                ORDER BY "createdAt" DESC, "AdminToken"."id" DESC
+                LIMIT ($1 ->> 'limit')::integer
+                "#,
+                query,
+            )
+            .fetch_all(&mut self.db().await?)
+            .await?;
             Ok(rows.into_iter().map(AdminToken::from).collect())
+        })
+        .await
+    }
+
+    /// Replaces the token of this row, unless the row has changed in what the new token depends on. Returns whether it was
+    /// replaced. Another rotation ends the grace period of the one before.
+    pub async fn rotate_admin_token(
+        &self,
+        before: &AdminToken,
+        rotation: &TokenRotation,
+    ) -> Result<bool, Error> {
+        self.change("rotate_admin_token", &before.id, || async {
+            let mut db = self.begin_change().await?;
+            let done = sqlx::query!(
+                r#"
+                UPDATE "AdminToken" SET
+                  "previousLookup" = CASE WHEN $2::timestamp IS NOT NULL THEN
+                    coalesce("lookup", 'sha256:' || encode(sophra_api_keys.plaintext_digest("token"), 'hex'))
+                  END,
+                  "previousExpiresAt" = CASE WHEN $2::timestamp IS NOT NULL THEN "expiresAt" END,
+                  "previousTokenExpiresAt" = $2,
+                  "token" = $3,
+                  "lookup" = $3,
+                  "expiresAt" = $4,
+                  "permissions" = $5,
+                  "rotatedAt" = $6,
+                  "updatedAt" = $6
+                WHERE "id" = $1
+                  AND "isActive"
+                  AND coalesce("name", '') = $7
+                  AND (
+                    ARRAY(
+                      SELECT permission FROM unnest(coalesce("permissions", '{}')) AS permission WHERE permission IS NOT NULL
+                    ) = $5
+                    OR ("permissions" IS NULL AND "lookup" IS NULL)
+                  )
+                "#,
+                before.id,
+                rotation.grace_ends_at as _,
+                rotation.lookup,
+                rotation.expires_at as _,
+                &before.permissions,
+                rotation.at as _,
+                before.name,
+            )
+            .execute(&mut db)
+            .await?;
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

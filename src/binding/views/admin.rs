@@ -3,20 +3,55 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::admin::AdminVerification;
-use crate::model::{AdminToken, VALID};
+use crate::admin::{AdminVerification, TokenRotated};
+use crate::model::{AdminToken, Timestamp, VALID};
 
 #[derive(Serialize)]
-pub(in crate::binding) struct IssuedTokenView {
+pub(in crate::binding) struct AdminTokenView {
     #[serde(flatten)]
     row: AdminToken,
+    status: &'static str,
     /// The JWT itself, which only its creation returns.
-    token: Zeroizing<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Zeroizing<String>>,
 }
 
-impl IssuedTokenView {
-    pub(in crate::binding) fn new(row: AdminToken, token: Zeroizing<String>) -> Self {
-        Self { row, token }
+impl AdminTokenView {
+    pub(in crate::binding) fn new(row: AdminToken, now: Timestamp) -> Self {
+        Self {
+            status: row.status(now).name(),
+            row,
+            token: None,
+        }
+    }
+
+    pub(in crate::binding) fn issued(
+        row: AdminToken,
+        token: Zeroizing<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::new(row, now)
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(in crate::binding) enum RotatedTokenView {
+    Done(AdminTokenView),
+    Beyond { missing_permissions: Vec<String> },
+}
+
+impl RotatedTokenView {
+    pub(in crate::binding) fn new(rotated: TokenRotated, now: Timestamp) -> Self {
+        match rotated {
+            TokenRotated::Done(row, token) => Self::Done(AdminTokenView::issued(row, token, now)),
+            TokenRotated::Beyond(missing_permissions) => Self::Beyond {
+                missing_permissions,
+            },
+        }
     }
 }
 

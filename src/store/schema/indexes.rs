@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 21] = [
+const INDEXES: [(&str, bool, &str); 22] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -91,6 +91,11 @@ const INDEXES: [(&str, bool, &str); 21] = [
         r#""ApiKey" ("maxIdleDays") WHERE "maxIdleDays" IS NOT NULL"#,
     ),
     ("AdminToken_lookup_key", true, r#""AdminToken" ("lookup")"#),
+    (
+        "AdminToken_previousLookup_key",
+        true,
+        r#""AdminToken" ("previousLookup")"#,
+    ),
     // These two contain legacy rows only: they are empty once every row has been imported.
     (
         "ApiKey_plaintext_idx",

@@ -56,6 +56,10 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "AdminToken", name: "permissions", definition: "text[]", added: true },
     Column { table: "AdminToken", name: "lookup", definition: "text", added: true },
     Column { table: "AdminToken", name: "expiresAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "AdminToken", name: "previousLookup", definition: "text", added: true },
+    Column { table: "AdminToken", name: "previousTokenExpiresAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "AdminToken", name: "previousExpiresAt", definition: "timestamp(3) without time zone", added: true },
+    Column { table: "AdminToken", name: "rotatedAt", definition: "timestamp(3) without time zone", added: true },
 ];
 
 #[rustfmt::skip]
@@ -74,6 +78,8 @@ pub(super) const TRIGGERS: &[Trigger] = &[
     Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_change", definition: "CREATE TRIGGER sophra_api_keys_change AFTER INSERT OR DELETE ON \"AdminToken\" FOR EACH ROW EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_expiry", definition: "CREATE TRIGGER sophra_api_keys_expiry BEFORE UPDATE OF token ON \"AdminToken\" FOR EACH ROW WHEN (old.token ~~ 'sha256:%'::text AND new.token !~~ 'sha256:%'::text AND NOT new.\"expiresAt\" IS DISTINCT FROM old.\"expiresAt\") EXECUTE FUNCTION sophra_api_keys.clear_columns('expiresAt');" },
     Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_plaintext", definition: "CREATE TRIGGER sophra_api_keys_plaintext BEFORE INSERT OR UPDATE OF token, lookup ON \"AdminToken\" FOR EACH ROW WHEN (new.token !~~ 'sha256:%'::text) EXECUTE FUNCTION sophra_api_keys.clear_columns('lookup');" },
+    Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_previous", definition: "CREATE TRIGGER sophra_api_keys_previous BEFORE INSERT OR UPDATE OF token, lookup ON \"AdminToken\" FOR EACH ROW WHEN (new.token !~~ 'sha256:%'::text) EXECUTE FUNCTION sophra_api_keys.clear_columns('previousLookup', 'previousTokenExpiresAt', 'previousExpiresAt');" },
+    Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_previous_update", definition: "CREATE TRIGGER sophra_api_keys_previous_update AFTER UPDATE ON \"AdminToken\" FOR EACH ROW WHEN (old.\"previousLookup\" IS DISTINCT FROM new.\"previousLookup\" OR old.\"previousTokenExpiresAt\" IS DISTINCT FROM new.\"previousTokenExpiresAt\" OR old.\"previousExpiresAt\" IS DISTINCT FROM new.\"previousExpiresAt\") EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_truncate", definition: "CREATE TRIGGER sophra_api_keys_truncate AFTER TRUNCATE ON \"AdminToken\" FOR EACH STATEMENT EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "\"AdminToken\"", name: "sophra_api_keys_update", definition: "CREATE TRIGGER sophra_api_keys_update AFTER UPDATE ON \"AdminToken\" FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.name IS DISTINCT FROM new.name OR old.\"isActive\" IS DISTINCT FROM new.\"isActive\" OR old.\"expiresAt\" IS DISTINCT FROM new.\"expiresAt\" OR old.permissions IS DISTINCT FROM new.permissions OR (old.token IS DISTINCT FROM new.token OR old.lookup IS DISTINCT FROM new.lookup) AND (old.lookup IS NULL AND new.token = new.lookup AND new.lookup = ('sha256:'::text || encode(sophra_api_keys.plaintext_digest(old.token), 'hex'::text))) IS NOT TRUE) EXECUTE FUNCTION sophra_api_keys.note_change();" },
     Trigger { table: "sophra_api_keys.audit", name: "sophra_api_keys_finding", definition: "CREATE TRIGGER sophra_api_keys_finding AFTER INSERT ON sophra_api_keys.audit FOR EACH ROW WHEN (new.type = ANY (ARRAY['key.leaked'::text, 'key.reuse_detected'::text])) EXECUTE FUNCTION sophra_api_keys.note_finding();" },
