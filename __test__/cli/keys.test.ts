@@ -562,4 +562,43 @@ describe('admin-tokens', () => {
     expect((await run(['admin-tokens', 'list'])).stdout).toMatch(/Ops +revoked/)
     expect((await run(['admin-tokens', 'revoke', 'nobody'])).code).toBe(1)
   })
+
+  test('are found by what they are', async () => {
+    const create = ['admin-tokens', 'create', '--name']
+    await run([...create, 'Finding reader', '--permission', 'keys:read'])
+    await run([...create, 'Finding root', '--permission', '*', '--expires', '1h'])
+    const found = async (...options: string[]): Promise<string[]> => {
+      const args = ['admin-tokens', 'list', '--search', 'finding', ...options]
+      return (await program(args)).map(({ name }: { name: string }) => name)
+    }
+    expect(await found()).toEqual(['Finding root', 'Finding reader'])
+    expect(await found('--permission', 'keys:write')).toEqual(['Finding root'])
+    expect(await found('--expires-before', '2h')).toEqual(['Finding root'])
+    expect(await found('--status', 'revoked')).toEqual([])
+    expect(await found('--unused-since', '1d')).toEqual([])
+    const wrong = await run(['admin-tokens', 'list', '--status', 'gone'])
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toContain('must be active, expired or revoked')
+  })
+
+  test('are rotated, with a grace period or without one', async () => {
+    const made = await run(['admin-tokens', 'create', '--name', 'Turning'])
+    const [{ id }] = await program(['admin-tokens', 'list', '--search', 'turning'])
+    const rotated = await run(['admin-tokens', 'rotate', id.slice(0, 12), '--grace', '1h'])
+    expect(rotated.code, rotated.stderr).toBe(0)
+    expect(rotated.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)
+    expect(rotated.stdout).not.toBe(made.stdout)
+    expect(rotated.stderr).toMatch(/The old token is valid until \d{4}-/)
+    const again = await run(['admin-tokens', 'rotate', id])
+    expect(again.stderr).toContain('The old token is refused from now on.')
+    const { token, ...row } = await program(['admin-tokens', 'rotate', id])
+    expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
+    expect(row).toMatchObject({ id, name: 'Turning', status: 'active' })
+    expect((await run(['admin-tokens', 'rotate', 'nobody'])).code).toBe(1)
+    expect((await run(['admin-tokens', 'rotate', id, '--grace', '2y'])).code).toBe(2)
+    await program(['admin-tokens', 'revoke', id])
+    const refused = await run(['admin-tokens', 'rotate', id])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('The admin token is revoked')
+  })
 })

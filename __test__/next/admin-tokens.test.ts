@@ -76,7 +76,7 @@ test('tokens are made, listed, rotated and revoked', async () => {
     expect((await verifyAdminToken(one)).valid).toBe(false)
   expectFailure(await send(routes.PUT, 'PUT', body), 409, 'CONFLICT')
   await flush()
-  for (const type of ['admin.issued', 'admin.rotated', 'admin.revoked']) {
+  for (const type of ['admin.issued', 'admin.rotated', 'admin.revoked'] as const) {
     const { events } = await listAuditEvents({ type })
     expect(events[0]).toMatchObject({ tokenId: shown.id, actor: root.id })
   }

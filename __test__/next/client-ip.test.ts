@@ -116,7 +116,7 @@ test('the environment is read before the service is started, and nothing is star
 test('the subpath exports exactly what is documented, by require and by import', async () => {
   const forAdmins = [
     ...['apiKeyRoutes', 'revocationRoutes', 'clientRoutes', 'quotaRoutes'],
-    ...['usageRoutes', 'usageExportRoutes', 'webhookRoutes', 'deliveryRoutes'],
+    ...['usageRoutes', 'usageExportRoutes', 'webhookRoutes', 'deliveryRoutes', 'adminTokenRoutes'],
   ]
   const names = [
     ...forAdmins,

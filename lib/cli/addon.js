@@ -13,6 +13,7 @@ if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
 const { userInfo } = require('node:os')
 const api = require('../../index.js')
 const native = require('../addon.js')
+const { listTokens } = require('../admin-tokens.js')
 const { unwrap } = require('../errors.js')
 
 /** The actor in the audit log. */
@@ -44,8 +45,10 @@ module.exports = {
   deleteWebhook: withActor(api.deleteWebhook),
   grantQuota: withActor(api.grantQuota),
   createAdminToken: withActor(api.createAdminToken),
+  rotateAdminToken: withActor(api.rotateAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),
   doctor: async () => unwrap(await native.doctor()),
+  listTokens,
   inspectKey: (text) => unwrap(native.inspectKey(text)),
   migrationScript: (after) => unwrap(native.migrationScript(after)),
 }

@@ -38,6 +38,10 @@ const commands = {
   'webhooks redeliver': ['Deliver a notice once more', () => require('./webhooks/redeliver.js')],
   'admin-tokens create': ['Issue an admin token', () => require('./admin-tokens/create.js')],
   'admin-tokens list': ['List admin tokens', () => require('./admin-tokens/list.js')],
+  'admin-tokens rotate': [
+    'Replace an admin token with a new one',
+    () => require('./admin-tokens/rotate.js'),
+  ],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
 }
 

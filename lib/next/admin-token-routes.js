@@ -33,7 +33,7 @@ async function list(request) {
 /** Nobody makes a token that may do more than they may. */
 async function create(body, _request, { admin }) {
   const missing = permissionsOf(body).filter((permission) => !holds(admin, permission))
-  if (missing.length > 0) return beyond([...new Set(missing)])
+  if (missing.length > 0) return beyond(missing)
   return json(await createAdminToken(body, by(admin)), 201)
 }
 
@@ -62,7 +62,7 @@ const beyond = (missingPermissions) =>
   failure({
     ...insufficientPermission,
     message: 'The token would have permissions that the caller does not hold',
-    missingPermissions,
+    missingPermissions: [...new Set(missingPermissions)],
   })
 
 const missingToken = () => invalidInput('Admin token ID is required', 'id')

@@ -5,6 +5,7 @@ import os
 import subprocess
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from uuid import uuid4
 
 import requests
@@ -71,6 +72,8 @@ def before_call(context, case, kwargs):
     if is_about_webhooks(case):
         if positive:
             give_webhook(case, fields, made_up and meta.phase.name == "coverage")
+    elif is_about_admin_tokens(case):
+        give_admin_token(case, fields, made_up and meta.phase.name == "coverage")
     elif is_about_quotas(case):
         if positive:
             give_quota(case, fields, made_up)
@@ -185,6 +188,29 @@ def new_delivery() -> str:
     return listed.json()[0]["id"]
 
 
+def is_about_admin_tokens(case) -> bool:
+    return case.operation.path == "/api/admin-tokens"
+
+
+def give_admin_token(case, fields: dict, made_up: bool) -> None:
+    """What is rotated or revoked must be there, and must not be a token by which requests are made."""
+    if "id" in fields and (made_up or fields["id"] in own_tokens()):
+        fields["id"] = new_admin_token()
+
+
+@cache
+def own_tokens() -> set[str]:
+    """Of before the first request to change one."""
+    listed = requests.get(f"{URL}/api/admin-tokens", headers=ADMIN, timeout=60).json()
+    return {token["id"] for token in listed}
+
+
+def new_admin_token() -> str:
+    answer = requests.post(f"{URL}/api/admin-tokens", json={"name": "Target"}, headers=ADMIN, timeout=60)
+    answer.raise_for_status()
+    return answer.json()["id"]
+
+
 def is_about_quotas(case) -> bool:
     return case.operation.path == "/api/quotas"
 
@@ -255,7 +281,7 @@ def postpone_expiry(fields: dict) -> None:
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if is_about_webhooks(case):
+    if is_about_webhooks(case) or is_about_admin_tokens(case):
         return
     if case.method == "POST" and response.status_code == 201:
         KEYS.add(response.json()["id"])
@@ -274,8 +300,8 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
-        # A client that is there need not have the quota, and webhooks make room for others.
-        if is_about_quotas(case) or is_about_webhooks(case):
+        # A client that is there need not have the quota, and webhooks make room for others. No admin token is ever gone.
+        if is_about_quotas(case) or is_about_webhooks(case) or is_about_admin_tokens(case):
             return False
         # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key or client is there.
         known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")

@@ -6,8 +6,8 @@ const { duration } = require('../values.js')
 module.exports = {
   summary: 'Issues an admin token, signed with JWT_SECRET.',
   details: `The token goes to standard output, alone and only this once: the database keeps a digest of it. A token without
---permission may do nothing; * stands for every permission. The routes of this package require keys:read, keys:write,
-metrics:read and audit:read.`,
+--permission may do nothing; * stands for every permission. The routes of this package require keys:read and keys:write, the same
+of clients, quotas, webhooks and admin-tokens, usage:read, metrics:read and audit:read.`,
   options: {
     name: { value: '<text>', required: true, help: 'A name by which people recognise the token' },
     description: { value: '<text>', help: 'A note' },
