@@ -205,6 +205,14 @@ describe('a rotated token', () => {
     }
   })
 
+  test('of a row with a name of any length is one that verifies', async () => {
+    const { id } = await createAdminToken({ name: 'Ops' })
+    const name = '👩‍💻'.repeat(20_000)
+    await setting.sql(`UPDATE "AdminToken" SET "name" = $2 WHERE "id" = $1`, [id, name])
+    const { token } = await rotateAdminToken({ id })
+    expect(await verifyAdminToken(token)).toMatchObject({ valid: true, tokenId: id, name })
+  })
+
   test('has its use noted on the row, and so has the old one', async () => {
     const { id, token: old } = await createAdminToken({ name: 'Ops' })
     const { token } = await rotateAdminToken({ id, gracePeriodSeconds: 600 })

@@ -53,6 +53,7 @@ test('the package exports exactly what is documented', async () => {
       "revokeApiKey",
       "revokeApiKeys",
       "revokePresentedKey",
+      "rotateAdminToken",
       "setClient",
       "setWebhook",
       "settle",

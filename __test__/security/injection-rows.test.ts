@@ -51,6 +51,7 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     lookup: 'text',
     name: 'text',
     permissions: 'ARRAY',
+    previousLookup: 'text',
     token: 'text',
   },
 }
@@ -101,6 +102,9 @@ const use: Record<string, (row: Made) => Promise<void>> = {
   async AdminToken({ id, secret }) {
     await tried('verifyAdminToken', secret)
     await tried('verifyAdminToken', secret, { permission: 'b' })
+    await tried('rotateAdminToken', { id, gracePeriodSeconds: 60 })
+    // Without grace, so that the text is free for another row.
+    await tried('rotateAdminToken', { id })
     await tried('revokeAdminToken', id)
   },
 }

@@ -6,6 +6,7 @@ use super::input::{DEFAULT_SECONDS, EXPIRES_IN_SECONDS, RotateToken};
 use super::list::find;
 use crate::error::{Conflict, Error};
 use crate::events::{AdminEvent, Event};
+use crate::input::rules::NAME_MAX;
 use crate::jwt;
 use crate::model::{Actor, AdminToken, CredentialDigest, Escaped, Timestamp};
 use crate::random;
@@ -46,14 +47,10 @@ pub async fn rotate(
         let expires_at = now
             .plus_seconds(seconds.clamp(least.into(), most.into()))
             .whole_seconds();
-        let jwt = jwt::sign(
-            secret,
-            &token.id,
-            &token.name,
-            random::id(&mut random::generator()?),
-            now,
-            expires_at,
-        )?;
+        // Another writer's may be too long for a token.
+        let name: String = token.name.chars().take(NAME_MAX).collect();
+        let jti = random::id(&mut random::generator()?);
+        let jwt = jwt::sign(secret, &token.id, &name, jti, now, expires_at)?;
         let rotation = TokenRotation {
             lookup: CredentialDigest::of(&jwt).lookup(),
             expires_at,

@@ -199,10 +199,10 @@ def give_admin_token(case, fields: dict, made_up: bool) -> None:
 
 
 @cache
-def own_tokens() -> set[str]:
+def own_tokens() -> list[str]:
     """Of before the first request to change one."""
     listed = requests.get(f"{URL}/api/admin-tokens", headers=ADMIN, timeout=60).json()
-    return {token["id"] for token in listed}
+    return [token["id"] for token in listed]
 
 
 def new_admin_token() -> str:
