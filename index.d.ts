@@ -629,6 +629,11 @@ export interface VerifyContext {
    * @default false
    */
   peek?: boolean | null
+  /**
+   * Whom a derived token must be for: its `aud`, exactly. A token with another audience, or with none, is `INVALID_KEY`, and so is a token
+   * with an audience where this is left out. A key is for all.
+   */
+  audience?: string | null
   /** The path of the request, for events and the audit log. */
   path?: string | null
   /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
@@ -1069,6 +1074,11 @@ export interface ValidVerification {
    * the caller has only peeked; or the request took units of hundreds of grants.
    */
   charge: string | null
+  /**
+   * All claims of the token, if one was presented that was derived from the key. `scopes` are then those that both hold, and `expiresAt`
+   * is when the token ends. Absent for a key.
+   */
+  claims?: Record<string, unknown>
 }
 
 /**
@@ -1137,6 +1147,52 @@ export interface RefusedVerification {
 export type Verification = ValidVerification | RefusedVerification
 
 /**
+ * The options of `deriveToken`. Unknown fields are rejected.
+ *
+ * @category Derived tokens
+ */
+export interface DeriveTokenOptions {
+  /**
+   * How long the token lives, in seconds: 1 to 86,400. It never lives longer than the key, nor than the grace period of a replaced key.
+   * @default 300
+   */
+  ttlSeconds?: number | null
+  /**
+   * The scopes of the token, each held by the key: at most 100.
+   * @default all scopes of the key
+   */
+  scopes?: string[] | null
+  /** Whom it is for, its `aud`: 1 to 255 characters. Whoever verifies it must name the same audience. */
+  audience?: string | null
+  /**
+   * Further claims: a JSON object of at most 8 KiB. It must not have `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `client_id` or `scope`.
+   * Whoever holds the token can read them.
+   */
+  claims?: Record<string, unknown> | null
+}
+
+/**
+ * A token that was derived from a key.
+ *
+ * @category Derived tokens
+ */
+export interface DerivedToken {
+  /** The JWT, of at most 8,192 characters. Its claims are `sub` (the id of the key), `client_id`, `scope`, `iat`, `exp`, `jti`, and `aud`. */
+  token: string
+  expiresAt: Date
+}
+
+/**
+ * The key that signs derived tokens from now on.
+ *
+ * @category Derived tokens
+ */
+export interface RotatedTokenKey {
+  /** Its name, as in the JWKS and in the header of tokens. */
+  kid: string
+}
+
+/**
  * An admin token without its secret, as it is stored.
  *
  * @category Admin tokens
@@ -1148,60 +1204,15 @@ export interface AdminToken {
   isActive: boolean
   /** Texts of your own; `*` grants all. For a legacy row without permissions: those that follow from its name. */
   permissions: string[]
-  /** The first that applies: `revoked`, `expired` (by `expiresAt`), `active`. */
-  status: 'active' | 'expired' | 'revoked'
   /** `null` on legacy tokens, whose expiry is only in the token. */
   expiresAt: Date | null
   createdAt: Date
   updatedAt: Date
-  /** The last time that the token was accepted, stored with the next flush. A replaced token counts too. */
   lastUsedAt: Date | null
-  /** When the token was last rotated. */
-  rotatedAt: Date | null
-  /** When the grace period of the token ends, or ended, that the last rotation replaced. `null`: it had none. */
-  previousTokenExpiresAt: Date | null
 }
 
 /**
- * The query of `listAdminTokens`: tokens that pass all of it. Optional fields may be `null`. Unknown fields are rejected.
- *
- * @category Admin tokens
- */
-export interface ListAdminTokensQuery {
-  status?: 'active' | 'expired' | 'revoked' | null
-  /** At least three characters, which the name contains, in upper or lower case. */
-  search?: string | null
-  /** Tokens that expire before this instant, or have expired: a `Date`, or a text in ISO 8601. */
-  expiresBefore?: Date | string | null
-  /** Tokens that were not used since this instant; those that were never used, if they were created before it. */
-  unusedSince?: Date | string | null
-  /** Tokens that hold this permission, or `*`. */
-  permission?: string | null
-  /**
-   * The most tokens, 1 to 1,000.
-   * @default 1,000
-   */
-  limit?: number | null
-  /** The id of the last token of the page before: the list begins after it. */
-  cursor?: string | null
-}
-
-/**
- * The input of `rotateAdminToken`. Optional fields may be `null`. Unknown fields are rejected.
- *
- * @category Admin tokens
- */
-export interface RotateAdminTokenInput {
-  id: string
-  /**
-   * For how long the replaced token stays valid, in seconds, up to 31,536,000.
-   * @default 0
-   */
-  gracePeriodSeconds?: number | null
-}
-
-/**
- * An admin token that was just created or rotated.
+ * An admin token that was just created.
  *
  * @category Admin tokens
  */
@@ -1761,12 +1772,12 @@ export interface AdminRefusedEvent extends EventBase {
 }
 
 /**
- * An admin token was created, rotated or revoked.
+ * An admin token was created or revoked.
  *
  * @category Events and audit log
  */
 export interface AdminChangeEvent extends EventBase {
-  type: 'admin.issued' | 'admin.rotated' | 'admin.revoked'
+  type: 'admin.issued' | 'admin.revoked'
   severity: 'info'
   tokenId: string
   name?: string
@@ -1805,6 +1816,22 @@ export interface WebhookChangeEvent extends EventBase {
   /** The fields that were set, each empty: values are not reported, since a URL can contain a secret. */
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * Another key signs derived tokens from now on.
+ *
+ * @category Events and audit log
+ */
+export interface TokenKeyRotatedEvent extends EventBase {
+  type: 'token_key.rotated'
+  severity: 'info'
+  /** The name of the new key. */
+  kid: string
+  /** `rotated` by a call, the `first` one, or the one before was `unreadable`: no secret of the process opened it. */
+  reason: 'rotated' | 'first' | 'unreadable'
+  /** Who rotated it: `actor` of the call's options. */
   actor?: string
 }
 
@@ -2056,6 +2083,7 @@ export type ApiKeyEvent =
   | AdminChangeEvent
   | ClientChangeEvent
   | QuotaGrantedEvent
+  | TokenKeyRotatedEvent
   | WebhookChangeEvent
   | WebhookFailingEvent
   | NoticesLostEvent
@@ -2349,6 +2377,30 @@ export declare function deleteClient(clientId: string, options?: ChangeOptions |
 export declare function deleteWebhook(id: string, options?: ChangeOptions | null): Promise<void>
 
 /**
+ * Derives a token from a key, or from a verification of one: a JWT, signed with EdDSA (Ed25519), that stands for the key for a short
+ * time. It has the key's scopes or fewer, and ends with the key at the latest. `verifyApiKey` takes it in place of the key, and others
+ * verify it without the database: by `@sophra/api-keys/edge`, or by any JWT library and the JWKS of `jwksRoutes()`.
+ *
+ * A `key` is verified first, which counts as a use of it. The IP address is unknown then, so that a key with `allowedIps` is refused:
+ * pass its verification. A verification counts only if `verifyApiKey` or a guard of this process has answered it. Its key is checked
+ * again, but neither charged nor counted.
+ *
+ * Resolves with the token and its end, or with the refusal of the key. No token is derived from a token.
+ *
+ * Rejects with `INVALID_INPUT` (also for scopes that the key does not hold), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (there
+ * is neither a `JWT_SECRET` of at least 32 bytes nor `API_KEYS_SIGNING_KEYS`).
+ *
+ * @example
+ * ```ts
+ * const derived = await deriveToken(key, { ttlSeconds: 60, scopes: ['docs:read'] })
+ * if ('token' in derived) console.log(derived.token, derived.expiresAt)
+ * ```
+ *
+ * @category Derived tokens
+ */
+export declare function deriveToken(key: string | ValidVerification, options?: DeriveTokenOptions | null): Promise<DerivedToken | RefusedVerification>
+
+/**
  * Exports the usage of closed hours, for billing: each hour of each key, client, tag and outcome, in an order and with ids that do
  * not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was
  * processed; store it together with what is made of the rows. An hour is closed 10 minutes after its end, and its rows are final.
@@ -2487,19 +2539,18 @@ export declare function grantQuota(input: GrantQuotaInput, options?: ChangeOptio
 export declare function health(): Promise<Health>
 
 /**
- * Lists admin tokens, newest first, without their secrets: at most 1,000, or `limit`. If there may be more, pass the id of the last
- * one as `cursor`.
+ * Lists all admin tokens, newest first, without their secrets.
  *
- * Rejects with `INVALID_INPUT`, `NOT_FOUND` (the token of `cursor` is gone), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
- * const tokens = await listAdminTokens({ status: 'active', permission: 'keys:write' })
+ * const tokens = await listAdminTokens()
  * ```
  *
  * @category Admin tokens
  */
-export declare function listAdminTokens(query?: ListAdminTokensQuery | null): Promise<AdminToken[]>
+export declare function listAdminTokens(): Promise<AdminToken[]>
 
 /**
  * Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are
@@ -2764,21 +2815,20 @@ export declare function revokeApiKeys(input: RevokeApiKeysInput, options?: Chang
 export declare function revokePresentedKey(key: string | string[] | null | undefined, context?: PresentedKeyContext | null): Promise<boolean>
 
 /**
- * Replaces an admin token by a new one, which is returned once. The id, the permissions and all other fields stay; the new token is
- * valid for as long as the replaced one was issued for, from now on. For `gracePeriodSeconds` the replaced token stays valid too, but
- * not beyond its own expiry; without it, every process refuses it at once. Another rotation ends the grace period of the one before.
+ * Has a new key sign derived tokens from now on, in all processes. The public part of the old one stays in the JWKS until its tokens
+ * have ended; its private part is forgotten. Resolves with the name of the new key, as it is in the header of tokens.
  *
- * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `CONFLICT` (the token is revoked, or others keep changing it), `DATABASE_UNAVAILABLE`,
- * `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION` (there is no secret, as for `deriveToken`, or there are
+ * 100 token keys whose tokens live).
  *
  * @example
  * ```ts
- * const { token } = await rotateAdminToken({ id, gracePeriodSeconds: 3_600 }, { actor: 'ann@example.com' })
+ * const { kid } = await rotateTokenKey()
  * ```
  *
- * @category Admin tokens
+ * @category Derived tokens
  */
-export declare function rotateAdminToken(input: RotateAdminTokenInput, options?: ChangeOptions | null): Promise<IssuedAdminToken>
+export declare function rotateTokenKey(options?: ChangeOptions | null): Promise<RotatedTokenKey>
 
 /**
  * Sets what holds for a client and all of its keys: creates the client's settings, or changes the given fields and keeps the

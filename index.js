@@ -64,6 +64,9 @@ exports.grantQuota = exported(native.grantQuota, withQuotaDates)
 exports.verifyApiKey = async (key, context) =>
   verifyWarm(key, context) ?? (await verifyCold(key, context)).result
 exports.settle = exported(native.settle)
+exports.deriveToken = async (key, options) =>
+  require('./lib/derived-tokens.js').deriveToken(key, options)
+exports.rotateTokenKey = exported(native.rotateTokenKey)
 exports.getUsage = exported(native.getUsage, withUsageDates)
 exports.exportUsage = exported(native.exportUsage, withUsageDates)
 exports.setWebhook = exported(native.setWebhook, ({ webhook, secret }) => ({

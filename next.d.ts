@@ -96,6 +96,12 @@ export interface ApiKeyOptions<Req = Request> {
    */
   environments?: Environment[]
   /**
+   * Whom a derived token must be for, see `deriveToken`: 1 to 255 characters. A token with another audience is refused with 401, and so is
+   * one with an audience where this is left out. A key is for all.
+   * @default none
+   */
+  audience?: string
+  /**
    * Whether the request is given back all that it was charged, by the response of the handler. If the handler throws, the response
    * has no body, and the status of the error or 500; signals of Next.js (`redirect()`) are not asked about. A body must be read of a
    * copy (`response.clone()`).
@@ -346,6 +352,42 @@ export interface PresentedKeyRoutes {
  * ```
  */
 export declare function presentedKeyRoutes(): PresentedKeyRoutes
+
+/** The handlers of `/.well-known/jwks.json`. */
+export interface JwksRoutes {
+  /** The public keys of derived tokens, as a JWKS: `{ keys: [{ kty, crv, x, kid, alg, use }] }`. Anyone may read and cache it. */
+  GET: RouteHandler
+}
+
+/**
+ * Makes the route handler of the public keys with which others verify derived tokens, for a file
+ * `app/.well-known/jwks.json/route.ts`. It has no options: the keys are public. Caches may keep the response for 60 seconds. A key stays
+ * in it until its last token has ended.
+ *
+ * @example
+ * ```ts
+ * export const { GET } = jwksRoutes()
+ * ```
+ */
+export declare function jwksRoutes(): JwksRoutes
+
+/** The handlers of `/.well-known/revoked-keys.json`. */
+export interface RevokedKeysRoutes {
+  /** `{ revoked: [keyId] }`: the keys whose tokens must be refused, although they have not ended. */
+  GET: RouteHandler
+}
+
+/**
+ * Makes the route handler of the keys whose tokens others must refuse, for a file `app/.well-known/revoked-keys.json/route.ts`: those
+ * that are revoked, deleted, disabled or expired, or whose client is disabled, and that have living tokens. A change is in it within 2
+ * seconds. It has no options: the list is public, and names nothing but ids.
+ *
+ * @example
+ * ```ts
+ * export const { GET } = revokedKeysRoutes()
+ * ```
+ */
+export declare function revokedKeysRoutes(): RevokedKeysRoutes
 
 /** The handlers of `/api/leaks`. */
 export interface LeakRoutes {

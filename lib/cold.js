@@ -5,7 +5,7 @@
 const native = require('./addon.js')
 const { guarded, unwrap } = require('./errors.js')
 const { flushAtExit } = require('./exit.js')
-const { freeze } = require('./templates.js')
+const { freeze, remember } = require('./templates.js')
 
 /**
  * Verifies a key: the result, and the windows of its limits in seconds. A guard passes the text of the scopes that it asks for, and
@@ -20,6 +20,9 @@ exports.verifyCold = async (key, context, guardScopes) => {
   freeze(result.scopes)
   freeze(result.metadata)
   freeze(result.client)
+  freeze(result.claims)
+  if (result.valid) remember(result)
+  delete result.graceEndsAt
   // Loaded when it is first needed, so that importing the package stays quick.
   return { result: require('./dates.js').withDates(result), windows }
 }

@@ -87,11 +87,24 @@ function keep(serial, template) {
   bytes += template.bytes
 }
 
+/**
+ * The verifications of this thread by their scopes, which no two cache entries share and nobody else can make: a result is known by
+ * them at no cost for the verifies that make it.
+ */
+const verified = new WeakMap()
+
+/** Keeps in mind that such a result is a verification, for what is derived from it. */
+function remember({ keyId, clientId, scopes, claims, graceEndsAt = null }) {
+  verified.set(scopes, { keyId, clientId, isOfToken: claims !== undefined, until: graceEndsAt })
+}
+
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
-  const { name, clientId, scopes, metadata, limits, quotas } = template
+  const { name, clientId, scopes, metadata, limits, quotas, claims } = template
   template.client = shared(template.clientSerial, template.client)
-  template.bytes = TEMPLATE_BYTES + bytesOf([name, clientId, scopes, metadata, limits, quotas])
+  const parts = [name, clientId, scopes, metadata, limits, quotas, claims ?? null]
+  template.bytes = TEMPLATE_BYTES + bytesOf(parts)
+  remember(template)
   keep(serial, freeze(template))
   return template
 }
@@ -100,5 +113,8 @@ function fetched(serial) {
 exports.templateOf = (serial) => templates.get(serial) ?? fetched(serial)
 
 exports.freeze = freeze
+exports.remember = remember
+/** What is known of the verification with these scopes. */
+exports.rememberedBy = (scopes) => verified.get(scopes)
 /** What is kept; for tests. */
 exports.kept = () => ({ templates: templates.size, slots: serials.size, bytes })

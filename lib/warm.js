@@ -37,6 +37,7 @@ const FIELDS = new Set([
   'kinds',
   'environments',
   'origin',
+  'audience',
   'path',
   'claimedIp',
 ])
@@ -52,7 +53,8 @@ const isPolluted = () =>
   'environments' in base ||
   'origin' in base ||
   'path' in base ||
-  'claimedIp' in base
+  'claimedIp' in base ||
+  'audience' in base
 
 function isPlain(context) {
   if (typeof context !== 'object' || Object.getPrototypeOf(context) !== base || isPolluted())
@@ -85,7 +87,7 @@ function costOf(value) {
 }
 
 /** What the lines begin with that are no scopes, in their order. The native side checks each line, so none must have a break inside. */
-const [TAG, KINDS, ENVIRONMENT, ORIGIN] = ['\t', '#', '@', '^']
+const [TAG, KINDS, ENVIRONMENT, ORIGIN, AUDIENCE] = ['\t', '#', '@', '^', '!']
 
 /** A line, if there is something to say; `undefined` if it does not fit. */
 function lineOf(mark, value) {
@@ -118,6 +120,9 @@ function environmentsOf(environments) {
 /** An empty header is that of no page. */
 const originOf = (origin) => (origin === '' ? undefined : lineOf(ORIGIN, origin))
 
+/** An audience must not be empty. */
+const audienceOf = (audience) => (audience === '' ? undefined : lineOf(AUDIENCE, audience))
+
 function scopesOf(query) {
   if (query === undefined || query === null) return ''
   if (!Array.isArray(query) || query.length > SCOPES_MAX) return queryOf(query)
@@ -131,7 +136,8 @@ function scopesOf(query) {
   return isMarked(lines) ? undefined : lines
 }
 
-const isMarked = (lines) => lines !== '' && [TAG, KINDS, ENVIRONMENT, ORIGIN].includes(lines[0])
+const isMarked = (lines) =>
+  lines !== '' && [TAG, KINDS, ENVIRONMENT, ORIGIN, AUDIENCE].includes(lines[0])
 
 /** The text of a query that has groups, or many scopes. */
 function queryOf(scopes) {
@@ -162,8 +168,9 @@ function tightest(templates, limits) {
 
 function accepted(template, charge) {
   const { keyId, name, clientId, kind, environment, scopes, metadata, expiresAt, client } = template
+  const { claims } = template
   const limits = limitsOf(template.limits)
-  return {
+  const result = {
     valid: true,
     code: VALID_CODE,
     keyId,
@@ -179,6 +186,9 @@ function accepted(template, charge) {
     limits,
     charge,
   }
+  // Of a token that stands for its key.
+  if (claims !== undefined) result.claims = claims
+  return result
 }
 
 function refused(number, template, missing) {
@@ -210,16 +220,16 @@ function verifyNatively(key, context) {
   const ip = textOf(context.ip)
   const [tag, kinds] = [tagOf(context.tag), kindsOf(context.kinds)]
   const environments = environmentsOf(context.environments)
-  const origin = originOf(context.origin)
+  const [origin, audience] = [originOf(context.origin), audienceOf(context.audience)]
   const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
   const path = textOf(context.path)
   const claimedIp = textOf(context.claimedIp)
   if (ip === undefined || scopes === undefined || cost === undefined) return MISS
   if (tag === undefined || kinds === undefined || environments === undefined) return MISS
-  if (origin === undefined) return MISS
+  if (origin === undefined || audience === undefined) return MISS
   if (path === undefined || claimedIp === undefined) return MISS
-  const lines = tag + kinds + environments + origin + scopes
+  const lines = tag + kinds + environments + origin + audience + scopes
   return verifyWarm(key, ip, lines, cost, path, claimedIp)
 }
 
@@ -255,8 +265,10 @@ exports.verifyWarmRequest = (key, forwarded, requirements, page, path) => {
   try {
     const { head, scopes } = requirements
     const [tag, origin, cost] = [tagOf(requirements.tag), originOf(page), costOf(requirements.cost)]
+    const audience = audienceOf(requirements.audience)
     if (tag === undefined || origin === undefined || cost === undefined) return undefined
-    charge = verifyWarmRequest(key, forwarded, tag + head + origin + scopes, cost, path)
+    if (audience === undefined) return undefined
+    charge = verifyWarmRequest(key, forwarded, tag + head + origin + audience + scopes, cost, path)
   } catch {
     return undefined
   }

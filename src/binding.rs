@@ -6,6 +6,7 @@ mod admin;
 mod call;
 mod clients;
 mod constants;
+mod derived_tokens;
 mod events;
 mod exit;
 mod internal;

@@ -10,6 +10,7 @@ use crate::cache;
 use crate::cached_clients::CachedClient;
 use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::cached_quotas::{CachedQuota, QuotaOfKey};
+use crate::jwt::DerivedClaims;
 use crate::metrics::ClientUses;
 use crate::model::{IdleRule, KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
 use crate::usage::{Counted, CountedKey, Usage, UseCounter};
@@ -31,6 +32,8 @@ pub struct CachedKey {
     limits: SmallVec<[CachedLimit; 1]>,
     /// Its own quotas.
     quotas: Box<[CachedQuota]>,
+    /// What a token says that was derived from the key, if it was presented in place of the key.
+    pub token: Option<Arc<DerivedClaims>>,
     /// See [`shape`](Self::shape).
     shape: OnceLock<u32>,
 }
@@ -43,6 +46,8 @@ pub struct KeyRow {
     /// The number of the current key of the row.
     pub key_number: i64,
     pub idle: Option<IdleRule>,
+    /// The token that was presented in place of the key.
+    pub token: Option<Arc<DerivedClaims>>,
 }
 
 /// The result of authenticating a presented key.
@@ -70,12 +75,14 @@ impl CachedKey {
         let counted = CountedKey {
             key_number: row.key_number,
             is_previous: policy.grace_ends_at.is_some(),
+            is_token: row.token.is_some(),
         };
         let key = Self {
             limits: CachedLimit::of_key(&policy, window).collect(),
             quotas: CachedQuota::all_of(&policy.quotas),
             counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id), counted)),
             idle: row.idle,
+            token: row.token.clone(),
             policy,
             client,
             client_uses,
@@ -100,7 +107,14 @@ impl CachedKey {
 
     /// The memory of its texts and lists, in bytes.
     pub fn bytes(&self) -> usize {
-        self.policy.bytes() + self.client.bytes()
+        let token = self.token.as_ref().map_or(0, |token| token.bytes());
+        self.policy.bytes() + self.client.bytes() + token
+    }
+
+    /// Whether who verifies it is whom it is for. A key is for all, a token for its audience.
+    pub fn is_for(&self, audience: Option<&str>) -> bool {
+        let token = self.token.as_ref();
+        token.is_none_or(|token| token.audience.as_deref() == audience)
     }
 
     /// Records the hash that the row holds for this key, or that has replaced its plaintext.

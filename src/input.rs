@@ -2,6 +2,7 @@
 //! an object field by field, with one of the [`rules`] for each.
 
 mod actor;
+mod audience;
 mod entries;
 mod fields;
 mod json;
@@ -15,6 +16,7 @@ mod tag;
 mod value;
 
 pub use actor::actor;
+pub use audience::{audience, is_audience};
 pub use fields::{Fields, argument};
 pub use json::parse_json;
 pub use one_of::one_of;

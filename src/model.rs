@@ -76,7 +76,10 @@ pub use quota::{Period, Quota, Quotas, UTC};
 pub use quota_state::{Granted, QuotaGrant, QuotaState};
 pub use rate_limit::RateLimit;
 pub use revocation::{Revocation, RevocationReason};
-pub use scope::{SCOPE_LENGTH_MAX, ScopeQuery, ScopeQueryWriter, is_scope, scopes_that_hold};
+pub use scope::{
+    SCOPE_LENGTH_MAX, ScopeQuery, ScopeQueryWriter, common_scopes, covers, is_scope,
+    scopes_that_hold,
+};
 pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;
 pub use ttl::{Ttl, after_days};

@@ -60,6 +60,19 @@ impl Seals {
         Some([&[SEALED][..], &seal.id, &nonce, &text].concat())
     }
 
+    /// Whether secrets are stored as they are.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The secret of what is stored in base64, unless it was stored as it is: whoever writes the database could put it there.
+    #[must_use]
+    pub fn open_sealed_text(&self, stored: &str, owner: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let stored = BASE64_STANDARD.decode(stored).ok()?;
+        (stored.first() == Some(&SEALED)).then(|| self.open(&stored, owner))?
+    }
+
     /// The same of what is stored in base64.
     #[must_use]
     pub fn open_text(&self, stored: &str, owner: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -115,6 +128,18 @@ mod tests {
             assert!(opened.is_none() || at == 0, "{at}");
             assert!(seals(&[1]).open(&sealed[..at], "a").is_none());
         }
+    }
+
+    #[test]
+    fn where_only_a_sealed_secret_counts_a_plain_one_is_none() {
+        let text = |seals: &Seals| {
+            BASE64_STANDARD.encode(seals.seal(b"secret", "a", [7; NONCE_LEN]).unwrap())
+        };
+        let open = |text: &str| seals(&[1]).open_sealed_text(text, "a").is_some();
+        assert!(open(&text(&seals(&[1]))));
+        assert!(!open(&text(&Seals::default())));
+        assert!(!open(""));
+        assert!(seals(&[]).is_empty() && !seals(&[1]).is_empty());
     }
 
     #[test]

@@ -41,6 +41,7 @@ use crate::single_flight::SingleFlight;
 use crate::store::Store;
 use crate::suspensions::Suspensions;
 use crate::token::{Keyring, Peppers, Tokens};
+use crate::token_keys::TokenKeys;
 use crate::unconfirmed_keys::UnconfirmedKeys;
 use crate::unreadable_keys::UnreadableKeys;
 use crate::unwritable_keys::{Unstored, UnwritableKeys};
@@ -82,6 +83,7 @@ pub struct Service {
     pub legacy_keys: LegacyKeys,
     pub preloaded_keys: PreloadedKeys,
     pub seals: Seals,
+    pub token_keys: TokenKeys,
     pub deliverer: Deliverer,
     pub couriers: Arc<Couriers>,
     pub events: Arc<Events>,
@@ -167,6 +169,7 @@ impl Service {
             legacy_keys: LegacyKeys::default(),
             preloaded_keys: PreloadedKeys::default(),
             seals: secrets.seals,
+            token_keys: TokenKeys::default(),
             deliverer: Deliverer::default(),
             couriers: shared.couriers,
             events: shared.events,

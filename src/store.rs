@@ -40,6 +40,7 @@ mod signing_keys;
 mod spent;
 mod start_state;
 mod suspensions;
+mod token_keys;
 mod turns;
 mod unconfirmed_keys;
 mod usage;
@@ -71,6 +72,7 @@ pub use schema::{COLUMNS, Column, History, Migrated, TriggerFault, migrate, migr
 pub use spent::ToldTotal;
 pub use start_state::{KnownSigningKeys, StartState};
 pub use suspensions::{Suspension, SuspensionOutcome};
+pub use token_keys::{NewTokenKey, ParentLookup, StoredTokenKey};
 pub use usage::StoredUsage;
 pub use usage_history::UsageProblem;
 pub use verify::Kept;

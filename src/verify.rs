@@ -21,6 +21,7 @@ mod revoke;
 mod row;
 mod settle;
 mod suspension;
+mod token;
 mod verification;
 mod warm;
 
@@ -32,6 +33,7 @@ pub use leaks::{LeakReport, REPORT_TEXT_MAX, report_leaked};
 pub use revoke::revoke_presented;
 pub use settle::{Settlement, settle};
 pub use suspension::store_suspensions;
+pub use token::{Parent, parent_of};
 pub use verification::{
     KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
 };
@@ -39,3 +41,6 @@ pub use warm::{WarmSampler, warm};
 
 /// Length of the longest string that can be a key, in characters.
 pub const KEY_LENGTH_MAX: usize = crate::token::MAX_LENGTH;
+
+/// The same for a key, or a token that was derived from one. Every token is longer than a key.
+pub const PRESENTED_LENGTH_MAX: usize = crate::jwt::TOKEN_MAX;

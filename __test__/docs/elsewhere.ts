@@ -19,6 +19,12 @@ export interface Elsewhere {
 
 export const ELSEWHERE: Elsewhere[] = [
   {
+    page: 'docs/guides/tokens-in-other-languages.md',
+    language: 'python',
+    begins: 'import os',
+    test: '__test__/derived-tokens/languages.test.ts',
+  },
+  {
     page: 'docs/concepts/key-format.md',
     language: 'text',
     begins: '<prefix>_',
@@ -137,6 +143,16 @@ export interface Untried {
 }
 
 export const UNTRIED: Untried[] = [
+  {
+    page: 'docs/guides/tokens-in-other-languages.md',
+    begins: 'package tokens',
+    because: 'There is no Go where the tests run.',
+  },
+  {
+    page: 'docs/guides/tokens-in-other-languages.md',
+    begins: 'import com.nimbusds',
+    because: 'There are no Java libraries where the tests run.',
+  },
   {
     page: 'docs/deploy/docker.md',
     begins: 'FROM node:',

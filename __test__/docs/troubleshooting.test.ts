@@ -42,6 +42,7 @@ const NO_MESSAGE: Record<string, string> = {
   'Set JWT_SECRET (at least 32 bytes), or move the signing key to API_KEYS_SIGNING_KEYS':
     'a remedy',
   '@sophra/api-keys: stores usage': 'the name of a symbol',
+  'public, max-age=…': 'a header',
   'Bearer realm="API"': 'a header',
   'Signature realm="GitHub secret scanning"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',

@@ -121,6 +121,8 @@ test('the subpath exports exactly what is documented, by require and by import',
   const names = [
     ...forAdmins,
     'presentedKeyRoutes',
+    'jwksRoutes',
+    'revokedKeysRoutes',
     'leakRoutes',
     'clientIp',
     'withAdminAuth',

@@ -90,6 +90,7 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let stored = KeyRow {
         key_number: 0,
         idle: None,
+        token: None,
     };
     let cached = CachedKey::new(
         policy,

@@ -13,7 +13,7 @@ if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
 const { userInfo } = require('node:os')
 const api = require('../../index.js')
 const native = require('../addon.js')
-const { listTokens } = require('../admin-tokens.js')
+const { listTokensjwks } = require('../admin-tokens./derived-tokens.js')
 const { unwrap } = require('../errors.js')
 
 /** The actor in the audit log. */
@@ -47,6 +47,8 @@ module.exports = {
   createAdminToken: withActor(api.createAdminToken),
   rotateAdminToken: withActor(api.rotateAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),
+  rotateTokenKey: () => api.rotateTokenKey({ actor: actor() }),
+  jwks,
   doctor: async () => unwrap(await native.doctor()),
   listTokens,
   inspectKey: (text) => unwrap(native.inspectKey(text)),

@@ -43,9 +43,17 @@ const commands = {
     () => require('./admin-tokens/rotate.js'),
   ],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
+  'token-keys list': [
+    'List the public keys of derived tokens',
+    () => require('./token-keys/list.js'),
+  ],
+  'token-keys rotate': [
+    'Have a new key sign derived tokens',
+    () => require('./token-keys/rotate.js'),
+  ],
 }
 
-const groups = ['keys', 'clients', 'quotas', 'usage', 'webhooks', 'admin-tokens']
+const groups = ['keys', 'clients', 'quotas', 'usage', 'webhooks', 'admin-tokens', 'token-keys']
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

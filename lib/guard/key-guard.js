@@ -106,10 +106,11 @@ function warm(key, request, requirements, view) {
 }
 
 function any(key, request, requirements, view) {
-  const { scopes, cost, tag, head } = requirements
+  const { scopes, cost, tag, audience, head } = requirements
   const origin = originOf(view, request, requirements)
   const { ip, claimedIp, path } = clientOf(view, request)
-  return byGuard(verifyCold(key, { ip, claimedIp, cost, tag, path, origin }, head + scopes))
+  const context = { ip, claimedIp, cost, tag, audience, path, origin }
+  return byGuard(verifyCold(key, context, head + scopes))
 }
 
 /** The origin of the page that sends the request. Only publishable keys are bound to some. */

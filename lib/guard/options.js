@@ -14,6 +14,10 @@ const aValue = [
 /** What the addon does not check, with the rule in words. */
 const checks = {
   __proto__: null,
+  audience: [
+    (value) => typeof value === 'string' && /^\P{Cc}{1,255}$/u.test(value),
+    'must have 1 to 255 characters, none of them a control character',
+  ],
   action: [(value) => value === 'revoke' || value === 'notify', 'must be revoke or notify'],
   authorize: aFunction,
   compat: [(value) => value === 'prisma', 'must be prisma'],
@@ -63,15 +67,8 @@ exports.checkOptions = checkOptions
 exports.wrongValue = wrongValue
 
 const KEY_OPTIONS = [
-  'scopes',
-  'cost',
-  'tag',
-  'kinds',
-  'environments',
-  'refundOn',
-  'getKey',
-  'onRefused',
-  'optional',
+  ...['scopes', 'cost', 'tag', 'audience', 'kinds', 'environments'],
+  ...['refundOn', 'getKey', 'onRefused', 'optional'],
 ]
 
 /** The kind of keys that pages may hold, as a line says it among others. */

@@ -629,6 +629,11 @@ export interface VerifyContext {
    * @default false
    */
   peek?: boolean | null
+  /**
+   * Whom a derived token must be for: its `aud`, exactly. A token with another audience, or with none, is `INVALID_KEY`, and so is a token
+   * with an audience where this is left out. A key is for all.
+   */
+  audience?: string | null
   /** The path of the request, for events and the audit log. */
   path?: string | null
   /** The address that a header claims, for events and the audit log. It is recorded and never trusted. */
@@ -1069,6 +1074,11 @@ export interface ValidVerification {
    * the caller has only peeked; or the request took units of hundreds of grants.
    */
   charge: string | null
+  /**
+   * All claims of the token, if one was presented that was derived from the key. `scopes` are then those that both hold, and `expiresAt`
+   * is when the token ends. Absent for a key.
+   */
+  claims?: Record<string, unknown>
 }
 
 /**
@@ -1135,6 +1145,52 @@ export interface RefusedVerification {
  * @category Verifying
  */
 export type Verification = ValidVerification | RefusedVerification
+
+/**
+ * The options of `deriveToken`. Unknown fields are rejected.
+ *
+ * @category Derived tokens
+ */
+export interface DeriveTokenOptions {
+  /**
+   * How long the token lives, in seconds: 1 to 86,400. It never lives longer than the key, nor than the grace period of a replaced key.
+   * @default 300
+   */
+  ttlSeconds?: number | null
+  /**
+   * The scopes of the token, each held by the key: at most 100.
+   * @default all scopes of the key
+   */
+  scopes?: string[] | null
+  /** Whom it is for, its `aud`: 1 to 255 characters. Whoever verifies it must name the same audience. */
+  audience?: string | null
+  /**
+   * Further claims: a JSON object of at most 8 KiB. It must not have `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `client_id` or `scope`.
+   * Whoever holds the token can read them.
+   */
+  claims?: Record<string, unknown> | null
+}
+
+/**
+ * A token that was derived from a key.
+ *
+ * @category Derived tokens
+ */
+export interface DerivedToken {
+  /** The JWT, of at most 8,192 characters. Its claims are `sub` (the id of the key), `client_id`, `scope`, `iat`, `exp`, `jti`, and `aud`. */
+  token: string
+  expiresAt: Date
+}
+
+/**
+ * The key that signs derived tokens from now on.
+ *
+ * @category Derived tokens
+ */
+export interface RotatedTokenKey {
+  /** Its name, as in the JWKS and in the header of tokens. */
+  kid: string
+}
 
 /**
  * An admin token without its secret, as it is stored.
@@ -1809,6 +1865,22 @@ export interface WebhookChangeEvent extends EventBase {
 }
 
 /**
+ * Another key signs derived tokens from now on.
+ *
+ * @category Events and audit log
+ */
+export interface TokenKeyRotatedEvent extends EventBase {
+  type: 'token_key.rotated'
+  severity: 'info'
+  /** The name of the new key. */
+  kid: string
+  /** `rotated` by a call, the `first` one, or the one before was `unreadable`: no secret of the process opened it. */
+  reason: 'rotated' | 'first' | 'unreadable'
+  /** Who rotated it: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * A webhook did not accept a notice. Reported once, by the process that delivers, until the webhook has accepted one. Each notice is
  * tried again for three days.
  *
@@ -2056,6 +2128,7 @@ export type ApiKeyEvent =
   | AdminChangeEvent
   | ClientChangeEvent
   | QuotaGrantedEvent
+  | TokenKeyRotatedEvent
   | WebhookChangeEvent
   | WebhookFailingEvent
   | NoticesLostEvent

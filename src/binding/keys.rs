@@ -226,7 +226,7 @@ pub(crate) fn verify_api_key<'e>(
     // What a guard asks for, as text. Others do not pass it.
     guard: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let key = presented(key, verify::KEY_LENGTH_MAX);
+    let key = presented(key, verify::PRESENTED_LENGTH_MAX);
     let context = VerifyContext::read(read_deep(context));
     let context = match read_text(guard, ScopeQuery::TEXT_MAX) {
         Some(lines) => context.and_then(|context| of_guard(context, &lines)),

@@ -2,12 +2,14 @@
 //! Instants are milliseconds since the epoch; JavaScript turns them into `Date`s.
 
 mod admin;
+mod derived;
 mod keys;
 mod list;
 mod operation;
 mod verification;
 
 pub(super) use admin::{AdminTokenView, AdminVerificationView, RotatedTokenView};
+pub(super) use derived::DerivedView;
 pub(super) use keys::{FoundKeysView, KeyView, ReportedKeyView, RevokedKeysView};
 pub(super) use list::ListView;
 pub(super) use operation::{

@@ -107,7 +107,14 @@ fn answer_with(
 ) -> Option<Charge> {
     let reader = &mut texts.reader;
     // White space around a key is never part of it.
-    let key = reader.read(key, &mut texts.key)?.trim_ascii();
+    let key = match reader.read(key, &mut texts.key) {
+        Some(key) => key,
+        None => {
+            texts.has_token = true;
+            reader.read(key, &mut texts.token)?
+        }
+    };
+    let key = key.trim_ascii();
     let begun = environment.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;

@@ -1,7 +1,7 @@
 //! The order of the examination.
 
 use super::findings::{Finding, Findings};
-use super::{access, rows, schema, webhooks};
+use super::{access, rows, schema, token_keys, webhooks};
 use crate::config::Config;
 use crate::error::Error;
 use crate::service::Clock;
@@ -46,6 +46,7 @@ async fn database(findings: &mut Findings, config: &Config, clock: Clock) {
     if can_examine_rows {
         rows::examine(findings, &store, config, clock()).await;
         webhooks::examine(findings, &store, config).await;
+        token_keys::examine(findings, &store, config).await;
     }
     store.close().await;
 }

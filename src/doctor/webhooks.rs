@@ -2,6 +2,8 @@
 
 use super::findings::{Findings, counted};
 use crate::config::Config;
+use crate::error::Error;
+use crate::seal::Seals;
 use crate::sealing::choose_seals;
 use crate::store::{Store, WebhookCondition};
 use crate::token::Keyring;
@@ -19,13 +21,10 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
         is_late,
         secrets,
     } = condition;
-    let keyring = config.signing_keys.as_ref();
-    let fingerprints = keyring.map(Keyring::fingerprints).unwrap_or_default();
-    let exposed = store.exposed_signing_keys(&fingerprints).await;
-    let Some(exposed) = findings.answer("webhooks", exposed) else {
+    let seals = seals(store, config).await;
+    let Some(seals) = findings.answer("webhooks", seals) else {
         return;
     };
-    let seals = choose_seals(config, &exposed);
     let is_sealed_elsewhere =
         |(id, secret): &&(String, String)| seals.open_text(secret, id).is_none();
     let unreadable = secrets.iter().filter(is_sealed_elsewhere).count();
@@ -71,6 +70,14 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
             format!("{}, and nothing is late", active_ones(active)),
         );
     }
+}
+
+/// The seals of this environment.
+pub(super) async fn seals(store: &Store, config: &Config) -> Result<Seals, Error> {
+    let keyring = config.signing_keys.as_ref();
+    let fingerprints = keyring.map(Keyring::fingerprints).unwrap_or_default();
+    let exposed = store.exposed_signing_keys(&fingerprints).await?;
+    Ok(choose_seals(config, &exposed))
 }
 
 fn active_ones(active: i64) -> String {

@@ -54,6 +54,15 @@ pub enum Event {
     WebhookChanged(WebhookEvent),
     #[serde(rename = "webhook.deleted")]
     WebhookDeleted(WebhookEvent),
+    /// Another key signs derived tokens from now on.
+    #[serde(rename = "token_key.rotated")]
+    TokenKeyRotated {
+        kid: String,
+        /// `rotated`, `first`, or `unreadable`: no secret of the process opened the one before.
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        actor: Option<Escaped>,
+    },
     #[serde(rename = "quota.granted")]
     QuotaGranted(QuotaEvent),
     /// A key exceeded its rate limit: emitted once, by the process that stored the suspension.
@@ -394,6 +403,7 @@ impl Event {
             | Self::WebhookChanged(_)
             | Self::WebhookDeleted(_)
             | Self::QuotaGranted(_)
+            | Self::TokenKeyRotated { .. }
             | Self::KeyRotationFirstUse { .. }
             | Self::DatabaseRecovered { .. } => Severity::Info,
             Self::KeyLeaked(_)

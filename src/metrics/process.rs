@@ -65,6 +65,8 @@ pub struct Metrics {
     pub leaked_keys: Counts,
     /// Revoked keys that were purged.
     pub purged_keys: Counter,
+    /// Tokens that were derived from keys.
+    pub derived_tokens: Counter,
     /// Attempts to deliver to webhooks, by how they ended.
     pub webhook_attempts: Counts,
     pub flushes: Timed,
@@ -103,6 +105,7 @@ impl Default for Metrics {
             previous_keys_still_used: Counter::default(),
             leaked_keys: Counts::of(LeakAction::ALL.map(LeakAction::name)),
             purged_keys: Counter::default(),
+            derived_tokens: Counter::default(),
             webhook_attempts: Counts::of(WEBHOOK_ATTEMPTS),
             flushes: Timed::default(),
             flush_failures: Counter::default(),

@@ -59,6 +59,11 @@ impl Metrics {
             "Keys suspended for exceeding their rate limit, counted by the process that stored the suspension.",
             self.suspensions.get(),
         );
+        text.counter(
+            "derived_tokens_total",
+            "Tokens that were derived from keys.",
+            self.derived_tokens.get(),
+        );
         text.family(
             MetricKind::Counter,
             "leaked_keys_total",

@@ -208,6 +208,28 @@ impl KeyPolicy {
         suspended_until: Option<Timestamp>,
         clients: &[ClientPolicy],
     ) -> Result<(), Refusal> {
+        self.check_state(now, is_idle, suspended_until, clients)?;
+        let allows = |client: &ClientPolicy| client.allow_list.allows(ip);
+        if !self.allow_list.allows(ip) || !clients.iter().all(allows) {
+            return Err(Refusal::IpNotAllowed);
+        }
+        if !self.origins.allow(origin) {
+            return Err(Refusal::OriginNotAllowed);
+        }
+        if !scopes.is_met_by(&self.scopes) {
+            return Err(Refusal::InsufficientScope);
+        }
+        Ok(())
+    }
+
+    /// The same without what depends on the request: address and scopes.
+    pub fn check_state(
+        &self,
+        now: Timestamp,
+        is_idle: bool,
+        suspended_until: Option<Timestamp>,
+        clients: &[ClientPolicy],
+    ) -> Result<(), Refusal> {
         if self.is_replaced(now) {
             return Err(Refusal::InvalidKey);
         }
@@ -225,16 +247,6 @@ impl KeyPolicy {
         }
         if suspended_until.is_some_and(|until| until > now) {
             return Err(Refusal::Suspended);
-        }
-        let allows = |client: &ClientPolicy| client.allow_list.allows(ip);
-        if !self.allow_list.allows(ip) || !clients.iter().all(allows) {
-            return Err(Refusal::IpNotAllowed);
-        }
-        if !self.origins.allow(origin) {
-            return Err(Refusal::OriginNotAllowed);
-        }
-        if !scopes.is_met_by(&self.scopes) {
-            return Err(Refusal::InsufficientScope);
         }
         Ok(())
     }

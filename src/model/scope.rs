@@ -40,6 +40,25 @@ pub fn scopes_that_hold(required: &str) -> Vec<String> {
     scopes
 }
 
+/// Whether one of the held scopes covers this one.
+#[must_use]
+pub fn covers(held: &[Box<str>], scope: &str) -> bool {
+    holds(held, scope)
+}
+
+/// The scopes that both lists hold, each once.
+#[must_use]
+pub fn common_scopes(one: &[Box<str>], other: &[Box<str>]) -> Box<[Box<str>]> {
+    let covered = one.iter().filter(|scope| holds(other, scope));
+    let mut common: Vec<Box<str>> = covered.cloned().collect();
+    for scope in other.iter().filter(|scope| holds(one, scope)) {
+        if !common.contains(scope) {
+            common.push(scope.clone());
+        }
+    }
+    common.into()
+}
+
 /// What scopes a request asks for, as text: a scope on each line, all of which the key must hold. If there are groups, an empty
 /// line comes first, and a group is a line that says how many of its parts are needed, the lines of the parts, and the line [`END`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -84,8 +84,19 @@ pub struct CredentialUse {
 }
 
 impl CredentialUse {
+    fn says_nothing(&self) -> bool {
+        self.current_first.is_none() && self.previous_last.is_none()
+    }
+
     /// Adds uses of the same row. If it was rotated in between, those that came later count.
     fn add(&mut self, other: Self, is_later: bool) {
+        if other.says_nothing() {
+            return;
+        }
+        if self.says_nothing() {
+            *self = other;
+            return;
+        }
         if self.key_number != other.key_number {
             if is_later {
                 *self = other;

@@ -40,11 +40,16 @@ pub struct CountedKey {
     pub key_number: i64,
     /// It was replaced by a newer one.
     pub is_previous: bool,
+    /// A token stands for the row, and says nothing of its keys.
+    pub is_token: bool,
 }
 
 impl CountedKey {
     /// What the uses of this key say of its row. `is_told`: its first use was taken before.
     fn used(self, counted: &KeyUse, is_told: bool) -> CredentialUse {
+        if self.is_token {
+            return CredentialUse::default();
+        }
         let is_used = counted.uses > 0;
         let first = counted.credential.current_first;
         CredentialUse {

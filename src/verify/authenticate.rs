@@ -9,11 +9,13 @@ use super::memory::{KeyLookup, UnknownKey};
 use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
 use super::row::{FoundRow, RowQuery};
+use super::token::{ParentRow, parent_row, proved};
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry, KeyRow};
 use crate::error::Error;
+use crate::jwt::DerivedClaims;
 use crate::legacy;
-use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext};
+use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext, common_scopes};
 use crate::service::Service;
 use crate::store::{Share, StoredKey};
 
@@ -117,6 +119,9 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         }
         CacheLookup::Refused | CacheLookup::Miss => None,
     };
+    if let KeyLookup::Token(kid) = &lookup {
+        return run_token(service, cache_key, kid, &key, known.as_ref(), began).await;
+    }
     let query = RowQuery::of(&lookup, &key);
     let loaded = known
         .is_none()
@@ -177,7 +182,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     if let StoredKey::Plaintext(digest) = &candidate.stored {
         legacy::hash_on_first_use(service, &candidate.policy.key_id, &key, *digest);
     }
-    let entry = keep(service, cache_key, lookup.class(), found);
+    let entry = keep(service, cache_key, lookup.class(), found, None);
     service.preloaded_keys.remove(&query.lookup);
     Ok(Authentication {
         entry: Some(entry),
@@ -186,8 +191,54 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
     })
 }
 
-/// Puts an authenticated key into the cache.
-fn keep(service: &Service, cache_key: CacheKey, class: KeyClass, found: FoundRow) -> Arc<KeyEntry> {
+/// The flight of a token. One that was proved before is not proved again; the row of its key is read again.
+async fn run_token(
+    service: &Service,
+    cache_key: CacheKey,
+    kid: &str,
+    token: &Plaintext,
+    known: Option<&Arc<KeyEntry>>,
+    began: Instant,
+) -> Result<Authentication, Error> {
+    let known = known.and_then(|entry| entry.value.token.clone());
+    let claims = match known {
+        Some(claims) => Some(claims),
+        None => proved(service, kid, token).await?.map(Arc::new),
+    };
+    let ParentRow {
+        found,
+        class,
+        read_at,
+    } = match &claims {
+        Some(claims) => parent_row(service, &claims.key_id).await?,
+        None => ParentRow::none(service),
+    };
+    let entry = claims.zip(found).map(|(claims, mut found)| {
+        let policy = &mut found.candidate.policy;
+        policy.scopes = common_scopes(&claims.scopes, &policy.scopes);
+        let ends = policy.expires_at.into_iter().chain([claims.expires_at]);
+        policy.expires_at = ends.min();
+        keep(service, cache_key, class, found, Some(claims))
+    });
+    if entry.is_none() {
+        let now = Instant::now();
+        service.cache.insert_refusal(cache_key, read_at, now);
+    }
+    Ok(Authentication {
+        entry,
+        read_at,
+        began,
+    })
+}
+
+/// Puts an authenticated key into the cache, or a token that stands for it.
+fn keep(
+    service: &Service,
+    cache_key: CacheKey,
+    class: KeyClass,
+    found: FoundRow,
+    token: Option<Arc<DerivedClaims>>,
+) -> Arc<KeyEntry> {
     let FoundRow {
         candidate,
         client,
@@ -203,8 +254,8 @@ fn keep(service: &Service, cache_key: CacheKey, class: KeyClass, found: FoundRow
     policy.kind = Arc::clone(&kind.name);
     policy.scopes = kind.within(policy.scopes);
     let hash = match &candidate.stored {
-        StoredKey::Hash(hash) => Some(hash),
-        StoredKey::Plaintext(_) => None,
+        StoredKey::Hash(hash) if token.is_none() => Some(hash),
+        _ => None,
     };
     let counted = Escaped::new(&policy.client_id);
     let uses = service
@@ -215,6 +266,7 @@ fn keep(service: &Service, cache_key: CacheKey, class: KeyClass, found: FoundRow
     let stored = KeyRow {
         key_number: candidate.key_number,
         idle: candidate.idleness.rule(service.config.max_idle_days),
+        token,
     };
     let key = CachedKey::new(policy, &stored, client, hash, uses, window);
     let bytes = key.bytes();

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use super::costs::Costs;
 pub use crate::audit::Claims;
 use crate::error::{Error, Issue};
-use crate::input::{Fields, Parsed, Value, is_tag, one_of, rules, scope_query, tag};
+use crate::input::{
+    Fields, Parsed, Value, audience, is_audience, is_tag, one_of, rules, scope_query, tag,
+};
 use crate::model::{
     Environment, Environments, KeyClass, KindQuery, Kinds, ORIGIN_MAX, Refusal, ScopeQuery,
     is_kind_name, parse_client_address,
@@ -26,6 +28,8 @@ pub struct VerifyContext<'a> {
     pub costs: Costs<'a>,
     /// What the verify is counted under.
     pub tag: Option<Cow<'a, str>>,
+    /// Whom a token must be for. A key is for all.
+    pub audience: Option<Cow<'a, str>>,
     /// Whether a guard asks. Names of limits in `costs` that the key is not within then cost nothing; otherwise they are wrong.
     pub is_of_guard: bool,
     /// Whether to charge and count nothing.
@@ -45,6 +49,7 @@ impl VerifyContext<'static> {
         let page_origin = fields.optional("origin", page_origin);
         let kinds = fields.optional("kinds", kinds);
         let environments = fields.optional("environments", environments);
+        let audience = fields.optional("audience", audience);
         let peek = fields.optional("peek", rules::boolean);
         fields.finish(Some(Self {
             scopes: scopes.unwrap_or_default(),
@@ -53,6 +58,7 @@ impl VerifyContext<'static> {
             origin: page_origin.map(Cow::Owned),
             kinds: kinds.map_or(KindQuery::Any, |names| KindQuery::Named(names.into())),
             environment: environments.flatten(),
+            audience: audience.map(Cow::Owned),
             peek: peek.unwrap_or(false),
             ..origin
         }))
@@ -65,11 +71,16 @@ impl VerifyContext<'static> {
         fields.finish(Some(origin))
     }
 
+    /// The context of a request of which nothing is known.
+    pub fn unknown() -> Self {
+        Self::origin(&mut Fields::of_optional(Value::Undefined))
+    }
+
     /// The context of a key that no request presents.
     pub fn of_no_request() -> Self {
         Self {
             peek: true,
-            ..Self::origin(&mut Fields::of_optional(Value::Undefined))
+            ..Self::unknown()
         }
     }
 
@@ -82,6 +93,7 @@ impl VerifyContext<'static> {
             scopes: ScopeQuery::default(),
             costs: Costs::default(),
             tag: None,
+            audience: None,
             is_of_guard: false,
             peek: false,
             claims: Claims {
@@ -173,16 +185,17 @@ struct Lines<'a> {
     kinds: Option<&'a str>,
     environment: Option<&'a str>,
     origin: Option<&'a str>,
+    audience: Option<&'a str>,
     scopes: &'a str,
 }
 
 impl<'a> Lines<'a> {
     /// What the lines begin with, in their order.
-    const MARKS: [char; 4] = ['\t', '#', '@', '^'];
+    const MARKS: [char; 5] = ['\t', '#', '@', '^', '!'];
 
     fn of(text: &'a str) -> Self {
         let mut rest = text;
-        let [tag, kinds, environment, origin] = Self::MARKS.map(|mark| {
+        let [tag, kinds, environment, origin, audience] = Self::MARKS.map(|mark| {
             let (line, others) = match rest.strip_prefix(mark)?.split_once('\n') {
                 Some((line, others)) => (line, others),
                 None => (&rest[mark.len_utf8()..], ""),
@@ -195,6 +208,7 @@ impl<'a> Lines<'a> {
             kinds,
             environment,
             origin,
+            audience,
             scopes: rest,
         }
     }
@@ -262,7 +276,10 @@ impl<'a> VerifyContext<'a> {
         let lines = Lines::of(lines);
         // In place of what is no text: the cold path says so.
         let is_text = |line: &str| !line.contains(char::REPLACEMENT_CHARACTER);
-        if !lines.tag.is_none_or(|tag| is_tag(tag) && is_text(tag)) {
+        let is_good = |line: Option<&str>, check: fn(&str) -> bool| {
+            line.is_none_or(|line| check(line) && is_text(line))
+        };
+        if !is_good(lines.tag, is_tag) || !is_good(lines.audience, is_audience) {
             return None;
         }
         Some(Self {
@@ -273,6 +290,7 @@ impl<'a> VerifyContext<'a> {
             scopes: ScopeQuery::of_lines(Cow::Borrowed(lines.scopes))?,
             costs,
             tag: lines.tag.map(Cow::Borrowed),
+            audience: lines.audience.map(Cow::Borrowed),
             is_of_guard,
             peek: false,
             claims: Claims::default(),

@@ -31,6 +31,10 @@ pub(super) fn decide(
     context: &VerifyContext<'_>,
     at: Moment,
 ) -> Result<Decided, Error> {
+    if !entry.value.is_for(context.audience.as_deref()) {
+        let refused = RefusedKey::of_entry(Refusal::InvalidKey, entry, None);
+        return Ok(Decided::Answer(Verification::Refused(refused)));
+    }
     let now = at.time;
     let policy = &entry.value.policy;
     if let Some(refusal) = context.refusal_of_class(&service.config.kinds, policy.class) {

@@ -11,6 +11,7 @@ use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::hash::is_stored_hash;
+use crate::jwt::kid_of;
 use crate::legacy;
 use crate::model::{KeyClass, Moment, Refusal, Timestamp};
 use crate::service::Service;
@@ -54,23 +55,26 @@ pub(super) enum KeyLookup<T> {
     Issued(T, KeyClass),
     /// By the digest of a legacy key, whether or not its row has been hashed since.
     Legacy,
+    /// By the id of the key that a token was derived from. It says which token key has signed it.
+    Token(Box<str>),
 }
 
 impl<T> KeyLookup<T> {
-    /// An adopted key says nothing of its kind and its environment, which are the first ones.
+    /// An adopted key says nothing of its kind and its environment, which are the first ones. Those of a token are known with its key.
     pub(super) fn class(&self) -> KeyClass {
         match self {
             Self::Issued(_, class) => *class,
-            Self::Legacy => KeyClass::default(),
+            Self::Legacy | Self::Token(_) => KeyClass::default(),
         }
     }
 }
 
 impl KeyLookup<&str> {
     pub(super) fn to_owned(&self) -> KeyLookup<Box<str>> {
-        match *self {
-            Self::Issued(lookup, class) => KeyLookup::Issued(lookup.into(), class),
+        match self {
+            Self::Issued(lookup, class) => KeyLookup::Issued((*lookup).into(), *class),
             Self::Legacy => KeyLookup::Legacy,
+            Self::Token(kid) => KeyLookup::Token(kid.clone()),
         }
     }
 }
@@ -163,7 +167,7 @@ fn class_refusal(
 ) -> Option<Refusal> {
     match lookup {
         KeyLookup::Issued(_, class) => context.refusal_of_class(&service.config.kinds, *class),
-        KeyLookup::Legacy => None,
+        KeyLookup::Legacy | KeyLookup::Token(_) => None,
     }
 }
 
@@ -180,8 +184,11 @@ fn wrong(service: &Service, context: &VerifyContext<'_>, at: Instant) -> Refused
 }
 
 /// Determines how to find the row of a string that may be a key: one with the shape, checksum and tag of an issued key,
-/// or a legacy key. A stored hash is never accepted as a key, whatever has become of its row.
+/// or a legacy key; or a token by its form. A stored hash is never accepted as a key, whatever has become of its row.
 fn lookup<'a>(service: &'a Service, presented: &'a str) -> Option<KeyLookup<&'a str>> {
+    if presented.len() > super::KEY_LENGTH_MAX {
+        return kid_of(presented).map(KeyLookup::Token);
+    }
     match service.tokens.parse(presented)? {
         ParsedKey::Issued { lookup, class, .. } => Some(KeyLookup::Issued(lookup, class)),
         ParsedKey::Legacy => (!is_stored_hash(presented)).then_some(KeyLookup::Legacy),

@@ -39,6 +39,11 @@ impl RowQuery {
                     digest: Some(digest),
                 }
             }
+            // The row of a token is found by the id of its key, once the token is proved.
+            KeyLookup::Token(_) => Self {
+                lookup: Box::default(),
+                digest: None,
+            },
         }
     }
 

@@ -123,7 +123,13 @@ impl RefusedKey {
 
     /// The refusal of a key by its kind or environment alone.
     pub(super) fn of_class(refusal: Refusal) -> Self {
-        Self::of(refusal, None, None)
+        Self::bare(refusal, None)
+    }
+
+    /// A refusal without an entry.
+    #[must_use]
+    pub fn bare(refusal: Refusal, retry_after_ms: Option<u64>) -> Self {
+        Self::of(refusal, None, retry_after_ms)
     }
 
     pub(super) fn of_entry(

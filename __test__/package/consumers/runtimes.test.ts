@@ -12,11 +12,20 @@ let database: Database
 
 const PROGRAM = `
   import { createServer } from 'node:http'
-  import { close, createApiKey, verifyApiKey } from '@sophra/api-keys'
+  import { close, createApiKey, deriveToken, verifyApiKey } from '@sophra/api-keys'
+  import { createTokenVerifier } from '@sophra/api-keys/edge'
+  import { jwksRoutes } from '@sophra/api-keys/next'
   import { withApiKey } from '@sophra/api-keys/node'
 
   const { key } = await createApiKey({ name: 'Program', clientId: 'acme', allowedIps: ['127.0.0.1'] })
-  console.log((await verifyApiKey(key, { ip: '127.0.0.1' })).code)
+  const verified = await verifyApiKey(key, { ip: '127.0.0.1' })
+  console.log(verified.code)
+
+  const { token } = await deriveToken(verified)
+  const jwks = await (await jwksRoutes().GET(new Request('http://localhost/'))).json()
+  const { verify } = createTokenVerifier({ jwks })
+  const forged = token.slice(0, -8) + 'AAAAAAAA'
+  console.log((await verify(token)).code, (await verify(forged)).code)
 
   const server = createServer(
     withApiKey((request, response) => response.end('Hello ' + request.apiKey.clientId)),
@@ -49,6 +58,6 @@ test.each([
   const ended = await runtime.node(args, { DATABASE_URL: database.url, JWT_SECRET })
   expect(ended, ended.stderr).toMatchObject({
     code: 0,
-    stdout: 'VALID\n200 Hello acme\n401 MISSING_KEY\n',
+    stdout: 'VALID\nVALID INVALID_KEY\n200 Hello acme\n401 MISSING_KEY\n',
   })
 })

@@ -78,6 +78,12 @@ pub(in crate::binding) struct TemplateView {
     metadata: Option<Metadata>,
     expires_at: Option<Timestamp>,
     client: Option<VerifiedClientView>,
+    /// Of a token that was derived from the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<Metadata>,
+    /// For what is derived from it. JavaScript keeps it to itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_ends_at: Option<Timestamp>,
 }
 
 /// What a valid verification says of the client of the key.
@@ -107,6 +113,8 @@ impl From<&KeyEntry> for TemplateView {
             metadata: policy.metadata.as_deref().cloned(),
             expires_at: policy.expires_at,
             client: entry.value.client.policy().map(Into::into),
+            claims: entry.value.token.as_ref().map(|token| (*token.all).clone()),
+            grace_ends_at: policy.grace_ends_at,
         }
     }
 }

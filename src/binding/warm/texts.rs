@@ -17,11 +17,14 @@ const COSTS_MAX: usize = 1_024;
 pub(super) const FORWARDED_MAX: usize = 1_024;
 /// One unit more than the longest text, which tells that a text is too long, and the terminator of Node-API.
 const EXTRA_UNITS: usize = 2;
-const UNITS: usize = FORWARDED_MAX + EXTRA_UNITS;
+const UNITS: usize = verify::PRESENTED_LENGTH_MAX + EXTRA_UNITS;
 
 /// The buffers for the texts of one call.
 pub(super) struct Texts {
     pub(super) key: [u8; verify::KEY_LENGTH_MAX],
+    /// A token that is presented in place of a key.
+    pub(super) token: [u8; verify::PRESENTED_LENGTH_MAX],
+    pub(super) has_token: bool,
     pub(super) lines: [u8; LINES_MAX],
     pub(super) costs: [u8; COSTS_MAX],
     /// The client's address, or `X-Forwarded-For`.
@@ -33,26 +36,33 @@ impl Texts {
     pub(super) fn new() -> Self {
         Self {
             key: [0; verify::KEY_LENGTH_MAX],
+            token: [0; verify::PRESENTED_LENGTH_MAX],
+            has_token: false,
             lines: [0; LINES_MAX],
             costs: [0; COSTS_MAX],
             address: [0; FORWARDED_MAX],
-            reader: TextReader([0; UNITS]),
+            reader: TextReader(vec![0; UNITS].into()),
         }
     }
 
-    /// Wipes the presented key.
+    /// Wipes the presented key or token.
     ///
     /// By plain writes, since volatile ones go unit by unit. The compiler cannot leave them out: the buffers outlive the call.
     pub(super) fn wipe_key(&mut self) {
         self.key.fill(0);
         let units = self.reader.0.get_mut(..self.key.len() + EXTRA_UNITS);
         units.unwrap_or_default().fill(0);
+        if self.has_token {
+            self.has_token = false;
+            self.token.fill(0);
+            self.reader.0.fill(0);
+        }
         black_box(self);
     }
 }
 
 /// The UTF-16 units of the last text. V8 hands them out faster than UTF-8 and, unlike Latin-1, without loss.
-pub(super) struct TextReader([u16; UNITS]);
+pub(super) struct TextReader(Box<[u16]>);
 
 impl TextReader {
     /// Reads a text that fits into the buffer in UTF-8; `None` for a longer one and for other values. A lone surrogate
