@@ -13,7 +13,8 @@ if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
 const { userInfo } = require('node:os')
 const api = require('../../index.js')
 const native = require('../addon.js')
-const { listTokensjwks } = require('../admin-tokens./derived-tokens.js')
+const { listTokens } = require('../admin-tokens.js')
+const { jwks } = require('../derived-tokens.js')
 const { unwrap } = require('../errors.js')
 
 /** The actor in the audit log. */
