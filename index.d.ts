@@ -60,7 +60,10 @@ export interface ApiKey {
   origins: string[] | null
   /** Who created the key: `actor` of the call. `null` if none was given, and on legacy keys. Nobody can set it later. */
   createdBy: string | null
+  /** Its own. Those of its roles are in a verification. */
   scopes: string[]
+  /** The names of roles whose scopes it holds too. */
+  roles: string[]
   /** A JSON object of your own. Also `null` if another writer has stored something else, or an object that cannot be read. */
   metadata: Record<string, unknown> | null
   /** The key has exceeded a limit and is refused until then. */
@@ -188,11 +191,16 @@ export interface CreateApiKeyInput {
    */
   quotas?: Quota[] | null
   /**
-   * At most 100 scopes of at most 100 characters `A-Z a-z 0-9 : . _ * / -`. `docs:*` covers every scope that begins with
-   * `docs:`, and `*` covers all.
+   * At most 1,000 scopes of at most 100 characters `A-Z a-z 0-9 : . _ * / -`. `docs:*` covers every scope that begins with
+   * `docs:`, and `*` covers all. Elsewhere a segment `*` covers one segment: `project:*:read`.
    * @default []
    */
   scopes?: string[] | null
+  /**
+   * The names of up to 20 roles, see `setRole`. Each must have been set before.
+   * @default []
+   */
+  roles?: string[] | null
   /**
    * At most 8 KiB as JSON. Numbers count with all of their digits: `1e21` counts as 22 bytes.
    * @default null
@@ -237,6 +245,7 @@ export interface ApiKeyChanges {
   /** Up to 8. A quota whose amount changes keeps what was used of it. */
   quotas?: Quota[] | null
   scopes?: string[] | null
+  roles?: string[] | null
   metadata?: Record<string, unknown> | null
 }
 
@@ -449,6 +458,90 @@ export interface ApiKeyPage {
 }
 
 /**
+ * A scope in the option `scopes`.
+ *
+ * @category Roles
+ */
+export interface ScopeDefinition {
+  /** For people: 1 to 200 characters. */
+  label?: string | null
+  /**
+   * Scopes that a key with this one holds too, and what these imply. `{id}` is what it is in the scope. At most 100.
+   * @default []
+   */
+  implies?: string[] | null
+}
+
+/**
+ * A scope of the catalogue, as `listScopes` returns it.
+ *
+ * @category Roles
+ */
+export interface CatalogueScope {
+  /** With `{id}` for a segment that differs. */
+  scope: string
+  label: string | null
+  implies: string[]
+}
+
+/**
+ * Declare the scopes of your catalogue here, and the compiler knows them in guards and in `verifyApiKey`. Without it, any string is a
+ * scope.
+ *
+ * @example
+ * ```ts
+ * declare module '@sophra/api-keys' {
+ *   interface ScopeRegistry {
+ *     scopes: ScopesOf<typeof catalogue>
+ *   }
+ * }
+ * ```
+ *
+ * @category Roles
+ */
+export interface ScopeRegistry {}
+
+/**
+ * A scope that a request may ask for.
+ *
+ * @category Roles
+ */
+export type Scope = ScopeRegistry extends { scopes: infer S extends string } ? S : string
+
+/**
+ * The scopes of a catalogue as texts: `project:{id}:read` becomes `` `project:${string}:read` ``.
+ *
+ * @category Roles
+ */
+export type ScopesOf<C> = Extract<keyof C, string> extends infer S ? ScopeText<S> : never
+
+type ScopeText<S> = S extends `${infer Before}{${string}}${infer After}`
+  ? `${Before}${string}${ScopeText<After>}`
+  : S
+
+/**
+ * A named set of scopes. A key that names it in `roles` holds them beside its own.
+ *
+ * @category Roles
+ */
+export interface Role {
+  name: string
+  scopes: string[]
+}
+
+/**
+ * The input of `setRole`. Unknown fields are rejected.
+ *
+ * @category Roles
+ */
+export interface SetRoleInput {
+  /** 1 to 100 characters, no control characters. */
+  name: string
+  /** As in `CreateApiKeyInput`. They replace those that the role had. */
+  scopes: string[]
+}
+
+/**
  * The settings of a client, which hold for all of its keys.
  *
  * @category Clients
@@ -570,7 +663,7 @@ export interface ClientPage {
  *
  * @category Verifying
  */
-export type ScopeQuery = string | { all: ScopeQuery[] } | { any: ScopeQuery[] }
+export type ScopeQuery = Scope | { all: ScopeQuery[] } | { any: ScopeQuery[] }
 
 /**
  * The scopes that a key must hold: all of a list, or as a group says. At most 2,000 scopes and groups, and 32 groups inside of each
@@ -1057,6 +1150,7 @@ export interface ValidVerification {
   clientId: string
   kind: string
   environment: Environment
+  /** All that the key holds: its own scopes, and those of its roles. */
   scopes: string[]
   metadata: Record<string, unknown> | null
   expiresAt: Date | null
@@ -1611,6 +1705,12 @@ export interface Options {
    */
   metricsClients?: number | null
   /**
+   * The catalogue: which scopes there are. A segment `{id}` stands for any one segment. Keys, roles and guards with another scope are
+   * refused, and `implies` counts at each check. At most 500. `API_KEYS_SCOPES`, as JSON.
+   * @default none: any scope
+   */
+  scopes?: Record<string, ScopeDefinition> | null
+  /**
    * `off`: events of severity `warning` and above are not written to stderr when no `onEvent` listener exists.
    * @default 'on'
    */
@@ -1799,6 +1899,22 @@ export interface ClientChangeEvent extends EventBase {
    * Per field the value before and after; before a client is set for the first time, all have their defaults. Empty for
    * `metadata`, whose values are not reported.
    */
+  changes?: Record<string, { before?: unknown; after?: unknown }>
+  /** Who made the change: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
+ * This package set or deleted a role. Changes that others make in the table are not reported.
+ *
+ * @category Events and audit log
+ */
+export interface RoleChangeEvent extends EventBase {
+  type: 'role.changed' | 'role.deleted'
+  severity: 'info'
+  /** Its name. */
+  role: string
+  /** The scopes before and after. Absent for a deleted role. */
   changes?: Record<string, { before?: unknown; after?: unknown }>
   /** Who made the change: `actor` of the call's options. */
   actor?: string
@@ -2082,6 +2198,7 @@ export type ApiKeyEvent =
   | AdminRefusedEvent
   | AdminChangeEvent
   | ClientChangeEvent
+  | RoleChangeEvent
   | QuotaGrantedEvent
   | TokenKeyRotatedEvent
   | WebhookChangeEvent
@@ -2363,6 +2480,21 @@ export declare function deleteApiKey(id: string, options?: ChangeOptions | null)
 export declare function deleteClient(clientId: string, options?: ChangeOptions | null): Promise<void>
 
 /**
+ * Deletes a role that no key names.
+ *
+ * Rejects with `NOT_FOUND`, `CONFLICT` (a key names it, even one that is revoked), `INVALID_INPUT`, `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * await deleteRole('editor')
+ * ```
+ *
+ * @category Roles
+ */
+export declare function deleteRole(name: string, options?: ChangeOptions | null): Promise<void>
+
+/**
  * Deletes a webhook. What was on its way to it is not delivered any more.
  *
  * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
@@ -2613,6 +2745,35 @@ export declare function listClients(query?: ListClientsQuery | null): Promise<Cl
 export declare function listDeliveries(query?: ListDeliveriesQuery | null): Promise<DeliveryPage>
 
 /**
+ * Lists all roles, by their names.
+ *
+ * Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const names = (await listRoles()).map(({ name }) => name)
+ * ```
+ *
+ * @category Roles
+ */
+export declare function listRoles(): Promise<Role[]>
+
+/**
+ * The catalogue of scopes, as `configure({ scopes })` or `API_KEYS_SCOPES` has it, for example to show labels. Does not ask the
+ * database. `null`: there is none, so that keys may hold any scope.
+ *
+ * Throws `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * const labels = listScopes()?.map(({ scope, label }) => label ?? scope)
+ * ```
+ *
+ * @category Roles
+ */
+export declare function listScopes(): CatalogueScope[] | null
+
+/**
  * Lists all webhooks, the oldest first.
  *
  * Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
@@ -2849,6 +3010,21 @@ export declare function rotateTokenKey(options?: ChangeOptions | null): Promise<
  * @category Clients
  */
 export declare function setClient(input: SetClientInput, options?: ChangeOptions | null): Promise<Client>
+
+/**
+ * Sets the scopes of a role: makes the role, or replaces its scopes. A key that names the role in its `roles` holds them beside its
+ * own. A change reaches all of its keys, in every process, within milliseconds.
+ *
+ * Rejects with `INVALID_INPUT`, `CONFLICT` (there are 500 roles), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * await setRole({ name: 'editor', scopes: ['docs:read', 'docs:write'] })
+ * ```
+ *
+ * @category Roles
+ */
+export declare function setRole(input: SetRoleInput, options?: ChangeOptions | null): Promise<Role>
 
 /**
  * Settles what a request was charged at what it has really cost, once that is known. `charge` is that of a valid verification by

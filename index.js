@@ -59,6 +59,10 @@ exports.listClients = listed(native.listClients, withDates, ({ rows, nextCursor 
   nextCursor,
 }))
 exports.deleteClient = exported(native.deleteClient)
+exports.setRole = exported(native.setRole)
+exports.listRoles = exported(native.listRoles)
+exports.deleteRole = exported(native.deleteRole)
+exports.listScopes = () => unwrap(guarded(native.listScopes)) ?? null
 exports.getQuota = exported(native.getQuota, withQuotaDates)
 exports.grantQuota = exported(native.grantQuota, withQuotaDates)
 exports.verifyApiKey = async (key, context) =>

@@ -266,7 +266,7 @@ export interface ApiKeyRoutesOptions extends Pick<AdminOptions, 'authorize'> {
 }
 
 /**
- * Makes the route handlers with which admins manage keys, for a file `app/api/keys/route.ts`. A body of more than 64 KiB is
+ * Makes the route handlers with which admins manage keys, for a file `app/api/keys/route.ts`. A body of more than 256 KiB is
  * refused with 413 before it is parsed. Unknown fields are refused with 400. Fields that `GET` shows and that cannot be set are
  * ignored.
  *
@@ -310,6 +310,33 @@ export interface ClientRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
  * ```
  */
 export declare function clientRoutes(options?: ClientRoutesOptions): ClientRoutes
+
+/** The handlers of `/api/roles`. */
+export interface RoleRoutes {
+  /** Lists all roles, as `listRoles` does. Requires `roles:read`. */
+  GET: RouteHandler
+  /**
+   * Sets the scopes of a role, as `setRole` does. Requires `roles:write` and `keys:write`, since all keys with the role hold its
+   * scopes.
+   */
+  PUT: RouteHandler
+  /** Deletes the role `?name=`, as `deleteRole` does. Requires `roles:write`. */
+  DELETE: RouteHandler
+}
+
+/** The options of `roleRoutes`. */
+export interface RoleRoutesOptions extends Pick<AdminOptions, 'authorize'> {}
+
+/**
+ * Makes the route handlers with which admins manage roles, for a file `app/api/roles/route.ts`. A body of more than 256 KiB is refused
+ * with 413 before it is parsed. Unknown fields are refused with 400.
+ *
+ * @example
+ * ```ts
+ * export const { GET, PUT, DELETE } = roleRoutes()
+ * ```
+ */
+export declare function roleRoutes(options?: RoleRoutesOptions): RoleRoutes
 
 /** The handlers of `/api/keys/revocation`. */
 export interface RevocationRoutes {

@@ -12,6 +12,7 @@ exports.jwksRoutes = require('./lib/next/token-routes.js').jwksRoutes
 exports.revokedKeysRoutes = require('./lib/next/token-routes.js').revokedKeysRoutes
 exports.leakRoutes = require('./lib/next/leak-routes.js').leakRoutes
 exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
+exports.roleRoutes = require('./lib/next/role-routes.js').roleRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes
 exports.usageRoutes = require('./lib/next/usage-routes.js').usageRoutes
 exports.usageExportRoutes = require('./lib/next/usage-routes.js').usageExportRoutes

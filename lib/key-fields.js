@@ -150,6 +150,15 @@ const fields = [
     label: 'scopes',
   },
   {
+    name: 'roles',
+    type: 'list',
+    access: 'settable',
+    option: 'role',
+    value: '<name>',
+    help: 'A role whose scopes the key holds too',
+    label: 'roles',
+  },
+  {
     name: 'metadata',
     type: 'json',
     access: 'settable',

@@ -17,6 +17,7 @@ mod presented;
 mod promise;
 mod quotas;
 mod revocation;
+mod roles;
 mod text;
 mod usage;
 mod value;

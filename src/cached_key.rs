@@ -10,6 +10,7 @@ use crate::cache;
 use crate::cached_clients::CachedClient;
 use crate::cached_limits::{CachedLimit, LimitOfKey};
 use crate::cached_quotas::{CachedQuota, QuotaOfKey};
+use crate::cached_roles::KeyRoles;
 use crate::jwt::DerivedClaims;
 use crate::metrics::ClientUses;
 use crate::model::{IdleRule, KeyPolicy, Level, LimitOwner, StoredHash, Timestamp};
@@ -20,6 +21,7 @@ use crate::usage::{Counted, CountedKey, Usage, UseCounter};
 pub struct CachedKey {
     pub policy: KeyPolicy,
     pub client: CachedClient,
+    pub roles: KeyRoles,
     /// Fingerprint of the stored hash that the presented key matched: as long as the row holds this hash, the key need
     /// not be hashed again. Unset if the row held the plaintext.
     authenticated_by: OnceLock<HashFingerprint>,
@@ -68,6 +70,7 @@ impl CachedKey {
         policy: KeyPolicy,
         row: &KeyRow,
         client: CachedClient,
+        roles: KeyRoles,
         hash: Option<&StoredHash>,
         client_uses: Option<ClientUses>,
         window: Duration,
@@ -85,6 +88,7 @@ impl CachedKey {
             token: row.token.clone(),
             policy,
             client,
+            roles,
             client_uses,
             authenticated_by: OnceLock::new(),
             shape: OnceLock::new(),
@@ -108,7 +112,7 @@ impl CachedKey {
     /// The memory of its texts and lists, in bytes.
     pub fn bytes(&self) -> usize {
         let token = self.token.as_ref().map_or(0, |token| token.bytes());
-        self.policy.bytes() + self.client.bytes() + token
+        self.policy.bytes() + self.client.bytes() + self.roles.bytes() + token
     }
 
     /// Whether who verifies it is whom it is for. A key is for all, a token for its audience.

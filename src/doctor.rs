@@ -7,6 +7,7 @@ mod findings;
 mod limits;
 mod rows;
 mod schema;
+mod scopes;
 mod token_keys;
 mod tracking;
 mod webhooks;

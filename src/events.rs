@@ -8,5 +8,6 @@ pub use changes::changed_fields;
 pub use emitter::{Delivery, Events, Listener};
 pub use event::{
     AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyLeaked, KeyRevoked, KeysRevoked,
-    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, Severity, Urgency, WebhookEvent,
+    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, RoleEvent, Severity, Urgency,
+    WebhookEvent,
 };

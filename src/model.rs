@@ -4,6 +4,7 @@ mod actor;
 mod admin_token;
 mod audit_entry;
 mod bulk_revocation;
+mod catalogue;
 mod client;
 mod client_address;
 mod client_policy;
@@ -44,6 +45,7 @@ pub use actor::Actor;
 pub use admin_token::{ALL_PERMISSIONS, AdminRefusal, AdminToken, TokenQuery, TokenStatus};
 pub use audit_entry::{AuditEntry, AuditQuery, StoredAuditEntry};
 pub use bulk_revocation::BulkRevocation;
+pub use catalogue::{Catalogue, CatalogueScope};
 pub use client::{Client, ClientChanges, ClientQuery};
 pub use client_address::{
     CLIENT_ADDRESS_MAX, ClientAddress, ProxyTrust, claimed_address, parse_client_address,
@@ -77,8 +79,8 @@ pub use quota_state::{Granted, QuotaGrant, QuotaState};
 pub use rate_limit::RateLimit;
 pub use revocation::{Revocation, RevocationReason};
 pub use scope::{
-    SCOPE_LENGTH_MAX, ScopeQuery, ScopeQueryWriter, common_scopes, covers, is_scope,
-    scopes_that_hold,
+    EffectiveScopes, HeldScopes, SCOPE_LENGTH_MAX, ScopeQuery, ScopeQueryWriter, is_scope,
+    pattern_that_holds, scopes_that_hold,
 };
 pub use secret::{Plaintext, Secret, StoredHash};
 pub use timestamp::Timestamp;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::cache::{Place, Row, Sequence};
 use crate::cached_clients::CachedClient;
+use crate::cached_roles::KeyRoles;
 use crate::model::Moment;
 use crate::store::Candidate;
 
@@ -17,6 +18,7 @@ use crate::store::Candidate;
 pub struct PreloadedKey {
     pub candidate: Candidate,
     pub client: CachedClient,
+    pub roles: KeyRoles,
     pub row: Arc<Row>,
     pub read_at: Sequence,
     pub loaded_at: Moment,
@@ -27,7 +29,8 @@ struct ByBytes;
 
 impl Weighter<Box<str>, Arc<PreloadedKey>> for ByBytes {
     fn weight(&self, _: &Box<str>, key: &Arc<PreloadedKey>) -> u64 {
-        Place::ORDINARY.weight(key.candidate.policy.bytes() + key.client.bytes())
+        Place::ORDINARY
+            .weight(key.candidate.policy.bytes() + key.client.bytes() + key.roles.bytes())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod figures;
+mod scopes;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::background::Background;
 use crate::cache::CacheKey;
 use crate::cached_clients::CachedClients;
 use crate::cached_key::{Authentication, KeyCache};
+use crate::cached_roles::CachedRoles;
 use crate::cached_token::{TOKEN_CACHE_CAPACITY, TokenCache};
 use crate::charges::Charges;
 use crate::cold_digests::ColdDigests;
@@ -63,6 +65,8 @@ pub struct Service {
     pub cold_digests: ColdDigests,
     pub cache: KeyCache,
     pub clients: CachedClients,
+    /// The roles of cached keys.
+    pub roles: CachedRoles,
     pub admin_tokens: TokenCache,
     pub flights: SingleFlight<CacheKey, Authentication>,
     pub limiters: Limiters,
@@ -142,6 +146,7 @@ impl Service {
             hasher: Hasher::new(config.hash_params, config.hash_permits),
             cache: KeyCache::new(config.cache_capacity, config.staleness, key_secret, moment),
             clients: CachedClients::new(background.clone(), now),
+            roles: CachedRoles::new(now),
             admin_tokens: TokenCache::new(
                 TOKEN_CACHE_CAPACITY,
                 config.staleness,

@@ -6,6 +6,7 @@ use crate::input::{Fields, Value, rules};
 use crate::preloaded_keys::PreloadedKey;
 use crate::service::Service;
 use crate::store::{Candidate, StoredKey};
+use crate::verify::roles_of_rows;
 
 /// Rows per statement, so that none takes long.
 const PART: usize = 500;
@@ -63,6 +64,7 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
     for part in lookups.chunks(PART) {
         let (read_at, loaded_at) = (service.cache.sequence(), service.moment());
         let client_read_at = service.clients.sequence();
+        let roles_read_at = service.roles.sequence();
         let found = service.store.find_rows(part).await?;
         for (lookup, candidate) in part.iter().zip(found) {
             let Some(mut candidate) = candidate.filter(|candidate| can_decide(service, candidate))
@@ -76,9 +78,11 @@ async fn load(service: &Service, request: &WarmUpRequest) -> Result<(), Error> {
             let policies = candidate.take_client_policies();
             let client_id = &candidate.policy.client_id;
             let client = service.clients.read(client_id, policies, client_read_at);
+            let roles = std::mem::take(&mut candidate.roles);
             let key = PreloadedKey {
                 candidate,
                 client,
+                roles: roles_of_rows(service, roles, roles_read_at),
                 row,
                 read_at,
                 loaded_at,

@@ -99,6 +99,7 @@ describe("the app's own tables", () => {
       usageCount: 2147483647,
       start: null,
       scopes: [],
+      roles: [],
       metadata: null,
       rateLimitWindowSeconds: null,
       limits: [],

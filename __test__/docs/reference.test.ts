@@ -139,7 +139,7 @@ describe('the table of the command line', () => {
     const [, listed] = /\nCommands\n(.*?)\n\n/s.exec(await help())!
     const commands = listed!.split('\n').map((line) => /^ {2}(\S+(?: \S+)?) {2}/.exec(line)![1]!)
     expect(commands.length).toBeGreaterThan(10)
-    expect(rows.map(([command]) => command!.replace(/ \[?<id>\]?$/, ''))).toEqual(commands)
+    expect(rows.map(([command]) => command!.replace(/ \[?<(?:id|name)>\]?$/, ''))).toEqual(commands)
   })
 
   test.each(rows.map(([command, what]) => [command!, what!]))(

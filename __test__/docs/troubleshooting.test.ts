@@ -19,6 +19,8 @@ const NO_MESSAGE: Record<string, string> = {
   'sophra-api-keys seal v1': 'sets a key apart from others',
   'sophra-api-keys seal of a secret v1': 'sets a key apart from others',
   'webhooks set': 'a command',
+  'roles set': 'a command',
+  ', and … more': 'the end of "Keys or roles have scopes …"',
   'the environment': 'where doctor found signing keys',
   'the database': 'where doctor found signing keys',
   'and … more': 'the end of a list',

@@ -257,18 +257,18 @@ describe(KEYS_ROUTE, () => {
       },
     )
 
-    const KIB_64 = 64 * 1024
+    const KIB_256 = 256 * 1024
     const padded = (bytes: number): string =>
       '{"name":"Padded","clientId":"acme"}'.padEnd(bytes, ' ')
     const tooLarge = {
       status: 413,
-      body: { error: expect.stringMatching(/64 KiB/), code: 'PAYLOAD_TOO_LARGE' },
+      body: { error: expect.stringMatching(/256 KiB/), code: 'PAYLOAD_TOO_LARGE' },
     }
 
-    test('of exactly 64 KiB is read, one byte more is 413', async () => {
-      expect((await app.keysText('POST', padded(KIB_64))).status).toBe(201)
+    test('of exactly 256 KiB is read, one byte more is 413', async () => {
+      expect((await app.keysText('POST', padded(KIB_256))).status).toBe(201)
       for (const method of ['POST', 'PUT', 'PATCH']) {
-        expect(await app.keysText(method, padded(KIB_64 + 1))).toMatchObject(tooLarge)
+        expect(await app.keysText(method, padded(KIB_256 + 1))).toMatchObject(tooLarge)
       }
     })
 

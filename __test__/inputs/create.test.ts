@@ -4,6 +4,7 @@ import {
   alien,
   badAddresses,
   badScopes,
+  heldScopes,
   type Case,
   chars,
   count,
@@ -39,7 +40,7 @@ describe.each<[string, Case[]]>([
   ['allowedIps', list],
   ['rateLimit', [...count, ['1,000,001', 1_000_001]]],
   ['rateLimitWindowSeconds', [...count, ['86,401', 86_401]]],
-  ['scopes', list],
+  ['scopes', heldScopes],
   [
     'metadata',
     [

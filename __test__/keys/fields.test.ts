@@ -41,7 +41,7 @@ const types = {
     other: '2095-01-31T00:00:00.000Z',
     text: '2094-01-31T00:00:00Z',
   },
-  // An address that is a scope as well.
+  // An address that is a scope and the name of a role as well.
   list: { ts: 'string[]', value: ['10.0.0.1'], other: ['10.0.0.2'], text: '10.0.0.1' },
   limits: {
     ts: 'Limit[]',
@@ -103,6 +103,9 @@ describe('a row is enough', () => {
   let token: string
   let env: Record<string, string>
   beforeAll(async () => {
+    // A role must be there before a key names it.
+    for (const name of types.list.value.concat(types.list.other))
+      await addon.setRole({ name, scopes: [] })
     token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
     env = { DATABASE_URL: url() }
   })

@@ -15,6 +15,8 @@ const MINUTE = 60_000
 /** No row is so close to it that it matters when a test runs. */
 const now = Date.now()
 
+/** Of more segments than can be tried one by one. */
+const LONG = 'a:b.c:d:e:f:g:h:i:j:k'
 const SCOPES = [
   [],
   ['*'],
@@ -22,6 +24,10 @@ const SCOPES = [
   ['docs:read'],
   ['docs:read', 'mail:send'],
   ['docs:write:all'],
+  ['docs:*:all'],
+  [LONG],
+  [LONG.replace('b.c', '*')],
+  [LONG.slice(0, 9) + '*'],
 ]
 const NAMES = ['alpha', 'Beta', 'ALPHA two', 'gamma', 'Ωmega', 'delta needle']
 
@@ -102,6 +108,8 @@ const holds = (scopes: string[], wanted: string): boolean =>
     (scope) =>
       scope === wanted ||
       scope === '*' ||
+      (scope === 'docs:*:all' && /^docs:[^:]+:all$/.test(wanted)) ||
+      (scope === LONG.replace('b.c', '*') && wanted === LONG) ||
       (scope.endsWith(':*') && wanted.startsWith(scope.slice(0, -1))),
   )
 
@@ -127,6 +135,9 @@ const FILTERS: [Query, (key: Key) => boolean][] = [
   [{ scope: 'docs:read' }, (key) => holds(key.scopes, 'docs:read')],
   [{ scope: 'docs:write:all' }, (key) => holds(key.scopes, 'docs:write:all')],
   [{ scope: 'docs:*' }, (key) => holds(key.scopes, 'docs:*')],
+  [{ scope: 'docs::all' }, (key) => holds(key.scopes, 'docs::all')],
+  [{ scope: LONG }, (key) => holds(key.scopes, LONG)],
+  [{ scope: LONG.replace('b.c', '*') }, (key) => holds(key.scopes, LONG.replace('b.c', '*'))],
   [{ metadata: { plan: 'pro' } }, (key) => key.metadata?.plan === 'pro'],
   [{ metadata: { tags: ['b'] } }, (key) => key.metadata?.plan === 'free'],
   [{ metadata: { seats: '3' } }, () => false],

@@ -38,6 +38,7 @@ const optional = {
   limits: [],
   quotas: [],
   scopes: [],
+  roles: [],
   metadata: null,
 }
 
@@ -51,6 +52,7 @@ const FIELD_NAMES = [
     'start',
     'createdBy',
     'scopes',
+    'roles',
     'metadata',
   ],
   ...['rateLimitWindowSeconds', 'limits', 'quotas', 'suspendedUntil', 'previousKeyExpiresAt'],

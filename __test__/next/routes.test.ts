@@ -167,19 +167,19 @@ describe('limits', () => {
 })
 
 describe('a body', () => {
-  const KIB_64 = 64 * 1024
+  const KIB_256 = 256 * 1024
   const METHODS: Method[] = ['POST', 'PUT', 'PATCH']
   const padded = (bytes: number): string => '{"name":"Padded","clientId":"pad"}'.padEnd(bytes, ' ')
 
-  test('of 64 KiB is read, one byte more is 413', async () => {
-    expect((await send('POST', padded(KIB_64))).status).toBe(201)
+  test('of 256 KiB is read, one byte more is 413', async () => {
+    expect((await send('POST', padded(KIB_256))).status).toBe(201)
     for (const method of METHODS) {
-      const answer = await send(method, padded(KIB_64 + 1))
-      expectFailure(answer, 413, 'PAYLOAD_TOO_LARGE', 'Request body must not exceed 64 KiB')
+      const answer = await send(method, padded(KIB_256 + 1))
+      expectFailure(answer, 413, 'PAYLOAD_TOO_LARGE', 'Request body must not exceed 256 KiB')
     }
   })
 
-  test('is counted as it comes: an endless one is refused after 64 KiB, its rest not kept', async () => {
+  test('is counted as it comes: an endless one is refused after 256 KiB, its rest not kept', async () => {
     let chunks = 0
     const endless = new ReadableStream({
       async pull(controller) {

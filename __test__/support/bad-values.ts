@@ -119,6 +119,12 @@ export const list: Case[] = [
   ['an object like a list', { 0: '10.0.0.1', length: 1 }],
 ]
 
+/** No list of at most 1,000 scopes. */
+export const heldScopes: Case[] = [
+  ...list.filter(([what]) => what !== '101 entries'),
+  ['1,001 entries', entries(1_001, 'a')],
+]
+
 /** No scopes that a request may ask for: there may be more than a key can hold. */
 export const requiredScopes: Case[] = [
   ...list.filter(([what]) => what !== '101 entries'),

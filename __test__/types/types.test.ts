@@ -12,6 +12,12 @@ test("the published types serve a strict application's code, and refuse what is 
   expect(child).toMatchObject({ code: 0, stdout: '', stderr: '' })
 })
 
+test('guards are typed by the catalogue that an application declares', async () => {
+  const tsc = path('../../node_modules/typescript/bin/tsc')
+  const child = await run([process.execPath, tsc, '--project', path('tsconfig.scopes.json')])
+  expect(child).toMatchObject({ code: 0, stdout: '', stderr: '' })
+})
+
 test.each(['servers', 'servers-before'])(
   "so do the types of the frameworks' guards: %s",
   async (name) => {

@@ -14,9 +14,12 @@ const setting = useSetting()
 
 /** The rules as the documents say them. */
 function covers(held: string, required: string): boolean {
-  if (held === '*') return true
-  if (held.endsWith(':*')) return required.startsWith(held.slice(0, -1))
-  return held === required
+  const [own, asked] = [held.split(':'), required.split(':')]
+  const last = own.pop()
+  // Only at the end it stands for any number of segments, even if the last one is empty.
+  if (last === '*' ? asked.length <= own.length : asked.length !== own.length + 1) return false
+  if (last !== '*' && asked.at(-1) !== last) return false
+  return own.every((segment, at) => segment === asked[at] || (segment === '*' && asked[at] !== ''))
 }
 const isHeld = (grants: string[], scope: string): boolean =>
   grants.some((held) => covers(held, scope))
@@ -45,8 +48,26 @@ async function answered(key: string, query: Required, more = {}): Promise<object
   }
 }
 
-const SCOPES = ['a', 'b', 'c', 'd:x', 'd:y', 'd:x:z', 'd:', 'd:*', '*', 'e*', '.', '/', '_-', 'A']
-const GRANTS = [...SCOPES, 'd:x:*', 'a:*']
+const SCOPES = [
+  'a',
+  'b',
+  'c',
+  'd:x',
+  'd:y',
+  'd:x:z',
+  'd::z',
+  ':x',
+  'd:*:z',
+  'd:',
+  'd:*',
+  '*',
+  'e*',
+  '.',
+  '/',
+  '_-',
+  'A',
+]
+const GRANTS = [...SCOPES, 'd:x:*', 'a:*', '*:x', '*:x:z', 'd:*:z', 'd:*:*', '*:*', '*:*:y']
 const pick = (random: Random, texts: string[]): string => texts[random(texts.length)]!
 
 function randomParts(random: Random, depth: number): Query[] {
@@ -155,6 +176,23 @@ describe('a large query', () => {
     const fields = await invalidFields(() => untyped.verifyApiKey!('x', { scopes: query }))
     expect(fields[0]).toMatch(/^scopes/)
   })
+})
+
+test('a key with 1,000 scopes is warm at once, whatever the size of the cache', async () => {
+  const scopes = Array.from({ length: 1_000 }, (_, at) =>
+    `${at % 2 ? '*' : 'project'}:${at}:`.padEnd(90, 'x'),
+  )
+  const { key } = (await setting.coldKeys(1, { scopes }))[0]!
+  await verifyApiKey(key)
+  const cost = await setting.cost(async () => {
+    for (const scope of scopes)
+      expect(await verifyApiKey(key, { scopes: [scope] })).toMatchObject({ valid: true, scopes })
+    expect(await answered(key, [`project:1:${'x'.repeat(86)}`, 'y'])).toEqual({
+      valid: false,
+      missingScopes: ['y'],
+    })
+  })
+  expect(cost).toEqual({ selects: 0, hashes: 0, statements: [] })
 })
 
 test.each<[string, unknown, string[]]>([

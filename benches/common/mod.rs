@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use sophra_api_keys::cached_key::{CachedKey, KeyRow};
 use sophra_api_keys::config::{Config, Options};
-use sophra_api_keys::model::{AllowList, KeyClass, KeyPolicy, Origins, Plaintext, StoredHash};
+use sophra_api_keys::model::{
+    AllowList, EffectiveScopes, HeldScopes, KeyClass, KeyPolicy, Origins, Plaintext, StoredHash,
+};
 use sophra_api_keys::process;
 use sophra_api_keys::random;
 use sophra_api_keys::seal::Seals;
 use sophra_api_keys::service::{Secrets, Service, Shared};
 use sophra_api_keys::store::Store;
 use sophra_api_keys::token::{Keyring, SigningKey};
+use sophra_api_keys::verify::roles_of_rows;
 
 /// A stored hash with the default parameters.
 const HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
@@ -61,7 +64,7 @@ pub fn policy(key_id: Arc<str>, rate_limit: Option<i32>) -> KeyPolicy {
         grace_ends_at: None,
         origins: Origins::Any,
         allow_list: AllowList::parse(&["10.0.0.0/8".to_owned()]),
-        scopes: ["docs:*".into()].into(),
+        scopes: EffectiveScopes::of_key(HeldScopes::new(vec!["docs:*".to_owned()])),
         metadata: None,
         rate_limit,
         rate_limit_window_seconds: None,
@@ -87,6 +90,8 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
     let client = service
         .clients
         .read(&policy.client_id, Vec::new(), read_client_at);
+    let read_roles_at = service.roles.sequence();
+    let roles = roles_of_rows(service, Vec::new(), read_roles_at);
     let stored = KeyRow {
         key_number: 0,
         idle: None,
@@ -96,6 +101,7 @@ pub fn warm_key(service: &Service, rate_limit: Option<i32>) -> Plaintext {
         policy,
         &stored,
         client,
+        roles,
         Some(&hash),
         None,
         service.config.rate_limit_window,

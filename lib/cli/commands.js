@@ -27,6 +27,9 @@ const commands = {
   'clients get': ['Show a client', () => require('./clients/get.js')],
   'clients list': ['List and search clients', () => require('./clients/list.js')],
   'clients delete': ['Delete the settings of a client', () => require('./clients/delete.js')],
+  'roles set': ['Set the scopes of a role', () => require('./roles/set.js')],
+  'roles list': ['List roles', () => require('./roles/list.js')],
+  'roles delete': ['Delete a role that no key names', () => require('./roles/delete.js')],
   'quotas get': ['Show what is left of a quota', () => require('./quotas/get.js')],
   'quotas grant': ['Add units to a quota', () => require('./quotas/grant.js')],
   'usage show': ['Show usage by hour, day or month', () => require('./usage/show.js')],
@@ -53,7 +56,16 @@ const commands = {
   ],
 }
 
-const groups = ['keys', 'clients', 'quotas', 'usage', 'webhooks', 'admin-tokens', 'token-keys']
+const groups = [
+  'keys',
+  'clients',
+  'roles',
+  'quotas',
+  'usage',
+  'webhooks',
+  'admin-tokens',
+  'token-keys',
+]
 
 /** The command that the arguments begin with, and the remaining arguments. */
 function find(args) {

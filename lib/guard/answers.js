@@ -47,15 +47,16 @@ const seconds = (ms) => String(Math.max(1, Math.ceil(ms / 1000)))
 const unauthorized = (challenge, refusal) => failure(refusal, { 'WWW-Authenticate': challenge })
 
 /** A 500 that does not name the cause, which only the operator gets to see. */
-function internalError(error) {
+function internalError(error, code = internal.code) {
   console.error(error)
-  return failure({ ...internal, message: 'Internal server error' })
+  return failure({ ...internal, code, message: 'Internal server error' })
 }
 
 /** What a function of the app has thrown, or a wrong value that it has answered. */
 class FaultOfApp {
-  constructor(error) {
+  constructor(error, code) {
     this.error = error
+    this.code = code
   }
 }
 
@@ -71,7 +72,7 @@ const isOfAddon = (error) =>
 
 /** The answer to an error of the addon or of a function of the app. Anything else that is thrown is thrown on. */
 function faultOf(error) {
-  if (error instanceof FaultOfApp) return internalError(error.error)
+  if (error instanceof FaultOfApp) return internalError(error.error, error.code)
   if (!isOfAddon(error)) throw error
   return error.status === 500 ? internalError(error) : failure(withoutPlace(error))
 }

@@ -14,7 +14,7 @@ const { verifyWarmRequest } = require('../warm.js')
 const { byGuard, FaultOfApp, faultOf, isSignal, NO_STORE } = require('./answers.js')
 const { clientOf, hopsOf } = require('./client.js')
 const { isPreflight, preflight, readableBy } = require('./cors.js')
-const { checkKeyOptions, scopesText } = require('./options.js')
+const { checkKeyOptions, scopesFault, scopesText } = require('./options.js')
 const { keyByApp, keyOf } = require('./presented-key.js')
 const { negotiated } = require('./problem.js')
 const { rateLimitOf } = require('./rate-limit.js')
@@ -60,6 +60,7 @@ exports.keyGuard = (name, options, view) => {
 
 async function outcomeOf(name, request, context, requirements, view) {
   const { getKey, optional } = requirements
+  if (requirements.isUnchecked) checkCatalogue(requirements)
   const presented = getKey
     ? await byApp(() => keyByApp(name, getKey, request))
     : keyOf(view, request)
@@ -74,6 +75,14 @@ async function outcomeOf(name, request, context, requirements, view) {
   // Not enumerable: a copy of the verification is plain data.
   Object.defineProperty(apiKey, 'settle', { value: settleOf(apiKey) })
   return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
+}
+
+/** Fails, at each request, if the guard asks for scopes that the catalogue does not have. */
+function checkCatalogue(requirements) {
+  const { scopes } = requirements
+  const fault = typeof scopes === 'string' ? scopesFault(scopes) : undefined
+  if (fault) throw new FaultOfApp(fault, fault.code)
+  requirements.isUnchecked = false
 }
 
 const NO_KEY = Object.freeze({ apiKey: null, headers: Object.freeze({}), refusal: null })

@@ -84,12 +84,31 @@ exports.checkKeyOptions = (name, options) => {
   // The lines before those of the scopes, which are the same for each request.
   checked.head = checkRequirements(name, { kinds, environments }, native.checkKeyGuard)
   checked.isForBrowsers = PUBLISHABLE.test(checked.head)
+  // By the catalogue in force, if it is known already; otherwise at the first request.
+  if (native.isConfigured()) {
+    const unknown = scopesFault(text)
+    if (unknown) throw new TypeError(`${name}: ${unknown.message}`)
+  } else {
+    checked.isUnchecked = true
+  }
   // What was checked stays as it is, whatever becomes of the caller's object.
   if (typeof scopes !== 'function') checked.scopes = text
   if (typeof cost === 'object') checked.cost = Object.freeze({ ...cost })
   checked.isFixed = typeof scopes !== 'function' && typeof cost !== 'function'
   return checked
 }
+
+/** The error for scopes that the catalogue does not have. */
+function scopesFault(text) {
+  try {
+    unwrap(native.checkGuardScopes(text))
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+exports.scopesFault = scopesFault
 
 const NOT_EMPTY = 'must not be empty'
 const unlessFunction = (value) => (typeof value === 'function' ? undefined : value)
@@ -98,8 +117,10 @@ const unlessFunction = (value) => (typeof value === 'function' ? undefined : val
 exports.scopesText = (name, scopes) => {
   const requirements = { __proto__: null, scopes }
   const text = checkRequirements(name, requirements, native.checkKeyGuard)
-  if (text !== '') return text
-  throw wrongValue(name, 'scopes', NOT_EMPTY)
+  if (text === '') throw wrongValue(name, 'scopes', NOT_EMPTY)
+  const unknown = scopesFault(text)
+  if (unknown) throw unknown
+  return text
 }
 
 exports.checkAdminOptions = (name, options) => {

@@ -4,10 +4,14 @@ const { failure, invalidInput } = require('./responses.js')
 
 const KIB = 1024
 const MAX_BYTES = 64 * KIB
+/** Of what may hold 1,000 scopes. */
+const MAX_BYTES_WITH_SCOPES = 256 * KIB
+
+exports.MAX_BYTES_WITH_SCOPES = MAX_BYTES_WITH_SCOPES
 
 /** Reads a JSON object from a request: `{ value }`, or `{ refusal }` with the response to send. */
-exports.readObject = async (request) => {
-  const { bytes, refusal } = await exports.readBytes(request, MAX_BYTES)
+exports.readObject = async (request, most = MAX_BYTES) => {
+  const { bytes, refusal } = await exports.readBytes(request, most)
   if (refusal) return { refusal }
   const value = exports.parsed(bytes)
   if (value === undefined) return { refusal: invalidInput('Request body must be valid JSON') }

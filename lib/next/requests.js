@@ -3,7 +3,7 @@
 // What the routes for admins have in common.
 
 const { withAdminAuth } = require('./admin.js')
-const { readObject } = require('./body.js')
+const { MAX_BYTES_WITH_SCOPES, readObject } = require('./body.js')
 
 /** Makes handlers that run only for an admin who holds the permission. */
 exports.guardedBy = (authorize) => (permission, handler) =>
@@ -23,10 +23,13 @@ exports.listIn = (request, name) =>
 exports.numberIn = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : text)
 
 /** Makes a handler of `respond`, which gets the body of the request. */
-exports.withBody = (respond) => async (request, context) => {
-  const { value, refusal } = await readObject(request)
+exports.withBody = (respond, most) => async (request, context) => {
+  const { value, refusal } = await readObject(request, most)
   return refusal ?? respond(value, request, context)
 }
+
+/** The same where the body may have scopes. */
+exports.withScopedBody = (respond) => exports.withBody(respond, MAX_BYTES_WITH_SCOPES)
 
 /** The fields of a body that are passed on. */
 exports.pick = (body, accepts) =>

@@ -13,7 +13,7 @@ const {
   idempotencyKeyOf,
   pick,
   queryOf,
-  withBody,
+  withScopedBody,
 } = require('./requests.js')
 const { invalidInput, json, jsonStream, missingId } = require('./responses.js')
 
@@ -59,14 +59,14 @@ async function list(request) {
 }
 
 function createFrom(accepts) {
-  return withBody(async (body, request, { admin }) => {
+  return withScopedBody(async (body, request, { admin }) => {
     const input = { ...pick(body, accepts), ...idempotencyKeyOf(request) }
     return json(await createApiKey(input, by(admin)), 201)
   })
 }
 
 function changeBy(change, accepts) {
-  return withBody(async (body, _request, { admin }) => {
+  return withScopedBody(async (body, _request, { admin }) => {
     if (!has(body, 'id')) return missingId()
     return json(await change(pick(body, accepts), by(admin)))
   })

@@ -8,12 +8,14 @@ use super::call::{call, list_call};
 use super::constants::Constants;
 use super::presented::{presented, with_context};
 use super::promise::{Answer, promise};
+use super::text::read_text;
 use super::value::{read, read_deep};
 use super::views::{ClientAddressView, FoundKeysView, KeyView, ListView, StatsView};
 use super::warm;
 use crate::admin::AdminContext;
+use crate::error::Error;
 use crate::input::Value;
-use crate::model::{Plaintext, split_peer};
+use crate::model::{Plaintext, ScopeQuery, split_peer};
 use crate::verify::{self, VerifyContext};
 use crate::{doctor, health, keys, process};
 
@@ -95,6 +97,33 @@ pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
         Ok(context)
     });
     Answer::of(context.map(VerifyContext::into_lines))
+}
+
+/// Whether `configure()` was called, or the service runs by the environment.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn is_configured() -> bool {
+    process::is_configured()
+}
+
+/// Fails if a guard asks for a scope that the catalogue does not have. The scopes are in the text of a query.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn check_guard_scopes(lines: Unknown<'_>) -> Answer {
+    let lines = read_text(lines, ScopeQuery::TEXT_MAX).unwrap_or_default();
+    Answer::of(process::catalogue().and_then(|catalogue| {
+        let query = ScopeQuery::of_lines(lines.into()).unwrap_or_default();
+        let unknown = catalogue.and_then(|catalogue| {
+            let mut scopes = query.scopes();
+            scopes
+                .find(|scope| !catalogue.admits(scope))
+                .map(str::to_owned)
+        });
+        match unknown {
+            None => Ok(()),
+            Some(scope) => Err(Error::configuration(format!(
+                "A guard asks for {scope}, which is not in the catalogue of scopes"
+            ))),
+        }
+    }))
 }
 
 /// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
-use quick_cache::{UnitWeighter, Weighter};
+use quick_cache::{OptionsBuilder, UnitWeighter, Weighter};
 
 use super::entry::{ByBytes, Entry, Place};
 use super::key::{CacheKey, CacheKeyHash, CacheKeyer};
@@ -36,14 +36,21 @@ fn bounded<V: Clone, W: Weighter<CacheKey, V> + Clone>(
     capacity: usize,
     weighter: W,
 ) -> BoundedMap<V, W> {
+    /// About as many places, or more, has each part of the cache: it must have room for the largest entry.
+    const PART: usize = 1_024;
     let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
-    QuickCache::with(
-        capacity,
-        weight,
-        weighter,
-        CacheKeyHash,
-        DefaultLifecycle::default(),
-    )
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(capacity)
+        .weight_capacity(weight)
+        .shards((capacity / PART).clamp(1, 4 * threads))
+        .build();
+    let lifecycle = DefaultLifecycle::default();
+    match options {
+        Ok(options) => QuickCache::with_options(options, weighter, CacheKeyHash, lifecycle),
+        // It is refused only without a capacity.
+        Err(_) => QuickCache::with(capacity, weight, weighter, CacheKeyHash, lifecycle),
+    }
 }
 
 /// A bounded cache. Entries in use survive a scan of keys that are used only once.

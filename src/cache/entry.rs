@@ -37,7 +37,7 @@ impl Place {
     pub const ORDINARY: Self = Self(1_024);
     /// Enough for the largest key that this package writes. A small cache would otherwise have no room for it, and each
     /// verify would cost a hash.
-    const LARGE: usize = 64 * 1_024;
+    const LARGE: usize = 512 * 1_024;
     const SMALL_CAPACITY: usize = 1_024;
 
     pub(super) fn of(capacity: usize) -> Self {

@@ -12,6 +12,7 @@ use super::kinds::kinds;
 use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
+use super::scopes;
 use super::settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
 use crate::model::{Environment, Environments, HashParams, Secret, Ttl};
 use crate::token::{Keyring, SigningKey};
@@ -37,9 +38,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     let (kinds, other_prefixes) = kinds(&mut reader);
     let signing_keys = signing_keys(&mut reader);
     let hash_params = hash_params(&mut reader);
-    let hash_permits = reader
-        .number("hashPermits", 1..=1_024)
-        .map(|permits| permits as usize);
+    let hash_permits = reader.number("hashPermits", 1..=1_024);
     let cold_digest = reader.choice("coldDigest", &["off", "on"], defaults::COLD_DIGEST) == "on";
     let cache_capacity = reader
         .number("cacheCapacity", 1..=10_000_000)
@@ -71,6 +70,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
     // Each client is a time series, so there must be few.
     let metrics_clients = reader.number("metricsClients", 0..=50);
     let log = reader.choice("log", &["on", "off"], defaults::LOG) == "on";
+    let catalogue = scopes::catalogue(&mut reader);
     let trust = proxies::trust(&mut reader);
 
     let config = database_url.map(|database_url| Config {
@@ -87,7 +87,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         environments,
         signing_keys,
         hash_params,
-        hash_permits: hash_permits.unwrap_or_else(default_hash_permits),
+        hash_permits: hash_permits.map_or_else(default_hash_permits, |permits| permits as usize),
         cold_digest,
         cache_capacity: cache_capacity as usize,
         staleness: seconds(staleness.unwrap_or(defaults::STALENESS_SECONDS)),
@@ -121,6 +121,7 @@ pub(super) fn build(options: &Options, environ: Environ<'_>) -> (Option<Config>,
         metrics_clients: metrics_clients.unwrap_or(defaults::METRICS_CLIENTS) as usize,
         log,
         statement_timeout: millis(statement_timeout.unwrap_or(defaults::STATEMENT_TIMEOUT_MS)),
+        catalogue,
         trust,
     });
     (config, reader.finish())

@@ -1,9 +1,11 @@
 //! The kinds of keys, as they are configured.
 
+use std::sync::Arc;
+
 use super::reader::OptionReader;
 use super::settings::defaults;
 use crate::input::{Fields, Parsed, Problems, Value, rules};
-use crate::model::{Kind, Kinds, Ttl, is_kind_name};
+use crate::model::{HeldScopes, Kind, Kinds, Ttl, is_kind_name};
 use crate::token::is_prefix;
 
 /// Days that a key may live at most.
@@ -79,7 +81,7 @@ fn kind(name: &str, value: Value) -> Parsed<Kind> {
     let kind = Kind {
         name: name.into(),
         prefix: prefix.clone().unwrap_or_default(),
-        allowed_scopes: allowed_scopes.map(|all| all.into_iter().map(Into::into).collect()),
+        allowed_scopes: allowed_scopes.map(|all| Arc::new(HeldScopes::new(all))),
         default_scopes: fields.optional("defaultScopes", rules::scopes),
         default_rate_limit: fields.optional("defaultRateLimit", rules::integer(rules::RATE_LIMIT)),
         max_rate_limit: fields.optional("maxRateLimit", rules::integer(rules::RATE_LIMIT)),

@@ -1,12 +1,13 @@
 //! The checked settings and their defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::database_url::DatabaseUrl;
 use crate::error::Error;
-use crate::model::{Environments, HashParams, Kinds, ProxyTrust, Secret, Ttl};
+use crate::model::{Catalogue, Environments, HashParams, Kinds, ProxyTrust, Secret, Ttl};
 use crate::token::{KeyFormat, Keyring};
 
 /// The shortest `JWT_SECRET`, in bytes (RFC 7518, 3.2: at least the size of the hash).
@@ -102,6 +103,8 @@ pub struct Config {
     pub metrics_clients: usize,
     /// Whether events without a listener go to stderr.
     pub log: bool,
+    /// Which scopes there are; `None` means any.
+    pub catalogue: Option<Arc<Catalogue>>,
     /// The proxies whose report of a client's address is trusted.
     pub trust: ProxyTrust,
 }

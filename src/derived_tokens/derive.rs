@@ -9,7 +9,7 @@ use super::input::DeriveOptions;
 use super::signers::{require_secret, signer};
 use crate::error::{Error, Issue};
 use crate::jwt::{kid_of, sign_derived};
-use crate::model::{Plaintext, Refusal, Timestamp, covers, is_scope};
+use crate::model::{Plaintext, Refusal, Timestamp, is_scope};
 use crate::random;
 use crate::service::Service;
 use crate::verify::{
@@ -106,11 +106,12 @@ async fn sign(
 /// blanks, which would be several here.
 fn scopes_of(parent: &Parent, asked: Option<Vec<String>>) -> Result<String, Error> {
     let Some(asked) = asked else {
-        let scopes = parent.scopes.iter().map(|scope| &**scope);
+        let scopes = parent.scopes.list();
+        let scopes = scopes.iter().map(String::as_str);
         return Ok(joined(scopes.filter(|scope| is_scope(scope))));
     };
     let beyond = asked.iter().enumerate();
-    let beyond = beyond.filter(|(_, scope)| !covers(&parent.scopes, scope));
+    let beyond = beyond.filter(|(_, scope)| !parent.scopes.holds(scope));
     Error::of_issues(
         beyond
             .map(|(index, _)| issue(&format!("scopes[{index}]"), "must be held by the key"))

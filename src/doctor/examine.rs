@@ -1,7 +1,7 @@
 //! The order of the examination.
 
 use super::findings::{Finding, Findings};
-use super::{access, rows, schema, token_keys, webhooks};
+use super::{access, rows, schema, scopes, token_keys, webhooks};
 use crate::config::Config;
 use crate::error::Error;
 use crate::service::Clock;
@@ -45,6 +45,7 @@ async fn database(findings: &mut Findings, config: &Config, clock: Clock) {
     access::notifications(findings, &store).await;
     if can_examine_rows {
         rows::examine(findings, &store, config, clock()).await;
+        scopes::examine(findings, &store, config).await;
         webhooks::examine(findings, &store, config).await;
         token_keys::examine(findings, &store, config).await;
     }

@@ -17,6 +17,12 @@ pub enum Conflict {
     /// Other clients name the client as their parent.
     #[error("The client is the parent of others: give them another parent, or none, first")]
     ClientIsParent,
+    /// Keys name the role.
+    #[error("The role is used by keys: take it from them first")]
+    RoleIsUsed,
+    /// There are as many roles as there may be.
+    #[error("There are 500 roles already: delete one first")]
+    ManyRoles,
     /// The key is revoked: it can neither be enabled nor rotated.
     #[error("The key is revoked: restore it first")]
     KeyIsRevoked,

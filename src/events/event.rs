@@ -50,6 +50,10 @@ pub enum Event {
     ClientChanged(ClientEvent),
     #[serde(rename = "client.deleted")]
     ClientDeleted(ClientEvent),
+    #[serde(rename = "role.changed")]
+    RoleChanged(RoleEvent),
+    #[serde(rename = "role.deleted")]
+    RoleDeleted(RoleEvent),
     #[serde(rename = "webhook.changed")]
     WebhookChanged(WebhookEvent),
     #[serde(rename = "webhook.deleted")]
@@ -255,6 +259,17 @@ pub struct ClientEvent {
     pub actor: Option<Escaped>,
 }
 
+/// A change of a role.
+#[derive(Debug, Clone, Serialize)]
+pub struct RoleEvent {
+    pub role: Escaped,
+    /// The scopes before and after.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub changes: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
 /// A change in the administration of a webhook.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -400,6 +415,8 @@ impl Event {
             | Self::AdminRevoked(_)
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)
+            | Self::RoleChanged(_)
+            | Self::RoleDeleted(_)
             | Self::WebhookChanged(_)
             | Self::WebhookDeleted(_)
             | Self::QuotaGranted(_)

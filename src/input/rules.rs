@@ -15,7 +15,11 @@ pub const NAME_MAX: usize = 255;
 pub const DESCRIPTION_MAX: usize = 2_000;
 pub const ALLOWED_IPS_MAX: usize = 100;
 pub const ORIGINS_MAX: usize = 100;
-pub const SCOPES_MAX: usize = 100;
+pub const SCOPES_MAX: usize = 1_000;
+/// Roles that a key names.
+pub const ROLES_MAX: usize = 20;
+/// Characters in the name of a role.
+pub const ROLE_LENGTH_MAX: usize = 100;
 /// Bytes of `metadata` as JSON, its numbers written out.
 pub const METADATA_MAX: usize = 8 * 1024;
 pub const RATE_LIMIT: RangeInclusive<i32> = 1..=1_000_000;
@@ -143,6 +147,18 @@ pub fn origins(value: Value) -> Parsed<Vec<String>> {
 
 pub fn scopes(value: Value) -> Parsed<Vec<String>> {
     list(value, SCOPES_MAX, scope)
+}
+
+/// The names of roles, each once.
+pub fn roles(value: Value) -> Parsed<Vec<String>> {
+    let mut roles = list(value, ROLES_MAX, role)?;
+    let mut seen = std::collections::HashSet::new();
+    roles.retain(|role| seen.insert(role.clone()));
+    Ok(roles)
+}
+
+pub fn role(value: Value) -> Parsed<String> {
+    label(ROLE_LENGTH_MAX)(value)
 }
 
 pub fn scope(value: Value) -> Parsed<String> {

@@ -1,12 +1,14 @@
 //! Tokens that are derived from keys: JWTs signed with EdDSA. All of them are signed here, so that nothing of another form is one.
 
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::eddsa::{TokenPublicKey, TokenSigner};
 use super::token::TOKEN_MAX;
-use crate::model::{Metadata, Timestamp};
+use crate::model::{HeldScopes, Metadata, Timestamp};
 
 /// The header of a token, but for the name of its key between the two.
 const HEADER: [&str; 2] = [r#"{"alg":"EdDSA","kid":""#, r#""}"#];
@@ -33,7 +35,7 @@ pub const RESERVED_CLAIMS: [&str; 9] = [
 pub struct DerivedClaims {
     /// The id of the key that it was derived from.
     pub key_id: Box<str>,
-    pub scopes: Box<[Box<str>]>,
+    pub scopes: Arc<HeldScopes>,
     pub expires_at: Timestamp,
     pub audience: Option<Box<str>>,
     /// All claims.
@@ -44,16 +46,17 @@ impl DerivedClaims {
     /// The memory of its texts, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // The scopes are among the claims once more.
-        2 * self.all.as_str().len()
+        // Those of the scopes are counted with all that the key holds.
+        self.all.as_str().len()
     }
 
     fn read(json: &[u8]) -> Option<Self> {
         let all: Value = serde_json::from_slice(json).ok()?;
         let scopes = all["scope"].as_str()?.split(' ');
+        let scopes = scopes.filter(|scope| !scope.is_empty()).map(str::to_owned);
         Some(Self {
             key_id: all["sub"].as_str()?.into(),
-            scopes: scopes.filter(|it| !it.is_empty()).map(Into::into).collect(),
+            scopes: Arc::new(HeldScopes::new(scopes.collect())),
             expires_at: Timestamp::from_millis(all["exp"].as_i64()?.saturating_mul(1_000)),
             audience: all["aud"].as_str().map(Into::into),
             all: Box::new(Metadata::from(&all)),
@@ -121,7 +124,7 @@ mod tests {
         let token = sign_derived(&signer, claims).unwrap();
         assert_eq!(kid_of(&token).as_deref(), Some(KID));
         let read = verify_derived(&token, &key).unwrap();
-        assert_eq!((&*read.key_id, read.scopes.len()), ("k", 2));
+        assert_eq!((&*read.key_id, read.scopes.iter().count()), ("k", 2));
         assert_eq!(read.expires_at.millis(), 5_000);
         assert_eq!(read.audience.as_deref(), Some("x"));
         for at in 0..token.len() {

@@ -6,7 +6,7 @@ use super::events;
 use super::input::{PatchKey, UpdateKey};
 use crate::error::Error;
 use crate::events::Event;
-use crate::model::{Actor, ApiKey, KeyChanges, Plaintext, Timestamp};
+use crate::model::{Actor, ApiKey, FieldChange, KeyChanges, Plaintext, Timestamp};
 use crate::quotas::require_time_zones;
 use crate::random;
 use crate::service::Service;
@@ -62,6 +62,14 @@ pub async fn patch(
     Ok(key)
 }
 
+/// Fails if the settings have a scope that the catalogue does not have.
+pub(super) fn require_known(service: &Service, changes: &KeyChanges) -> Result<(), Error> {
+    match &changes.scopes {
+        FieldChange::Set(scopes) => service.require_known(scopes),
+        FieldChange::Keep => Ok(()),
+    }
+}
+
 async fn change(
     service: &Service,
     id: &str,
@@ -70,6 +78,7 @@ async fn change(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
+    require_known(service, changes)?;
     require_time_zones(service, &changes.quotas).await?;
     let may = |key: &ApiKey| enforce(service, key, changes, now);
     let key = service

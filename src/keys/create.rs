@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::change::require_known;
 use super::credential::issue;
 use super::events;
 use super::input::NewKey;
@@ -26,6 +27,7 @@ pub async fn create(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<IssuedKey, Error> {
+    require_known(service, &new.settings)?;
     require_time_zones(service, &new.settings.quotas).await?;
     let mut rng = random::generator()?;
     let (plaintext, credential) = issue(service, new.class, &mut rng).await?;

@@ -33,6 +33,7 @@ fn settings(fields: &mut Fields) -> KeyChanges {
             rules::integer(rules::WINDOW_SECONDS),
         ),
         scopes: fields.emptiable("scopes", rules::scopes),
+        roles: fields.emptiable("roles", rules::roles),
         limits: fields.emptiable("limits", limits::of_key),
         quotas: fields.emptiable("quotas", quotas::quotas),
         metadata: fields.clearable("metadata", rules::metadata),

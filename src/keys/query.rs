@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::input::{Fields, Value, one_of, page, rules};
 use crate::model::{
     KeyCursor, KeyFilter, KeyOrder, KeyQuery, KeySort, KeyStatus, Timestamp, contains_pattern,
-    scopes_that_hold,
+    pattern_that_holds, scopes_that_hold,
 };
 
 /// Reads the input of `listApiKeys`. `max_idle_days` are the configured ones.
@@ -31,7 +31,12 @@ pub fn read_query(
 
 /// Reads the fields by which keys are found.
 pub(super) fn filter(fields: &mut Fields, now: Timestamp, max_idle_days: Option<i32>) -> KeyFilter {
+    let scope = fields.optional("scope", rules::scope);
+    let scopes = scope.as_deref().and_then(scopes_that_hold);
+    let beyond = scope.as_deref().filter(|_| scopes.is_none());
     KeyFilter {
+        scope_pattern: beyond.map(pattern_that_holds),
+        scopes,
         now,
         max_idle_days,
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
@@ -43,10 +48,6 @@ pub(super) fn filter(fields: &mut Fields, now: Timestamp, max_idle_days: Option<
         unused_since: fields.optional("unusedSince", rules::instant),
         created_after: fields.optional("createdAfter", rules::instant),
         created_before: fields.optional("createdBefore", rules::instant),
-        scopes: fields
-            .optional("scope", rules::scope)
-            .as_deref()
-            .map(scopes_that_hold),
         metadata: fields.optional("metadata", rules::metadata),
     }
 }

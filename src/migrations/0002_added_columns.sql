@@ -10,6 +10,8 @@ ALTER TABLE "ApiKey"
   ADD COLUMN IF NOT EXISTS "scopes" TEXT[] NOT NULL DEFAULT '{}',
   -- NULL: pages of any origin may use the key.
   ADD COLUMN IF NOT EXISTS "origins" TEXT[],
+  -- Names of sets of scopes that it holds too.
+  ADD COLUMN IF NOT EXISTS "roles" TEXT[] NOT NULL DEFAULT '{}',
   ADD COLUMN IF NOT EXISTS "metadata" JSONB,
   ADD COLUMN IF NOT EXISTS "rateLimitWindowSeconds" INTEGER,
   -- Further limits: [{ "name", "limit", "windowSeconds", "suspends" }]. NULL: none.

@@ -41,6 +41,7 @@ WHEN (
     OR OLD."rateLimit" IS DISTINCT FROM NEW."rateLimit"
     OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
     OR OLD."origins" IS DISTINCT FROM NEW."origins"
+    OR OLD."roles" IS DISTINCT FROM NEW."roles"
     OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
     OR OLD."rateLimitWindowSeconds" IS DISTINCT FROM NEW."rateLimitWindowSeconds"
     OR OLD."limits" IS DISTINCT FROM NEW."limits"

@@ -172,7 +172,13 @@ DECLARE
     filter ->> 'maxIdleDays'
   ) END;
   used CONSTANT TEXT := unexpired || coalesce('NOT ' || idle || ' AND ', '');
+  scoped CONSTANT TEXT := '(' || sophra_api_keys.scope_condition('key."scopes"', filter);
+  -- The roles that hold the scope. NULL if none does.
+  holders TEXT[];
 BEGIN
+  IF scoped IS NOT NULL THEN
+    EXECUTE 'SELECT array_agg(name) FROM sophra_api_keys.roles WHERE ' || sophra_api_keys.scope_condition('scopes', filter) INTO holders;
+  END IF;
   known := concat_ws(
     ' AND ',
     'true',
@@ -203,10 +209,9 @@ BEGIN
       filter ->> 'search'
     ),
     sophra_api_keys.condition('key."metadata" @> %L', filter ->> 'metadata'),
-    sophra_api_keys.condition(
-      'key."scopes" && %L',
-      (SELECT array_agg(scope) FROM jsonb_array_elements_text(nullif(filter -> 'scopes', 'null')) AS scope)::text
-    ),
+    scoped || coalesce(
+      sophra_api_keys.condition(' OR key."roles" <> ''{}'' AND key."roles" && %L', holders::text), ''
+    ) || ')',
     CASE filter ->> 'status' WHEN 'idle' THEN idle END
   ), '');
   indexed := concat_ws(
@@ -229,6 +234,21 @@ CREATE FUNCTION sophra_api_keys.condition(pattern TEXT, value TEXT) RETURNS TEXT
 LANGUAGE sql STABLE STRICT
 AS $$
   SELECT format(pattern, value)
+$$;
+
+-- That a list of scopes holds what a filter asks for: it has one of some, or one that fits a pattern. NULL if it asks for none.
+CREATE FUNCTION sophra_api_keys.scope_condition(held TEXT, filter JSONB) RETURNS TEXT
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce(
+    sophra_api_keys.condition(
+      held || ' && %L',
+      (SELECT array_agg(scope) FROM jsonb_array_elements_text(nullif(filter -> 'scopes', 'null')) AS scope)::text
+    ),
+    sophra_api_keys.condition(
+      'EXISTS (SELECT FROM unnest(' || held || ') AS scope WHERE scope ~ %L)', filter ->> 'scopePattern'
+    )
+  )
 $$;
 
 -- The instant in UTC so many milliseconds after the beginning of 1970.

@@ -196,7 +196,7 @@ LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
   stored := coalesce(nullif(stored, 'null'), CASE
-    WHEN field IN ('allowedIps', 'limits', 'quotas', 'scopes') THEN '[]'
+    WHEN field IN ('allowedIps', 'limits', 'quotas', 'scopes', 'roles') THEN '[]'
     WHEN field = 'isActive' THEN 'false'
     ELSE 'null'
   END::jsonb);
@@ -257,7 +257,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   fields CONSTANT TEXT[] := ARRAY[
-    'name', 'clientId', 'isActive', 'expiresAt', 'allowedIps', 'rateLimit', 'rateLimitWindowSeconds', 'limits', 'quotas', 'scopes',
+    'name', 'clientId', 'isActive', 'expiresAt', 'allowedIps', 'rateLimit', 'rateLimitWindowSeconds', 'limits', 'quotas', 'scopes', 'roles',
     'suspendedUntil', 'previousKeyExpiresAt', 'revokedAt', 'revokedBy', 'revokedReason', 'description', 'metadata', 'key'
   ];
   known CONSTANT JSONB := coalesce(after, before);
@@ -442,6 +442,7 @@ WHEN (
     OR OLD."quotas" IS DISTINCT FROM NEW."quotas"
     OR OLD."scopes" IS DISTINCT FROM NEW."scopes"
     OR OLD."origins" IS DISTINCT FROM NEW."origins"
+    OR OLD."roles" IS DISTINCT FROM NEW."roles"
     OR OLD."metadata" IS DISTINCT FROM NEW."metadata"
     OR OLD."suspendedUntil" IS DISTINCT FROM NEW."suspendedUntil"
     OR OLD."previousKeyExpiresAt" IS DISTINCT FROM NEW."previousKeyExpiresAt"

@@ -42,6 +42,8 @@ pub struct ApiKey {
     /// The actor who created the key; `None` if none was named, and on legacy rows.
     pub created_by: Option<String>,
     pub scopes: Vec<String>,
+    /// Sets of scopes that it holds beside its own.
+    pub roles: Vec<String>,
     pub metadata: Option<Metadata>,
     pub suspended_until: Option<Timestamp>,
     pub previous_key_expires_at: Option<Timestamp>,
@@ -87,6 +89,7 @@ impl ApiKey {
             start: None,
             created_by: None,
             scopes: Vec::new(),
+            roles: Vec::new(),
             metadata: None,
             suspended_until: None,
             previous_key_expires_at: None,
@@ -170,6 +173,7 @@ key_settings! {
     limits: Limits,
     quotas: Quotas,
     scopes: Vec<String>,
+    roles: Vec<String>,
     metadata: Option<Metadata>,
     max_idle_days: Option<i32>,
 }

@@ -27,6 +27,8 @@ pub struct KeyFilter {
     pub created_before: Option<Timestamp>,
     /// The key has one of these.
     pub scopes: Option<Vec<String>>,
+    /// If those are too many, a pattern that one of its scopes has.
+    pub scope_pattern: Option<String>,
     /// The metadata contains this.
     pub metadata: Option<Metadata>,
 }
@@ -48,9 +50,10 @@ impl KeyFilter {
             created_after,
             created_before,
             scopes,
+            scope_pattern,
             metadata,
         } = self;
-        let texts = [client_id, created_by, search];
+        let texts = [client_id, created_by, search, scope_pattern];
         let instants = [expires_before, unused_since, created_after, created_before];
         texts.iter().all(|text| text.is_none())
             && instants.iter().all(|instant| instant.is_none())

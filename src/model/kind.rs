@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::environment::Environment;
-use super::scope::holds;
+use super::scope::HeldScopes;
 use super::ttl::Ttl;
 
 /// The only kind where none is configured.
@@ -29,7 +29,7 @@ pub struct Kind {
     /// What its keys begin with.
     pub prefix: String,
     /// No key of this kind holds a scope that none of these covers; `None` allows all.
-    pub allowed_scopes: Option<Vec<Box<str>>>,
+    pub allowed_scopes: Option<Arc<HeldScopes>>,
     pub default_scopes: Option<Vec<String>>,
     pub default_rate_limit: Option<i32>,
     /// For the configured window or a longer one.
@@ -42,24 +42,7 @@ impl Kind {
     #[must_use]
     pub fn allows_scope(&self, scope: &str) -> bool {
         let allowed = self.allowed_scopes.as_ref();
-        allowed.is_none_or(|allowed| holds(allowed, scope))
-    }
-
-    /// What the scopes of a row come to: other writers may have stored more than the kind allows.
-    #[must_use]
-    pub fn within(&self, scopes: Box<[Box<str>]>) -> Box<[Box<str>]> {
-        let Some(allowed) = &self.allowed_scopes else {
-            return scopes;
-        };
-        let covered = allowed.iter().filter(|scope| holds(&scopes, scope));
-        let mut within: Vec<Box<str>> = covered.cloned().collect();
-        let own = scopes.iter().filter(|scope| self.allows_scope(scope));
-        for scope in own {
-            if !within.contains(scope) {
-                within.push(scope.clone());
-            }
-        }
-        within.into()
+        allowed.is_none_or(|allowed| allowed.holds(scope))
     }
 
     #[must_use]

@@ -10,7 +10,7 @@ use super::limit::Limit;
 use super::metadata::Metadata;
 use super::origins::Origins;
 use super::quota::Quota;
-use super::scope::ScopeQuery;
+use super::scope::{EffectiveScopes, ScopeQuery};
 use super::timestamp::Timestamp;
 
 /// The code of an accepted key or token.
@@ -148,7 +148,7 @@ pub struct KeyPolicy {
     pub grace_ends_at: Option<Timestamp>,
     pub allow_list: AllowList,
     pub origins: Origins,
-    pub scopes: Box<[Box<str>]>,
+    pub scopes: EffectiveScopes,
     pub metadata: Option<Box<Metadata>>,
     /// Requests per window; below 1 means no limit (legacy rows).
     pub rate_limit: Option<i32>,
@@ -165,16 +165,11 @@ impl KeyPolicy {
     /// The memory of its texts and lists, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        /// What the system adds to each block of memory.
-        const OVERHEAD: usize = 16;
-        let scopes = self.scopes.iter();
         let metadata = self.metadata.as_ref();
         self.key_id.len()
             + self.name.len()
             + self.client_id.len()
-            + scopes
-                .map(|scope| size_of_val(scope) + scope.len() + OVERHEAD)
-                .sum::<usize>()
+            + self.scopes.bytes()
             + self.allow_list.bytes()
             + self.origins.bytes()
             + self.limits.iter().map(Limit::bytes).sum::<usize>()

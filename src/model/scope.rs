@@ -1,6 +1,12 @@
 //! Scopes: which ones a key must hold for a request.
 
+mod effective;
+mod held;
+
 use std::borrow::Cow;
+
+pub use effective::EffectiveScopes;
+pub use held::HeldScopes;
 
 /// Maximum length of a scope, in bytes.
 pub const SCOPE_LENGTH_MAX: usize = 100;
@@ -22,41 +28,52 @@ fn is_part(line: &str) -> bool {
     matches!(line, ALL | ANY | END) || is_scope(line)
 }
 
-/// Whether one of the held scopes covers the required one: exactly, as `prefix:*`, or as `*`.
-pub(super) fn holds(held: &[Box<str>], required: &str) -> bool {
-    held.iter().any(|scope| match scope.strip_suffix('*') {
-        Some("") => true,
-        Some(prefix) if prefix.ends_with(':') => required.starts_with(prefix),
-        _ => **scope == *required,
-    })
+/// The scopes of which a key must hold one for the required one: each segment as it is or as `*`, and `*` in place of the rest.
+/// `None` if they are too many.
+#[must_use]
+pub fn scopes_that_hold(required: &str) -> Option<Vec<String>> {
+    /// That many segments make 383 scopes.
+    const SEGMENTS_MAX: usize = 8;
+    let (mut scopes, mut beginnings) = (vec!["*".to_owned()], vec![String::new()]);
+    let mut segments = required.split(':').peekable();
+    let mut count = 0;
+    while let Some(segment) = segments.next() {
+        count += 1;
+        if count > SEGMENTS_MAX {
+            return None;
+        }
+        if segments.peek().is_none() {
+            scopes.extend(beginnings.iter().map(|text| format!("{text}{segment}")));
+            continue;
+        }
+        let any = (!matches!(segment, "" | "*")).then_some("*");
+        let one =
+            |text: &String| [Some(segment), any].map(|one| one.map(|one| format!("{text}{one}:")));
+        beginnings = beginnings.iter().flat_map(one).flatten().collect();
+        scopes.extend(beginnings.iter().map(|text| format!("{text}*")));
+    }
+    Some(scopes)
 }
 
-/// The scopes of which a key must hold one for the required one.
+/// The same as a regular expression of Postgres, for any number of segments.
 #[must_use]
-pub fn scopes_that_hold(required: &str) -> Vec<String> {
-    let prefixes = required.match_indices(':').map(|(at, _)| &required[..=at]);
-    let mut scopes: Vec<_> = prefixes.map(|prefix| format!("{prefix}*")).collect();
-    scopes.extend(["*".to_owned(), required.to_owned()]);
-    scopes
-}
-
-/// Whether one of the held scopes covers this one.
-#[must_use]
-pub fn covers(held: &[Box<str>], scope: &str) -> bool {
-    holds(held, scope)
-}
-
-/// The scopes that both lists hold, each once.
-#[must_use]
-pub fn common_scopes(one: &[Box<str>], other: &[Box<str>]) -> Box<[Box<str>]> {
-    let covered = one.iter().filter(|scope| holds(other, scope));
-    let mut common: Vec<Box<str>> = covered.cloned().collect();
-    for scope in other.iter().filter(|scope| holds(one, scope)) {
-        if !common.contains(scope) {
-            common.push(scope.clone());
+pub fn pattern_that_holds(required: &str) -> String {
+    let mut pattern = String::from("^");
+    let mut ends = String::from("$");
+    let mut segments = required.split(':').peekable();
+    while let Some(segment) = segments.next() {
+        let escaped = segment.replace('.', r"\.").replace('*', r"\*");
+        pattern.push_str(r"(?:\*|");
+        ends.insert(0, ')');
+        if segments.peek().is_none() {
+            pattern.push_str(&escaped);
+        } else if segment.is_empty() {
+            pattern.push(':');
+        } else {
+            pattern = format!(r"{pattern}(?:{escaped}|\*):");
         }
     }
-    common.into()
+    pattern + &ends
 }
 
 /// What scopes a request asks for, as text: a scope on each line, all of which the key must hold. If there are groups, an empty
@@ -90,20 +107,20 @@ impl<'a> ScopeQuery<'a> {
     }
 
     #[must_use]
-    pub fn is_met_by(&self, held: &[Box<str>]) -> bool {
+    pub fn is_met_by(&self, held: &EffectiveScopes) -> bool {
         match self.0.strip_prefix(GROUPS) {
             Some(lines) => are_groups_met(lines, held),
-            None => self.scopes().all(|scope| holds(held, scope)),
+            None => self.scopes().all(|scope| held.holds(scope)),
         }
     }
 
     /// The scopes that are not held, one per line: each once, in the order of the query.
     #[must_use]
-    pub fn missing(&self, held: &[Box<str>]) -> String {
+    pub fn missing(&self, held: &EffectiveScopes) -> String {
         let mut lines = String::new();
         // Sorted, since there may be many.
         let mut seen: Vec<&str> = Vec::new();
-        for scope in self.scopes().filter(|scope| !holds(held, scope)) {
+        for scope in self.scopes().filter(|scope| !held.holds(scope)) {
             if let Err(at) = seen.binary_search(&scope) {
                 seen.insert(at, scope);
                 push_line(&mut lines, scope);
@@ -112,7 +129,8 @@ impl<'a> ScopeQuery<'a> {
         lines
     }
 
-    fn scopes(&self) -> impl Iterator<Item = &str> {
+    /// The scopes in it, whatever group they are in.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let lines = self.0.split('\n');
         lines.filter(|line| !matches!(*line, "" | ALL | ANY | END))
     }
@@ -120,7 +138,7 @@ impl<'a> ScopeQuery<'a> {
 
 /// Each open group has one bit that says what it needs, and one that says whether it has that so far. The innermost group has the
 /// lowest bits, and the query itself the highest.
-fn are_groups_met(lines: &str, held: &[Box<str>]) -> bool {
+fn are_groups_met(lines: &str, held: &EffectiveScopes) -> bool {
     let (mut need_any, mut met) = (0_u64, 1_u64);
     for line in lines.split('\n') {
         let is_met = match line {
@@ -135,7 +153,7 @@ fn are_groups_met(lines: &str, held: &[Box<str>]) -> bool {
                 met >>= 1;
                 is_met
             }
-            scope => holds(held, scope),
+            scope => held.holds(scope),
         };
         if need_any & 1 == 1 {
             met |= u64::from(is_met);

@@ -37,6 +37,7 @@ fn set_options(options: Options) -> Result<bool, Error> {
     state.options = options;
     state.configured = true;
     state.trust = None;
+    state.catalogue = None;
     Ok(in_force)
 }
 

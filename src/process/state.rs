@@ -18,7 +18,7 @@ use crate::courier::{Couriers, Ended};
 use crate::error::Error;
 use crate::events::Events;
 use crate::metrics::Metrics;
-use crate::model::{Kinds, ProxyTrust};
+use crate::model::{Catalogue, Kinds, ProxyTrust};
 use crate::service::Service;
 use crate::store::Circuit;
 
@@ -40,6 +40,9 @@ pub(super) struct ProcessState {
     pub(super) running: Arc<Running>,
     /// Loaded on first use, since client addresses are determined before the service is started.
     pub(super) trust: Option<Arc<ProxyTrust>>,
+    #[expect(clippy::option_option)] // The outer one: not loaded yet.
+    /// The same for what guards ask for, which is checked when they are made. The inner `None`: any scope.
+    pub(super) catalogue: Option<Option<Arc<Catalogue>>>,
 }
 
 /// The service and its calls, from one close to the next.
@@ -125,6 +128,24 @@ pub fn configured_kinds() -> Result<Option<Kinds>, Error> {
     let state = state();
     let load = || config::load_kinds(&state.options, &environment);
     state.configured.then(load).transpose()
+}
+
+/// The catalogue of scopes, by the options and the environment. Does not start the service.
+pub fn catalogue() -> Result<Option<Arc<Catalogue>>, Error> {
+    let mut state = state();
+    if let Some(catalogue) = &state.catalogue {
+        return Ok(catalogue.clone());
+    }
+    let catalogue = config::load_catalogue(&state.options, &environment)?;
+    state.catalogue = Some(catalogue.clone());
+    Ok(catalogue)
+}
+
+/// Whether it is known now which options are in force.
+#[must_use]
+pub fn is_configured() -> bool {
+    let state = state();
+    state.configured || state.running.service.initialized()
 }
 
 /// Begins a call. It takes the lock, so that a close either waits for the call or rejects it.
@@ -222,5 +243,6 @@ impl ProcessState {
         self.running = Arc::default();
         self.configured = false;
         self.trust = None;
+        self.catalogue = None;
     }
 }

@@ -29,6 +29,12 @@ impl Service {
         self.limits_changed(&LimitId::of_client(client_id, DEFAULT_LIMIT));
     }
 
+    /// Marks a role as changed.
+    pub fn role_changed(&self, name: &str) {
+        self.roles.changed(name);
+        self.rows_changed.notify_one();
+    }
+
     /// Marks the limits and quotas as changed that belong to the same owner as this limit.
     fn limits_changed(&self, of_owner: &LimitId) {
         self.limiters.note_change(of_owner);
@@ -50,6 +56,7 @@ impl Service {
         self.cache.all_changed();
         self.admin_tokens.all_changed();
         self.clients.all_changed();
+        self.roles.all_changed();
         self.limiters.note_change_of_all();
         self.leases.note_change_of_all();
         self.rows_changed.notify_one();
@@ -81,5 +88,6 @@ impl Service {
         self.cache.expire(now, max_age);
         self.admin_tokens.expire(now, max_age);
         self.clients.expire(now, max_age);
+        self.roles.expire(now, max_age);
     }
 }

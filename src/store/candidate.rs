@@ -9,10 +9,12 @@ use super::client_rows::{ClientLevel, ClientRows, client_levels, readable};
 use super::connection::Session;
 use super::connection::error::StoreError;
 use super::fleet::{FleetRow, FleetRows, FleetStart, unavailable};
+use super::role_rows::{RoleRow, RoleRows};
 use crate::error::Error;
 use crate::model::{
-    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, Idleness, KeyClass, KeyPolicy,
-    LimitId, Limits, Metadata, Origins, Quotas, StoredHash, Timestamp,
+    AllowList, ClientPolicy, CredentialDigest, DEFAULT_LIMIT, EffectiveScopes, HeldScopes,
+    Idleness, KeyClass, KeyPolicy, LimitId, Limits, Metadata, Origins, Quotas, StoredHash,
+    Timestamp,
 };
 
 /// A row that the presented key may belong to. Comparing the key with the stored hash decides whether it does.
@@ -25,6 +27,7 @@ pub struct Candidate {
     /// Stands for the current key of the row, see [`CredentialUse`](crate::model::CredentialUse).
     pub key_number: i64,
     pub idleness: Idleness,
+    pub roles: Vec<RoleRow>,
     /// Its client and those above it, the client first. Empty if the client has no row.
     pub clients: Vec<ClientLevel>,
     /// What all processes have used of its limits, as far as any of it is not available again yet.
@@ -82,6 +85,7 @@ struct CandidateRow {
     reset_generation: i32,
     origins: Option<Vec<String>>,
     scopes: Vec<String>,
+    roles: Option<RoleRows>,
     metadata: Option<Metadata>,
     suspended_until: Option<Timestamp>,
     grace_ends_at: Option<Timestamp>,
@@ -143,6 +147,7 @@ pub(super) async fn find_candidates(
             ELSE array_remove(coalesce("scopes", '{}'), NULL) END AS "scopes!",
           CASE WHEN "origins" IS NOT NULL THEN ARRAY(SELECT coalesce(origin, '') FROM unnest("origins") AS origin) END
             AS "origins",
+          CASE WHEN "roles" <> '{}' THEN sophra_api_keys.role_scopes("roles") END AS "roles: RoleRows",
           "metadata" AS "metadata: Metadata",
           "suspendedUntil" AS "suspended_until: Timestamp",
           CASE WHEN found."lookup" = wanted.lookup OR found."lookup" IS NULL THEN NULL
@@ -243,7 +248,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 grace_ends_at: row.grace_ends_at,
                 allow_list: AllowList::parse(&row.allowed_ips),
                 origins: Origins::of(row.origins),
-                scopes: row.scopes.into_iter().map(String::into_boxed_str).collect(),
+                scopes: EffectiveScopes::of_key(HeldScopes::new(row.scopes)),
                 metadata: row.metadata.map(Box::new),
                 rate_limit: row.rate_limit,
                 rate_limit_window_seconds: row.rate_limit_window_seconds,
@@ -259,6 +264,7 @@ impl TryFrom<CandidateRow> for Candidate {
                 unused: Duration::from_millis(u64::try_from(row.unused_ms).unwrap_or(0)),
                 read_at: Instant::now(),
             },
+            roles: row.roles.map_or_else(Vec::new, |Json(roles)| roles),
             clients: client_levels(row.clients)?,
             fleet: unavailable(Some(fleet), row.changed_ago_ns),
         })

@@ -33,6 +33,7 @@ macro_rules! log_query {
                     to_regclass('"AdminToken"')::oid,
                     pg_relation_filenode(to_regclass('"AdminToken"')),
                     pg_relation_filenode('sophra_api_keys.clients'),
+                    pg_relation_filenode('sophra_api_keys.roles'),
                     pg_relation_filenode('sophra_api_keys.changes')
                   ) AS "source!",
                   log.id AS "log?",
@@ -43,20 +44,22 @@ macro_rules! log_query {
                   ) AS "is_foreign!",
                   (clock_timestamp() AT TIME ZONE 'UTC') AS "now!: Timestamp",
                   changed.keys AS "changed_keys!: Vec<Option<String>>",
-                  changed.clients AS "changed_clients!: Vec<Option<String>>"
+                  changed.clients AS "changed_clients!: Vec<Option<String>>",
+                  changed.roles AS "changed_roles!: Vec<Option<String>>"
                 FROM pg_control_system()
                 LEFT JOIN sophra_api_keys.change_log AS log ON true
                 CROSS JOIN LATERAL (
                   -- If they are too many, each stands for all.
                   SELECT
                     coalesce(array_agg(changed_id), '{}') AS keys,
-                    coalesce(array_agg(CASE WHEN are_few THEN client_id END), '{}') AS clients
+                    coalesce(array_agg(CASE WHEN are_few THEN client_id END), '{}') AS clients,
+                    coalesce(array_agg(CASE WHEN are_few THEN role END), '{}') AS roles
                   FROM (
                     SELECT
                       count(*) OVER () < $2 AND sum(coalesce(cardinality(key_ids), 1)) OVER () <= 150000 AS are_few,
-                      key_id, client_id, key_ids
+                      key_id, client_id, role, key_ids
                     FROM (
-                      SELECT key_id, client_id, key_ids
+                      SELECT key_id, client_id, role, key_ids
                       FROM sophra_api_keys.changes
                       WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                         AND xid < pg_snapshot_xmax(pg_current_snapshot())
@@ -84,6 +87,7 @@ macro_rules! log_read {
             changed: crate::store::change_log::ChangedRows::logged(
                 $row.changed_keys,
                 $row.changed_clients,
+                $row.changed_roles,
             ),
             position: crate::store::change_log::LogPosition {
                 snapshot: $row.snapshot,
@@ -146,16 +150,25 @@ pub enum ChangedRow {
     /// The id of a key or an admin token.
     Key(String),
     Client(String),
+    Role(String),
 }
 
 impl ChangedRows {
-    /// The changes of the log, each of a key or of a client. One of neither (TRUNCATE) stands for all.
-    pub(super) fn logged(keys: Vec<Option<String>>, clients: Vec<Option<String>>) -> Self {
+    /// The changes of the log, each of a key, a client or a role. One of none of them (TRUNCATE) stands for all.
+    pub(super) fn logged(
+        keys: Vec<Option<String>>,
+        clients: Vec<Option<String>>,
+        roles: Vec<Option<String>>,
+    ) -> Self {
         keys.into_iter()
             .zip(clients)
-            .map(|change| match change {
-                (Some(id), _) => Some(ChangedRow::Key(id)),
-                (None, client) => client.map(ChangedRow::Client),
+            .zip(roles)
+            .map(|((key, client), role)| {
+                let of_key = key.map(ChangedRow::Key);
+                let of_client = || client.map(ChangedRow::Client);
+                of_key
+                    .or_else(of_client)
+                    .or_else(|| role.map(ChangedRow::Role))
             })
             .collect::<Option<_>>()
             .map_or(Self::All, Self::Some)

@@ -9,14 +9,14 @@ use super::connection::error::StoreError;
 use super::connection::{Session, Share};
 use super::handle::Store;
 use super::idempotency::{UsedIdempotencyKey, used_idempotency_key};
-use super::keys::{require_room, write_settings};
+use super::keys::{require_roles, require_room, write_settings};
 use super::rotation::Credential;
 use crate::error::Error;
 use crate::model::{ApiKey, IdempotencyKey, StoredHash, Timestamp};
 
 impl Store {
     /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then, or the client
-    /// has as many keys as it may have. Safe to retry: the id was generated before, so a second insert of the same row
+    /// has as many keys as it may have, or there is no such role. Safe to retry: the id was generated before, so a second insert of the same row
     /// changes nothing.
     pub async fn insert_key(
         &self,
@@ -73,11 +73,12 @@ fn insert<'q>(
     write_settings!(
         r#"
         WITH room AS MATERIALIZED (
-          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($22) AS is_told
+          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($23) AS is_told,
+            sophra_api_keys.missing_role($17) IS NULL AS has_roles
         ),
         claimed AS (
           INSERT INTO sophra_api_keys.idempotency_keys AS used (digest, input, key_id)
-          SELECT $24::bytea, $25::bytea, $1 FROM room WHERE is_free AND $24 IS NOT NULL
+          SELECT $25::bytea, $26::bytea, $1 FROM room WHERE is_free AND has_roles AND $25 IS NOT NULL
           ON CONFLICT (digest) DO UPDATE
           SET input = excluded.input, key_id = excluded.key_id, used_at = now()
           WHERE used.key_id = excluded.key_id OR used.used_at < now() - INTERVAL '1 day'
@@ -89,9 +90,9 @@ fn insert<'q>(
         , "id", "createdAt", "usageCount", "key", "lookup", "start", "signingKey", "createdBy", "coldDigest"
         ) SELECT "#,
         r#"
-        , $1::text, $17::timestamp, 0, $18::text, $19::text, $20::text, $21::text, $22::text, $23::bytea
+        , $1::text, $18::timestamp, 0, $19::text, $20::text, $21::text, $22::text, $23::text, $24::bytea
         FROM room
-        WHERE is_free AND is_told AND ($24 IS NULL OR EXISTS (SELECT FROM claimed))
+        WHERE is_free AND is_told AND has_roles AND ($25 IS NULL OR EXISTS (SELECT FROM claimed))
         ON CONFLICT ("id") DO NOTHING
         "#,
         key,
@@ -107,7 +108,8 @@ fn insert<'q>(
     )
 }
 
-/// Why the row was not inserted: the use of the idempotency key, or the row of an earlier try, or too many keys of the client.
+/// Why the row was not inserted: the use of the idempotency key, or the row of an earlier try, too many keys of the client, or a role that
+/// there is not.
 async fn not_inserted(
     db: &mut Session,
     key: &ApiKey,
@@ -122,6 +124,7 @@ async fn not_inserted(
         return Ok(None);
     }
     require_room(db, &key.client_id).await?;
+    require_roles(db, &key.roles).await?;
     // What stood in the way is gone a moment later.
     Err(StoreError::Superseded)
 }

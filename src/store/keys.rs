@@ -4,7 +4,7 @@ use super::connection::Session;
 use super::connection::error::StoreError;
 use super::handle::Store;
 use super::rotation::{Rotation, replace_credential};
-use crate::error::{Conflict, Error};
+use crate::error::{Conflict, Error, Issue};
 use crate::model::{Actor, ApiKey, FieldChange, KeyChanges, Limits, Metadata, Quotas, Timestamp};
 
 /// A query that returns key rows: `$head`, the columns of an [`ApiKey`], `$tail`.
@@ -37,6 +37,7 @@ macro_rules! key_rows {
                 "start",
                 "createdBy" AS "created_by",
                 ARRAY(SELECT scope FROM unnest("scopes") AS scope WHERE scope IS NOT NULL) AS "scopes!",
+                ARRAY(SELECT role FROM unnest("roles") AS role WHERE role IS NOT NULL) AS "roles!",
                 "metadata" AS "metadata: Metadata",
                 "suspendedUntil" AS "suspended_until: Timestamp",
                 "lastUsedIp" AS "last_used_ip",
@@ -57,8 +58,8 @@ macro_rules! key_rows {
 
 pub(super) use key_rows;
 
-/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$16`,
-/// `$tail`. `$1` is the id, and the arguments from `$17` on are the statement's own. The values have types, so that the
+/// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$17`,
+/// `$tail`. `$1` is the id, and the arguments from `$18` on are the statement's own. The values have types, so that the
 /// statement can be prepared without them, see [`Store::prepare_insert`].
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
@@ -67,13 +68,14 @@ macro_rules! write_settings {
             + r#"
                 "name", "clientId", "description", "isActive", "expiresAt", "updatedAt", "allowedIps", "rateLimit",
                 "rateLimitWindowSeconds", "scopes", "metadata", "limits", "quotas", "maxIdleDays",
-                "origins"
+                "origins", "roles"
             "#
             + $middle
             + r#"
                 $2::text, $3::text, $4::text, $5::boolean, $6::timestamp, $7::timestamp, $8::text[], $9::integer,
                 $10::integer, $11::text[], $12::jsonb, nullif($13::jsonb, '[]'),
-                nullif($14::jsonb, '[]'), $15::integer, $16::text[]
+                nullif($14::jsonb, '[]'), $15::integer, $16::text[],
+                $17::text[]
             "#
             + $tail,
             $key.id,
@@ -92,6 +94,7 @@ macro_rules! write_settings {
             &$key.quotas as _,
             $key.max_idle_days,
             $key.origins.as_deref(),
+            &$key.roles,
             $($argument),*
         )
     };
@@ -139,6 +142,9 @@ impl Store {
             // A revoked key does not count.
             if key.client_id != before.client_id && key.revoked_at.is_none() {
                 require_room(&mut db, &key.client_id).await?;
+            }
+            if changes.roles != FieldChange::Keep {
+                require_roles(&mut db, &key.roles).await?;
             }
             if let Some(rotation) = rotation {
                 key.start = Some(rotation.credential.start.clone());
@@ -194,6 +200,22 @@ pub(super) async fn require_room(db: &mut Session, client_id: &str) -> Result<()
     }
 }
 
+/// Fails if there is no such role as one of these. In a transaction, they stay until it ends.
+pub(super) async fn require_roles(db: &mut Session, roles: &[String]) -> Result<(), StoreError> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let missing = sqlx::query_scalar!("SELECT sophra_api_keys.missing_role($1)", roles)
+        .fetch_one(db)
+        .await?;
+    missing.map_or(Ok(()), |place| {
+        Err(StoreError::Refused(Error::InvalidInput(vec![Issue {
+            path: format!("roles[{}]", place - 1),
+            message: "must be a role that was set before".to_owned(),
+        }])))
+    })
+}
+
 /// Writes every column that a change may set.
 async fn write_key(
     db: &mut Session,
@@ -206,16 +228,16 @@ async fn write_key(
         r#", "suspendedUntil", "limiterEpoch", "previousKeyExpiresAt", "previousKey", "previousLookup",
             "previousSigningKey", "previousColdDigest", "wasActive") = ("#,
         r#",
-            $17,
-            "limiterEpoch" + $18::boolean::integer,
-            $19,
-            CASE WHEN $20 THEN NULL ELSE "previousKey" END,
-            CASE WHEN $20 THEN NULL ELSE "previousLookup" END,
-            CASE WHEN $20 THEN NULL ELSE "previousSigningKey" END,
-            CASE WHEN $20 THEN NULL ELSE "previousColdDigest" END,
+            $18,
+            "limiterEpoch" + $19::boolean::integer,
+            $20,
+            CASE WHEN $21 THEN NULL ELSE "previousKey" END,
+            CASE WHEN $21 THEN NULL ELSE "previousLookup" END,
+            CASE WHEN $21 THEN NULL ELSE "previousSigningKey" END,
+            CASE WHEN $21 THEN NULL ELSE "previousColdDigest" END,
             CASE WHEN "revokedAt" IS NOT NULL THEN "wasActive" END
           )
-        WHERE "id" = $1 AND sophra_api_keys.told($21)
+        WHERE "id" = $1 AND sophra_api_keys.told($22)
         "#,
         key,
         key.suspended_until as _,

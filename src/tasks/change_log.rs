@@ -35,6 +35,7 @@ pub(super) async fn run(service: Arc<Service>, mut follower: Follower) {
         let preloaded = service.preloaded_keys.len();
         service.cache.sweep(preloaded);
         service.clients.sweep(service.cache.len() + preloaded);
+        service.roles.sweep(service.cache.len() + preloaded);
         service.admin_tokens.sweep(0);
         service.issued_plaintexts.sweep(Instant::now());
     }

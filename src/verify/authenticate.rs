@@ -9,13 +9,14 @@ use super::memory::{KeyLookup, UnknownKey};
 use super::preloaded::preloaded;
 use super::prove::{is_proved, prove_nothing};
 use super::row::{FoundRow, RowQuery};
+use super::scopes::effective_scopes;
 use super::token::{ParentRow, parent_row, proved};
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry, KeyRow};
 use crate::error::Error;
 use crate::jwt::DerivedClaims;
 use crate::legacy;
-use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext, common_scopes};
+use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext};
 use crate::service::Service;
 use crate::store::{Share, StoredKey};
 
@@ -215,7 +216,6 @@ async fn run_token(
     };
     let entry = claims.zip(found).map(|(claims, mut found)| {
         let policy = &mut found.candidate.policy;
-        policy.scopes = common_scopes(&claims.scopes, &policy.scopes);
         let ends = policy.expires_at.into_iter().chain([claims.expires_at]);
         policy.expires_at = ends.min();
         keep(service, cache_key, class, found, Some(claims))
@@ -242,6 +242,7 @@ fn keep(
     let FoundRow {
         candidate,
         client,
+        roles,
         row,
         read_at,
     } = found;
@@ -252,7 +253,8 @@ fn keep(
     };
     let kind = service.config.kinds.of(class);
     policy.kind = Arc::clone(&kind.name);
-    policy.scopes = kind.within(policy.scopes);
+    let scopes = effective_scopes(service, kind, &policy.scopes, &roles);
+    policy.scopes = scopes.within(token.as_ref().map(|token| Arc::clone(&token.scopes)));
     let hash = match &candidate.stored {
         StoredKey::Hash(hash) if token.is_none() => Some(hash),
         _ => None,
@@ -268,7 +270,7 @@ fn keep(
         idle: candidate.idleness.rule(service.config.max_idle_days),
         token,
     };
-    let key = CachedKey::new(policy, &stored, client, hash, uses, window);
+    let key = CachedKey::new(policy, &stored, client, roles, hash, uses, window);
     let bytes = key.bytes();
     // Before the entry is cached, so that every decision knows of it.
     begin_where_others_are(service, key.limits(), &candidate.fleet);

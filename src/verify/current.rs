@@ -1,4 +1,5 @@
-//! Whether what is cached of a key is current: neither its row nor its client has changed since they were read.
+//! Whether what is cached of a key is current: neither its row nor its client nor its roles have changed since they were
+//! read.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,7 @@ pub(super) fn find(service: &Service, key: &CacheKey, now: Moment) -> CacheLooku
     match service.cache.find(key, now) {
         CacheLookup::Current(entry)
             if !service.clients.is_current(&entry.value.client)
+                || !service.roles.are_current(&entry.value.roles)
                 || must_be_read(&entry, now.instant) =>
         {
             CacheLookup::Stale(entry)
@@ -25,7 +27,12 @@ pub(super) fn find(service: &Service, key: &CacheKey, now: Moment) -> CacheLooku
 }
 
 pub(super) fn is_current(service: &Service, entry: &KeyEntry) -> bool {
-    service.cache.is_current(entry) && service.clients.is_current(&entry.value.client)
+    service.clients.is_current(&entry.value.client) && is_current_but_for_client(service, entry)
+}
+
+/// Whether neither the row of the key nor its roles have changed.
+fn is_current_but_for_client(service: &Service, entry: &KeyEntry) -> bool {
+    service.cache.is_current(entry) && service.roles.are_current(&entry.value.roles)
 }
 
 /// Whether the key seems idle, but may have been used elsewhere since its row was read.
@@ -43,7 +50,7 @@ pub(super) async fn with_current_client(
 ) -> Result<Option<Arc<KeyEntry>>, Error> {
     let now = service.moment();
     let is_known = service.cache.is_trusted(now) && !must_be_read(entry, now.instant);
-    if !is_known || !service.cache.is_current(entry) {
+    if !is_known || !is_current_but_for_client(service, entry) {
         return Ok(None);
     }
     let read = |client_id| read_client(Arc::clone(service), client_id);

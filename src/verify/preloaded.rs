@@ -13,7 +13,8 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     // Before the check: a change that comes between the two makes the row stale.
     let unchanged_at = service.cache.sequence();
     let is_current = service.cache.is_unchanged(&loaded.row, loaded.read_at)
-        && service.clients.is_current(&loaded.client);
+        && service.clients.is_current(&loaded.client)
+        && service.roles.are_current(&loaded.roles);
     if !is_current {
         service.preloaded_keys.remove(lookup);
         return None;
@@ -34,6 +35,7 @@ pub(super) fn preloaded(service: &Service, lookup: &str) -> Option<(FoundRow, Se
     let found = FoundRow {
         candidate,
         client: loaded.client.clone(),
+        roles: loaded.roles.clone(),
         row: Arc::clone(&loaded.row),
         // No row is believed for longer because it was loaded before it was needed.
         read_at: loaded.read_at,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::memory::KeyLookup;
+use super::scopes::roles_of_rows;
 use crate::cache::{Row, Sequence};
 use crate::cached_clients::CachedClient;
+use crate::cached_roles::KeyRoles;
 use crate::error::Error;
 use crate::model::{CredentialDigest, Plaintext};
 use crate::service::Service;
@@ -14,6 +16,7 @@ use crate::store::{Candidate, Share};
 pub(super) struct FoundRow {
     pub(super) candidate: Candidate,
     pub(super) client: CachedClient,
+    pub(super) roles: KeyRoles,
     pub(super) row: Arc<Row>,
     pub(super) read_at: Sequence,
 }
@@ -55,18 +58,20 @@ impl RowQuery {
     ) -> Result<(Option<FoundRow>, Sequence), Error> {
         let digest = self.digest.as_ref();
         let read = || async move {
-            let client_read_at = service.clients.sequence();
+            let read_at = (service.clients.sequence(), service.roles.sequence());
             let found = service.store.find_candidate(&self.lookup, digest, share);
-            Ok(found.await?.map(|candidate| (candidate, client_read_at)))
+            Ok(found.await?.map(|candidate| (candidate, read_at)))
         };
         let read_row = service
             .cache
             .read_row(read, |(candidate, _)| &candidate.policy.key_id);
         let (found, read_at) = read_row.await?;
-        let found = found.map(|((mut candidate, client_read_at), row)| {
+        let found = found.map(|((mut candidate, (client_read_at, roles_read_at)), row)| {
             let policies = candidate.take_client_policies();
             let client_id = &candidate.policy.client_id;
+            let roles = std::mem::take(&mut candidate.roles);
             FoundRow {
+                roles: roles_of_rows(service, roles, roles_read_at),
                 client: service.clients.read(client_id, policies, client_read_at),
                 candidate,
                 row,

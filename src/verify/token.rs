@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::row::{FoundRow, RowQuery};
+use super::scopes::effective_scopes;
 use super::verification::RefusedKey;
 use crate::cache::Sequence;
 use crate::cached_key::KeyEntry;
 use crate::error::Error;
 use crate::jwt::{DerivedClaims, verify_derived};
-use crate::model::{KeyClass, Plaintext, Refusal, Timestamp};
+use crate::model::{EffectiveScopes, KeyClass, Plaintext, Refusal, Timestamp};
 use crate::service::Service;
 use crate::store::{ParentLookup, Share};
 
@@ -93,7 +94,7 @@ pub(super) async fn parent_row(service: &Service, key_id: &str) -> Result<Parent
 pub struct Parent {
     pub key_id: Arc<str>,
     pub client_id: Box<str>,
-    pub scopes: Box<[Box<str>]>,
+    pub scopes: EffectiveScopes,
     /// `None`: it never ends.
     pub ends_at: Option<Timestamp>,
 }
@@ -131,11 +132,12 @@ pub async fn parent_of(
     let is_idle = rule.is_some_and(|rule| rule.is_idle(found.row.last_use(), now.instant));
     let clients = found.client.policies();
     let checked = policy.check_state(now.time, is_idle, suspended_until, clients);
+    let kind = service.config.kinds.of(row.class);
     Ok(match checked {
         Ok(()) => Ok(Parent {
             key_id: policy.key_id,
             client_id: policy.client_id,
-            scopes: service.config.kinds.of(row.class).within(policy.scopes),
+            scopes: effective_scopes(service, kind, &policy.scopes, &found.roles),
             ends_at: policy.expires_at,
         }),
         Err(refusal) => {

@@ -83,6 +83,9 @@ def before_call(context, case, kwargs):
             fields["clientId"] = new_client()
         if positive:
             give_client(case, fields, made_up)
+    elif is_about_roles(case):
+        if positive:
+            give_role(case, fields, made_up and meta.phase.name == "coverage")
     elif case.operation.path == "/api/usage":
         if positive:
             give_range(fields, made_up and meta.phase.name == "fuzzing")
@@ -97,6 +100,8 @@ def before_call(context, case, kwargs):
             fields["where"]["clientId"] = OWN_CLIENT
     else:
         give_key(fields, made_up and not is_without_key(case))
+        if positive and fields.get("roles"):
+            fields["roles"] = [new_role()]
         if case.method == "POST" and positive:
             postpone_expiry(fields)
 
@@ -153,6 +158,26 @@ def fields_of(case):
 
 def is_about_clients(case) -> bool:
     return case.operation.path == "/api/clients"
+
+
+def is_about_roles(case) -> bool:
+    return case.operation.path == "/api/roles"
+
+
+def give_role(case, fields: dict, made_up: bool) -> None:
+    """There must be room for a new one, and what is deleted must be there."""
+    listed = requests.get(f"{URL}/api/roles", headers=ADMIN, timeout=60).json()
+    for role in listed[:-400]:
+        requests.delete(f"{URL}/api/roles", params={"name": role["name"]}, headers=ADMIN, timeout=60)
+    if case.method == "DELETE" and made_up:
+        fields["name"] = new_role()
+
+
+def new_role() -> str:
+    name = f"role {uuid4()}"
+    answer = requests.put(f"{URL}/api/roles", json={"name": name, "scopes": []}, headers=ADMIN, timeout=60)
+    answer.raise_for_status()
+    return name
 
 
 def is_about_webhooks(case) -> bool:

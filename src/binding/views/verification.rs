@@ -109,7 +109,7 @@ impl From<&KeyEntry> for TemplateView {
             client_id: policy.client_id.to_string(),
             kind: policy.kind.to_string(),
             environment: policy.class.environment,
-            scopes: policy.scopes.iter().map(ToString::to_string).collect(),
+            scopes: policy.scopes.list(),
             metadata: policy.metadata.as_deref().cloned(),
             expires_at: policy.expires_at,
             client: entry.value.client.policy().map(Into::into),

@@ -165,13 +165,17 @@ fn an_entry_that_is_larger_than_the_cache_is_not_kept() {
 
 #[test]
 fn a_small_cache_has_room_for_a_large_entry() {
-    let (cache, now) = cache(1);
-    let (row, read_at) = read(&cache, "a");
-    cache.insert(cache.key("a"), 1, 32 * 1_024, row, read_at);
-    assert!(matches!(
-        cache.find(&cache.key("a"), now),
-        CacheLookup::Current(_)
-    ));
+    // That of a key with as many and as long scopes, and as much else, as it may have.
+    const LARGEST: usize = 400 * 1_024;
+    for capacity in [1, 2, 100, 1_023, 1_024, 2_000, 10_000, 100_000] {
+        let (cache, now) = cache(capacity);
+        let (row, read_at) = read(&cache, "a");
+        cache.insert(cache.key("a"), 1, LARGEST, row, read_at);
+        assert!(
+            matches!(cache.find(&cache.key("a"), now), CacheLookup::Current(_)),
+            "{capacity}"
+        );
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::super::ip::parse_address;
+use super::super::scope::HeldScopes;
 use super::*;
 
 const NOW: Timestamp = Timestamp::MIN;
@@ -18,7 +19,7 @@ fn policy() -> KeyPolicy {
         grace_ends_at: None,
         allow_list: AllowList::Everyone,
         origins: Origins::Any,
-        scopes: ["docs:*".into(), "search".into()].into(),
+        scopes: held(&["docs:*", "search"]),
         metadata: None,
         rate_limit: None,
         rate_limit_window_seconds: None,
@@ -26,6 +27,12 @@ fn policy() -> KeyPolicy {
         quotas: Vec::new(),
         reset_generation: 0,
     }
+}
+
+fn held(scopes: &[&str]) -> EffectiveScopes {
+    EffectiveScopes::of_key(HeldScopes::new(
+        scopes.iter().map(|&scope| scope.into()).collect(),
+    ))
 }
 
 fn check(policy: &KeyPolicy, scopes: &[&str]) -> Result<(), Refusal> {
@@ -142,7 +149,7 @@ fn scopes_are_held_exactly_by_prefix_or_all() {
         assert_eq!(check(&policy(), &[required]).is_ok(), held, "{required}");
     }
     let all = KeyPolicy {
-        scopes: ["*".into()].into(),
+        scopes: held(&["*"]),
         ..policy()
     };
     assert_eq!(check(&all, &["anything", "docs:read"]), Ok(()));

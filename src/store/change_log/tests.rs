@@ -10,17 +10,26 @@ fn position(oldest_open: i64, next: i64, source: &str) -> LogPosition {
 }
 
 fn changed() -> ChangedRows {
-    let (key, client) = ("a".to_owned(), "c".to_owned());
-    ChangedRows::logged(vec![Some(key), None], vec![None, Some(client)])
+    let (key, client, role) = ("a".to_owned(), "c".to_owned(), "r".to_owned());
+    ChangedRows::logged(
+        vec![Some(key), None, None],
+        vec![None, Some(client), None],
+        vec![None, None, Some(role)],
+    )
 }
 
 #[test]
-fn each_change_is_that_of_a_key_or_of_a_client_and_one_of_neither_is_that_of_all() {
-    let (key, client) = ("a".to_owned(), "c".to_owned());
-    let rows = vec![ChangedRow::Key(key), ChangedRow::Client(client)];
+fn each_change_is_that_of_a_key_a_client_or_a_role_and_one_of_none_is_that_of_all() {
+    let (key, client, role) = ("a".to_owned(), "c".to_owned(), "r".to_owned());
+    let rows = vec![
+        ChangedRow::Key(key),
+        ChangedRow::Client(client),
+        ChangedRow::Role(role),
+    ];
     assert_eq!(changed(), ChangedRows::Some(rows));
-    let neither = ChangedRows::logged(vec![Some("a".to_owned()), None], vec![None, None]);
-    assert_eq!(neither, ChangedRows::All);
+    let none = vec![None, None];
+    let of_none = ChangedRows::logged(vec![Some("a".to_owned()), None], none.clone(), none);
+    assert_eq!(of_none, ChangedRows::All);
 }
 
 fn read(next: i64, pruned_before: Option<i64>) -> LogRead {

@@ -9,7 +9,7 @@ use crate::config::quoted;
 use crate::store::connection::error;
 
 /// Name, whether the index is unique, table and columns.
-const INDEXES: [(&str, bool, &str); 22] = [
+const INDEXES: [(&str, bool, &str); 23] = [
     ("ApiKey_lookup_key", true, r#""ApiKey" ("lookup")"#),
     (
         "ApiKey_previousLookup_key",
@@ -72,6 +72,11 @@ const INDEXES: [(&str, bool, &str); 22] = [
         "ApiKey_scopes_idx",
         false,
         r#""ApiKey" USING gin ("scopes") WITH (gin_pending_list_limit = 256)"#,
+    ),
+    (
+        "ApiKey_roles_idx",
+        false,
+        r#""ApiKey" USING gin ("roles") WITH (gin_pending_list_limit = 256) WHERE "roles" <> '{}'"#,
     ),
     (
         "ApiKey_metadata_idx",

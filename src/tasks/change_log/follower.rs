@@ -81,6 +81,7 @@ impl Follower {
                         }
                         ChangedRow::Key(id) => service.row_changed(id),
                         ChangedRow::Client(id) => service.client_changed(id),
+                        ChangedRow::Role(name) => service.role_changed(name),
                     }
                 }
             }
