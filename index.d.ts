@@ -1298,15 +1298,60 @@ export interface AdminToken {
   isActive: boolean
   /** Texts of your own; `*` grants all. For a legacy row without permissions: those that follow from its name. */
   permissions: string[]
+  /** The first that applies: `revoked`, `expired` (by `expiresAt`), `active`. */
+  status: 'active' | 'expired' | 'revoked'
   /** `null` on legacy tokens, whose expiry is only in the token. */
   expiresAt: Date | null
   createdAt: Date
   updatedAt: Date
+  /** The last time that the token was accepted, stored with the next flush. A replaced token counts too. */
   lastUsedAt: Date | null
+  /** When the token was last rotated. */
+  rotatedAt: Date | null
+  /** When the grace period of the token ends, or ended, that the last rotation replaced. `null`: it had none. */
+  previousTokenExpiresAt: Date | null
 }
 
 /**
- * An admin token that was just created.
+ * The query of `listAdminTokens`: tokens that pass all of it. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Admin tokens
+ */
+export interface ListAdminTokensQuery {
+  status?: 'active' | 'expired' | 'revoked' | null
+  /** At least three characters, which the name contains, in upper or lower case. */
+  search?: string | null
+  /** Tokens that expire before this instant, or have expired: a `Date`, or a text in ISO 8601. */
+  expiresBefore?: Date | string | null
+  /** Tokens that were not used since this instant; those that were never used, if they were created before it. */
+  unusedSince?: Date | string | null
+  /** Tokens that hold this permission, or `*`. */
+  permission?: string | null
+  /**
+   * The most tokens, 1 to 1,000.
+   * @default 1,000
+   */
+  limit?: number | null
+  /** The id of the last token of the page before: the list begins after it. */
+  cursor?: string | null
+}
+
+/**
+ * The input of `rotateAdminToken`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Admin tokens
+ */
+export interface RotateAdminTokenInput {
+  id: string
+  /**
+   * For how long the replaced token stays valid, in seconds, up to 31,536,000.
+   * @default 0
+   */
+  gracePeriodSeconds?: number | null
+}
+
+/**
+ * An admin token that was just created or rotated.
  *
  * @category Admin tokens
  */
@@ -1872,12 +1917,12 @@ export interface AdminRefusedEvent extends EventBase {
 }
 
 /**
- * An admin token was created or revoked.
+ * An admin token was created, rotated or revoked.
  *
  * @category Events and audit log
  */
 export interface AdminChangeEvent extends EventBase {
-  type: 'admin.issued' | 'admin.revoked'
+  type: 'admin.issued' | 'admin.rotated' | 'admin.revoked'
   severity: 'info'
   tokenId: string
   name?: string
@@ -2671,18 +2716,19 @@ export declare function grantQuota(input: GrantQuotaInput, options?: ChangeOptio
 export declare function health(): Promise<Health>
 
 /**
- * Lists all admin tokens, newest first, without their secrets.
+ * Lists admin tokens, newest first, without their secrets: at most 1,000, or `limit`. If there may be more, pass the id of the last
+ * one as `cursor`.
  *
- * Rejects with `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ * Rejects with `INVALID_INPUT`, `NOT_FOUND` (the token of `cursor` is gone), `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
  *
  * @example
  * ```ts
- * const tokens = await listAdminTokens()
+ * const tokens = await listAdminTokens({ status: 'active', permission: 'keys:write' })
  * ```
  *
  * @category Admin tokens
  */
-export declare function listAdminTokens(): Promise<AdminToken[]>
+export declare function listAdminTokens(query?: ListAdminTokensQuery | null): Promise<AdminToken[]>
 
 /**
  * Lists keys in pages, by default the newest first, filtered and sorted as the query says. Keys that are created while pages are
@@ -2974,6 +3020,23 @@ export declare function revokeApiKeys(input: RevokeApiKeysInput, options?: Chang
  * @category Keys
  */
 export declare function revokePresentedKey(key: string | string[] | null | undefined, context?: PresentedKeyContext | null): Promise<boolean>
+
+/**
+ * Replaces an admin token by a new one, which is returned once. The id, the permissions and all other fields stay; the new token is
+ * valid for as long as the replaced one was issued for, from now on. For `gracePeriodSeconds` the replaced token stays valid too, but
+ * not beyond its own expiry; without it, every process refuses it at once. Another rotation ends the grace period of the one before.
+ *
+ * Rejects with `NOT_FOUND`, `INVALID_INPUT`, `CONFLICT` (the token is revoked, or others keep changing it), `DATABASE_UNAVAILABLE`,
+ * `OVERLOADED`, `CONFIGURATION` (`JWT_SECRET` is missing or shorter than 32 bytes).
+ *
+ * @example
+ * ```ts
+ * const { token } = await rotateAdminToken({ id, gracePeriodSeconds: 3_600 }, { actor: 'ann@example.com' })
+ * ```
+ *
+ * @category Admin tokens
+ */
+export declare function rotateAdminToken(input: RotateAdminTokenInput, options?: ChangeOptions | null): Promise<IssuedAdminToken>
 
 /**
  * Has a new key sign derived tokens from now on, in all processes. The public part of the old one stays in the JWKS until its tokens

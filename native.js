@@ -813,6 +813,7 @@ module.exports.revokeAdminToken = nativeBinding.revokeAdminToken
 module.exports.revokeApiKey = nativeBinding.revokeApiKey
 module.exports.revokeApiKeys = nativeBinding.revokeApiKeys
 module.exports.revokePresentedKey = nativeBinding.revokePresentedKey
+module.exports.rotateAdminToken = nativeBinding.rotateAdminToken
 module.exports.rotateTokenKey = nativeBinding.rotateTokenKey
 module.exports.setClient = nativeBinding.setClient
 module.exports.setRole = nativeBinding.setRole
