@@ -5,7 +5,7 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts), json (an object), limits, quotas, status
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), origins, environment, json (an object), limits, quotas, status
 //             or reason (of a revocation)
 //   access    initial: callers may set it when they create the key, and nobody can change it later; settable: callers may
 //             set it; clearable: PATCH may set it to null; readOnly: nobody may set it; identity: it selects the key, and
@@ -56,7 +56,7 @@ const fields = [
   },
   {
     name: 'environment',
-    type: 'text',
+    type: 'environment',
     access: 'initial',
     option: 'environment',
     value: '<name>',
@@ -132,7 +132,7 @@ const fields = [
   },
   {
     name: 'origins',
-    type: 'list',
+    type: 'origins',
     access: 'settable',
     option: 'origin',
     value: '<origin>',

@@ -14,7 +14,7 @@ import { useAddon } from '../support/use-addon.js'
 interface Field {
   name: string
   type: keyof typeof types
-  access: 'identity' | 'settable' | 'clearable' | 'readOnly'
+  access: 'identity' | 'initial' | 'settable' | 'clearable' | 'readOnly'
   required?: boolean
   option?: string
   clear?: string
@@ -43,6 +43,13 @@ const types = {
   },
   // An address that is a scope and the name of a role as well.
   list: { ts: 'string[]', value: ['10.0.0.1'], other: ['10.0.0.2'], text: '10.0.0.1' },
+  origins: {
+    ts: 'string[]',
+    value: ['https://a.example'],
+    other: ['https://b.example'],
+    text: 'https://a.example',
+  },
+  environment: { ts: 'Environment', value: 'live', other: 'test', text: 'live' },
   limits: {
     ts: 'Limit[]',
     value: [{ name: 'a', limit: 1, windowSeconds: 60 }],
@@ -75,12 +82,14 @@ describe('the table agrees with index.d.ts', () => {
   test('on what may be set, what is required, and what may only be cleared', () => {
     // The idempotency key is one of the call, and not of the API key.
     const { idempotencyKey: _, ...input } = fieldsOf('CreateApiKeyInput')
-    expect(named(({ access }) => access === 'settable').sort()).toEqual(Object.keys(input).sort())
+    const initial = named(({ access }) => access === 'initial')
+    const settable = named(({ access }) => access === 'settable')
+    expect([...initial, ...settable].sort()).toEqual(Object.keys(input).sort())
     expect(named(({ required }) => required)).toEqual(
       Object.keys(input).filter((name) => !input[name]!.endsWith('| null')),
     )
     const changes = Object.keys(fieldsOf('ApiKeyChanges'))
-    expect(changes.sort()).toEqual(Object.keys(input).sort())
+    expect(changes.sort()).toEqual(settable.sort())
     const patch = Object.keys(fieldsOf('PatchApiKeyInput')).filter(
       (name) => !changes.includes(name),
     )
@@ -98,7 +107,9 @@ describe('the table agrees with index.d.ts', () => {
 })
 
 describe('a row is enough', () => {
-  const { url } = useAddon({ jwtSecret: 'the secret of the fields, of 32 bytes or more' })
+  // Only publishable keys have origins.
+  const kinds = { publishable: { prefix: 'pk' } }
+  const { url } = useAddon({ kinds, jwtSecret: 'the secret of the fields, of 32 bytes or more' })
   const routes = next.apiKeyRoutes()
   let token: string
   let env: Record<string, string>
@@ -107,7 +118,7 @@ describe('a row is enough', () => {
     for (const name of types.list.value.concat(types.list.other))
       await addon.setRole({ name, scopes: [] })
     token = (await addon.createAdminToken({ name: 'All', permissions: ['*'] })).token
-    env = { DATABASE_URL: url() }
+    env = { DATABASE_URL: url(), API_KEYS_KINDS: JSON.stringify(kinds) }
   })
 
   const send = async (method: 'POST' | 'PUT' | 'PATCH', body: object) => {

@@ -127,9 +127,7 @@ test.each<[string, (scopes: string[]) => Promise<unknown>]>([
 test('a key whose role is gone holds its other scopes only, until the role is there again', async () => {
   await setRole({ name: 'gone', scopes: ['a'] })
   await setRole({ name: 'left', scopes: ['b'] })
-  const [{ key, id }] = (await setting.warmKeys(1, { roles: ['gone', 'left'], scopes: ['c'] })) as [
-    { key: string; id: string },
-  ]
+  const [{ key, id }] = await setting.warmKeys(1, { roles: ['gone', 'left'], scopes: ['c'] })
   await setting.sql(`DELETE FROM sophra_api_keys.roles WHERE name = 'gone'`)
   await eventually(async () => expect((await scopesOf(key))!.sort()).toEqual(['b', 'c']))
   expect((await getApiKey(id))!.roles).toEqual(['gone', 'left'])
@@ -206,7 +204,7 @@ test('lists find keys by the scopes of their roles', async () => {
 test('warmUp loads the roles of keys too', async () => {
   // Behind the peppers of a secret; without one nothing is loaded, and the first verify reads the row.
   await setRole({ name: 'warmed', scopes: ['w'] })
-  const [{ key }] = (await setting.coldKeys(1, { roles: ['warmed'] })) as [{ key: string }]
+  const [{ key }] = await setting.coldKeys(1, { roles: ['warmed'] })
   await addon.warmUp()
   await setRole({ name: 'warmed', scopes: ['v'] })
   expect(await scopesOf(key)).toEqual(['v'])

@@ -6,7 +6,19 @@ const { UsageError } = require('./errors.js')
 const { suggestion } = require('./suggestion.js')
 const { date, duration, json, limits, list, number, past, quotas, text } = require('./values.js')
 
-const types = { date, duration, json, limits, list, number, past, quotas, text }
+const types = {
+  date,
+  duration,
+  json,
+  limits,
+  list,
+  number,
+  past,
+  quotas,
+  text,
+  environment: text,
+  origins: list,
+}
 
 /** The option that sets a field. */
 function optionFor({ type, value, help }) {
