@@ -515,6 +515,7 @@ export type Scope = ScopeRegistry extends { scopes: infer S extends string } ? S
  */
 export type ScopesOf<C> = Extract<keyof C, string> extends infer S ? ScopeText<S> : never
 
+/** A scope as a template of it is written: any text stands for a part in braces. */
 type ScopeText<S> = S extends `${infer Before}{${string}}${infer After}`
   ? `${Before}${string}${ScopeText<After>}`
   : S

@@ -37,6 +37,8 @@ const COLUMNS: Record<string, Record<string, 'text' | 'ARRAY' | 'jsonb'>> = {
     previousKey: 'text',
     previousLookup: 'text',
     previousSigningKey: 'text',
+    origins: 'ARRAY',
+    roles: 'ARRAY',
     scopes: 'ARRAY',
     signingKey: 'text',
     start: 'text',
@@ -93,6 +95,7 @@ const use: Record<string, (row: Made) => Promise<void>> = {
     await tried('verifyApiKey', secret, { path: '/' })
     await tried('verifyApiKey', secret, { path: '/', scopes: ['b'] })
     await tried('verifyApiKey', secret, { path: '/', ip: '192.0.2.1' })
+    await tried('verifyApiKey', secret, { path: '/', origin: 'https://app.example.com' })
     await tried('getApiKey', id)
     await tried('listAuditEvents', { keyId: id })
     await tried('patchApiKey', { id, ...plain, metadata: null })
@@ -126,6 +129,7 @@ test('tables of our own are no way in', async () => {
     const stored = await Promise.all(named.map(([, text]) => insertInto(sql, name, text)))
     expect(stored.filter(Boolean).length, name).toBeGreaterThanOrEqual(10)
   }
+  await tried('listRoles')
   await tried('listWebhooks')
   await tried('listDeliveries', { limit: 1_000 })
   await tried('listClients', { limit: 1_000 })

@@ -138,6 +138,18 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     '(client_id, parent_id) VALUES ($1, NULL), ($2, $1)',
     [text, id()],
   ],
+  'roles.name': (text) => ['(name) VALUES ($1)', [text]],
+  'roles.scopes': (text) => ['(name, scopes) VALUES ($1, $2)', [id(), [text]]],
+  'changes.role': (text) => ['(role) VALUES ($1)', [text]],
+  'token_keys.kid': (text) => ['(kid, public_key) VALUES ($1, $2)', [text, Buffer.alloc(32)]],
+  'derived_tokens.key_id': (text) => [
+    "(key_id, kid, ends_at) VALUES ($1, $2, now() + interval '1 hour')",
+    [text, id()],
+  ],
+  'derived_tokens.kid': (text) => [
+    "(key_id, kid, ends_at) VALUES ($1, $2, now() + interval '1 hour')",
+    [id(), text],
+  ],
   'changes.client_id': (text) => ['(client_id) VALUES ($1)', [text]],
   'changes.key_id': (text) => ['(key_id) VALUES ($1)', [text]],
   'changes.key_ids': (text) => ['(key_ids) VALUES ($1)', [[text, id()]]],
