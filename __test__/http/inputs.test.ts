@@ -78,7 +78,7 @@ describe(KEYS_ROUTE, () => {
       ['a date in the past', { expiresAt: '2020-01-01T00:00:00Z' }, ['expiresAt']],
       ['text for scopes', { scopes: 'docs' }, ['scopes']],
       ['bad scopes', { scopes: ['ok', 'a b', '', long(101), 7] }, [1, 2, 3, 4].map(scopeAt)],
-      ['scopes that are too many', { scopes: Array(101).fill('a') }, ['scopes']],
+      ['scopes that are too many', { scopes: Array(1_001).fill('a') }, ['scopes']],
       ['an array for metadata', { metadata: [] }, ['metadata']],
       ['text for metadata', { metadata: '{}' }, ['metadata']],
       ['metadata that is too large', { metadata: { a: long(8 * 1024) } }, ['metadata']],

@@ -28,13 +28,17 @@ describe(KEYS_ROUTE, () => {
     'revokedAt',
     'revokedBy',
     'revokedReason',
+    'kind',
+    'environment',
+    'origins',
+    'roles',
     'scopes',
     'start',
     'status',
     'suspendedUntil',
     'updatedAt',
     'usageCount',
-  ]
+  ].sort()
   const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   const unknownId = '00000000-0000-4000-8000-000000000000'
 

@@ -28,6 +28,11 @@ const quota = async (): Promise<{ clientId: string; name: string }> => {
   await addon.setClient({ clientId, quotas: [{ name: 'a', amount: 1, period: 'day' }] })
   return { clientId, name: 'a' }
 }
+const role = async (): Promise<string> => {
+  const name = randomUUID()
+  await addon.setRole({ name, scopes: [] })
+  return name
+}
 /** The only webhook, made where there is none. */
 const webhook = async (): Promise<{ id: string }> =>
   (await addon.listWebhooks())[0] ?? addon.setWebhook({ url: 'https://example.com/hook' })
@@ -55,6 +60,12 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],
   verifyApiKey: async () => [(await key({ rateLimit: 1, scopes: ['a'] })).key, {}],
+  deriveToken: async () => [(await key()).key, {}],
+  rotateTokenKey: () => [{}],
+  setRole: () => [{ name: 'r', scopes: [] }, {}],
+  listRoles: () => [],
+  deleteRole: async () => [await role(), {}],
+  listScopes: () => [],
   getUsage: () => [hour],
   exportUsage: () => [{ limit: 1 }],
   settle: async () => [await charge(), 1],
