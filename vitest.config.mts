@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     globalSetup: '__test__/support/global-setup.ts',
     // The addon's state belongs to a process: each file gets one of its own.
     pool: 'forks',
+    // A test mostly waits for the database, so two at a time keep two cores busy.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -306,7 +306,7 @@ def postpone_expiry(fields: dict) -> None:
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if is_about_webhooks(case) or is_about_admin_tokens(case):
+    if is_about_webhooks(case) or is_about_admin_tokens(case) or is_about_roles(case):
         return
     if case.method == "POST" and response.status_code == 201:
         KEYS.add(response.json()["id"])
@@ -325,8 +325,9 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
-        # A client that is there need not have the quota, and webhooks make room for others. No admin token is ever gone.
-        if is_about_quotas(case) or is_about_webhooks(case) or is_about_admin_tokens(case):
+        # A client that is there need not have the quota, and webhooks make room for others. No admin token is ever gone. A role is
+        # only there if it was set before.
+        if is_about_quotas(case) or is_about_webhooks(case) or is_about_admin_tokens(case) or is_about_roles(case):
             return False
         # It looks for ids in paths, and ours are in bodies and queries: a 404 is wrong where the key or client is there.
         known, name = (CLIENTS, "clientId") if is_about_clients(case) else (KEYS, "id")
