@@ -93,14 +93,14 @@ async function keyOf(keys, kid) {
   return found.key
 }
 
-/** Whether a held scope covers the one that is asked for: a `*` stands for a segment, and a last one for all the rest. */
+/** Whether a held scope covers the one that is asked for: a `*` stands for a segment that is not empty, and a last one for all the rest. */
 function covers(held, asked) {
   const [holds, wants] = [held.split(':'), asked.split(':')]
   for (let at = 0; at < holds.length; at++) {
     if (at >= wants.length) return false
-    if (holds[at] !== '*') {
-      if (holds[at] !== wants[at]) return false
-    } else if (at === holds.length - 1) return true
+    if (holds[at] === '*' && at === holds.length - 1) return true
+    const isIt = holds[at] === '*' ? wants[at] !== '' : holds[at] === wants[at]
+    if (!isIt) return false
   }
   return holds.length === wants.length
 }

@@ -95,6 +95,7 @@ describe('the scopes that are asked for', () => {
       ['billing', 'search', 'billing', 'mail'],
       ['billing', 'mail'],
     ],
+    [['project::read'], ['project::read']],
     [['*'], ['*']],
     [{ all: [] }, undefined],
     [{ any: [] }, []],
