@@ -89,14 +89,15 @@ function costOf(value) {
 /** What the lines begin with that are no scopes, in their order. The native side checks each line, so none must have a break inside. */
 const [TAG, KINDS, ENVIRONMENT, ORIGIN, AUDIENCE] = ['\t', '#', '@', '^', '!']
 
-/** A line, if there is something to say; `undefined` if it does not fit. */
-function lineOf(mark, value) {
-  if (value === undefined || value === null || value === '') return ''
-  return typeof value === 'string' && !value.includes('\n') ? `${mark}${value}\n` : undefined
-}
+/** A line; `undefined` for what does not fit into one. An empty text has no meaning anywhere. */
+const lineOf = (mark, value) =>
+  typeof value === 'string' && value !== '' && !value.includes('\n')
+    ? `${mark}${value}\n`
+    : undefined
 
-/** A tag must not be empty. */
-const tagOf = (tag) => (tag === '' ? undefined : lineOf(TAG, tag))
+/** The same of what may be absent. */
+const optionalLine = (mark, value) =>
+  value === undefined || value === null ? '' : lineOf(mark, value)
 
 function kindsOf(kinds) {
   if (kinds === undefined || kinds === null) return ''
@@ -114,14 +115,8 @@ function kindsOf(kinds) {
 function environmentsOf(environments) {
   if (environments === undefined || environments === null) return ''
   if (!Array.isArray(environments) || environments.length !== 1) return undefined
-  return environments[0] === '' ? undefined : lineOf(ENVIRONMENT, environments[0])
+  return lineOf(ENVIRONMENT, environments[0])
 }
-
-/** An empty header is that of no page. */
-const originOf = (origin) => (origin === '' ? undefined : lineOf(ORIGIN, origin))
-
-/** An audience must not be empty. */
-const audienceOf = (audience) => (audience === '' ? undefined : lineOf(AUDIENCE, audience))
 
 function scopesOf(query) {
   if (query === undefined || query === null) return ''
@@ -218,9 +213,10 @@ function verifyNatively(key, context) {
   if (!isPlain(context)) return MISS
   // Each field is read once: a getter may return something else the next time, or verify a key itself.
   const ip = textOf(context.ip)
-  const [tag, kinds] = [tagOf(context.tag), kindsOf(context.kinds)]
+  const [tag, kinds] = [optionalLine(TAG, context.tag), kindsOf(context.kinds)]
   const environments = environmentsOf(context.environments)
-  const [origin, audience] = [originOf(context.origin), audienceOf(context.audience)]
+  const origin = optionalLine(ORIGIN, context.origin)
+  const audience = optionalLine(AUDIENCE, context.audience)
   const scopes = scopesOf(context.scopes)
   const cost = costOf(context.cost)
   const path = textOf(context.path)
@@ -256,16 +252,16 @@ exports.verifyWarm = (key, context) => {
 
 /**
  * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
- * and verifies the key in one call. The requirements are those of a guard, with the scopes as text, and
- * `page` is the origin that sends it. It also gets the windows of
- * the limits in seconds: `{ result, windows }`.
+ * and verifies the key in one call. The requirements are those of a guard, with the scopes as text, and `page` is the origin that
+ * sends it. It also gets the windows of the limits in seconds: `{ result, windows }`.
  */
 exports.verifyWarmRequest = (key, forwarded, requirements, page, path) => {
   let charge
   try {
     const { head, scopes } = requirements
-    const [tag, origin, cost] = [tagOf(requirements.tag), originOf(page), costOf(requirements.cost)]
-    const audience = audienceOf(requirements.audience)
+    const [tag, origin] = [optionalLine(TAG, requirements.tag), optionalLine(ORIGIN, page)]
+    const audience = optionalLine(AUDIENCE, requirements.audience)
+    const cost = costOf(requirements.cost)
     if (tag === undefined || origin === undefined || cost === undefined) return undefined
     if (audience === undefined) return undefined
     charge = verifyWarmRequest(key, forwarded, tag + head + origin + audience + scopes, cost, path)
