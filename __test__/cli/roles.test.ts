@@ -32,6 +32,11 @@ test('a role is set, given to a key, listed and deleted', async () => {
   expect((await json(['keys', 'update', id, '--clear', 'role'], { env })).roles).toEqual([])
   expect(await program('delete', 'editor', '--yes')).toEqual({ name: 'editor', deleted: true })
   expect(await run('delete', 'editor', '--yes')).toMatchObject({ code: 1 })
+  const rows = await database.sql(
+    `SELECT event ->> 'actor' AS actor FROM sophra_api_keys.audit WHERE type LIKE 'role.%'`,
+  )
+  expect(rows).toHaveLength(3)
+  for (const { actor } of rows) expect(actor).toMatch(/^command line/)
 })
 
 test.each([[['set', 'x']], [['set', 'x', '--scope', 'a', '--no-scopes']]])(

@@ -42,6 +42,8 @@ module.exports = {
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),
   deleteClient: withActor(api.deleteClient),
+  setRole: withActor(api.setRole),
+  deleteRole: withActor(api.deleteRole),
   setWebhook: withActor(api.setWebhook),
   deleteWebhook: withActor(api.deleteWebhook),
   grantQuota: withActor(api.grantQuota),
