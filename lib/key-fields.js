@@ -5,8 +5,8 @@
 //
 // Each row has:
 //   name      the field of `ApiKey`
-//   type      text, boolean, number, duration (in seconds), date, list (of texts), origins, environment, json (an object), limits, quotas, status
-//             or reason (of a revocation)
+//   type      text, boolean, number, duration (in seconds), date, list (of texts), origins, environment, json (an object), limits,
+//             quotas, status or reason (of a revocation)
 //   access    initial: callers may set it when they create the key, and nobody can change it later; settable: callers may
 //             set it; clearable: PATCH may set it to null; readOnly: nobody may set it; identity: it selects the key, and
 //             nobody may change it

@@ -14,9 +14,8 @@ mod scopes;
 mod settings;
 
 pub use database_url::{DatabaseUrl, Servers, place, quoted};
-pub use load::{Offline, load_kinds, load_trust};
+pub use load::{Offline, load_catalogue, load_kinds, load_trust};
 pub use options::{Environ, Options};
-pub use scopes::load_catalogue;
 pub use settings::{Adopt, Config, JWT_SECRET_MIN, Migrate, defaults};
 
 #[cfg(test)]

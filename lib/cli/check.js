@@ -6,8 +6,8 @@ const { readSecret } = require('./input.js')
 module.exports = {
   summary: 'Checks whether a text is a well-formed key. Needs no database.',
   details: `The key is read from standard input; at a terminal it is not shown as you type. The check covers length, characters,
-prefix, environment and checksum, by API_KEYS_PREFIXES, API_KEYS_KINDS and API_KEYS_ENVIRONMENT, and the tag if API_KEYS_SIGNING_KEYS is
-set. A well-formed key need not exist: keys verify looks it up in the database.
+prefix, environment and checksum, by API_KEYS_PREFIXES, API_KEYS_KINDS and API_KEYS_ENVIRONMENT, and the tag if
+API_KEYS_SIGNING_KEYS is set. A well-formed key need not exist: keys verify looks it up in the database.
 Exit code 0: well-formed, 1: not well-formed.`,
   secret: 'key',
   offline: true,

@@ -1,14 +1,17 @@
 //! Loads the settings, in full or in part, and reports every problem at once.
 
+use std::sync::Arc;
+
 use super::build::{MISSING_URL, build, environments, signing_keys};
 use super::kinds::kinds;
 use super::options::{Environ, Options};
 use super::proxies;
 use super::reader::OptionReader;
+use super::scopes::catalogue;
 use super::settings::{Config, format_of};
 use crate::error::Error;
 use crate::input::Value;
-use crate::model::{Kinds, ProxyTrust};
+use crate::model::{Catalogue, Kinds, ProxyTrust};
 use crate::token::{KeyFormat, Keyring};
 
 /// The settings needed to inspect a key without a database.
@@ -74,20 +77,31 @@ impl Config {
 
 /// Loads only the kinds of keys.
 pub fn load_kinds(options: &Options, environ: Environ<'_>) -> Result<Kinds, Error> {
-    let mut reader = OptionReader::new(&options.0, environ);
-    let (kinds, _) = kinds(&mut reader);
-    match reader.problems() {
-        [] => Ok(kinds),
-        problems => Err(fault(problems)),
-    }
+    load_only(options, environ, |reader| kinds(reader).0)
+}
+
+/// Loads only the catalogue of scopes.
+pub fn load_catalogue(
+    options: &Options,
+    environ: Environ<'_>,
+) -> Result<Option<Arc<Catalogue>>, Error> {
+    load_only(options, environ, catalogue)
 }
 
 /// Loads only the setting that is needed before the service is started.
 pub fn load_trust(options: &Options, environ: Environ<'_>) -> Result<ProxyTrust, Error> {
+    load_only(options, environ, proxies::trust)
+}
+
+fn load_only<T>(
+    options: &Options,
+    environ: Environ<'_>,
+    read: impl FnOnce(&mut OptionReader<'_>) -> T,
+) -> Result<T, Error> {
     let mut reader = OptionReader::new(&options.0, environ);
-    let trust = proxies::trust(&mut reader);
+    let setting = read(&mut reader);
     match reader.problems() {
-        [] => Ok(trust),
+        [] => Ok(setting),
         problems => Err(fault(problems)),
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::options::{Environ, Options};
 use super::reader::OptionReader;
-use crate::error::Error;
 use crate::input::{Fields, Parsed, Problems, Value, rules};
 use crate::model::{Catalogue, CatalogueScope};
 
@@ -24,29 +22,10 @@ pub(super) fn catalogue(reader: &mut OptionReader<'_>) -> Option<Arc<Catalogue>>
     }
 }
 
-/// Loads the catalogue alone.
-pub fn load_catalogue(
-    options: &Options,
-    environ: Environ<'_>,
-) -> Result<Option<Arc<Catalogue>>, Error> {
-    let mut reader = OptionReader::new(&options.0, environ);
-    let catalogue = catalogue(&mut reader);
-    match reader.problems() {
-        [] => Ok(catalogue),
-        problems => Err(Error::configuration(problems.join("; "))),
-    }
-}
-
 fn read(value: Value) -> Result<Catalogue, String> {
     let Value::Object(scopes) = value else {
         return Err("must be an object with a field for each scope".to_owned());
     };
-    if scopes.len() > Catalogue::SCOPES_MAX {
-        return Err(format!(
-            "must have at most {} scopes",
-            Catalogue::SCOPES_MAX
-        ));
-    }
     let scopes = scopes.into_iter().map(|(scope, value)| {
         entry(&scope, value).map_err(|Problems(issues)| {
             let issue = issues.first();

@@ -21,12 +21,7 @@ pub(super) fn enforce(
     now: Timestamp,
 ) -> Result<(), Error> {
     let class = service.tokens.format().class_of(key.start.as_deref());
-    let issues = Ceilings::of(&service.config, class, now).exceeded(changes, false);
-    if issues.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::InvalidInput(issues))
-    }
+    Error::of_issues(Ceilings::of(&service.config, class, now).exceeded(changes, false))
 }
 
 impl<'a> Ceilings<'a> {

@@ -190,8 +190,20 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    const TAG: char = '\t';
+    const KINDS: char = '#';
+    const ENVIRONMENT: char = '@';
+    const ORIGIN: char = '^';
+    const AUDIENCE: char = '!';
+
     /// What the lines begin with, in their order.
-    const MARKS: [char; 5] = ['\t', '#', '@', '^', '!'];
+    const MARKS: [char; 5] = [
+        Self::TAG,
+        Self::KINDS,
+        Self::ENVIRONMENT,
+        Self::ORIGIN,
+        Self::AUDIENCE,
+    ];
 
     fn of(text: &'a str) -> Self {
         let mut rest = text;
@@ -233,12 +245,12 @@ impl VerifyContext<'static> {
     pub fn into_lines(self) -> String {
         let mut lines = String::new();
         let kinds = match &self.kinds {
-            KindQuery::Named(names) => Some(('#', &**names)),
+            KindQuery::Named(names) => Some((Lines::KINDS, &**names)),
             KindQuery::Any | KindQuery::Unlisted => None,
         };
         let environment = self
             .environment
-            .map(|environment| ('@', environment.name()));
+            .map(|environment| (Lines::ENVIRONMENT, environment.name()));
         for (mark, text) in kinds.into_iter().chain(environment) {
             lines.extend([mark]);
             lines.push_str(text);

@@ -15,8 +15,8 @@ pub fn roles_of_rows(service: &Service, rows: Vec<RoleRow>, read_at: Sequence) -
         .read(rows, read_at, |scopes| held(service, scopes))
 }
 
-/// The scopes that a key holds: its own, those of its roles, and what these imply, as far as its kind allows. What a verify checks and answers is decided here
-/// alone.
+/// The scopes that a key holds: its own, those of its roles, and what these imply, as far as its kind allows. What a verify checks
+/// and answers is decided here alone.
 pub(super) fn effective_scopes(
     service: &Service,
     kind: &Kind,
