@@ -123,6 +123,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'told', allowed: true, definer: false },
     { proname: 'unused_ms', allowed: true, definer: false },
     { proname: 'usage_bounds', allowed: true, definer: false },
+    { proname: 'usage_levels_above', allowed: true, definer: false },
     { proname: 'wants_due_notices', allowed: true, definer: false },
     { proname: 'webhook_call', allowed: true, definer: false },
     { proname: 'webhook_condition', allowed: true, definer: false },

@@ -29,6 +29,9 @@ async function fill(): Promise<void> {
      FROM generate_series(0, ${CLIENTS - 1}) AS c, ${groups}`,
   )
   await sql(`${series} SELECT 'all', '', '', '/' || t, ${outcome} FROM ${groups}`)
+  await sql(
+    `${series} SELECT DISTINCT level || '_sum', key_id, client_id, '', '' FROM sophra_api_keys.usage_series`,
+  )
   const hours = `generate_series(now_hour - interval '${DAYS} days', now_hour - interval '1 hour', interval '1 hour')`
   for (const [table, condition] of [
     ['usage_hours', `level = 'key'`],

@@ -535,8 +535,23 @@ describe('hours', () => {
       const asked = await getUsage({ ...range, clientId, groupBy: [...groupBy] })
       expect(sumsOf(asked)).toEqual(sumsOf(own))
     }
+    const byHour = (rows: Row[]): Record<string, number[]> => {
+      const hours: Record<string, number[]> = {}
+      for (const { start, count, cost } of rows) {
+        const hour = (hours[start.toISOString()] ??= [0, 0])
+        hour[0]! += count
+        hour[1]! += cost
+      }
+      return hours
+    }
+    expect(byHour(await getUsage(range))).toEqual(byHour(all))
+    expect(byHour(await getUsage({ ...range, clientId: 'a' }))).toEqual(
+      byHour(byClient.filter(({ clientId }) => clientId === 'a')),
+    )
     const key = await getUsage({ ...range, keyId: 'a-7' })
     expect(key.reduce((sum, { cost }) => sum + cost, 0)).toBe(21)
+    const grouped = await getUsage({ ...range, keyId: 'a-7', groupBy: [...groupBy] })
+    expect(byHour(grouped)).toEqual(byHour(key))
   })
 
   test('are not held up by what is no usage, and health says what is left', async () => {
@@ -626,14 +641,17 @@ describe('hours', () => {
       )
     expect(await rows('usage_hours')).toHaveLength(2)
     expect(await rows('usage_quarters')).toHaveLength(1)
-    // Of the client and of all keys, too.
-    expect(await rows('usage_rollups')).toHaveLength(4)
+    // Of the client and of all keys, and the sums of these and of the key.
+    expect(await rows('usage_rollups')).toHaveLength(10)
     expect(
       await setting.sql(`SELECT level, key_id FROM sophra_api_keys.usage_series ORDER BY 1`),
     ).toEqual([
       { level: 'all', key_id: '' },
+      { level: 'all_sum', key_id: '' },
       { level: 'client', key_id: '' },
+      { level: 'client_sum', key_id: '' },
       { level: 'key', key_id: 'a' },
+      { level: 'key_sum', key_id: 'a' },
     ])
   })
 })

@@ -25,7 +25,8 @@ ALTER TABLE sophra_api_keys.usage_log
   ALTER COLUMN client_ids SET STORAGE EXTERNAL;
 
 -- What is counted apart: a tag and an outcome, of a key and its client at that time ('key'), of all keys of a client ('client'),
--- or of all keys ('all'). What does not apply is ''.
+-- or of all keys ('all'); and the sum of each of these over its tags and outcomes ('key_sum', 'client_sum', 'all_sum'). What does
+-- not apply is ''.
 CREATE TABLE sophra_api_keys.usage_series (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   level TEXT NOT NULL,
@@ -35,7 +36,7 @@ CREATE TABLE sophra_api_keys.usage_series (
   outcome TEXT NOT NULL,
   UNIQUE (client_id, level, key_id, tag, outcome)
 );
-CREATE INDEX usage_series_key_idx ON sophra_api_keys.usage_series (key_id) WHERE level = 'key';
+CREATE INDEX usage_series_key_idx ON sophra_api_keys.usage_series (key_id) WHERE key_id <> '';
 
 CREATE TABLE sophra_api_keys.usage_quarters (
   series_id BIGINT NOT NULL,
@@ -58,7 +59,7 @@ CREATE TABLE sophra_api_keys.usage_hours (
 -- With the figures, so that the rows need not be read.
 CREATE UNIQUE INDEX usage_hours_series_idx ON sophra_api_keys.usage_hours (series_id, hour) INCLUDE (count, cost);
 
--- The closed hours of clients, and of all keys together.
+-- The closed hours of clients, of all keys together, and of all sums.
 CREATE TABLE sophra_api_keys.usage_rollups (
   series_id BIGINT NOT NULL,
   hour TIMESTAMPTZ NOT NULL,
@@ -85,41 +86,54 @@ CREATE TABLE sophra_api_keys.usage_tags (
   tag TEXT PRIMARY KEY
 );
 
--- Adds an hour of these series to those of their clients and of all keys. The series are looked up one by one: by a join, a server
--- without statistics might compare each with each.
+-- The series that a key's series counts in, besides itself.
+CREATE FUNCTION sophra_api_keys.usage_levels_above(series sophra_api_keys.usage_series)
+RETURNS TABLE (level TEXT, key_id TEXT, client_id TEXT, tag TEXT, outcome TEXT)
+LANGUAGE sql IMMUTABLE
+AS $$
+  VALUES
+    ('client', '', series.client_id, series.tag, series.outcome),
+    ('all', '', '', series.tag, series.outcome),
+    ('key_sum', series.key_id, series.client_id, '', ''),
+    ('client_sum', '', series.client_id, '', ''),
+    ('all_sum', '', '', '', '')
+$$;
+
+-- Adds an hour of these series to those above them. The series are looked up one by one: by a join, a server without statistics
+-- might compare each with each.
 CREATE FUNCTION sophra_api_keys.roll_up_usage(written BIGINT[], closed_hour TIMESTAMPTZ) RETURNS VOID
 LANGUAGE plpgsql
 AS $$
 BEGIN
   INSERT INTO sophra_api_keys.usage_series (level, key_id, client_id, tag, outcome)
-  SELECT DISTINCT above.level, '', above.client_id, series.tag, series.outcome
+  SELECT DISTINCT above.level, above.key_id, above.client_id, above.tag, above.outcome
   FROM sophra_api_keys.usage_series AS series
-  CROSS JOIN LATERAL (VALUES ('client', series.client_id), ('all', '')) AS above (level, client_id)
+  CROSS JOIN LATERAL sophra_api_keys.usage_levels_above(series) AS above
   WHERE series.id = ANY (written) AND (
     SELECT known.id FROM sophra_api_keys.usage_series AS known
     WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
-      = (above.level, '', above.client_id, series.tag, series.outcome)
+      = (above.level, above.key_id, above.client_id, above.tag, above.outcome)
   ) IS NULL;
   INSERT INTO sophra_api_keys.usage_rollups AS known (series_id, hour, count, cost)
   SELECT
     (
       SELECT known.id FROM sophra_api_keys.usage_series AS known
       WHERE (known.level, known.key_id, known.client_id, known.tag, known.outcome)
-        = (added.level, '', added.client_id, added.tag, added.outcome)
+        = (added.level, added.key_id, added.client_id, added.tag, added.outcome)
     ),
     closed_hour, added.count, added.cost
   FROM (
-    SELECT above.level, above.client_id, series.tag, series.outcome,
+    SELECT above.level, above.key_id, above.client_id, above.tag, above.outcome,
       sum(hours.count)::bigint AS count, sum(hours.cost)::bigint AS cost
     FROM sophra_api_keys.usage_series AS series
-    CROSS JOIN LATERAL (VALUES ('client', series.client_id), ('all', '')) AS above (level, client_id)
+    CROSS JOIN LATERAL sophra_api_keys.usage_levels_above(series) AS above
     CROSS JOIN LATERAL (
       SELECT * FROM sophra_api_keys.usage_hours AS hours
       WHERE hours.series_id = series.id AND hours.hour = closed_hour
       OFFSET 0
     ) AS hours
     WHERE series.id = ANY (written)
-    GROUP BY 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4, 5
   ) AS added
   ON CONFLICT (series_id, hour) DO UPDATE SET
     count = known.count + excluded.count, cost = known.cost + excluded.cost;
@@ -357,6 +371,13 @@ BEGIN
   END IF;
   IF bucket = 'hour' THEN
     bounds := ARRAY(
+      SELECT generate_series(date_trunc('hour', range_from, 'UTC'), range_to + interval '1 hour - 1 microsecond', interval '1 hour')
+    );
+    -- The hours of most time zones are those of UTC.
+    IF NOT EXISTS (SELECT FROM unnest(bounds) AS listed (at) WHERE date_part('minute', listed.at AT TIME ZONE time_zone) <> 0) THEN
+      RETURN CASE WHEN cardinality(bounds) <= most + 1 THEN bounds END;
+    END IF;
+    bounds := ARRAY(
       SELECT listed.at
       FROM generate_series(bound, range_to + step, interval '15 minutes') AS listed (at),
         LATERAL (SELECT listed.at AT TIME ZONE time_zone AS at) AS here,
@@ -400,15 +421,15 @@ DECLARE
   cut TIMESTAMPTZ[];
   closed TIMESTAMPTZ;
   -- Of which series hours are read, and from where; of keys, quarters are.
-  level CONSTANT TEXT := CASE
+  whose CONSTANT TEXT := CASE
     WHEN key IS NOT NULL OR 'keyId' = ANY (groups) THEN 'key'
     WHEN client IS NOT NULL OR 'clientId' = ANY (groups) THEN 'client'
     ELSE 'all'
   END;
+  level CONSTANT TEXT := whose || CASE WHEN groups && ARRAY['tag', 'outcome'] THEN '' ELSE '_sum' END;
   hours CONSTANT TEXT := CASE level WHEN 'key' THEN 'usage_hours' ELSE 'usage_rollups' END;
   series TEXT;
   columns TEXT;
-  names TEXT;
   values TEXT;
   fields TEXT;
   figures TEXT;
@@ -445,7 +466,7 @@ BEGIN
   series := concat_ws(
     ' AND ',
     'true',
-    sophra_api_keys.condition('series.key_id = %L', key),
+    sophra_api_keys.condition('series.key_id = %L AND series.key_id <> ''''', key),
     sophra_api_keys.condition('series.client_id = %L', client)
   );
 
@@ -473,10 +494,11 @@ BEGIN
 
   SELECT
     coalesce(string_agg(format('series.%I, ', listed.source), '') FILTER (WHERE listed.is_wanted), ''),
-    coalesce(string_agg(format('%I, ', listed.source), '') FILTER (WHERE listed.is_wanted), ''),
     string_agg(CASE WHEN listed.is_wanted THEN listed.source ELSE format(''''' AS %I', listed.source) END, ', '),
-    coalesce(string_agg(format(', %L, nullif(seen.%I, '''')', listed.name, listed.source), '') FILTER (WHERE listed.is_wanted), '')
-  INTO columns, names, values, fields
+    coalesce(string_agg(
+      format('%L, coalesce(to_json(nullif(%I, '''')), ''null'')', ',"' || listed.name || '":', listed.source), ', '
+    ) FILTER (WHERE listed.is_wanted), 'NULL')
+  INTO columns, values, fields
   FROM (
     SELECT known.name, known.source, known.name = ANY (groups) AS is_wanted
     FROM (VALUES ('keyId', 'key_id'), ('clientId', 'client_id'), ('tag', 'tag'), ('outcome', 'outcome')) AS known (name, source)
@@ -524,31 +546,32 @@ BEGIN
   EXECUTE format(
     $query$
     WITH
-      figures AS MATERIALIZED (
-        SELECT %3$sat, sum(count) AS count, sum(cost) AS cost FROM (%1$s) AS stored GROUP BY %3$sat
-      ),
       sums AS MATERIALIZED (
-        SELECT %4$s, width_bucket(at, $1) AS number, sum(count) AS count, sum(cost) AS cost
-        FROM figures
+        SELECT %3$s, width_bucket(at, $1) AS number, sum(count) AS count, sum(cost) AS cost
+        FROM (%1$s) AS stored
         GROUP BY 1, 2, 3, 4, 5
       ),
+      -- The groups, each with its fields.
       seen AS MATERIALIZED (
-        SELECT DISTINCT key_id, client_id, tag, outcome FROM sums
-        UNION
-        SELECT '', '', '', '' WHERE $4 = '{}'
+        SELECT key_id, client_id, tag, outcome, concat(%2$s) AS fields
+        FROM (
+          SELECT DISTINCT key_id, client_id, tag, outcome FROM sums
+          UNION
+          SELECT '', '', '', '' WHERE $4 = '{}'
+        ) AS listed
       ),
       size AS MATERIALIZED (SELECT (SELECT count(*) FROM seen) * (cardinality($1) - 1) > $5 AS is_large)
     SELECT
       CASE WHEN NOT size.is_large THEN (
-        SELECT coalesce(
-          json_agg(listed.row ORDER BY listed.number, listed.key_id, listed.client_id, listed.tag, listed.outcome), '[]'
-        )
+        -- As text: an object built for each row would take twice as long.
+        SELECT '[' || coalesce(
+          string_agg(listed.row, ',' ORDER BY listed.number, listed.key_id, listed.client_id, listed.tag, listed.outcome), ''
+        ) || ']'
         FROM (
           SELECT numbers.number, seen.key_id, seen.client_id, seen.tag, seen.outcome,
-            json_build_object(
-              'start', round(extract(epoch FROM $1[numbers.number]) * 1000)::bigint,
-              'count', coalesce(sums.count, 0),
-              'cost', coalesce(sums.cost, 0)%2$s
+            format(
+              '{"start":%%s,"count":%%s,"cost":%%s%%s}', (date_part('epoch', $1[numbers.number]) * 1000)::bigint,
+              coalesce(sums.count, 0), coalesce(sums.cost, 0), seen.fields
             ) AS row
           FROM seen CROSS JOIN generate_series(1, cardinality($1) - 1) AS numbers (number)
           LEFT JOIN sums USING (number, key_id, client_id, tag, outcome)
@@ -557,8 +580,9 @@ BEGIN
       CASE WHEN size.is_large THEN 'rows' END
     FROM size
     $query$,
-    figures, fields, names, values
-  ) INTO usage, problem USING bounds, cut, closed, groups, most;
+    figures, fields, values
+    -- Flat, since each row's look-up would copy an array as it is in a variable.
+  ) INTO usage, problem USING bounds || '{}'::timestamptz[], cut, closed, groups, most;
 END
 $$;
 
