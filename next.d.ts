@@ -258,9 +258,11 @@ export interface ApiKeyRoutes {
 /** The options of `apiKeyRoutes`. */
 export interface ApiKeyRoutesOptions extends Pick<AdminOptions, 'authorize'> {
   /**
-   * `prisma`: POST ignores unknown fields, as the app did that kept keys with Prisma. A misspelt `rateLimit` then makes a key
-   * without a limit.
-   * @default none: unknown fields are refused with 400
+   * `prisma`: takes what the clients of an app that kept keys with Prisma sent, where it has one meaning. `expiresAt` may be `''` (none),
+   * a text without a time zone (UTC) or milliseconds since 1970, and `rateLimit: 0` is none. `POST` ignores `isActive`, unknown
+   * fields, and `scopes` and `metadata` of another type; `GET` ignores unknown parameters. The response names what was ignored in
+   * the header `X-Ignored-Fields`, up to 20 names, percent-encoded.
+   * @default none: all of that is refused with 400
    */
   compat?: 'prisma'
 }

@@ -108,6 +108,7 @@ const MAIN = [
   'lib/next/leak-routes.js',
   'lib/next/list.js',
   'lib/next/presented-key-routes.js',
+  'lib/next/prisma-compat.js',
   'lib/next/quota-routes.js',
   'lib/next/requests.js',
   'lib/next/responses.js',

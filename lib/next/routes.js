@@ -18,57 +18,76 @@ const {
 const { invalidInput, json, jsonStream, missingId } = require('./responses.js')
 
 /**
- * Which fields of a body each method passes on; the others are ignored. All leave out those that GET shows and that cannot be
- * set, so that a key can be sent back as it was read; PATCH may clear the clearable ones. The addon refuses unknown fields. The
- * app that used Prisma ignored them in POST.
+ * What each method reads of a request: the fields that it passes on, and the names that it ignores. All bodies leave out the fields
+ * that GET shows and that cannot be set, so that a key can be sent back as it was read; PATCH may clear the clearable ones. The
+ * addon refuses unknown fields.
  */
-function acceptedFields(compat) {
+function reader(compat) {
   // Loaded here, since an app that only guards its own routes does not need it.
-  const { clearable, identity, initial, readOnly, settable } = require('../key-fields.js')
+  const { clearable, identity, initial, readOnly } = require('../key-fields.js')
+  const forPost = except([...identity, ...readOnly, ...clearable])
+  const forPut = except([...initial, ...readOnly, ...clearable])
+  const forPatch = except([...initial, ...readOnly])
+  if (compat === 'prisma') {
+    const { changed, ignoredHeader, posted, queried } = require('./prisma-compat.js')
+    return {
+      queried,
+      posted,
+      put: (body) => changed(body, forPut),
+      patched: (body) => changed(body, forPatch),
+      headersOf: ({ ignored }) => ignoredHeader(ignored),
+    }
+  }
+  const picked = (accepts) => (body) => ({ fields: pick(body, accepts) })
   return {
-    forPost:
-      compat === 'prisma'
-        ? (name) => settable.includes(name) || initial.includes(name)
-        : except([...identity, ...readOnly, ...clearable]),
-    forPut: except([...initial, ...readOnly, ...clearable]),
-    forPatch: except([...initial, ...readOnly]),
+    queried: (fields) => ({ fields }),
+    posted: picked(forPost),
+    put: picked(forPut),
+    patched: picked(forPatch),
+    headersOf: () => ({}),
   }
 }
 
 /** The handlers of `/api/keys`. */
 exports.apiKeyRoutes = (options = {}) => {
   const { authorize, compat } = checkOptions('apiKeyRoutes', options, ['authorize', 'compat'])
-  const { forPost, forPut, forPatch } = acceptedFields(compat)
+  const { queried, posted, put, patched, headersOf } = reader(compat)
   const guarded = guardedBy(authorize)
   return {
-    GET: guarded('keys:read', list),
-    POST: guarded('keys:write', createFrom(forPost)),
-    PUT: guarded('keys:write', changeBy(updateApiKey, forPut)),
-    PATCH: guarded('keys:write', changeBy(patchApiKey, forPatch)),
+    GET: guarded('keys:read', list(queried, headersOf)),
+    POST: guarded('keys:write', create(posted, headersOf)),
+    PUT: guarded('keys:write', changeBy(updateApiKey, put, headersOf)),
+    PATCH: guarded('keys:write', changeBy(patchApiKey, patched, headersOf)),
     DELETE: guarded('keys:write', remove),
   }
 }
 
 /** The body is an array, so the `Link` header announces the next page. */
-async function list(request) {
-  const query = queryOf(request)
-  const wanted = readLimit(query.limit)
-  if (wanted.problem) return invalidInput(wanted.problem, 'limit')
-  const { body, nextCursor } = await listKeys(query, wanted.limit)
-  return jsonStream(body, nextCursor ? { Link: linkToNext(request, nextCursor) } : {})
+function list(read, headersOf) {
+  return async (request) => {
+    const sent = read(queryOf(request))
+    const { limit, ...query } = sent.fields
+    const wanted = readLimit(limit)
+    if (wanted.problem) return invalidInput(wanted.problem, 'limit')
+    const { body, nextCursor } = await listKeys(query, wanted.limit)
+    const next = nextCursor ? { Link: linkToNext(request, nextCursor) } : {}
+    return jsonStream(body, { ...next, ...headersOf(sent) })
+  }
 }
 
-function createFrom(accepts) {
+function create(read, headersOf) {
   return withScopedBody(async (body, request, { admin }) => {
-    const input = { ...pick(body, accepts), ...idempotencyKeyOf(request) }
-    return json(await createApiKey(input, by(admin)), 201)
+    const sent = read(body)
+    const input = { ...sent.fields, ...idempotencyKeyOf(request) }
+    return json(await createApiKey(input, by(admin)), 201, headersOf(sent))
   })
 }
 
-function changeBy(change, accepts) {
+function changeBy(change, read, headersOf) {
   return withScopedBody(async (body, _request, { admin }) => {
     if (!has(body, 'id')) return missingId()
-    return json(await change(pick(body, accepts), by(admin)))
+    const sent = read(body)
+    return json(await change(sent.fields, by(admin)), 200, headersOf(sent))
   })
 }
 

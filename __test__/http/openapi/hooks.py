@@ -41,6 +41,7 @@ def encoded(text: str) -> str:
 
 schemathesis.openapi.format("date-time", FUTURE.map(lambda at: f"{at.isoformat(timespec='seconds')}Z"))
 schemathesis.openapi.format("date", FUTURE.map(lambda at: at.date().isoformat()))
+schemathesis.openapi.format("local-date-time", FUTURE.map(lambda at: at.isoformat(timespec="minutes")))
 schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata"]))
 schemathesis.openapi.format("cursor", st.builds(cursor, FUTURE, st.uuids().map(str)))
 
@@ -102,6 +103,8 @@ def before_call(context, case, kwargs):
         give_key(fields, made_up and not is_without_key(case))
         if positive and fields.get("roles"):
             fields["roles"] = [new_role()]
+        if positive:
+            bound_milliseconds(fields)
         if case.method == "POST" and positive:
             postpone_expiry(fields)
 
@@ -302,6 +305,13 @@ def postpone_expiry(fields: dict) -> None:
     """An instant that was seen in an answer is in the past by now."""
     if isinstance(fields.get("expiresAt"), str) and fields["expiresAt"] < "2099":
         fields["expiresAt"] = "2100-01-01"
+
+
+def bound_milliseconds(fields: dict) -> None:
+    """A year is one from 1 to 9999, and 0 could be none as well."""
+    sent = fields.get("expiresAt")
+    if isinstance(sent, (int, float)) and not isinstance(sent, bool):
+        fields["expiresAt"] = int(datetime(2100, 1, 1, tzinfo=timezone.utc).timestamp() * 1000)
 
 
 @schemathesis.hook
