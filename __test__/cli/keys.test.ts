@@ -444,6 +444,36 @@ describe('keys verify', () => {
     expect(refused.stdout).toContain(left)
   })
 
+  test('verifies a key per line, however many there are, in their order', async () => {
+    const { id, key } = await create()
+    const count = 2_000
+    const lines = Array.from({ length: count }, (_, n) =>
+      n % 2 === 0 ? key : `${key.slice(0, -1)}!`,
+    )
+    const all = await run(['keys', 'verify', '--each', '--json'], `\n${lines.join('\r\n')}\n\n`)
+    expect([all.code, all.stderr]).toEqual([1, `${count / 2} of ${count} accepted\n`])
+    expect(
+      all.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(
+      lines.map((line, n) => ({
+        line: n + 2,
+        ...(line === key ? { code: 'VALID', keyId: id } : { code: 'INVALID_KEY', keyId: null }),
+      })),
+    )
+    expect(all.stdout + all.stderr).not.toContain(key.slice(-20))
+
+    const valid = await run(['keys', 'verify', '--each'], `${key}\n${key}`)
+    expect([valid.code, valid.stdout]).toEqual([0, `1  VALID  ${id}\n2  VALID  ${id}\n`])
+    const none = await run(['keys', 'verify', '--each'], '')
+    expect([none.code, none.stdout, none.stderr]).toEqual([0, '', '0 of 0 accepted\n'])
+    const tooLong = await run(['keys', 'verify', '--each'], 'x'.repeat(100_000))
+    expect([tooLong.code, tooLong.stdout]).toEqual([2, ''])
+    expect(await program(['keys', 'show', id])).toMatchObject({ usageCount: 0 })
+  })
+
   test.each(['keys verify', 'check', 'keys report-leaked'])(
     'takes no key from the command line: %s',
     async (name) => {

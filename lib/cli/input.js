@@ -34,6 +34,24 @@ async function piped(maxLength) {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** The lines of standard input that are not blank, however many there are: `{ number, text }`. */
+async function* pipedLines() {
+  if (process.stdin.isTTY)
+    throw new UsageError('Lines are read from a file or a pipe, since what is typed would be shown')
+  process.stdin.setEncoding('utf8')
+  let [number, rest] = [0, '']
+  for await (const chunk of process.stdin) {
+    const lines = (rest + chunk).split(/\r?\n/)
+    rest = lines.pop()
+    if (rest.length > MAX_LENGTH) throw new UsageError('Standard input has a line that is too long')
+    for (const line of lines) {
+      number++
+      if (line.trim() !== '') yield { number, text: line.trim() }
+    }
+  }
+  if (rest.trim() !== '') yield { number: number + 1, text: rest.trim() }
+}
+
 /** Reads a line from the terminal without showing it. */
 function typed(prompt) {
   return new Promise((resolve, reject) => {
@@ -81,4 +99,4 @@ async function confirmed(question, { yes }) {
   }
 }
 
-module.exports = { confirmed, isInteractive, readSecret, readSecrets }
+module.exports = { confirmed, isInteractive, pipedLines, readSecret, readSecrets }

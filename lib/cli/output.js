@@ -41,6 +41,9 @@ function createOutput({ json }) {
     /** Progress and remarks, which are no part of the result. */
     note: (text) => printError(escaped(text)),
     line: ([colour, mark], text) => print(`${out(colour, mark)} ${escaped(text)}`),
+    /** One of many results, which are printed as they come: values with blanks between them, or an object per line. */
+    row: (fields) =>
+      print(json ? asJson(fields) : Object.values(fields).map(text).map(escaped).join('  ')),
     table: (headings, rows) => print(table(headings, rows, out)),
     record: (fields) => print(record(fields, out)),
   }
