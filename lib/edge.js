@@ -33,7 +33,16 @@ const refusal = (code, status = 401, message = 'Invalid API key') => ({
 const bytesOf = (text) =>
   Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
 
-/** What a URL answers, as `read` understands it, fetched again when it is older than asked for. Callers share a fetch. */
+/** Whether so much time has passed since. If the clock was set back, nobody knows how much. */
+function hasPassed(since, ms) {
+  const passed = Date.now() - since
+  return passed < 0 || passed >= ms
+}
+
+/**
+ * What a URL answers, as `read` understands it, fetched again when it is older than asked for, and forgotten after `keptMs`, if that is
+ * given. Callers share a fetch.
+ */
 function remote(url, read, keptMs) {
   let value
   let pending
@@ -53,15 +62,14 @@ function remote(url, read, keptMs) {
     pending = undefined
   }
   return async (ageMs) => {
-    if (Date.now() - loadedAt >= ageMs) {
-      const now = Date.now()
-      if (!pending && now - triedAt >= (value ? ageMs : RETRY_MS)) {
-        triedAt = now
+    if (hasPassed(loadedAt, ageMs)) {
+      if (!pending && hasPassed(triedAt, value ? ageMs : RETRY_MS)) {
+        triedAt = Date.now()
         pending = load()
       }
       await pending
     }
-    if (!value || Date.now() - loadedAt > keptMs) throw new TypeError()
+    if (!value || (keptMs && hasPassed(loadedAt, keptMs))) throw new TypeError()
     return value
   }
 }
@@ -74,7 +82,11 @@ function keysOf({ keys }) {
   return known
 }
 
-const idsOf = ({ revoked }) => new Set(revoked)
+/** What is no list must not let everybody in. */
+function idsOf({ revoked }) {
+  if (!Array.isArray(revoked)) throw new TypeError()
+  return new Set(revoked)
+}
 
 /** What `read` makes of a part of a token; `undefined` if it is none of ours. */
 function part(text, read) {
@@ -135,7 +147,7 @@ exports.createTokenVerifier = (options) => {
   if (!isGood)
     throw new TypeError('createTokenVerifier: the options are { jwks, audience?, revoked? }')
   const fixed = (value) => async () => value
-  const keys = isUrl(jwks) ? remote(jwks, keysOf, Infinity) : fixed(keysOf(jwks))
+  const keys = isUrl(jwks) ? remote(jwks, keysOf) : fixed(keysOf(jwks))
   const gone = isUrl(revoked) ? remote(revoked, idsOf, REVOKED_MAX_MS) : fixed(new Set(revoked))
 
   async function checked(token, query) {

@@ -298,6 +298,36 @@ describe('the revoked keys', () => {
   })
 })
 
+describe('the list of a URL', () => {
+  // Such as the answer of a proxy in front of the app, with a status as if nothing had happened.
+  test.each(['{}', '[]', '{"error":"not now"}', '{"revoked":null}', '{"revoked":"none"}', 'null'])(
+    'that answers %s lets nobody in, and does not replace the last one',
+    async (answer) => {
+      const { verify } = createTokenVerifier({ jwks: await jwks(), revoked: at('/revoked') })
+      served['/revoked'] = answer
+      expect((await verify(token)).code).toBe('UNAVAILABLE')
+      served['/revoked'] = { revoked: [id] }
+      pass(1_100)
+      expect((await verify(token)).code).toBe('REVOKED')
+      served['/revoked'] = answer
+      pass(1_100)
+      expect((await verify(token)).code).toBe('REVOKED')
+    },
+  )
+
+  test('is fetched again when the clock is set back', async () => {
+    const long = await derived(key, { ttlSeconds: 86_400 })
+    const { verify } = createTokenVerifier({ jwks: at('/jwks'), revoked: at('/revoked') })
+    expect((await verify(long)).code).toBe('VALID')
+    served['/revoked'] = { revoked: [id] }
+    pass(-3_600_000)
+    expect((await verify(long)).code).toBe('REVOKED')
+    status = 503
+    pass(-3_600_000)
+    expect((await verify(long)).code).toBe('UNAVAILABLE')
+  })
+})
+
 test('it imports nothing, and takes at most 5,120 bytes bundled and minified', async () => {
   const file = path.join(root, 'lib/edge.js')
   expect(readFileSync(file, 'utf8')).not.toMatch(/\brequire\(|\bimport\b\s*[\w{*('"]/)
