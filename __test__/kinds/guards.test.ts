@@ -167,6 +167,47 @@ describe('a guard of publishable keys', () => {
     expect(plain.headers).not.toHaveProperty('access-control-allow-origin')
   })
 
+  test('varies by the origin where there is none, so that caches keep no answer for pages', async () => {
+    const key = await keyWith(publishable)
+    for (const headers of [{ 'x-api-key': key }, {}] as Record<string, string>[]) {
+      const answer = await ask(route, headers)
+      expect(answer.headers.vary).toMatch(/, Origin$/)
+      expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+    }
+  })
+
+  test('varies by no more when the app sends the same response again', async () => {
+    const key = await keyWith(publishable)
+    const empty = new Response(null, { status: 204, headers: { vary: 'origin' } })
+    const again = withApiKey(() => empty, { kinds: ['publishable'] })
+    for (let round = 0; round < 3; round++) {
+      const answer = await ask(again, { 'x-api-key': key, origin: page })
+      expect(answer.headers).toMatchObject({ 'access-control-allow-origin': page, vary: 'origin' })
+    }
+  })
+
+  test('lets pages read what an ApiKeyError of the handler becomes', async () => {
+    const fails = withApiKey(
+      async () => {
+        await addon.patchApiKey({ id: 'unknown', name: 'Name' })
+        return hello()
+      },
+      { kinds: ['publishable'] },
+    )
+    const answer = await ask(fails, { 'x-api-key': await keyWith(publishable), origin: page })
+    expect(answer).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
+    expect(answer.headers['access-control-allow-origin']).toBe(page)
+    expect(answer.headers.vary).toBe('Accept, Origin')
+  })
+
+  test('leaves it to the app who may read its answer to a refusal, if it says so', async () => {
+    const headers = { 'access-control-allow-origin': 'https://docs.example.com' }
+    const onRefused = () => new Response('no', { status: 418, headers })
+    const own = withApiKey(hello, { kinds: ['publishable'], onRefused })
+    const answer = await ask(own, { origin: page })
+    expect(answer).toMatchObject({ status: 418, headers: { ...headers, vary: 'Origin' } })
+  })
+
   test('tells others nothing', async () => {
     const key = await keyWith(publishable)
     for (const origin of ['https://evil.example', 'null', 'https://app.example.com:8443'])

@@ -95,7 +95,15 @@ function byGuard(verify) {
 
 /** Headers that leave what the response varies by already, such as by `Origin`. */
 const besideVary = (headers, present) =>
-  present && headers.Vary ? { ...headers, Vary: `${present}, ${headers.Vary}` } : headers
+  present && headers.Vary ? { ...headers, Vary: variedBy(present, headers.Vary) } : headers
+
+/** Each name once: an app may send the same response again and again. */
+function variedBy(present, added) {
+  const names = String(present).split(/ *, */)
+  const known = names.map((name) => name.toLowerCase())
+  const others = added.split(', ').filter((name) => !known.includes(name.toLowerCase()))
+  return [...names, ...others].join(', ')
+}
 
 module.exports = {
   CACHE_CONTROL,

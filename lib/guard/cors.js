@@ -13,6 +13,8 @@ const MAX_AGE = '600'
 const TOKEN = /^[\w!#$%&'*+.^`|~-]{1,64}$/
 /** What a browser asks with. */
 const ASKED = ['Access-Control-Request-Method', 'Access-Control-Request-Headers']
+/** Who may read an answer. */
+const ALLOW_ORIGIN = 'Access-Control-Allow-Origin'
 /** Of the headers that a page may want to send. */
 const HEADERS_MAX = 50
 
@@ -35,13 +37,16 @@ exports.preflight = (view, request) => {
   return exports.readableBy(view.header(request, 'origin'), answer)
 }
 
-/** The answer, which a page of this origin may read. */
-exports.readableBy = (origin, answer) => {
-  if (!isThere(origin)) return answer
-  const headers = { ...answer.headers, 'Access-Control-Allow-Origin': origin }
-  const varying = besideVary({ Vary: 'Origin' }, answer.headers.Vary ?? answer.headers.vary)
-  delete headers.vary
-  return { ...answer, headers: { ...headers, ...varying } }
+/**
+ * The answer, which a page of this origin may read. It varies by the origin even where there is none: a cache must not give to a page
+ * what it kept from elsewhere. An app that says itself who may read its response is left to it.
+ */
+exports.readableBy = (origin, { headers, ...answer }) => {
+  const { vary, ...others } = headers
+  const varying = besideVary({ Vary: 'Origin' }, others.Vary ?? vary)
+  const isOpen = isThere(origin) && !Object.hasOwn(headers, ALLOW_ORIGIN.toLowerCase())
+  const readers = isOpen ? { [ALLOW_ORIGIN]: origin } : {}
+  return { ...answer, headers: { ...others, ...readers, ...varying } }
 }
 
 function allowedHeaders(view, request) {

@@ -9,14 +9,18 @@ const { view } = require('./view.js')
 /** Guards a route: the handler runs only for a valid API key, and finds its verification in `context.apiKey`. */
 exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
-  const { admit, refund } = keyGuard('withApiKey', options, view)
+  const { admit, fault, refund } = keyGuard('withApiKey', options, view)
   return responses.routeHandler(async (request, context) => {
     const outcome = await admit(request, context)
     if (outcome.status) return responses.responseOf(outcome)
     const { apiKey, headers } = outcome
     const handle = () => handler(request, { ...context, apiKey })
-    const response = await (refund ? refunding(handle, apiKey, refund) : handle())
-    return response?.headers ? responses.withHeaders(response, headers) : response
+    try {
+      const response = await (refund ? refunding(handle, apiKey, refund) : handle())
+      return response?.headers ? responses.withHeaders(response, headers) : response
+    } catch (error) {
+      return responses.responseOf(fault(request, error))
+    }
   })
 }
 
