@@ -285,6 +285,23 @@ describe('scopes of the request', () => {
   })
 })
 
+test('a polluted prototype adds nothing where functions say what is required', async () => {
+  const { key } = await create({ ...limited, scopes: ['a'] })
+  const route = withApiKey(hello, { scopes: () => ['a'] })
+  const polluted = Object.prototype as Record<string, unknown>
+  const fields = { cost: 0, audience: 'other', tag: 'other', scopes: '', head: '#other\n' }
+  for (const [name, value] of Object.entries(fields)) {
+    const before = await left(key)
+    polluted[name] = value
+    try {
+      expect((await ask(route, { 'x-api-key': key })).status, name).toBe(200)
+    } finally {
+      delete polluted[name]
+    }
+    expect(await left(key), name).toBe(before - 1)
+  }
+})
+
 test('a cost that throws is a fault of the server, whatever it throws', async () => {
   const { key } = await create(limited)
   const handler = vi.fn(hello)

@@ -90,7 +90,8 @@ const NO_KEY = Object.freeze({ apiKey: null, headers: Object.freeze({}), refusal
 /** What a request must have and costs, where functions of the app say so. */
 async function requiredOf(name, request, context, requirements) {
   const { scopes, cost } = requirements
-  const required = { ...requirements }
+  // An option that is absent must not be found in a polluted prototype.
+  const required = { __proto__: null, ...requirements }
   if (typeof scopes === 'function')
     required.scopes = await byApp(async () => scopesText(name, await scopes(request, context)))
   if (typeof cost === 'function') required.cost = (await byApp(() => cost(request))) ?? NaN
