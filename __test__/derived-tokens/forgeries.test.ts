@@ -182,6 +182,12 @@ describe('a forged token', () => {
     }
   })
 
+  test('that lives longer than any of ours is refused at the edge', async () => {
+    expect((await edge.verify(byOurs({ exp: seconds() + 86_400 }))).code).toBe('VALID')
+    for (const exp of [seconds() + 100_000, Number.MAX_SAFE_INTEGER, 1e300])
+      expect((await edge.verify(byOurs({ exp }))).code).toBe('INVALID_KEY')
+  })
+
   test('of a key that there is not is refused', async () => {
     const text = byOurs({ sub: randomUUID() })
     expect((await addon.verifyApiKey(text)).code).toBe('INVALID_KEY')
