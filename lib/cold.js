@@ -23,6 +23,7 @@ exports.verifyCold = async (key, context, guardScopes) => {
   freeze(result.claims)
   if (result.valid) remember(result)
   delete result.graceEndsAt
+  delete result.keyNumber
   // Loaded when it is first needed, so that importing the package stays quick.
   return { result: require('./dates.js').withDates(result), windows }
 }

@@ -12,11 +12,13 @@ exports.deriveToken = async (key, options) => {
   flushAtExit()
   const verified = verificationOf(key)
   if (!verified) return withDates(unwrap(await guarded(native.deriveToken, key, options)))
-  const { keyId, until, isOfToken } = verified
+  const { keyId, keyNumber, until, isOfToken } = verified
   // No token is derived from a token: without a key the native side says so.
   if (isOfToken) return unwrap(await guarded(native.deriveToken, NO_KEY, options))
   const limit = until === null ? undefined : String(until)
-  const derived = unwrap(await guarded(native.deriveToken, undefined, options, keyId, limit))
+  const derived = unwrap(
+    await guarded(native.deriveToken, undefined, options, keyId, keyNumber, limit),
+  )
   if (derived.valid === false && derived.code !== 'INVALID_KEY') derived.keyId = keyId
   return withDates(derived)
 }

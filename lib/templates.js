@@ -94,8 +94,8 @@ function keep(serial, template) {
 const verified = new WeakMap()
 
 /** Keeps in mind that such a result is a verification, for what is derived from it. */
-function remember({ keyId, clientId, scopes, claims, graceEndsAt = null }) {
-  verified.set(scopes, { keyId, clientId, isOfToken: claims !== undefined, until: graceEndsAt })
+function remember({ keyId, keyNumber, clientId, scopes, claims, graceEndsAt: until = null }) {
+  verified.set(scopes, { keyId, keyNumber, clientId, isOfToken: claims !== undefined, until })
 }
 
 function fetched(serial) {

@@ -34,6 +34,8 @@ pub struct CachedKey {
     limits: SmallVec<[CachedLimit; 1]>,
     /// Its own quotas.
     quotas: Box<[CachedQuota]>,
+    /// The number of the current key of the row.
+    pub key_number: i64,
     /// What a token says that was derived from the key, if it was presented in place of the key.
     pub token: Option<Arc<DerivedClaims>>,
     /// See [`shape`](Self::shape).
@@ -85,6 +87,7 @@ impl CachedKey {
             quotas: CachedQuota::all_of(&policy.quotas),
             counter: Arc::new(UseCounter::new(Arc::clone(&policy.key_id), counted)),
             idle: row.idle,
+            key_number: row.key_number,
             token: row.token.clone(),
             policy,
             client,

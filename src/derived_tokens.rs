@@ -4,7 +4,7 @@ mod derive;
 mod input;
 mod signers;
 
-pub use derive::{Derived, derive, derive_from_verified};
+pub use derive::{Derived, Verified, derive, derive_from_verified};
 pub use input::DeriveOptions;
 pub use signers::rotate;
 

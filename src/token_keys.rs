@@ -158,20 +158,29 @@ impl TokenKeys {
         since: Option<Instant>,
         pause: Duration,
     ) -> Result<(), Error> {
-        let _turn = self.reading.lock().await;
-        let read_at = {
-            let known = self.known.lock();
-            if known.is_read_since(since) {
-                return Ok(());
+        while let Some(due) = self.due(since, pause) {
+            // Before the turn, which others need who have not to wait.
+            sleep_until(due.into()).await;
+            let _turn = self.reading.lock().await;
+            if self
+                .due(since, pause)
+                .is_some_and(|due| due <= Instant::now())
+            {
+                let began = Instant::now();
+                let stored = store.token_keys().await?;
+                self.take(began, stored);
+                break;
             }
-            known.read_at
-        };
-        if let Some(read_at) = read_at {
-            sleep_until((read_at + pause).into()).await;
         }
-        let began = Instant::now();
-        let stored = store.token_keys().await?;
-        self.take(began, stored);
         Ok(())
+    }
+
+    /// When the keys may be read next; `None` if that was done since.
+    fn due(&self, since: Option<Instant>, pause: Duration) -> Option<Instant> {
+        let known = self.known.lock();
+        if known.is_read_since(since) {
+            return None;
+        }
+        Some(known.read_at.map_or_else(Instant::now, |at| at + pause))
     }
 }

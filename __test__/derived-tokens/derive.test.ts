@@ -321,6 +321,22 @@ describe('what a token is derived from', () => {
     }
   })
 
+  test('is no verification of a key that was replaced since, unless this one was', async () => {
+    for (const gracePeriodSeconds of [0, 3_600]) {
+      const { id, key } = await create()
+      const verified = await verifyApiKey(key)
+      const { key: next } = await addon.updateApiKey({
+        id,
+        regenerateKey: true,
+        gracePeriodSeconds,
+      })
+      expect(await deriveToken(verified as never)).toMatchObject({ code: 'INVALID_KEY' })
+      expect(await derived((await verifyApiKey(next!)) as never)).toEqual(expect.any(String))
+      if (gracePeriodSeconds > 0)
+        expect(await derived((await verifyApiKey(key)) as never)).toEqual(expect.any(String))
+    }
+  })
+
   test('is a verification of this process only', async () => {
     const [one, other] = [await create(), await create()]
     for (let i = 0; i < 3; i++) {

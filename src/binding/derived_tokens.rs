@@ -10,7 +10,7 @@ use super::promise::promise;
 use super::text::read_text;
 use super::value::read;
 use super::views::{DerivedView, VerificationView};
-use crate::derived_tokens::{self, DeriveOptions};
+use crate::derived_tokens::{self, DeriveOptions, Verified};
 use crate::input::{Value, actor};
 use crate::model::Timestamp;
 use crate::verify;
@@ -47,14 +47,19 @@ pub(crate) fn derive_token<'e>(
     env: &'e Env,
     key: Unknown<'_>,
     options: Unknown<'_>,
-    // The id of a key that JavaScript knows to be verified, and when that verification ends. Others do not pass them.
-    verified: Unknown<'_>,
+    // The id and the number of a key that JavaScript knows to be verified, and when that verification ends. Others do not pass them.
+    key_id: Unknown<'_>,
+    key_number: Unknown<'_>,
     until: Unknown<'_>,
 ) -> Result<Object<'e>> {
     let options = DeriveOptions::read(read(options));
-    let until = read_text(until, ID_MAX).and_then(|millis| millis.parse().ok());
-    let until = until.map(Timestamp::from_millis);
-    let verified = read_text(verified, ID_MAX);
+    let number = |text| read_text(text, ID_MAX).and_then(|digits| digits.parse().ok());
+    let (key_number, until) = (number(key_number), number(until));
+    let verified = read_text(key_id, ID_MAX).map(|key_id| Verified {
+        key_id,
+        key_number: key_number.unwrap_or_default(),
+        until: until.map(Timestamp::from_millis),
+    });
     let key = presented(key, verify::PRESENTED_LENGTH_MAX);
     if verified.is_none() && matches!(key, Presented::Missing) {
         let refused = options.map(|_| VerificationView::missing_key());
@@ -62,8 +67,8 @@ pub(crate) fn derive_token<'e>(
     }
     call(env, move |service| async move {
         let derived = match verified {
-            Some(key_id) => {
-                derived_tokens::derive_from_verified(&service, &key_id, until, options?).await
+            Some(verified) => {
+                derived_tokens::derive_from_verified(&service, &verified, options?).await
             }
             None => {
                 let (key, options) = with_context("key", key, options)?;

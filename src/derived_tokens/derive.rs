@@ -45,17 +45,23 @@ pub async fn derive(
     sign(service, &parent, options).await
 }
 
-/// Derives a token from a key that was verified before. `until` is when that verification ends.
+/// A verification of this process: of which key, and when it ends.
+pub struct Verified {
+    pub key_id: String,
+    pub key_number: i64,
+    pub until: Option<Timestamp>,
+}
+
+/// Derives a token from a key that was verified before.
 pub async fn derive_from_verified(
     service: &Arc<Service>,
-    key_id: &str,
-    until: Option<Timestamp>,
+    verified: &Verified,
     options: DeriveOptions,
 ) -> Result<Derived, Error> {
     require_secret(service)?;
-    match parent_of(service, key_id).await? {
+    match parent_of(service, &verified.key_id, verified.key_number).await? {
         Ok(mut parent) => {
-            parent.ends_at = parent.ends_at.into_iter().chain(until).min();
+            parent.ends_at = parent.ends_at.into_iter().chain(verified.until).min();
             sign(service, &parent, options).await
         }
         Err(refused) => Ok(Derived::Refused(refused)),

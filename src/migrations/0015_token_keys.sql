@@ -108,23 +108,20 @@ $$;
 CREATE FUNCTION sophra_api_keys.revoked_parents() RETURNS JSONB
 LANGUAGE sql STABLE
 AS $$
+  WITH RECURSIVE refused (client_id, depth) AS (
+    SELECT client_id, 1 FROM sophra_api_keys.clients WHERE NOT is_active
+    UNION
+    SELECT client.client_id, above.depth + 1
+    FROM refused AS above JOIN sophra_api_keys.clients AS client ON client.parent_id = above.client_id
+    WHERE above.depth < 3
+  )
   SELECT coalesce(jsonb_agg(DISTINCT token.key_id), '[]')
   FROM sophra_api_keys.derived_tokens AS token
   LEFT JOIN "ApiKey" AS key ON key."id" = token.key_id
   WHERE sophra_api_keys.may_live(token.ends_at) AND (
     key."id" IS NULL OR key."revokedAt" IS NOT NULL OR key."isActive" IS NOT TRUE
     OR key."expiresAt" <= now() AT TIME ZONE 'UTC'
-    OR EXISTS (
-      WITH RECURSIVE levels AS (
-        SELECT 1 AS depth, client.parent_id, client.is_active
-        FROM sophra_api_keys.clients AS client WHERE client.client_id = key."clientId"
-        UNION ALL
-        SELECT depth + 1, client.parent_id, client.is_active
-        FROM levels JOIN sophra_api_keys.clients AS client ON client.client_id = levels.parent_id
-        WHERE depth < 3
-      )
-      SELECT FROM levels WHERE NOT is_active
-    )
+    OR key."clientId" IN (SELECT client_id FROM refused)
   )
 $$;
 

@@ -201,11 +201,8 @@ async fn run_token(
     known: Option<&Arc<KeyEntry>>,
     began: Instant,
 ) -> Result<Authentication, Error> {
-    let known = known.and_then(|entry| entry.value.token.clone());
-    let claims = match known {
-        Some(claims) => Some(claims),
-        None => proved(service, kid, token).await?.map(Arc::new),
-    };
+    let before = known.and_then(|entry| entry.value.token.clone());
+    let claims = proved(service, kid, token, before).await?;
     let ParentRow {
         found,
         class,

@@ -15,14 +15,21 @@ use crate::store::{ParentLookup, Share};
 
 /// How often a row is looked up by its id: its key may be replaced in between.
 const TRIES: usize = 3;
+/// Tokens live a day at most. What ends later was not signed by this package, even if by one of its keys; an hour is for clocks.
+const LIFE_MAX_MS: u64 = 25 * 3_600_000;
 
-/// What a token says that one of the token keys has signed; `None` for any other string.
+/// What a token says that one of the token keys has signed; `None` for any other string, and once that key was deleted. One that was
+/// proved before is not proved again.
 pub(super) async fn proved(
     service: &Service,
     kid: &str,
     token: &Plaintext,
-) -> Result<Option<DerivedClaims>, Error> {
+    before: Option<Arc<DerivedClaims>>,
+) -> Result<Option<Arc<DerivedClaims>>, Error> {
     let (keys, store) = (&service.token_keys, &service.store);
+    if let Some(claims) = before {
+        return Ok(keys.is_still_known(store, kid).await.then_some(claims));
+    }
     let Some(key) = keys.find(store, kid).await? else {
         return Ok(None);
     };
@@ -30,8 +37,9 @@ pub(super) async fn proved(
     let Some(claims) = verify_derived(token.expose(), &key) else {
         return Ok(None);
     };
-    let is_known = keys.is_still_known(store, kid).await;
-    Ok(is_known.then_some(claims))
+    let is_ours = claims.expires_at.millis_after(service.now()) <= LIFE_MAX_MS;
+    let is_known = is_ours && keys.is_still_known(store, kid).await;
+    Ok(is_known.then(|| Arc::new(claims)))
 }
 
 /// The row of a key that is known by its id, and from which position in the sequence of changes on it was read, or was not there.
@@ -114,14 +122,16 @@ impl Parent {
     }
 }
 
-/// The key of this id, which was verified before, as it is now; or why it may not be used now. What depends on the request was checked
-/// then.
+/// The key of this id and number, which was verified before, as it is now; or why it may not be used now: it was replaced since, for
+/// example. What depends on the request was checked then.
 pub async fn parent_of(
     service: &Service,
     key_id: &str,
+    key_number: i64,
 ) -> Result<Result<Parent, RefusedKey>, Error> {
     let row = parent_row(service, key_id).await?;
-    let Some(found) = row.found else {
+    let is_it = |found: &FoundRow| found.candidate.key_number == key_number;
+    let Some(found) = row.found.filter(is_it) else {
         return Ok(Err(RefusedKey::invalid()));
     };
     let (policy, now) = (found.candidate.policy, service.moment());

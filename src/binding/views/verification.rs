@@ -81,9 +81,10 @@ pub(in crate::binding) struct TemplateView {
     /// Of a token that was derived from the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Metadata>,
-    /// For what is derived from it. JavaScript keeps it to itself.
+    /// For what is derived from it. JavaScript keeps both to itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     grace_ends_at: Option<Timestamp>,
+    key_number: String,
 }
 
 /// What a valid verification says of the client of the key.
@@ -115,6 +116,7 @@ impl From<&KeyEntry> for TemplateView {
             client: entry.value.client.policy().map(Into::into),
             claims: entry.value.token.as_ref().map(|token| (*token.all).clone()),
             grace_ends_at: policy.grace_ends_at,
+            key_number: entry.value.key_number.to_string(),
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::held::{HeldScopes, common};
 
-/// So many scopes of wildcards are listed, of a key whose kind has a bound.
+/// So many scopes of wildcards are listed, of a key whose kind has a bound, and so many pairs are compared for that: a verify must not
+/// take long, whatever a key and its kind hold. What is left out is held all the same.
 const LISTED_MAX: usize = 2_000;
+const COMPARED_MAX: usize = 20_000;
 
 /// The scopes that a key holds: its own, and those of its roles.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,18 +81,23 @@ fn bounded(list: Vec<String>, bound: &Arc<HeldScopes>) -> Vec<String> {
     let covered = bound.iter().filter(|scope| held.holds(scope));
     let mut list: Vec<String> = covered.map(str::to_owned).collect();
     let mut seen: HashSet<String> = list.iter().cloned().collect();
-    for scope in held.iter() {
-        if bound.holds(scope) {
-            if seen.insert(scope.to_owned()) {
-                list.push(scope.to_owned());
-            }
-            continue;
+    let (covered, others): (Vec<&str>, _) = held.iter().partition(|scope| bound.holds(scope));
+    for scope in covered {
+        if seen.insert(scope.to_owned()) {
+            list.push(scope.to_owned());
         }
-        // What both cover is neither, if each has wildcards where the other has none.
-        for both in bound.iter().filter_map(|other| common(scope, other)) {
-            if list.len() < LISTED_MAX && seen.insert(both.clone()) {
-                list.push(both);
-            }
+    }
+    // What both cover is neither, if each has wildcards where the other has none.
+    let has_wildcard = |scope: &&str| scope.contains('*');
+    let of_bound: Vec<&str> = bound.iter().filter(has_wildcard).collect();
+    let pairs = others.into_iter().filter(has_wildcard);
+    let pairs = pairs.flat_map(|scope| of_bound.iter().map(move |other| (scope, *other)));
+    for (scope, other) in pairs.take(COMPARED_MAX) {
+        if let Some(both) = common(scope, other)
+            && list.len() < LISTED_MAX
+            && seen.insert(both.clone())
+        {
+            list.push(both);
         }
     }
     list
