@@ -68,6 +68,7 @@ export const LAYERS = [
       'legacy',
       'admin',
       'audit_log',
+      'console',
       'quotas',
       'usage_history',
       'webhooks',

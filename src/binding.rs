@@ -5,6 +5,7 @@
 mod admin;
 mod call;
 mod clients;
+mod console;
 mod constants;
 mod derived_tokens;
 mod events;

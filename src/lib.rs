@@ -76,6 +76,7 @@ pub mod service;
 pub mod admin;
 pub mod audit_log;
 pub mod clients;
+pub mod console;
 pub mod derived_tokens;
 pub mod doctor;
 pub mod health;

@@ -11,6 +11,7 @@ mod client_list;
 mod client_rows;
 mod clients;
 mod connection;
+mod console;
 mod doctor;
 mod encoding;
 mod fleet;

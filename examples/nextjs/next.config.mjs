@@ -27,7 +27,8 @@ export default function config(phase) {
       // Next.js 14 bundles a linked package even if it is declared external, and no bundler can load a native binary. An app
       // that installs the package from npm needs only `serverComponentsExternalPackages`.
       const external = (name) => ({ [name]: `commonjs ${name}` })
-      if (isServer) webpack.externals.push(external(addon), external(`${addon}/next`))
+      const parts = [addon, `${addon}/next`, `${addon}/console`]
+      if (isServer) webpack.externals.push(...parts.map(external))
       return webpack
     },
   }

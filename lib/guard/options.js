@@ -11,6 +11,15 @@ const aValue = [
   'must be neither null nor undefined',
 ]
 
+/** Whether it is an origin as browsers write it. */
+function isOrigin(value) {
+  try {
+    return new URL(value).origin === value
+  } catch {
+    return false
+  }
+}
+
 /** What the addon does not check, with the rule in words. */
 const checks = {
   __proto__: null,
@@ -24,6 +33,10 @@ const checks = {
   getKey: aFunction,
   onLeak: aFunction,
   onRefused: aFunction,
+  origins: [
+    (value) => Array.isArray(value) && value.every(isOrigin),
+    'must be a list of origins such as https://admin.example.com',
+  ],
   optional: [(value) => typeof value === 'boolean', 'must be true or false'],
   refundOn: aFunction,
 }

@@ -39,17 +39,25 @@ async function byToken(token, context) {
 }
 
 async function byAuthorize(request, permission, authorize) {
-  let admin
+  const { admin, refusal } = await authorized(request, authorize)
+  if (refusal) return { refusal }
+  if (!admin) return { refusal: missing(request) }
+  if (!holds(admin, permission)) return { refusal: responses.failure(insufficientPermission) }
+  return { admin }
+}
+
+exports.authorized = authorized
+
+/** The user of the app who makes a request: `{ admin }`, without one if there is none; `{ refusal }` if the app's function fails. */
+async function authorized(request, authorize) {
   try {
-    admin = await authorize?.(request)
+    const admin = await authorize?.(request)
     if (admin && !isAdmin(admin)) throw new TypeError('authorize must return { name, permissions }')
+    return { admin }
   } catch (error) {
     if (isSignal(error) || isOfAddon(error)) throw error
     return { refusal: responses.internalError(error) }
   }
-  if (!admin) return { refusal: missing(request) }
-  if (!holds(admin, permission)) return { refusal: responses.failure(insufficientPermission) }
-  return { admin }
 }
 
 function missing(request) {

@@ -19,15 +19,19 @@ exports.readLimit = (text = String(MAX_LIMIT)) => {
   return { problem: `limit must be a whole number from 1 to ${MAX_LIMIT}` }
 }
 
+/** The filters of a query as the addon takes them. Unknown ones and wrong values are passed on: the addon refuses them. */
+exports.filtersOf = (filters) => {
+  const isActive = readBoolean(filters.isActive)
+  const metadata = readJson(filters.metadata)
+  return { ...filters, isActive, metadata }
+}
+
 /**
  * Up to 10,000 keys as a JSON array: `{ body, nextCursor }`. The `Link` header comes before the body, so all ids are looked up first.
  * The addon then returns some of the keys at a time, and they are sent before the next ones are read.
  */
 exports.listKeys = async (filters, wanted) => {
-  const isActive = readBoolean(filters.isActive)
-  const metadata = readJson(filters.metadata)
-  const query = { ...filters, isActive, metadata, limit: PAGE_LIMIT }
-  // Unknown filters and wrong values are passed on: the addon refuses them.
+  const query = { ...exports.filtersOf(filters), limit: PAGE_LIMIT }
   const { ids, nextCursor } = unwrap(await guarded(native.findKeys, query, wanted))
   const texts = arrayOf(keysOf(ids))
   // A fault of the first page still becomes a response of its own.
@@ -60,6 +64,9 @@ async function* arrayOf(pages) {
   yield `${text}]`
 }
 
+exports.streamOf = streamOf
+
+/** A stream of texts, of which the first is known already. */
 function streamOf(first, texts) {
   const encoder = new TextEncoder()
   let next = first

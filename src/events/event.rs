@@ -46,6 +46,14 @@ pub enum Event {
     AdminRotated(AdminEvent),
     #[serde(rename = "admin.revoked")]
     AdminRevoked(AdminEvent),
+    /// Somebody signed in to the console with an admin token, or with a link for it.
+    #[serde(rename = "admin.signed_in")]
+    AdminSignedIn(AdminEvent),
+    #[serde(rename = "admin.signed_out")]
+    AdminSignedOut(AdminEvent),
+    /// A link that signs in to the console once.
+    #[serde(rename = "admin.link_issued")]
+    AdminLinkIssued(AdminEvent),
     #[serde(rename = "client.changed")]
     ClientChanged(ClientEvent),
     #[serde(rename = "client.deleted")]
@@ -413,6 +421,9 @@ impl Event {
             | Self::AdminIssued(_)
             | Self::AdminRotated(_)
             | Self::AdminRevoked(_)
+            | Self::AdminSignedIn(_)
+            | Self::AdminSignedOut(_)
+            | Self::AdminLinkIssued(_)
             | Self::ClientChanged(_)
             | Self::ClientDeleted(_)
             | Self::RoleChanged(_)

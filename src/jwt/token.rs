@@ -62,6 +62,13 @@ impl Claims {
         begun && now < millis(&self.exp)
     }
 
+    /// When they end, in milliseconds since 1970; that of a date that no clock reaches is the last one there is.
+    pub fn ends_at_ms(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation)] // Saturates.
+        let end = millis(&self.exp) as i64;
+        end
+    }
+
     /// Whether the claims name this row, or none.
     pub fn are_of(&self, id: &str) -> bool {
         self.sub.as_ref().is_none_or(|sub| sub == id)
@@ -97,6 +104,18 @@ pub fn sign(
     let message = format!("{header}.{claims}");
     let signature = hs256::sign(secret, &message).ok_or_else(unsigned)?;
     Ok(Zeroizing::new(format!("{message}.{signature}")))
+}
+
+/// No message of a JWT begins like this, so neither stands for the other.
+const CONSOLE: &str = "sophra-api-keys/console-session/v1\n";
+
+/// Authenticates a session of the console, which ends with the secret.
+pub fn console_mac(secret: &str, random: &str) -> Option<String> {
+    hs256::sign(secret, &format!("{CONSOLE}{random}"))
+}
+
+pub fn is_console_mac(secret: &str, random: &str, mac: &str) -> bool {
+    hs256::is_signed(secret, &format!("{CONSOLE}{random}"), mac)
 }
 
 /// Returns the claims of a token that the secret signed with HS256. Whether they hold now is checked separately.
