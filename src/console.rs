@@ -95,14 +95,9 @@ async fn open(service: &Service, statement: &'static str, mut input: Json) -> Re
     Ok(opened)
 }
 
-/// Whom a session stands for. What this secret has not signed ends here, without I/O.
+/// Whom a session stands for.
 async fn session(service: &Service, session: &str) -> Result<Json, Error> {
-    if !is_signed(service, session)? {
-        return Ok(Json::Null);
-    }
-    let input = json!({ "digest": digest(session) });
-    let found = service.store.ask_of_console("find_console_session", &input);
-    let mut found = found.await?;
+    let mut found = ask_of_session(service, "find_console_session", session).await?;
     if let Some(id) = found["tokenId"].as_str() {
         service.usage.record_admin_token(id, service.now());
         if found["permissions"].is_null() {
@@ -113,17 +108,27 @@ async fn session(service: &Service, session: &str) -> Result<Json, Error> {
 }
 
 async fn sign_out(service: &Service, session: &str) -> Result<Json, Error> {
-    if !is_signed(service, session)? {
-        return Ok(Json::Null);
-    }
-    let input = json!({ "digest": digest(session) });
-    let ended = service.store.ask_of_console("end_console_session", &input);
-    let ended = ended.await?;
+    let ended = ask_of_session(service, "end_console_session", session).await?;
     if let Some(id) = ended.as_str() {
         let event = event(id, None, Some(Escaped::new(id)));
         service.record(Event::AdminSignedOut(event), service.now());
     }
     Ok(ended)
+}
+
+/// What this secret has not signed is no session, and ends here, without I/O. Without a secret there are none.
+async fn ask_of_session(
+    service: &Service,
+    statement: &'static str,
+    session: &str,
+) -> Result<Json, Error> {
+    let secret = service.config.jwt_secret().ok();
+    let parts = secret.zip(session.split_once('.'));
+    if !parts.is_some_and(|(secret, (random, mac))| jwt::is_console_mac(secret, random, mac)) {
+        return Ok(Json::Null);
+    }
+    let input = json!({ "digest": digest(session) });
+    service.store.ask_of_console(statement, &input).await
 }
 
 /// Makes a code that signs in once, for the admin token that the options name, or for the one that may do most.
@@ -188,12 +193,6 @@ fn settings(service: &Service) -> Json {
         "expiryNoticeDays": config.expiry_notice_days,
         "suspendAfter": config.suspend_after,
     })
-}
-
-fn is_signed(service: &Service, session: &str) -> Result<bool, Error> {
-    let secret = service.config.jwt_secret()?;
-    let parts = session.split_once('.');
-    Ok(parts.is_some_and(|(random, mac)| jwt::is_console_mac(secret, random, mac)))
 }
 
 fn digest(text: &str) -> String {

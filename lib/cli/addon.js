@@ -13,6 +13,7 @@ if (/^\d+$/.test(process.env.API_KEYS_PURGE_REVOKED_DAYS ?? ''))
 const { userInfo } = require('node:os')
 const api = require('../../index.js')
 const native = require('../addon.js')
+const { createConsoleLink } = require('../console/link.js')
 const { listTokens } = require('../admin-tokens.js')
 const { jwks } = require('../derived-tokens.js')
 const { unwrap } = require('../errors.js')
@@ -28,6 +29,9 @@ function actor() {
 }
 
 const withActor = (change) => (input) => change(input, { actor: actor() })
+
+/** The same of functions whose input names the actor. */
+const withOwnActor = (change) => (input) => change({ ...input, actor: actor() })
 
 module.exports = {
   ...api,
@@ -50,6 +54,7 @@ module.exports = {
   createAdminToken: withActor(api.createAdminToken),
   rotateAdminToken: withActor(api.rotateAdminToken),
   revokeAdminToken: withActor(api.revokeAdminToken),
+  createConsoleLink: withOwnActor(createConsoleLink),
   rotateTokenKey: () => api.rotateTokenKey({ actor: actor() }),
   jwks,
   doctor: async () => unwrap(await native.doctor()),

@@ -46,6 +46,7 @@ const commands = {
     () => require('./admin-tokens/rotate.js'),
   ],
   'admin-tokens revoke': ['Revoke an admin token', () => require('./admin-tokens/revoke.js')],
+  'console link': ['Make a link that signs in to the console', () => require('./console/link.js')],
   'token-keys list': [
     'List the public keys of derived tokens',
     () => require('./token-keys/list.js'),
@@ -64,6 +65,7 @@ const groups = [
   'usage',
   'webhooks',
   'admin-tokens',
+  'console',
   'token-keys',
 ]
 

@@ -23,7 +23,8 @@ exports.placeOf = async (request, context) => {
 async function depthIn(context) {
   const params = await context?.params
   if (typeof params !== 'object' || params === null) return undefined
-  return Object.values(params).find(Array.isArray)?.length ?? 0
+  const values = Object.values(params)
+  return values.length === 0 ? 0 : values.find(Array.isArray)?.length
 }
 
 /** The same by the addresses that the console has: the longest of them that the path ends with. */

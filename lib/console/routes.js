@@ -60,7 +60,7 @@ function by(handlers, request, context) {
   if (Object.hasOwn(handlers, method)) return handlers[method](request, context)
   const Allow = Object.keys(handlers).join(', ')
   const refused = { status: 405, code: 'METHOD_NOT_ALLOWED', message: 'Method not allowed' }
-  return withHeaders(failure(refused), { Allow })
+  return failure(refused, { Allow })
 }
 
 /** What the routes read of a request. The header of an admin token is left out: only the session counts. */

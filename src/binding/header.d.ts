@@ -1918,12 +1918,19 @@ export interface AdminRefusedEvent extends EventBase {
 }
 
 /**
- * An admin token was created, rotated or revoked.
+ * An admin token was created, rotated or revoked; somebody signed in to the console with it, or signed out; or a link was made that
+ * signs in with it.
  *
  * @category Events and audit log
  */
 export interface AdminChangeEvent extends EventBase {
-  type: 'admin.issued' | 'admin.rotated' | 'admin.revoked'
+  type:
+    | 'admin.issued'
+    | 'admin.rotated'
+    | 'admin.revoked'
+    | 'admin.signed_in'
+    | 'admin.signed_out'
+    | 'admin.link_issued'
   severity: 'info'
   tokenId: string
   name?: string
