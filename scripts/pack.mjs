@@ -1,6 +1,7 @@
 /**
  * Packs the packages that are published: the main one, and one for each platform whose addon exists.
- * `npm run pack` writes the tarballs to `dist/`; `npm run pack -- --all` fails unless every platform has its addon.
+ * `npm run pack` writes the tarballs to `dist/`; `npm run pack -- --all` fails unless every platform has its addon. The pages of the
+ * console are built first, and it fails if anything is larger than it may be.
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -16,8 +17,22 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { isConsoleFresh } from './project.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** The files of the console in the package. */
+const PAGES = 'lib/console/files'
+
+const KB = 1000
+/** What may be downloaded at most, in bytes. */
+const MOST = {
+  'The main package': 360 * KB,
+  'The main package without the pages of the console': 160 * KB,
+  'All files of the console, compressed': 200 * KB,
+  'What the first page of the console loads, compressed': 100 * KB,
+}
+
 /** The folder of the addons. Those of other platforms are built elsewhere. */
 const addons = path.resolve(root, process.env.ADDONS ?? '.')
 
@@ -39,11 +54,53 @@ export function pack(into, { all = false } = {}) {
   const stage = mkdtempSync(path.join(tmpdir(), 'pack-'))
   try {
     mkdirSync(into, { recursive: true })
+    buildConsole()
     const folders = stagePackages(stage, all)
-    return [stage, ...folders].map((folder) => packFolder(folder, into))
+    const packed = [stage, ...folders].map((folder) => packFolder(folder, into))
+    checkSizes(stage, packed[0].size)
+    return packed
   } finally {
     rmSync(stage, { recursive: true })
   }
+}
+
+function buildConsole() {
+  if (isConsoleFresh()) return
+  npm(['run', '--silent', 'build:console'], { cwd: root, stdio: 'inherit' })
+}
+
+/** Fails if anything is too large. Takes the pages of the console out of the folder of the main package. */
+function checkSizes(stage, size) {
+  const pages = sizesOfPages(path.join(stage, PAGES))
+  rmSync(path.join(stage, PAGES), { recursive: true })
+  const [{ size: others }] = JSON.parse(
+    npm(['pack', '--json', '--dry-run', '--ignore-scripts'], { cwd: stage }),
+  )
+  const sizes = [size, others, ...pages]
+  Object.entries(MOST).forEach(([what, most], at) => {
+    if (sizes[at] > most) throw new Error(`${what}: ${sizes[at]} bytes, which is more than ${most}`)
+  })
+}
+
+/** The sizes of all files together, and of those that the page names: as small as every server can send them. */
+function sizesOfPages(folder) {
+  const compressed = (file) => gzipSync(readFileSync(path.join(folder, file)), { level: 9 }).length
+  const sum = (files) => files.reduce((size, file) => size + compressed(file), 0)
+  const page = readFileSync(path.join(folder, 'index.html'), 'utf8')
+  const assets = readdirSync(path.join(folder, 'assets')).map((name) => `assets/${name}`)
+  return [
+    sum(['index.html', ...assets]),
+    sum(['index.html', ...assets.filter((name) => page.includes(name))]),
+  ]
+}
+
+/** Runs npm, and returns what it prints. */
+function npm(args, options) {
+  return execFileSync('npm', args, {
+    shell: process.platform === 'win32',
+    encoding: 'utf8',
+    ...options,
+  })
 }
 
 /** Copies the packages to a folder, where their manifests are completed, and returns the folders of the platforms. */
@@ -104,9 +161,7 @@ function repository() {
 
 function packFolder(folder, into) {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', path.resolve(into)]
-  const shell = process.platform === 'win32'
-  const output = execFileSync('npm', args, { cwd: folder, shell, encoding: 'utf8' })
-  const [{ name, filename, files, size }] = JSON.parse(output)
+  const [{ name, filename, files, size }] = JSON.parse(npm(args, { cwd: folder }))
   return {
     name,
     file: path.join(path.resolve(into), filename),

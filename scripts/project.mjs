@@ -12,6 +12,9 @@ const prisma = path.join(root, '__test__/prisma')
 const tools = path.join(root, '__test__/process/tools')
 const servers = path.join(root, '__test__/database/servers')
 const nests = [10, 11].map((version) => path.join(root, `__test__/servers/nest-${version}`))
+const pages = path.join(root, 'console')
+/** The last file that the build of the console writes. */
+const builtPages = path.join(root, 'lib/console/files/index.html')
 const builtExample = path.join(example, '.next/complete')
 
 /** Skips each step whose result is newer than its sources. */
@@ -20,6 +23,7 @@ export async function prepare() {
   await install(root)
   await install(example)
   await buildAddon()
+  await buildConsole()
   await buildExample()
 }
 
@@ -62,6 +66,18 @@ async function buildAddon() {
     await run('cargo', ['--version'], { cwd: root, env: cargoEnv() })
     await run('npm', ['run', '--silent', 'build'], { cwd: root, env: cargoEnv() })
   })
+}
+
+async function buildConsole() {
+  if (isConsoleFresh()) return
+  await step('Building the console', () =>
+    run('npm', ['run', '--silent', 'build:console'], { cwd: root }),
+  )
+}
+
+/** Whether the pages of the console were built since they were changed. */
+export function isConsoleFresh() {
+  return isFresh(builtPages, [pages, path.join(root, 'package-lock.json')])
 }
 
 async function buildExample() {
