@@ -1,6 +1,6 @@
 /**
  * Serves the example with everything that it needs: `npm start`. The database, the secret that signs admin tokens, an admin token
- * and a demo key are kept in `.data/` for the next start.
+ * and a demo key are kept in `.data/` for the next start. A database that is made here gets a week of demo traffic.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -26,17 +26,19 @@ async function start(defer) {
   mkdirSync(data, { recursive: true })
   // Other accounts may pass through to the folder of the database. The secrets are readable only by their owner.
   chmodSync(data, 0o711)
+  const given = process.env.DATABASE_URL ?? process.env.POSTGRESQL_URL
   const env = {
     ...process.env,
-    DATABASE_URL: process.env.DATABASE_URL ?? process.env.POSTGRESQL_URL ?? (await database(defer)),
+    DATABASE_URL: given ?? (await database(defer)),
     JWT_SECRET: process.env.JWT_SECRET ?? keptSecret(files.jwtSecret),
   }
   const demoKey = await step('Migrating the database', () =>
-    seed(env).catch(explain('The database could not be prepared')),
+    seed(env, given === undefined).catch(explain('The database could not be prepared')),
   )
   const port = await freePort(Number(process.env.PORT ?? 3000))
   const app = await step('Starting the app', () => serve(port, env))
-  console.log(tour(`http://localhost:${port}`, demoKey))
+  const url = `http://localhost:${port}`
+  console.log(tour(url, await consoleLink(`${url}/admin`, env), demoKey))
   await exitCode(app)
   throw new Failure('The app ended unexpectedly')
 }
@@ -62,15 +64,39 @@ function databaseFolder() {
   return elsewhere
 }
 
-/** Migrates the database, and makes the admin token and the demo key if they are missing. Returns the demo key. */
-async function seed({ DATABASE_URL, JWT_SECRET }) {
+/**
+ * Migrates the database, and makes the admin token and the demo key if they are missing. Returns the demo key. A database that is
+ * ours and had no keys gets demo traffic, too.
+ */
+async function seed(env, isOurs) {
+  return withAddon(env, async (addon) => {
+    await addon.migrate()
+    await ensureAdminToken(addon)
+    const wasEmpty = (await addon.listApiKeys({ limit: 1 })).keys.length === 0
+    const demoKey = await ensureDemoKey(addon)
+    // Loaded late, since no package is installed yet when this file is loaded.
+    if (isOurs && wasEmpty) await (await import('./demo.mjs')).seedDemo(addon, env.DATABASE_URL)
+    return demoKey
+  })
+}
+
+async function withAddon({ DATABASE_URL, JWT_SECRET }, work) {
   const { default: addon } = await import('../index.js')
   addon.configure({ databaseUrl: DATABASE_URL, jwtSecret: JWT_SECRET })
-  await addon.migrate()
-  await ensureAdminToken(addon)
-  const demoKey = await ensureDemoKey(addon)
-  await addon.close()
-  return demoKey
+  try {
+    return await work(addon)
+  } finally {
+    await addon.close()
+  }
+}
+
+/** A link that signs in to the console as the admin token that is kept. It is made last, since it ends after five minutes. */
+async function consoleLink(url, env) {
+  const { default: links } = await import('../lib/console/link.js')
+  return withAddon(env, async (addon) => {
+    const { tokenId } = await addon.verifyAdminToken(readFileSync(files.adminToken, 'utf8'))
+    return (await links.createConsoleLink({ url, tokenId, actor: 'npm start' })).url
+  })
 }
 
 function explain(what) {
@@ -146,14 +172,24 @@ function keep(file, text) {
   writeFileSync(file, text, { mode: 0o600, flag: 'wx' })
 }
 
-function tour(url, demoKey) {
+function tour(url, link, demoKey) {
   const shown = (file) => path.relative(process.env.INIT_CWD ?? process.cwd(), file)
   const admin = `-H "x-admin-token: $(cat ${shown(files.adminToken)})"`
   const key = demoKey ? `$(cat ${shown(files.demoKey)})` : '<your key>'
   const json = `-H 'content-type: application/json'`
   const change = JSON.stringify({ id: demoKey?.id ?? '<an id>', rateLimit: 5 })
+  const database = process.env.DATABASE_URL
+    ? ''
+    : `DATABASE_URL=$(cat ${shown(files.databaseUrl)}) `
+  const cli = `${database}node ${shown(path.join(root, 'lib/cli/main.js'))}`
   return `
-  ${url}
+  ${link}
+
+  This is the console. The link signs in once, within five minutes; for another one, run
+  ${cli} console link --url ${url}/admin
+  or sign in with the admin token at ${url}/admin
+
+  The app is at ${url}
 
   The admin token is in ${shown(files.adminToken)}${demoKey ? `, a key to try in ${shown(files.demoKey)}` : ''}.
 
