@@ -143,7 +143,7 @@ async fn link(service: &Service, options: Value) -> Result<Json, Error> {
     let made = service.store.ask_of_console("make_console_code", &input);
     let mut made = made.await?;
     let Some(id) = made["tokenId"].as_str() else {
-        return Err(Error::NotFound("Admin token that is valid"));
+        return Err(Error::NotFound("Admin token"));
     };
     let actor = actor.map(Actor::new);
     let event = event(

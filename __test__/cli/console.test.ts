@@ -17,7 +17,7 @@ const link = (...args: string[]) => cli(['console', 'link', ...args], { env })
 test('without an admin token there is no link', async () => {
   const { code, stdout, stderr } = await link()
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toContain('Admin token that is valid not found')
+  expect(stderr).toContain('Admin token not found')
 })
 
 test('a link is printed alone, for the console and the token that are asked for', async () => {

@@ -34,11 +34,15 @@ const rustFiles = (): string[] =>
 /** What is published, without what is generated. */
 function scripts(): string[] {
   const { files } = JSON.parse(read('package.json')) as { files: string[] }
-  return files
-    .flatMap((path) =>
-      statSync(join(root, path)).isDirectory() ? filesUnder(path, '.js') : [path],
-    )
-    .filter((path) => path.endsWith('.js') && path !== 'native.js')
+  return (
+    files
+      .flatMap((path) =>
+        statSync(join(root, path)).isDirectory() ? filesUnder(path, '.js') : [path],
+      )
+      .filter((path) => path.endsWith('.js') && path !== 'native.js')
+      // What a build writes.
+      .filter((path) => !path.startsWith('lib/console/files/'))
+  )
 }
 
 const isSentence = (text: string): boolean => /\p{L}[^\n]* [^\n]*\p{L}/u.test(text)

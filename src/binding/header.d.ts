@@ -1918,19 +1918,25 @@ export interface AdminRefusedEvent extends EventBase {
 }
 
 /**
- * An admin token was created, rotated or revoked; somebody signed in to the console with it, or signed out; or a link was made that
- * signs in with it.
+ * Somebody signed in to the console, for which an admin token stands, or signed out; or a link was made that signs in once.
+ *
+ * @category Events and audit log
+ */
+export interface AdminSessionEvent extends EventBase {
+  type: 'admin.signed_in' | 'admin.signed_out' | 'admin.link_issued'
+  severity: 'info'
+  tokenId: string
+  name?: string
+  actor?: string
+}
+
+/**
+ * An admin token was created, rotated or revoked.
  *
  * @category Events and audit log
  */
 export interface AdminChangeEvent extends EventBase {
-  type:
-    | 'admin.issued'
-    | 'admin.rotated'
-    | 'admin.revoked'
-    | 'admin.signed_in'
-    | 'admin.signed_out'
-    | 'admin.link_issued'
+  type: 'admin.issued' | 'admin.rotated' | 'admin.revoked'
   severity: 'info'
   tokenId: string
   name?: string
@@ -2249,6 +2255,7 @@ export type ApiKeyEvent =
   | KeysRevokedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
+  | AdminSessionEvent
   | AdminChangeEvent
   | ClientChangeEvent
   | RoleChangeEvent
