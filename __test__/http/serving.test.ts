@@ -28,6 +28,45 @@ test('the standalone output serves the routes by itself', async () => {
   expect(used).toMatchObject({ status: 200, body: { clientId: 'acme', keyName: 'Search' } })
 })
 
+test.each([
+  ['the standalone output', startStandalone],
+  ['next start', startServer],
+])('%s serves the console', async (_, start) => {
+  const { url } = await started(start(environmentFor(database.url())))
+  const page = await fetch(`${url}/admin`)
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(page.headers.get('cache-control')).toBe('no-store')
+  const text = await page.text()
+  const base = new URL(/<base href="([^"]*)"/.exec(text)![1]!, page.url)
+  expect(base.href).toBe(`${url}/admin/`)
+  const script = /<script[^>]* src="([^"]*)"/.exec(text)![1]!
+  const file = await fetch(new URL(script, base))
+  expect(file.headers.get('cache-control')).toContain('max-age=31536000, immutable')
+  expect(file.headers.get('content-type')).toBe('text/javascript; charset=utf-8')
+  const deep = await (await fetch(`${url}/admin/keys/a%2Fb`)).text()
+  expect(deep).toContain('<base href="../"')
+  const climbing = await fetch(`${url}/admin/assets/..%2f..%2findex.html`)
+  expect(climbing.status).toBe(404)
+
+  const own = { origin: url, 'x-api-keys-console': '1', 'content-type': 'application/json' }
+  const session = `${url}/admin/api/session`
+  const credentials = JSON.stringify({ token: headers['x-admin-token'] })
+  const evil = { ...own, origin: 'https://evil.example' }
+  const refused = await fetch(session, { method: 'POST', headers: evil, body: credentials })
+  expect(refused.status).toBe(403)
+  const signedIn = await fetch(session, { method: 'POST', headers: own, body: credentials })
+  expect(signedIn.status).toBe(200)
+  const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!
+  const made = await send(`${url}/admin/api/keys`, {
+    method: 'POST',
+    headers: { ...own, cookie },
+    body: JSON.stringify({ name: 'n', clientId: 'c' }),
+  })
+  expect(made.status).toBe(201)
+  const listed = await send(`${url}/admin/api/keys/${made.body.id}`, { headers: { cookie } })
+  expect(listed.body).toMatchObject({ name: 'n' })
+})
+
 test('the start page shows curl lines for the port that it is served on', async () => {
   const server = await started(startServer(environmentFor(database.url())))
   const page = await (await fetch(server.url)).text()

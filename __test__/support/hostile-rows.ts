@@ -146,6 +146,30 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
     "(key_id, kid, ends_at) VALUES ($1, $2, now() + interval '1 hour')",
     [text, id()],
   ],
+  'console_sessions.digest': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, 't', 'l', now() + interval '1 hour')",
+    [text],
+  ],
+  'console_sessions.token_id': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, $2, 'l', now() + interval '1 hour')",
+    [id(), text],
+  ],
+  'console_sessions.lookup': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, 't', $2, now() + interval '1 hour')",
+    [id(), text],
+  ],
+  'console_codes.digest': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, 't', 'l', now() + interval '5 minutes')",
+    [text],
+  ],
+  'console_codes.token_id': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, $2, 'l', now() + interval '5 minutes')",
+    [id(), text],
+  ],
+  'console_codes.lookup': (text) => [
+    "(digest, token_id, lookup, ends_at) VALUES ($1, 't', $2, now() + interval '5 minutes')",
+    [id(), text],
+  ],
   'derived_tokens.kid': (text) => [
     "(key_id, kid, ends_at) VALUES ($1, $2, now() + interval '1 hour')",
     [id(), text],

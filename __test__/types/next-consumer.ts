@@ -1,5 +1,6 @@
 // Compiled, never run: what an application writes against the types of the subpath.
 import type { ValidAdminVerification, ValidVerification } from '@sophra/api-keys'
+import { consoleRoutes, type ConsoleOptions, type ConsoleRoutes } from '@sophra/api-keys/console'
 import {
   apiKeyRoutes,
   clientIp,
@@ -25,6 +26,19 @@ const routes: Route[] = []
 
 export const { GET, POST, PUT, PATCH, DELETE } = apiKeyRoutes()
 routes.push(GET, POST, PUT, PATCH, DELETE)
+
+const pages: ConsoleRoutes = consoleRoutes()
+routes.push(pages.GET, pages.POST, pages.PUT, pages.PATCH, pages.DELETE)
+const options: ConsoleOptions = {
+  authorize: async (request) =>
+    request.headers.get('x-user') ? { name: 'ann', permissions: ['keys:read'] } : null,
+  origins: ['https://admin.example.com'],
+}
+consoleRoutes(options)
+// @ts-expect-error a list
+consoleRoutes({ origins: 'https://admin.example.com' })
+// @ts-expect-error each route asks for its own
+consoleRoutes({ permission: 'keys:read' })
 
 const clients = clientRoutes({ authorize: () => null })
 routes.push(clients.GET, clients.PUT, clients.DELETE)

@@ -30,12 +30,12 @@ export function methodsOf(path: string): string[] {
   return METHODS.filter((method) => method.toLowerCase() in document.paths[path])
 }
 
-/** The paths of the route files. */
+/** The paths of the route files. That of the console is left out: it serves pages, whose data are no public API. */
 export function routes(): string[] {
   const files = readdirSync(join(example, 'app'), { recursive: true, encoding: 'utf8' })
   return files
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('/route.ts'))
+    .filter((file) => file.endsWith('/route.ts') && !file.startsWith('admin/[[...path]]/'))
     .map((file) => `/${file.slice(0, -'/route.ts'.length).replace(/\[(\w+)\]/g, '{$1}')}`)
 }
 
