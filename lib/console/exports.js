@@ -18,19 +18,25 @@ const EVENT_COLUMNS = [
 
 exports.exportKeys = async (request, { isAllowed }) => {
   const query = filtersOf(withoutPage(request))
-  const pages = pagesOf(isAllowed, async (page) => {
-    const { keys, nextCursor } = await listApiKeys({ ...query, ...page })
-    return { rows: keys.map((key) => KEY_COLUMNS.map((name) => key[name])), nextCursor }
-  })
+  const pages = pagesOf(
+    () => isAllowed('keys:read'),
+    async (page) => {
+      const { keys, nextCursor } = await listApiKeys({ ...query, ...page })
+      return { rows: keys.map((key) => KEY_COLUMNS.map((name) => key[name])), nextCursor }
+    },
+  )
   return csv('api-keys', KEY_COLUMNS, pages)
 }
 
 exports.exportEvents = async (request, { isAllowed }) => {
   const query = withoutPage(request)
-  const pages = pagesOf(isAllowed, async (page) => {
-    const { events, nextCursor } = await listAuditEvents({ ...query, ...page })
-    return { rows: events.map(rowOfEvent), nextCursor }
-  })
+  const pages = pagesOf(
+    () => isAllowed('audit:read'),
+    async (page) => {
+      const { events, nextCursor } = await listAuditEvents({ ...query, ...page })
+      return { rows: events.map(rowOfEvent), nextCursor }
+    },
+  )
   return csv('audit-log', [...EVENT_COLUMNS, 'other'], pages)
 }
 

@@ -1,6 +1,7 @@
 'use strict'
 
 const { checkOptions } = require('../guard/options.js')
+const { holds } = require('../next/admin.js')
 const { failure, routeHandler, withHeaders } = require('../next/responses.js')
 const { dataRoutes } = require('./data.js')
 const { asset, page } = require('./files.js')
@@ -50,7 +51,10 @@ function ownData({ authorize }) {
     if (refusal) return refusal
     const inner = withoutToken(request)
     admins.set(inner, admin)
-    const isAllowed = async () => Boolean((await adminOf(request, authorize)).admin)
+    const isAllowed = async (permission) => {
+      const { admin } = await adminOf(request, authorize)
+      return Boolean(admin) && holds(admin, permission)
+    }
     return by(route, inner, { id: path.at(-1), isAllowed })
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../../support/database.js'
 import { serve, type Server } from '../../support/example-server.js'
 import { useConsumers, type Consumer } from '../support/consumer.js'
-import { build, settingOf, writePage, writeRoute } from '../support/next-app.js'
+import { build, settingOf, writeConsole, writePage, writeRoute } from '../support/next-app.js'
 
 const consumer = useConsumers()
 const CLI = 'node_modules/@sophra/api-keys/lib/cli/main.js'
@@ -57,6 +57,7 @@ async function create(version: (typeof VERSIONS)[number]): Promise<Consumer> {
   change(config, empty, `${empty}\n${settingOf(major)}\n`)
   writeRoute(app, major, 'app/api/hello/route.ts')
   writeRoute(app, major, 'app/api/keys/route.ts')
+  writeConsole(app, major)
   writePage(app, major)
   await app.install('@sophra/api-keys')
   return app

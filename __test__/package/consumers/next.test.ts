@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileOf } from '../../docs/markdown.js'
 import { serve, type Server } from '../../support/example-server.js'
 import { useConsumers, type Consumer } from '../support/consumer.js'
-import { build, configOf, serveStandalone } from '../support/next-app.js'
+import { build, configOf, expectConsole, serveStandalone } from '../support/next-app.js'
 import { useNodes } from '../support/nodes.js'
 import { freshDatabase, type Database } from '../../support/database.js'
 import { eventually } from '../../support/eventually.js'
@@ -30,6 +30,7 @@ function write(app: Consumer, major: number): void {
   )
   app.write('app/page.js', 'export default () => <p>hello</p>')
   app.write('app/api/issue/route.js', ISSUE)
+  app.write('app/admin/[[...path]]/route.js', CONSOLE)
   // Next.js 14 has no `after`.
   if (major > 14)
     app.write(
@@ -43,6 +44,12 @@ const ISSUE = `
   export const runtime = 'nodejs'
   export const dynamic = 'force-dynamic'
   export const POST = async () => Response.json(await createApiKey({ name: 'Next', clientId: 'acme' }))`
+
+const CONSOLE = `
+  import { consoleRoutes } from '@sophra/api-keys/console'
+  export const runtime = 'nodejs'
+  export const dynamic = 'force-dynamic'
+  export const { GET, POST, PUT, PATCH, DELETE } = consoleRoutes()`
 
 const searchSaying = (word: string): string => `
   import { withApiKey } from '@sophra/api-keys/next'
@@ -109,6 +116,7 @@ describe.each(VERSIONS)('Next.js $major', ({ major, nodes }) => {
         body: { clientId: 'acme', says: 'hello' },
       })
       expect((await search('no key')).status).toBe(401)
+      await expectConsole(server!.url)
       await server!.stop()
     }
 

@@ -18,9 +18,24 @@ const LINES_OF_14 = blocks(read(page), 'ts').find((text) =>
   text.startsWith('export const runtime'),
 )!
 
-/** Writes a route of the quick start. */
-export const writeRoute = (app: Consumer, major: number, file: string): void =>
-  app.write(file, fileOf(page, file) + (major === 14 ? LINES_OF_14 : ''))
+/** Writes a route of the quick start, or of another page. */
+export const writeRoute = (app: Consumer, major: number, file: string, of = page): void =>
+  app.write(file, fileOf(of, file) + (major === 14 ? LINES_OF_14 : ''))
+
+/** Writes the route of the console. */
+export const writeConsole = (app: Consumer, major: number): void =>
+  writeRoute(app, major, 'app/admin/[[...path]]/route.ts', 'docs/guides/console.md')
+
+/** The console is served: its page, and the files that the page names. */
+export async function expectConsole(url: string): Promise<void> {
+  const page = await fetch(`${url}/admin`)
+  expect(page.status).toBe(200)
+  const text = await page.text()
+  const base = new URL(/<base href="([^"]*)"/.exec(text)![1]!, page.url)
+  const names = [...text.matchAll(/ (?:src|href)="(assets\/[^"]*)"/g)].map(([, name]) => name!)
+  expect(names.length).toBeGreaterThan(0)
+  for (const name of names) expect((await fetch(new URL(name, base))).status, name).toBe(200)
+}
 
 /** Writes the page and the Server Action of the quick start. */
 export function writePage(app: Consumer, major: number): void {
