@@ -23,6 +23,6 @@ pub use report::{count_verify, emit_panic, metrics_text, report_fault};
 pub use runtime::runtime;
 pub use signals::has_default_action;
 pub use state::{
-    Call, WarmCall, catalogue, configured_kinds, couriers, enter, enter_warm, environment, events,
-    is_configured, metrics, proxy_trust, request_ended, started,
+    Call, WarmCall, catalogue, couriers, enter, enter_warm, environment, events, is_configured,
+    kinds, metrics, proxy_trust, request_ended, started,
 };

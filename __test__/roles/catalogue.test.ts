@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { addon, untyped } from '../support/addon.js'
 import { invalidFields } from '../support/faults.js'
 import { HOST, next, read } from '../support/next.js'
@@ -109,16 +109,19 @@ describe('guards', () => {
     const handler = next.withApiKey(() => Response.json(true), {
       scopes: (request: Request) => [`project:${new URL(request.url).searchParams.get('id')}:read`],
     })
-    const ask = async (id: string): Promise<number> =>
-      (
+    const ask = async (id: string): ReturnType<typeof read> =>
+      read(
         await handler(
           new Request(`${HOST}/?id=${id}`, { headers: { 'x-api-key': key } }) as never,
           {} as never,
-        )
-      ).status
-    expect(await ask('7')).toBe(200)
-    expect(await ask('7:8')).toBe(500)
-    expect(await ask('')).toBe(500)
+        ),
+      )
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    expect((await ask('7')).status).toBe(200)
+    for (const id of ['7:8', ''])
+      expect(await ask(id)).toMatchObject({ status: 500, body: { code: 'CONFIGURATION' } })
+    expect(log).toHaveBeenCalledTimes(2)
+    log.mockRestore()
   })
 
   test('that were made before the options are known fail at each request', async () => {

@@ -14,7 +14,7 @@ const { verifyWarmRequest } = require('../warm.js')
 const { byGuard, FaultOfApp, faultOf, isSignal, NO_STORE } = require('./answers.js')
 const { clientOf, hopsOf } = require('./client.js')
 const { isPreflight, preflight, readableBy } = require('./cors.js')
-const { checkKeyOptions, scopesFault, scopesText } = require('./options.js')
+const { checkKeyOptions, configurationFault, scopesText } = require('./options.js')
 const { keyByApp, keyOf } = require('./presented-key.js')
 const { negotiated } = require('./problem.js')
 const { rateLimitOf } = require('./rate-limit.js')
@@ -60,7 +60,10 @@ exports.keyGuard = (name, options, view) => {
 
 async function outcomeOf(name, request, context, requirements, view) {
   const { getKey, optional } = requirements
-  if (requirements.isUnchecked) checkCatalogue(requirements)
+  if (requirements.isUnchecked) {
+    requireConfigured(requirements.text)
+    requirements.isUnchecked = false
+  }
   const presented = getKey
     ? await byApp(() => keyByApp(name, getKey, request))
     : keyOf(view, request)
@@ -77,12 +80,10 @@ async function outcomeOf(name, request, context, requirements, view) {
   return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
 }
 
-/** Fails, at each request, if the guard asks for scopes that the catalogue does not have. */
-function checkCatalogue(requirements) {
-  const { scopes } = requirements
-  const fault = typeof scopes === 'string' ? scopesFault(scopes) : undefined
+/** Fails the request if the guard asks for scopes or kinds that are not configured. */
+function requireConfigured(text) {
+  const fault = configurationFault(text)
   if (fault) throw new FaultOfApp(fault, fault.code)
-  requirements.isUnchecked = false
 }
 
 const NO_KEY = Object.freeze({ apiKey: null, headers: Object.freeze({}), refusal: null })
@@ -92,8 +93,10 @@ async function requiredOf(name, request, context, requirements) {
   const { scopes, cost } = requirements
   // An option that is absent must not be found in a polluted prototype.
   const required = { __proto__: null, ...requirements }
-  if (typeof scopes === 'function')
+  if (typeof scopes === 'function') {
     required.scopes = await byApp(async () => scopesText(name, await scopes(request, context)))
+    requireConfigured(required.scopes)
+  }
   if (typeof cost === 'function') required.cost = (await byApp(() => cost(request))) ?? NaN
   return required
 }

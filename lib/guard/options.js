@@ -97,13 +97,11 @@ exports.checkKeyOptions = (name, options) => {
   // The lines before those of the scopes, which are the same for each request.
   checked.head = checkRequirements(name, { kinds, environments }, native.checkKeyGuard)
   checked.isForBrowsers = PUBLISHABLE.test(checked.head)
-  // By the catalogue in force, if it is known already; otherwise at the first request.
-  if (native.isConfigured()) {
-    const unknown = scopesFault(text)
-    if (unknown) throw new TypeError(`${name}: ${unknown.message}`)
-  } else {
-    checked.isUnchecked = true
-  }
+  checked.text = checked.head + text
+  // By the kinds and the catalogue in force, if they are known already; otherwise at the first request.
+  checked.isUnchecked = !native.isConfigured()
+  const fault = checked.isUnchecked ? undefined : configurationFault(checked.text)
+  if (fault) throw new TypeError(`${name}: ${fault.message}`)
   // What was checked stays as it is, whatever becomes of the caller's object.
   if (typeof scopes !== 'function') checked.scopes = text
   if (typeof cost === 'object') checked.cost = Object.freeze({ ...cost })
@@ -111,17 +109,17 @@ exports.checkKeyOptions = (name, options) => {
   return checked
 }
 
-/** The error for scopes that the catalogue does not have. */
-function scopesFault(text) {
+/** The error for kinds that are not configured, and for scopes that the catalogue does not have. */
+function configurationFault(text) {
   try {
-    unwrap(native.checkGuardScopes(text))
+    unwrap(native.checkGuard(text))
     return undefined
   } catch (error) {
     return error
   }
 }
 
-exports.scopesFault = scopesFault
+exports.configurationFault = configurationFault
 
 const NOT_EMPTY = 'must not be empty'
 const unlessFunction = (value) => (typeof value === 'function' ? undefined : value)
@@ -131,8 +129,6 @@ exports.scopesText = (name, scopes) => {
   const requirements = { __proto__: null, scopes }
   const text = checkRequirements(name, requirements, native.checkKeyGuard)
   if (text === '') throw wrongValue(name, 'scopes', NOT_EMPTY)
-  const unknown = scopesFault(text)
-  if (unknown) throw unknown
   return text
 }
 

@@ -13,9 +13,8 @@ use super::value::{read, read_deep};
 use super::views::{ClientAddressView, FoundKeysView, KeyView, ListView, StatsView};
 use super::warm;
 use crate::admin::AdminContext;
-use crate::error::Error;
 use crate::input::Value;
-use crate::model::{KindQuery, Plaintext, ScopeQuery, split_peer};
+use crate::model::{KindQuery, Plaintext, split_peer};
 use crate::verify::{self, VerifyContext};
 use crate::{doctor, health, keys, process};
 
@@ -90,15 +89,7 @@ pub(crate) fn read_keys(env: &Env, ids: Vec<String>) -> Result<Object<'_>> {
 /// the service.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
-    let context = VerifyContext::read(read_deep(requirements)).and_then(|context| {
-        // Verifies come here too, with queries that have groups: what is configured is read only for those who name kinds.
-        if context.kinds != KindQuery::Any
-            && let Some(kinds) = process::configured_kinds()?
-        {
-            context.require_known_kinds(&kinds)?;
-        }
-        Ok(context)
-    });
+    let context = VerifyContext::read(read_deep(requirements));
     Answer::of(context.map(VerifyContext::into_lines))
 }
 
@@ -108,24 +99,18 @@ pub(crate) fn is_configured() -> bool {
     process::is_configured()
 }
 
-/// Fails if a guard asks for a scope that the catalogue does not have. The scopes are in the text of a query.
+/// Fails if a guard asks, in this text, for a kind that is not configured, or for a scope that the catalogue does not have. Does not
+/// start the service.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn check_guard_scopes(lines: Unknown<'_>) -> Answer {
-    let lines = read_text(lines, ScopeQuery::TEXT_MAX).unwrap_or_default();
-    Answer::of(process::catalogue().and_then(|catalogue| {
-        let query = ScopeQuery::of_lines(lines.into()).unwrap_or_default();
-        let unknown = catalogue.and_then(|catalogue| {
-            let mut scopes = query.scopes();
-            scopes
-                .find(|scope| !catalogue.admits(scope))
-                .map(str::to_owned)
-        });
-        match unknown {
-            None => Ok(()),
-            Some(scope) => Err(Error::configuration(format!(
-                "A guard asks for {scope}, which is not in the catalogue of scopes"
-            ))),
+pub(crate) fn check_guard(lines: Unknown<'_>) -> Answer {
+    let lines = read_text(lines, VerifyContext::LINES_MAX).unwrap_or_default();
+    let context = VerifyContext::unknown().of_guard(&lines);
+    Answer::of(context.map_or(Ok(()), |context| {
+        // The lines of a request have scopes only: its kinds were checked with the guard.
+        if let KindQuery::Named(_) = context.kinds {
+            context.require_known_kinds(&process::kinds()?)?;
         }
+        context.require_known_scopes(process::catalogue()?.as_deref())
     }))
 }
 

@@ -12,7 +12,6 @@ use super::value::{read, read_deep};
 use super::views::{KeyView, ListView, VerificationView};
 use crate::error::Error;
 use crate::input::actor;
-use crate::model::ScopeQuery;
 use crate::verify::{self, VerifyContext};
 use crate::{keys, process};
 
@@ -228,7 +227,7 @@ pub(crate) fn verify_api_key<'e>(
 ) -> Result<Object<'e>> {
     let key = presented(key, verify::PRESENTED_LENGTH_MAX);
     let context = VerifyContext::read(read_deep(context));
-    let context = match read_text(guard, ScopeQuery::TEXT_MAX) {
+    let context = match read_text(guard, VerifyContext::LINES_MAX) {
         Some(lines) => context.and_then(|context| of_guard(context, &lines)),
         None => context,
     };

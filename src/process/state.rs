@@ -123,11 +123,9 @@ pub fn proxy_trust() -> Result<Arc<ProxyTrust>, Error> {
     Ok(trust)
 }
 
-/// The kinds of keys, once `configure()` has run. Does not start the service.
-pub fn configured_kinds() -> Result<Option<Kinds>, Error> {
-    let state = state();
-    let load = || config::load_kinds(&state.options, &environment);
-    state.configured.then(load).transpose()
+/// The kinds of keys, by the options and the environment. Does not start the service.
+pub fn kinds() -> Result<Kinds, Error> {
+    config::load_kinds(&state().options, &environment)
 }
 
 /// The catalogue of scopes, by the options and the environment. Does not start the service.

@@ -10,8 +10,8 @@ use crate::input::{
     Fields, Parsed, Value, audience, is_audience, is_tag, one_of, rules, scope_query, tag,
 };
 use crate::model::{
-    Environment, Environments, KeyClass, KindQuery, Kinds, ORIGIN_MAX, Refusal, ScopeQuery,
-    is_kind_name, parse_client_address,
+    Catalogue, Environment, Environments, KeyClass, KindQuery, Kinds, ORIGIN_MAX, Refusal,
+    ScopeQuery, is_kind_name, parse_client_address,
 };
 
 #[derive(Debug, Clone)]
@@ -161,6 +161,19 @@ impl VerifyContext<'_> {
         (!self.environment.is_none_or(is_accepted)).then_some(Refusal::WrongEnvironment)
     }
 
+    /// A guard that asks for another scope than those of the catalogue is a mistake of the app.
+    pub fn require_known_scopes(&self, catalogue: Option<&Catalogue>) -> Result<(), Error> {
+        let unknown = catalogue.and_then(|catalogue| {
+            let mut scopes = self.scopes.scopes();
+            scopes.find(|scope| !catalogue.admits(scope))
+        });
+        unknown.map_or(Ok(()), |scope| {
+            Err(Error::configuration(format!(
+                "A guard asks for {scope}, which is not in the catalogue of scopes"
+            )))
+        })
+    }
+
     /// A misspelt kind would refuse every key.
     pub fn require_known_kinds(&self, kinds: &Kinds) -> Result<(), Error> {
         let Some(unknown) = kinds.unknown(&self.kinds) else {
@@ -241,6 +254,10 @@ impl<'a> Lines<'a> {
 }
 
 impl VerifyContext<'static> {
+    /// Maximum length of that text, in bytes.
+    pub const LINES_MAX: usize =
+        ScopeQuery::TEXT_MAX + Kinds::COUNT_MAX * (Kinds::NAME_MAX + 1) + "#@live\n".len();
+
     /// The text of what a guard asks for, as [`VerifyContext::of_guard`] reads it.
     pub fn into_lines(self) -> String {
         let mut lines = String::new();

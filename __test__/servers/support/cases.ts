@@ -285,6 +285,39 @@ export const cases: Case[] = [
     },
   },
   {
+    name: 'unknown kind or scope',
+    async run(bench) {
+      const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+      const handle = () => ({ body: 'passed' })
+      const wrong = {
+        '/kind': { kinds: ['other'] },
+        '/scope': { scopes: ['docs:raed'] },
+        '/both': { kinds: ['other', 'secret'], environments: ['live'], scopes: ['docs:read'] },
+      }
+      const catalogue = { 'docs:read': {} }
+      await bench.configure({ scopes: catalogue })
+      for (const options of Object.values(wrong))
+        expect(() => bench.framework.guard(options)).toThrow(TypeError)
+      // Guards that are made before the options are known find out with the first request.
+      await addon.close()
+      const made = Object.entries(wrong).map(([path, options]) => ({ path, options, handle }))
+      const server = await bench.framework.serve(
+        made.map((route) => ({ ...route, method: 'get' as const })),
+      )
+      try {
+        await bench.configure({ scopes: catalogue })
+        for (const key of [await bench.coldKey(), undefined])
+          for (const { path } of made)
+            for (let round = 0; round < 2; round++)
+              expectFailure(await ask({ ...bench, server }, path, key), 500, 'CONFIGURATION')
+      } finally {
+        await server.close()
+        await bench.configure({})
+        log.mockRestore()
+      }
+    },
+  },
+  {
     name: 'problem details',
     async run(bench) {
       const headers = { accept: 'application/problem+json' }
