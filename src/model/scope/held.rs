@@ -1,19 +1,40 @@
-//! The scopes that a key holds, sorted so that one of many is found quickly.
-
-use std::cmp::Ordering;
+//! The scopes that a key holds, so that one of many is found quickly.
 
 /// Held scopes, each of which covers itself. A segment `*` stands for one segment that is not empty, and a last one for all the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeldScopes {
-    /// Segment by segment: those with the same beginning lie together, and what ends there comes first.
-    sorted: Box<[Box<str>]>,
-    /// Where each is, in the order in which they were given.
-    places: Box<[u32]>,
+    /// In the order in which they were given.
+    scopes: Box<[Box<str>]>,
     /// How many of them are implied by those before.
     implied: usize,
+    /// The shapes that they have, each once: what is asked for has one hash by each. Empty for few scopes.
+    shapes: Box<[Shape]>,
+    /// A hash table, at least half of which is free.
+    table: Box<[Entry]>,
+}
+
+/// Where a held scope has wildcards. It tells which segments of what is asked for must be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    /// The segments, without a last `*`.
+    segments: usize,
+    /// A bit for each of these that is `*`.
+    wildcards: u32,
+    /// Whether there is a last `*`, for all the rest.
+    is_open: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Entry {
+    hash: u32,
+    /// That of the scope, from 1. 0 stands for no entry.
+    number: u32,
 }
 
 impl HeldScopes {
+    /// So few are looked at one by one.
+    const FEW: usize = 8;
+
     #[must_use]
     pub fn new(scopes: Vec<String>) -> Self {
         let own = scopes.len();
@@ -23,32 +44,51 @@ impl HeldScopes {
     /// The scopes behind the first `own` are implied by these.
     #[must_use]
     pub fn with_implied(scopes: Vec<String>, own: usize) -> Self {
-        let implied = scopes.len().saturating_sub(own);
-        let mut numbered: Vec<(u32, String)> = (0..).zip(scopes).collect();
-        numbered.sort_unstable_by(|(_, one), (_, other)| segment_by_segment(one, other));
-        let mut places: Vec<(u32, u32)> = (0..)
-            .zip(&numbered)
-            .map(|(place, (number, _))| (*number, place))
-            .collect();
-        places.sort_unstable();
-        Self {
-            implied,
-            places: places.into_iter().map(|(_, place)| place).collect(),
-            sorted: numbered
-                .into_iter()
-                .map(|(_, scope)| scope.into_boxed_str())
-                .collect(),
+        let mut held = Self {
+            implied: scopes.len().saturating_sub(own),
+            scopes: scopes.into_iter().map(String::into_boxed_str).collect(),
+            ..Self::default()
+        };
+        if held.scopes.len() > Self::FEW {
+            held.index();
         }
+        held
+    }
+
+    fn index(&mut self) {
+        let mut table = vec![Entry::default(); (self.scopes.len() * 2).next_power_of_two()];
+        let last = table.len() - 1;
+        let mut shapes = Vec::new();
+        for (number, scope) in (1..).zip(&self.scopes) {
+            // Only what has as many segments could ask for it.
+            let Some(segments) = Segments::of(scope) else {
+                continue;
+            };
+            let shape = segments.shape();
+            let hash = segments.hash(shape);
+            let mut place = hash as usize;
+            while let Some(entry) = table.get_mut(place & last) {
+                if entry.number == 0 {
+                    *entry = Entry { hash, number };
+                    break;
+                }
+                place += 1;
+            }
+            shapes.push(shape);
+        }
+        shapes.sort_unstable();
+        shapes.dedup();
+        self.shapes = shapes.into();
+        self.table = table.into();
     }
 
     /// Those that are not implied by others.
     pub fn own(&self) -> impl Iterator<Item = &str> {
-        self.iter().take(self.places.len() - self.implied)
+        self.iter().take(self.scopes.len() - self.implied)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let places = self.places.iter();
-        places.filter_map(|place| self.sorted.get(*place as usize).map(AsRef::as_ref))
+        self.scopes.iter().map(AsRef::as_ref)
     }
 
     /// Whether they are those of this list.
@@ -63,14 +103,110 @@ impl HeldScopes {
         /// What the system adds to each block of memory.
         const OVERHEAD: usize = 16;
         let texts: usize = self.iter().map(|scope| scope.len() + OVERHEAD).sum();
-        texts + size_of_val(&*self.sorted) + size_of_val(&*self.places)
+        let lists = size_of_val(&*self.shapes) + size_of_val(&*self.table);
+        texts + size_of_val(&*self.scopes) + lists
     }
 
     /// Whether one of them covers the required scope, in which `*` has no meaning.
     #[must_use]
     pub fn holds(&self, required: &str) -> bool {
-        cover(&self.sorted, 0, required)
+        let is_indexed = !self.table.is_empty();
+        let Some(segments) = is_indexed.then(|| Segments::of(required)).flatten() else {
+            return self.iter().any(|held| covers(held, required));
+        };
+        let mut shapes = self.shapes.iter();
+        shapes.any(|&shape| segments.may_have(shape) && self.has(segments.hash(shape), required))
     }
+
+    /// Whether one with this hash covers it.
+    fn has(&self, hash: u32, required: &str) -> bool {
+        let mut place = hash as usize;
+        while let Some(entry) = self.table.get(place & self.table.len().wrapping_sub(1)) {
+            place += 1;
+            let Some(number) = entry.number.checked_sub(1) else {
+                break;
+            };
+            let held = self.scopes.get(number as usize);
+            if entry.hash == hash && held.is_some_and(|held| covers(held, required)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// A scope by the hashes of its segments.
+struct Segments {
+    /// For each beginning of the scope, the hashes of its segments, added up.
+    sums: [u64; Self::MAX + 1],
+    count: usize,
+    /// A bit for each segment that is `*`.
+    wildcards: u32,
+}
+
+impl Segments {
+    /// A request with more of them is answered all the same, only more slowly.
+    const MAX: usize = 32;
+
+    fn of(scope: &str) -> Option<Self> {
+        let mut segments = Self {
+            sums: [0; Self::MAX + 1],
+            count: 0,
+            wildcards: 0,
+        };
+        for segment in scope.split(':') {
+            let before = *segments.sums.get(segments.count)?;
+            if segment == ANY {
+                segments.wildcards |= 1_u32.checked_shl(u32::try_from(segments.count).ok()?)?;
+            }
+            segments.count += 1;
+            let sum = segments.sums.get_mut(segments.count)?;
+            *sum = before.wrapping_add(hash_of(segment, segments.count as u64));
+        }
+        Some(segments)
+    }
+
+    fn shape(&self) -> Shape {
+        let last = 1_u32 << (self.count - 1);
+        let is_open = self.wildcards & last != 0;
+        Shape {
+            segments: self.count - usize::from(is_open),
+            wildcards: self.wildcards & !last,
+            is_open,
+        }
+    }
+
+    /// Whether scopes of this shape can cover this one.
+    fn may_have(&self, shape: Shape) -> bool {
+        if shape.is_open {
+            self.count > shape.segments
+        } else {
+            self.count == shape.segments
+        }
+    }
+
+    /// The hash of the segments that a scope of this shape tells.
+    fn hash(&self, shape: Shape) -> u32 {
+        let sum = |count: usize| self.sums.get(count).copied().unwrap_or_default();
+        let mut hash = sum(shape.segments);
+        let mut wildcards = shape.wildcards;
+        while wildcards != 0 {
+            let at = wildcards.trailing_zeros() as usize;
+            hash = hash.wrapping_sub(sum(at + 1)).wrapping_add(sum(at));
+            wildcards &= wildcards - 1;
+        }
+        (hash >> 32) as u32
+    }
+}
+
+/// FNV-1a, which begins differently at each place, with its bits mixed, so that sums of it are as different.
+fn hash_of(segment: &str, place: u64) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    let hash = segment.bytes().fold(OFFSET.wrapping_add(place), step);
+    (hash ^ hash >> 32).wrapping_mul(MIXER)
 }
 
 /// What two held scopes both cover, as one.
@@ -102,83 +238,39 @@ pub(super) fn common(one: &str, other: &str) -> Option<String> {
 
 const ANY: &str = "*";
 
-/// Whether one of these scopes, which begin with the same segments up to a byte, covers the rest. However many wildcards there are,
-/// each beginning of a held scope is looked at once at most.
-fn cover(held: &[Box<str>], from: usize, rest: &str) -> bool {
-    let ends_with = |held: &[Box<str>], segment: &str| {
-        let first = held.first();
-        first.is_some_and(|first| first.len() == from + segment.len())
-    };
-    let any = with_segment(held, from, ANY);
-    if ends_with(any, ANY) {
-        return true;
-    }
-    let (segment, rest) = match rest.split_once(':') {
-        Some((segment, rest)) => (segment, Some(rest)),
-        None => (rest, None),
-    };
-    let same = with_segment(held, from, segment);
-    let Some(rest) = rest else {
-        return ends_with(same, segment);
-    };
-    // Where `*` is asked for, both are the same.
-    let is_other = segment != ANY && !segment.is_empty();
-    is_other && !any.is_empty() && cover(any, from + ANY.len() + 1, rest)
-        || !same.is_empty() && cover(same, from + segment.len() + 1, rest)
-}
-
-/// Those of the sorted scopes that have this segment from a byte on.
-fn with_segment<'a>(held: &'a [Box<str>], from: usize, segment: &str) -> &'a [Box<str>] {
-    let order = |scope: &str| by_segment(scope, from, segment);
-    let (Some(first), Some(last)) = (held.first(), held.last()) else {
-        return &[];
-    };
-    // Mostly all of them have it, or none.
-    let held = match order(first) {
-        Ordering::Greater => return &[],
-        Ordering::Equal => held,
-        Ordering::Less if order(last).is_lt() => return &[],
-        Ordering::Less => {
-            let start = held.partition_point(|scope| order(scope).is_lt());
-            held.get(start..).unwrap_or_default()
+/// Byte by byte: most scopes differ early.
+fn covers(held: &str, required: &str) -> bool {
+    let (held, required) = (held.as_bytes(), required.as_bytes());
+    let (mut at, mut of_required) = (0, 0);
+    loop {
+        // Here a segment begins.
+        match (held.get(at), held.get(at + 1)) {
+            (Some(b'*'), None) => return true,
+            (Some(b'*'), Some(b':')) => {
+                let rest = required.get(of_required..).unwrap_or_default();
+                let length = rest.iter().position(|byte| *byte == b':');
+                at += 1;
+                of_required += length.unwrap_or_default();
+                if length == Some(0) {
+                    return false;
+                }
+            }
+            _ => {}
         }
-    };
-    if order(last).is_eq() {
-        return held;
-    }
-    // Otherwise few of them.
-    let mut most = 1;
-    while held.get(most).is_some_and(|scope| order(scope).is_eq()) {
-        most *= 2;
-    }
-    let near = held.get(..most).unwrap_or(held);
-    let end = near.partition_point(|scope| order(scope).is_eq());
-    near.get(..end).unwrap_or_default()
-}
-
-/// Where the segment of a scope from a byte on stands to another one. What has ended before comes first.
-fn by_segment(scope: &str, from: usize, segment: &str) -> Ordering {
-    let Some(rest) = scope.as_bytes().get(from..) else {
-        return Ordering::Less;
-    };
-    let mut bytes = rest.iter();
-    for wanted in segment.as_bytes() {
-        match bytes.next() {
-            Some(byte) if byte == wanted => {}
-            Some(byte) if *byte != b':' => return byte.cmp(wanted),
-            _ => return Ordering::Less,
+        loop {
+            let (byte, wanted) = (held.get(at), required.get(of_required));
+            if byte != wanted {
+                return false;
+            }
+            at += 1;
+            of_required += 1;
+            match byte {
+                None => return true,
+                Some(b':') => break,
+                _ => {}
+            }
         }
     }
-    match bytes.next() {
-        None | Some(b':') => Ordering::Equal,
-        Some(_) => Ordering::Greater,
-    }
-}
-
-fn segment_by_segment(one: &str, other: &str) -> Ordering {
-    // The end of a segment comes before all that it may have.
-    let first = |byte: u8| if byte == b':' { 0 } else { byte };
-    one.bytes().map(first).cmp(other.bytes().map(first))
 }
 
 #[cfg(test)]

@@ -98,7 +98,11 @@ fn random_queries_and_grants_are_judged_as_by_the_rules() {
     let (mut met, mut refused) = (0, 0);
     for _ in 0..100_000 {
         // Mostly few: with many nearly everything is held.
-        let most = if rng.random_range(0..50) == 0 { 200 } else { 6 };
+        let most = match rng.random_range(0..50) {
+            0 => 200,
+            1..10 => 40,
+            _ => 6,
+        };
         let count = rng.random_range(0..=most);
         let scopes: Vec<String> = (0..count).map(|_| scope(&mut rng)).collect();
         let depth = rng.random_range(0..6);
@@ -135,20 +139,44 @@ fn random_queries_and_grants_are_judged_as_by_the_rules() {
 }
 
 #[test]
-fn each_beginning_is_looked_at_once_however_many_wildcards_there_are() {
-    // All texts of ten segments "a" or "*", and one that is asked for beyond them: without a bound, each level doubles the work.
+fn one_of_many_shapes_is_found_however_many_wildcards_there_are() {
+    // All texts of ten segments "a" or "*", and one that is asked for beyond them.
     let texts = (0..1_024_u32).map(|bits| {
         let segments = (0..10).map(|at| if bits >> at & 1 == 1 { "a" } else { "*" });
         [segments.collect::<Vec<_>>().join(":"), ":x".to_owned()].concat()
     });
     let held = HeldScopes::new(texts.collect());
+    assert_eq!(held.shapes.len(), 1_024);
     assert!(!held.holds(&["a"; 10].join(":")));
     assert!(held.holds(&[&["a"; 10].join(":"), "x"].join(":")));
-    let wildcards = ["*"; 40].join(":");
+    let wildcards = ["*"; 31].join(":");
     assert!(!held.holds(&wildcards));
     let same = HeldScopes::new(vec![[&wildcards, ":y"].concat(); 1_000]);
+    assert_eq!(same.shapes.len(), 1);
     assert!(!same.holds(&[&wildcards, ":x"].concat()));
     assert!(same.holds(&[&wildcards, ":y"].concat()));
+}
+
+#[test]
+fn scopes_of_more_segments_than_are_hashed_are_found_too() {
+    for segments in [31, 32, 33, 50] {
+        let (plain, wildcards) = (
+            ["a"; 50][..segments].join(":"),
+            ["*"; 50][..segments].join(":"),
+        );
+        let many = (0..100).map(|at| format!("other:{at}"));
+        for held in [
+            plain.clone(),
+            wildcards.clone(),
+            [&plain[2..], ":*"].concat(),
+            "a:*".to_owned(),
+        ] {
+            let scopes = many.clone().chain([held.clone()]).collect();
+            let scopes = HeldScopes::new(scopes);
+            assert!(scopes.holds(&plain), "{held} {segments}");
+            assert!(!scopes.holds(&plain[1..]), "{held} {segments}");
+        }
+    }
 }
 
 #[test]
