@@ -4,8 +4,8 @@ import { invalidFields } from '../support/faults.js'
 import { HOST, next, read } from '../support/next.js'
 import { useSetting } from '../support/setting.js'
 
-const { configure, createApiKey, listScopes, patchApiKey, setRole, updateApiKey, verifyApiKey } =
-  addon
+const { configure, createApiKey, listApiKeys, listScopes, patchApiKey } = addon
+const { revokeApiKeys, setRole, updateApiKey, verifyApiKey } = addon
 
 const scopes = {
   'docs:read': { label: 'Read documents' },
@@ -69,6 +69,63 @@ test('a key shows its own scopes, and what it implies costs nothing more', async
     expect(await holds(issued!.key, 'docs:read')).toBe(true)
   })
   expect(cost).toEqual({ hashes: 0, selects: 0, statements: [] })
+})
+
+describe('the filter `scope`', () => {
+  const found = async (scope: string): Promise<string[]> =>
+    (await listApiKeys({ scope, clientId: 'listed', limit: 100 })).keys.map(({ id }) => id).sort()
+
+  test('finds the keys that a verify accepts, by what their scopes and roles imply', async () => {
+    await setRole({ name: 'admin of 7', scopes: ['project:7:admin'] })
+    await setRole({ name: 'writer of 8', scopes: ['project:8:write'] })
+    const held = [
+      ...['*', 'docs:*', 'docs:read', 'docs:write', 'project:*', 'project:7:*', 'project:*:write'],
+      ...['project:7:read', 'project:7:write', 'project:8:admin', 'project:*:admin', '*:7:write'],
+    ]
+    const all = await Promise.all([
+      ...held.map((scope) => listed({ scopes: [scope] })),
+      listed({ roles: ['admin of 7'] }),
+      listed({ roles: ['writer of 8'], scopes: ['docs:read'] }),
+      listed({}),
+    ])
+    const wanted = [
+      ...['docs:read', 'docs:write', 'docs:*', 'project:7:read', 'project:8:read', '*'],
+      ...['project:7:write', 'project:7:admin', 'project:9:admin', 'project:*:read', 'other:read'],
+    ]
+    for (const scope of wanted) {
+      const accepted = await Promise.all(all.map(async ({ key }) => holds(key, scope)))
+      const those = all.filter((_key, at) => accepted[at]).map(({ id }) => id)
+      expect([scope, await found(scope)]).toEqual([scope, those.sort()])
+    }
+    const revoked = { scope: 'project:8:read', clientId: 'listed' }
+    const { count } = await revokeApiKeys({ where: revoked, dryRun: true })
+    expect(count).toBe((await found('project:8:read')).length)
+  })
+
+  test.each([
+    ['', 'docs:read'],
+    [':{id}', 'docs:read'],
+    [':{id}', 'wide:7'],
+  ])('copes with as many that imply it as there may be: all%s', async (end, implied) => {
+    await addon.close()
+    const target = implied === 'wide:7' ? 'wide:{id}' : implied
+    const most = Array.from({ length: 499 }, (_, at) => [
+      `all${at}:x:y${end}`,
+      { implies: [target] },
+    ])
+    configure({ ...setting.options, scopes: { [target]: {}, ...Object.fromEntries(most) } })
+    const clientId = `many ${end} ${implied}`
+    const last = `all498:x:y${end.replace('{id}', '7')}`
+    const { id } = await createApiKey({ name: 'n', clientId, scopes: [last] })
+    await createApiKey({ name: 'n', clientId, scopes: [] })
+    const { keys } = await listApiKeys({ clientId, scope: implied })
+    expect(keys.map((key) => key.id)).toEqual([id])
+    await addon.close()
+    configure(setting.options)
+  })
+
+  const listed = (fields: { scopes?: string[]; roles?: string[] }): ReturnType<typeof made> =>
+    createApiKey({ name: 'n', clientId: 'listed', ...fields })
 })
 
 test('the catalogue can be listed', () => {

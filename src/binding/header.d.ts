@@ -414,7 +414,7 @@ export interface ApiKeyFilter {
    * have stored.
    */
   unusedSince?: Date | string | null
-  /** Keys that a verify for this scope accepts: those that have it, `prefix:*` or `*`. */
+  /** Keys that hold this scope for a verify: their own scopes, those of their roles, and what these imply by the catalogue. */
   scope?: string | null
   /** Keys whose `metadata` contains this, at any depth, as the operator `@>` of Postgres compares. */
   metadata?: Record<string, unknown> | null

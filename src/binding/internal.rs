@@ -64,7 +64,7 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
 pub(crate) fn find_keys<'e>(env: &'e Env, query: Unknown<'_>, most: u32) -> Result<Object<'e>> {
     let query = read(query);
     call(env, move |service| async move {
-        let query = keys::read_query(query, process::now(), service.config.max_idle_days)?;
+        let query = keys::read_query(query, process::now(), &service.config)?;
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         Ok(FoundKeysView::from(
             keys::find(&service, &query, most).await?,

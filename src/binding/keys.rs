@@ -92,7 +92,7 @@ pub(crate) fn get_api_key<'e>(env: &'e Env, id: Unknown<'_>) -> Result<Object<'e
 pub(crate) fn list_api_keys<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
     let query = read(query);
     list_call(env, move |service| async move {
-        let query = keys::read_query(query, process::now(), service.config.max_idle_days)?;
+        let query = keys::read_query(query, process::now(), &service.config)?;
         let page = keys::list(&service, &query).await?;
         Ok(ListView::from(page.map(|key| KeyView::of(key, &service))))
     })

@@ -147,7 +147,7 @@ pub(crate) fn revoke_api_keys<'e>(
     let (input, options) = (read(input), read(options));
     call(env, move |service| async move {
         let now = process::now();
-        let revocation = keys::read_bulk_revocation(input, now, service.config.max_idle_days)?;
+        let revocation = keys::read_bulk_revocation(input, now, &service.config)?;
         let count = keys::revoke_all(&service, &revocation, actor(options)?, now).await?;
         Ok(RevokedKeysView { count })
     })

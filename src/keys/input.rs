@@ -220,16 +220,16 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
     }))
 }
 
-/// Reads the input of `revokeApiKeys`. `max_idle_days` are the configured ones.
+/// Reads the input of `revokeApiKeys`.
 pub fn read_bulk_revocation(
     value: Value,
     now: Timestamp,
-    max_idle_days: Option<i32>,
+    config: &Config,
 ) -> Result<BulkRevocation, Error> {
     const COUNT: std::ops::RangeInclusive<i32> = 0..=i32::MAX;
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&["where"]);
-    let filter = fields.required("where", |value| chosen(value, now, max_idle_days));
+    let filter = fields.required("where", |value| chosen(value, now, config));
     fields.optional::<()>("id", |_| {
         Err("must not be beside where: revokeApiKey takes the id of one key".into())
     });
@@ -247,9 +247,9 @@ pub fn read_bulk_revocation(
 }
 
 /// A filter for a change of all keys that it matches.
-fn chosen(value: Value, now: Timestamp, max_idle_days: Option<i32>) -> Parsed<KeyFilter> {
+fn chosen(value: Value, now: Timestamp, config: &Config) -> Parsed<KeyFilter> {
     let mut fields = Fields::of(value);
-    let filter = filter(&mut fields, now, max_idle_days);
+    let filter = filter(&mut fields, now, config);
     // Without a problem of its own: what is wrong may have been meant as a condition.
     if filter.is_empty() && fields.are_right() {
         fields.fail("", "must have at least one condition");

@@ -1,5 +1,6 @@
 //! The query of a list of keys.
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::input::{Fields, Value, one_of, page, rules};
 use crate::model::{
@@ -7,12 +8,8 @@ use crate::model::{
     pattern_that_holds, scopes_that_hold,
 };
 
-/// Reads the input of `listApiKeys`. `max_idle_days` are the configured ones.
-pub fn read_query(
-    value: Value,
-    now: Timestamp,
-    max_idle_days: Option<i32>,
-) -> Result<KeyQuery, Error> {
+/// Reads the input of `listApiKeys`.
+pub fn read_query(value: Value, now: Timestamp, config: &Config) -> Result<KeyQuery, Error> {
     let mut fields = Fields::of_optional(value);
     let limit = page::limit(&mut fields);
     let order = order(&mut fields);
@@ -24,21 +21,32 @@ pub fn read_query(
         limit,
         order,
         after: cursor.map(|cursor| cursor.place),
-        filter: filter(&mut fields, now, max_idle_days),
+        filter: filter(&mut fields, now, config),
     };
     fields.finish(Some(query))
 }
 
 /// Reads the fields by which keys are found.
-pub(super) fn filter(fields: &mut Fields, now: Timestamp, max_idle_days: Option<i32>) -> KeyFilter {
+pub(super) fn filter(fields: &mut Fields, now: Timestamp, config: &Config) -> KeyFilter {
     let scope = fields.optional("scope", rules::scope);
-    let scopes = scope.as_deref().and_then(scopes_that_hold);
-    let beyond = scope.as_deref().filter(|_| scopes.is_none());
+    // Those by which a key holds it.
+    let wanted = scope.map(|scope| match &config.catalogue {
+        Some(catalogue) => catalogue.that_imply(&scope),
+        None => vec![scope],
+    });
+    let lists = wanted.iter().flatten().map(|scope| scopes_that_hold(scope));
+    let scopes: Option<Vec<_>> = lists.collect();
+    let patterns = wanted
+        .iter()
+        .flatten()
+        .map(|scope| pattern_that_holds(scope));
     KeyFilter {
-        scope_pattern: beyond.map(pattern_that_holds),
-        scopes,
+        scope_pattern: scopes
+            .is_none()
+            .then(|| patterns.collect::<Vec<_>>().join("|")),
+        scopes: wanted.as_ref().and(scopes).map(|lists| lists.concat()),
         now,
-        max_idle_days,
+        max_idle_days: config.max_idle_days,
         client_id: fields.optional("clientId", rules::label(rules::NAME_MAX)),
         is_active: fields.optional("isActive", rules::boolean),
         created_by: fields.optional("createdBy", rules::label(rules::NAME_MAX)),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::scope::{HeldScopes, is_scope};
+use super::scope::{HeldScopes, is_scope, name_in};
 
 /// A scope of the catalogue. A segment `{id}` of it stands for any one segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -110,10 +110,7 @@ impl Catalogue {
                 else {
                     continue;
                 };
-                let value = |name: &str| {
-                    let found = bound.iter().find(|(known, _)| *known == name);
-                    found.map_or("", |(_, value)| *value)
-                };
+                let value = |name: &str| value_of(&bound, name).unwrap_or_default();
                 for implied in implies {
                     let implied = with_names(implied, value);
                     if held.len() < Self::HELD_MAX && seen.insert(implied.clone()) {
@@ -124,13 +121,73 @@ impl Catalogue {
         }
         HeldScopes::with_implied(held, own)
     }
+
+    /// The scopes by which a key or role holds the required one: this itself, and those that imply it, on and on. A segment `{id}`
+    /// of them stands for any one segment.
+    #[must_use]
+    pub fn that_imply(&self, required: &str) -> Vec<String> {
+        let mut found = vec![required.to_owned()];
+        let mut next = 0;
+        while let Some(wanted) = found.get(next).cloned() {
+            next += 1;
+            for CatalogueScope { scope, implies, .. } in &self.0 {
+                for implied in implies {
+                    let Some(bound) = bound_by(implied, &wanted) else {
+                        continue;
+                    };
+                    let value = |segment| name_in(segment).and_then(|name| value_of(&bound, name));
+                    let segments = scope.split(':');
+                    let scope: Vec<&str> = segments
+                        .map(|segment| value(segment).unwrap_or(segment))
+                        .collect();
+                    let scope = scope.join(":");
+                    if found.len() < Self::HELD_MAX && !found.contains(&scope) {
+                        found.push(scope);
+                    }
+                }
+            }
+        }
+        found
+    }
 }
 
-/// The name of a segment `{name}`.
-fn name_in(segment: &str) -> Option<&str> {
-    let name = segment.strip_prefix('{')?.strip_suffix('}')?;
-    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-    (!name.is_empty() && name.bytes().all(fits)).then_some(name)
+fn value_of<'a>(bound: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
+    let found = bound.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value)
+}
+
+/// If what is implied by this template can cover the wanted scope, whose segments `{id}` may be anything: the segments that the names
+/// must have for that, where `*` would do for any but `*`.
+fn bound_by<'a>(implied: &'a str, wanted: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
+    let mut bound = Vec::new();
+    let mut wanted = wanted.split(':');
+    let mut segments = implied.split(':').peekable();
+    while let Some(segment) = segments.next() {
+        let mut value = wanted.next()?;
+        let is_any = name_in(value).is_some();
+        let Some(name) = name_in(segment) else {
+            if is_any || segment == value {
+                continue;
+            }
+            return None;
+        };
+        // A last `*` covers all the rest.
+        let covers_rest = segments.peek().is_none() && wanted.next().is_some();
+        if covers_rest {
+            wanted = "".split(':');
+            wanted.next();
+        } else if is_any {
+            continue;
+        } else if value.is_empty() {
+            return None;
+        }
+        if covers_rest || value_of(&bound, name).is_some_and(|other| other != value) {
+            value = "*";
+        }
+        bound.retain(|(known, _)| *known != name);
+        bound.push((name, value));
+    }
+    wanted.next().is_none().then_some(bound)
 }
 
 /// A scope with a value in place of each name.

@@ -24,17 +24,27 @@ pub fn is_scope(text: &str) -> bool {
     (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// The name of a segment `{name}`.
+pub(super) fn name_in(segment: &str) -> Option<&str> {
+    let name = segment.strip_prefix('{')?.strip_suffix('}')?;
+    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+    (!name.is_empty() && name.bytes().all(fits)).then_some(name)
+}
+
 fn is_part(line: &str) -> bool {
     matches!(line, ALL | ANY | END) || is_scope(line)
 }
 
 /// The scopes of which a key must hold one for the required one: each segment as it is or as `*`, and `*` in place of the rest.
-/// `None` if they are too many.
+/// `None` if they are too many, as for a segment `{id}`, which stands for any one segment.
 #[must_use]
 pub fn scopes_that_hold(required: &str) -> Option<Vec<String>> {
     /// That many segments make 383 scopes.
     const SEGMENTS_MAX: usize = 8;
     let (mut scopes, mut beginnings) = (vec!["*".to_owned()], vec![String::new()]);
+    if required.contains('{') {
+        return None;
+    }
     let mut segments = required.split(':').peekable();
     let mut count = 0;
     while let Some(segment) = segments.next() {
@@ -55,14 +65,17 @@ pub fn scopes_that_hold(required: &str) -> Option<Vec<String>> {
     Some(scopes)
 }
 
-/// The same as a regular expression of Postgres, for any number of segments.
+/// The same as a regular expression of Postgres, for any number of segments. A segment `{id}` stands for any one segment.
 #[must_use]
 pub fn pattern_that_holds(required: &str) -> String {
     let mut pattern = String::from("^");
     let mut ends = String::from("$");
     let mut segments = required.split(':').peekable();
     while let Some(segment) = segments.next() {
-        let escaped = segment.replace('.', r"\.").replace('*', r"\*");
+        let escaped = match name_in(segment) {
+            Some(_) => "[^:]+".to_owned(),
+            None => segment.replace('.', r"\.").replace('*', r"\*"),
+        };
         pattern.push_str(r"(?:\*|");
         ends.insert(0, ')');
         if segments.peek().is_none() {

@@ -1,3 +1,7 @@
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::super::scope::scopes_that_hold;
 use super::*;
 
 fn entry(scope: &str, implies: &[&str]) -> CatalogueScope {
@@ -128,4 +132,65 @@ fn a_catalogue_that_cannot_be_meant_is_refused() {
     assert!(catalogue(entries).is_ok());
     let many = vec![entry("a", &[]); Catalogue::SCOPES_MAX + 1];
     assert!(Catalogue::new(many).is_err());
+}
+
+#[test]
+fn those_that_imply_a_scope_are_those_by_which_it_is_held() {
+    const TEMPLATES: [&str; 8] = [
+        "a",
+        "b",
+        "a:{x}",
+        "b:{x}",
+        "a:{x}:c",
+        "a:{x}:{y}",
+        "b:{y}:{x}",
+        "c:b",
+    ];
+    const SEGMENTS: [&str; 5] = ["*", "a", "b", "c", "7"];
+    let seed: u64 = rand::rng().random();
+    let mut rng = StdRng::seed_from_u64(seed);
+    // What may imply what.
+    let pairs = TEMPLATES
+        .iter()
+        .flat_map(|of| TEMPLATES.iter().map(move |one| (*of, *one)));
+    let is_good = |(of, one): &(&str, &str)| {
+        let implied = |scope: &str| if scope == *of { vec![*one] } else { vec![] };
+        let entries = TEMPLATES.iter().map(|scope| entry(scope, &implied(scope)));
+        Catalogue::new(entries.collect()).is_ok()
+    };
+    let good: Vec<(&str, &str)> = pairs.filter(is_good).collect();
+    let (mut kept, mut of_any) = (0, 0);
+    for _ in 0..20_000 {
+        let entries = TEMPLATES.iter().map(|&scope| {
+            let mut implied = good
+                .iter()
+                .filter(|(of, _)| *of == scope)
+                .map(|(_, one)| *one);
+            let implied: Vec<&str> = implied
+                .by_ref()
+                .filter(|_| rng.random_range(0..3) == 0)
+                .collect();
+            entry(scope, &implied)
+        });
+        let catalogue = Catalogue::new(entries.collect()).unwrap();
+        let text = |rng: &mut StdRng| {
+            let segments = 0..rng.random_range(1..=4);
+            let segments: Vec<&str> = segments.map(|_| SEGMENTS[rng.random_range(0..5)]).collect();
+            segments.join(":")
+        };
+        let (required, own) = (text(&mut rng), text(&mut rng));
+        let is_held = catalogue.held(vec![own.clone()]).holds(&required);
+        let implying = catalogue.that_imply(&required);
+        let is_found = implying.iter().any(|scope| match scopes_that_hold(scope) {
+            Some(those) => those.contains(&own),
+            None => bindings(&own, scope).is_some(),
+        });
+        assert_eq!(
+            is_held, is_found,
+            "seed {seed}: {own} {required} {implying:?} {catalogue:?}"
+        );
+        kept += u32::from(is_held);
+        of_any += u32::from(implying.iter().any(|scope| scope.contains('{')));
+    }
+    assert!(kept > 500 && of_any > 100, "{kept} {of_any}");
 }
