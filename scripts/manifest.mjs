@@ -65,6 +65,7 @@ const TRIGGERED = [
   'sophra_api_keys.change_log',
   'sophra_api_keys.key_usage',
   'sophra_api_keys.quota_balances',
+  'sophra_api_keys.roles',
   'sophra_api_keys.signing_keys',
   'sophra_api_keys.usage_batches',
 ]

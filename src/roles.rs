@@ -42,9 +42,10 @@ pub async fn set(
     now: Timestamp,
 ) -> Result<Role, Error> {
     service.require_known(&role.scopes)?;
+    let by = actor.as_ref().map(Actor::as_str);
     let set = service
         .store
-        .set_role(&role.name, &role.scopes, ROLES_MAX)
+        .set_role(&role.name, &role.scopes, ROLES_MAX, by)
         .await;
     // Even after an error, since the role may have been set all the same.
     service.role_changed(&role.name);
@@ -67,7 +68,8 @@ pub async fn delete(
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let deleted = service.store.delete_role(name).await;
+    let by = actor.as_ref().map(Actor::as_str);
+    let deleted = service.store.delete_role(name, by).await;
     service.role_changed(name);
     match deleted? {
         None => return Err(Error::NotFound("Role")),

@@ -98,6 +98,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'note_notice', allowed: false, definer: true },
     { proname: 'note_quota', allowed: false, definer: false },
     { proname: 'note_role_change', allowed: false, definer: true },
+    { proname: 'note_role_notice', allowed: false, definer: true },
     { proname: 'note_rotations', allowed: false, definer: false },
     { proname: 'note_signing_key', allowed: false, definer: true },
     { proname: 'note_token', allowed: true, definer: false },
@@ -142,6 +143,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'write_notice', allowed: true, definer: false },
     { proname: 'write_outage_notices', allowed: true, definer: false },
     { proname: 'write_quota_notices', allowed: true, definer: false },
+    { proname: 'write_role_notice', allowed: true, definer: false },
   ])
 })
 

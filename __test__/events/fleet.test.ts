@@ -24,7 +24,7 @@ async function listen(): Promise<Event[]> {
   const events: Event[] = []
   // The start has warnings of its own.
   const heard = (event: Event) => {
-    if (/^(key|client)/.test(event.type)) events.push(event)
+    if (/^(key|client|role)/.test(event.type)) events.push(event)
   }
   stops.push(onEvent(heard, { fleet: true }))
   const { id } = await createApiKey({ name: 'probe', clientId: 'probe' })
@@ -94,6 +94,38 @@ test('a listener hears what others do, once, and what its own process does, once
   ])
   // The other listener hears of its own process alone.
   expect(alone.map(({ type }) => type)).toEqual(['key.issued', 'key.changed', 'key.deleted'])
+})
+
+test('a listener hears who sets and deletes roles', async () => {
+  const events = await listen()
+  const ofRoles = (): Event[] => events.filter(({ type }) => type.startsWith('role.'))
+  await peer.run(async ({ api }) => {
+    const by = { actor: 'ann' }
+    await api.setRole({ name: 'editor', scopes: ['a'] }, by)
+    await api.setRole({ name: 'editor', scopes: ['a'] }, by)
+    await api.setRole({ name: 'editor', scopes: ['b', 'c'] }, by)
+    await api.deleteRole('editor', by)
+  })
+  await addon.setRole({ name: 'own', scopes: [] })
+  await sql(`UPDATE sophra_api_keys.roles SET name = E'o\nther', scopes = '{x}'`)
+  await sql(`DELETE FROM sophra_api_keys.roles`)
+  await eventually(() => expect(ofRoles()).toHaveLength(7))
+  const [common, changed] = [{ role: 'editor', actor: 'ann' }, 'role.changed']
+  expect(ofRoles().filter((event) => 'role' in event && event.role === 'editor')).toMatchObject([
+    { ...common, type: changed, changes: { scopes: { before: [], after: ['a'] } } },
+    { ...common, type: changed, changes: { scopes: { before: ['a'], after: ['b', 'c'] } } },
+    { ...common, type: 'role.deleted' },
+  ])
+  expect(
+    ofRoles()
+      .filter((event) => 'role' in event && event.role !== 'editor')
+      .map((event) => ({ ...event, at: undefined })),
+  ).toMatchObject([
+    { type: changed, role: 'own' },
+    { type: 'role.deleted', role: 'own' },
+    { type: changed, role: 'o\\u{a}ther', changes: { scopes: { before: [], after: ['x'] } } },
+    { type: 'role.deleted', role: 'o\\u{a}ther' },
+  ])
 })
 
 test('texts of other writers are escaped, and nobody writes notices for those who no longer listen', async () => {

@@ -945,6 +945,8 @@ export type NoticeType =
   | 'quota.threshold'
   | 'client.changed'
   | 'client.deleted'
+  | 'role.changed'
+  | 'role.deleted'
   | 'database.unavailable'
   | 'database.recovered'
 
@@ -2285,11 +2287,11 @@ export type ApiKeyEvent =
  */
 export interface OnEventOptions {
   /**
-   * `true`: the listener also hears what other processes of the app, and other programs such as Prisma and psql, do to keys and
-   * clients, within about a second: events of the types `key.issued`, `key.changed`, `key.revoked`, `keys.revoked`, `key.restored`,
+   * `true`: the listener also hears what other processes of the app, and other programs such as Prisma and psql, do to keys, clients
+   * and roles, within about a second: events of the types `key.issued`, `key.changed`, `key.revoked`, `keys.revoked`, `key.restored`,
    * `key.deleted`, `key.suspended`, `key.leaked`, `key.rotation.first_use`, `key.previous_still_used`, `key.reuse_detected`,
-   * `client.changed` and `client.deleted`. It hears what is done from about a second after the call on, and nothing of a time in
-   * which the database was away.
+   * `client.changed`, `client.deleted`, `role.changed` and `role.deleted`. It hears what is done from about a second after the call on,
+   * and nothing of a time in which the database was away.
    * @default false
    */
   fleet?: boolean | null

@@ -3,7 +3,7 @@
 use super::key::FieldChange;
 
 /// The types of notices, in the order of the documentation.
-pub const NOTICE_TYPES: [&str; 19] = [
+pub const NOTICE_TYPES: [&str; 21] = [
     "key.issued",
     "key.changed",
     "key.revoked",
@@ -21,6 +21,8 @@ pub const NOTICE_TYPES: [&str; 19] = [
     "quota.threshold",
     "client.changed",
     "client.deleted",
+    "role.changed",
+    "role.deleted",
     "database.unavailable",
     "database.recovered",
 ];

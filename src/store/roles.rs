@@ -16,8 +16,9 @@ impl Store {
         name: &str,
         scopes: &[String],
         most: usize,
+        actor: Option<&str>,
     ) -> Result<Option<RawJson>, Error> {
-        let input = json!({ "name": name, "scopes": scopes, "most": most });
+        let input = json!({ "name": name, "scopes": scopes, "most": most, "actor": actor });
         self.ask_roles("set_role", &input).await
     }
 
@@ -26,8 +27,12 @@ impl Store {
     }
 
     /// Returns whether it was deleted, which it is not while a key names it. `None` if there is no such role.
-    pub async fn delete_role(&self, name: &str) -> Result<Option<bool>, Error> {
-        let input = json!({ "name": name });
+    pub async fn delete_role(
+        &self,
+        name: &str,
+        actor: Option<&str>,
+    ) -> Result<Option<bool>, Error> {
+        let input = json!({ "name": name, "actor": actor });
         let deleted = self.ask_roles("delete_role", &input);
         Ok(deleted.await?.map(|Json(answer)| answer.get() == "true"))
     }
@@ -51,7 +56,7 @@ impl Store {
         self.repeated(statement, Some(Share::Manage), move || async move {
             let mut db = self.db().await?;
             let answer = sqlx::query_scalar!(
-                r#"SELECT sophra_api_keys.role_call($1, $2) AS "answer: RawJson""#,
+                r#"SELECT sophra_api_keys.role_call($1, $2) AS "answer: RawJson" WHERE sophra_api_keys.told($2 ->> 'actor')"#,
                 name,
                 input,
             )

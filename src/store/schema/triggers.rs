@@ -14,7 +14,7 @@ use crate::store::connection::error;
 
 const UNTOLD: &str = "webhooks are not told of everything";
 /// What may come of a fault, for the functions that do not track changes of keys and tokens.
-const OTHER_CONSEQUENCES: [(&str, &str); 8] = [
+const OTHER_CONSEQUENCES: [(&str, &str); 9] = [
     (
         "note_signing_key",
         "a signing key that was stored in the database may be used for cold digests",
@@ -28,6 +28,7 @@ const OTHER_CONSEQUENCES: [(&str, &str); 8] = [
         "a grant may not be used before a process asks for the quota again, half a minute later at most",
     ),
     ("note_notice", UNTOLD),
+    ("note_role_notice", UNTOLD),
     ("note_quota", UNTOLD),
     ("check_use", UNTOLD),
     ("note_rotations", UNTOLD),
