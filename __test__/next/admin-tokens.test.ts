@@ -140,6 +140,29 @@ describe('nobody gives a token more than they hold', () => {
     expect(await count()).toBe(before)
   })
 
+  test('and each attempt is in the audit log, with the token that was presented', async () => {
+    const refused = async (): Promise<number> => {
+      await flush()
+      const { events } = await listAuditEvents({ type: 'admin.refused', limit: 1_000 })
+      const ofLimited = events.filter(
+        (event) =>
+          event.type === 'admin.refused' &&
+          event.tokenId === limited.id &&
+          event.reason === 'INSUFFICIENT_PERMISSION',
+      )
+      expect(
+        ofLimited.every((event) => 'path' in event && event.path === '/api/admin-tokens'),
+      ).toBe(true)
+      return ofLimited.reduce((sum, event) => sum + ('count' in event ? Number(event.count) : 1), 0)
+    }
+    const before = await refused()
+    const more = { name: 'More', permissions: ['keys:write'] }
+    expectBeyond(await send(routes.POST, 'POST', more, asLimited()), ['keys:write'])
+    expect(await refused()).toBe(before + 1)
+    expectBeyond(await send(routes.PUT, 'PUT', { id: root.id }, asLimited()), ['*'])
+    expect(await refused()).toBe(before + 2)
+  })
+
   test('but what they hold themselves, or nothing', async () => {
     for (const permissions of [LIMITED, ['keys:read', 'keys:read'], [], null, undefined]) {
       const made = await send(routes.POST, 'POST', { name: 'As much', permissions }, asLimited())

@@ -5,7 +5,7 @@
 const { createAdminToken, revokeAdminToken } = require('../../index.js')
 const { insufficientPermission } = require('../constants.js')
 const { checkOptions } = require('../guard/options.js')
-const { holds } = require('./admin.js')
+const { holds, noteRefused } = require('./admin.js')
 const { linkToNext } = require('./list.js')
 const { by, guardedBy, has, numberIn, queryOf, withBody } = require('./requests.js')
 const { failure, invalidInput, json } = require('./responses.js')
@@ -31,9 +31,9 @@ async function list(request) {
 }
 
 /** Nobody makes a token that may do more than they may. */
-async function create(body, _request, { admin }) {
+async function create(body, request, { admin }) {
   const missing = permissionsOf(body).filter((permission) => !holds(admin, permission))
-  if (missing.length > 0) return beyond(missing)
+  if (missing.length > 0) return beyond(request, missing)
   return json(await createAdminToken(body, by(admin)), 201)
 }
 
@@ -44,11 +44,12 @@ function permissionsOf(body) {
 }
 
 /** Nor does anybody get a token by rotating it that may do more. The addon compares what it then gives. */
-async function rotate(body, _request, { admin }) {
+async function rotate(body, request, { admin }) {
   if (!has(body, 'id')) return missingToken()
   const { rotateToken } = require('../admin-tokens.js')
   const rotated = await rotateToken(body, by(admin), [...admin.permissions])
-  return rotated.missingPermissions ? beyond(rotated.missingPermissions) : json(rotated)
+  const { missingPermissions } = rotated
+  return missingPermissions ? beyond(request, missingPermissions) : json(rotated)
 }
 
 async function revoke(request, { admin }) {
@@ -58,11 +59,13 @@ async function revoke(request, { admin }) {
   return json({ success: true })
 }
 
-const beyond = (missingPermissions) =>
-  failure({
+async function beyond(request, missingPermissions) {
+  await noteRefused(request)
+  return failure({
     ...insufficientPermission,
     message: 'The token would have permissions that the caller does not hold',
     missingPermissions: [...new Set(missingPermissions)],
   })
+}
 
 const missingToken = () => invalidInput('Admin token ID is required', 'id')

@@ -60,6 +60,17 @@ async function authorized(request, authorize) {
   }
 }
 
+/**
+ * Counts a request that its handler refuses like one that the guard refuses, for operators and the audit log: the token lacks a
+ * permission, and so it does not hold `*`, by which it would have all.
+ */
+exports.noteRefused = async (request) => {
+  const token = request.headers.get('x-admin-token')
+  const context = { permission: '*', ...clientOf(view, request) }
+  // It is refused even if that cannot be noted.
+  if (token) await verifyAdminToken(token, context).catch(() => {})
+}
+
 function missing(request) {
   const hint = request.headers.get('authorization') ? HINT_NOT_BEARER : HINT
   return responses.unauthorized(CHALLENGE, { ...missingToken, hint })
