@@ -19,7 +19,7 @@ pub use close::{Close, begin_close};
 pub use configure::configure;
 pub use flush::{flush, flush_blocking};
 pub use migrate::{MigrationReport, migrate, migration_script};
-pub use report::{count_verify, emit_panic, metrics_text, report_fault};
+pub use report::{count_verify, emit_panic, metrics_text, note_proxy, report_fault};
 pub use runtime::runtime;
 pub use signals::has_default_action;
 pub use state::{

@@ -155,6 +155,34 @@ describe('node:http', () => {
     expect(handler).not.toHaveBeenCalled()
   })
 
+  test.each([
+    ['nothing', {}, {}, 1],
+    ['nothing, and the client is nearby itself', {}, { headers: {} }, 0],
+    ['hops', { trustedHops: 1 }, {}, 0],
+    ['networks', { trustedProxies: ['127.0.0.1'] }, {}, 0],
+  ])(
+    'of a proxy that is not declared it warns once: %s',
+    async (_what, declared, sent, warnings) => {
+      const forwarded = { headers: { 'x-forwarded-for': '203.0.113.7' }, ...sent }
+      const { reports } = await runScript(`
+      const { createServer } = require('node:http')
+      const { once } = require('node:events')
+      const { close, configure, onEvent } = require('./index.js')
+      const { withApiKey } = require('./lib/servers/node.js')
+      configure(${JSON.stringify({ databaseUrl: setting.tap.url, ...declared })})
+      onEvent((event) => event.type === 'configuration.warning' && report(event.message))
+      const server = createServer(withApiKey(() => {})).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const url = 'http://127.0.0.1:' + server.address().port
+      for (let round = 0; round < 3; round++)
+        await (await fetch(url, ${JSON.stringify({ ...forwarded, headers: { 'x-api-key': 'none', ...forwarded.headers } })})).text()
+      server.close()
+      await close()`)
+      const about = reports.filter((message) => /reverse proxy/.test(String(message)))
+      expect(about).toHaveLength(warnings)
+    },
+  )
+
   test('an answer that the app has sent meanwhile stays', async () => {
     const url = await serve((request, response) => {
       response.statusCode = 504

@@ -93,6 +93,12 @@ pub(crate) fn check_key_guard(requirements: Unknown<'_>) -> Answer {
     Answer::of(context.map(VerifyContext::into_lines))
 }
 
+/// Warns, once, if requests come by a proxy and none is declared. Does not start the service.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn note_proxy() {
+    process::note_proxy();
+}
+
 /// Whether `configure()` was called, or the service runs by the environment.
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn is_configured() -> bool {

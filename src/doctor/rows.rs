@@ -211,7 +211,8 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
             "trusted-proxies",
             format!(
                 "No reverse proxy is declared, but an allow-list is stored for {}: where the client's address comes \
-                     from X-Forwarded-For, it is unknown, and these keys are refused",
+                     from X-Forwarded-For, it is unknown, and these keys are refused; where a guard sees the socket, a proxy \
+                     is taken for the client",
                 many(found.lists, "key")
             ),
             "Set API_KEYS_TRUSTED_PROXIES to the addresses of your proxies, or API_KEYS_TRUSTED_HOPS to their \

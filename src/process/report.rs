@@ -1,11 +1,14 @@
 //! Reports metrics and faults of the process to operators, whether or not a service is running.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::clock::now;
-use super::state::{environment, events, metrics, state};
+use super::state::{environment, events, metrics, proxy_trust, state};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::{Event, InternalFault};
 use crate::metrics::{Snapshot, VerifyCount};
+use crate::model::ProxyTrust;
 use crate::service::internal_fault;
 
 /// The metrics as text, also before the service is started. Does not start it.
@@ -55,6 +58,18 @@ pub(super) fn warn(message: &str) {
         message: message.to_owned(),
     };
     events().emit(&event, now(), is_logging());
+}
+
+/// Warns of a proxy that is not declared, once.
+pub fn note_proxy() {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let is_declared = proxy_trust().is_ok_and(|trust| *trust != ProxyTrust::Nobody);
+    if !is_declared && !IS_TOLD.swap(true, Ordering::Relaxed) {
+        warn(
+            "Requests come by a reverse proxy that is not declared, which is taken for their client: its address is compared with \
+             allow-lists and counts wrong keys. Set trustedProxies or trustedHops (API_KEYS_TRUSTED_PROXIES, API_KEYS_TRUSTED_HOPS)",
+        );
+    }
 }
 
 /// Tells whom a migration waits for.
