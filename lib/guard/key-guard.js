@@ -25,7 +25,8 @@ const { answerTo } = require('./refusals.js')
  *
  *   admit(request, context)   `{ apiKey, headers }`, the headers to add to the response; or, for a refusal and for an error of the
  *                             addon, the answer `{ status, headers, body }` to send in place of that of the handler. `apiKey` is
- *                             `null` if there is no key and none is needed. `context` is for functions of the app
+ *                             `null` if there is no key and none is needed. `context` is for functions of the app. For a valid key
+ *                             in memory it is no promise, since promises would cost a good part of all that the guard does
  *   fault(request, error)     the answer to an error of the addon that the handler has thrown; throws any other error on
  *   refund(apiKey, response)  gives back what the request was charged if the app says so of the response; absent if it never does
  */
@@ -42,14 +43,18 @@ exports.keyGuard = (name, options, view) => {
     const sent = isResponse(own) ? await answerOf(own) : usual
     return refusal.code === 'ORIGIN_NOT_ALLOWED' ? sent : readable(request, sent)
   }
-  const admit = async (request, context) => {
-    if (isForBrowsers && isPreflight(view, request)) return preflight(view, request)
+  const decide = async (request, context, known) => {
     try {
-      const outcome = await outcomeOf(name, request, context, requirements, view)
+      const outcome = known ?? (await outcomeOf(name, request, context, requirements, view, known))
       return outcome.refusal ? await refuse(request, outcome) : readable(request, outcome)
     } catch (error) {
       return fault(request, error)
     }
+  }
+  const admit = (request, context) => {
+    if (isForBrowsers && isPreflight(view, request)) return preflight(view, request)
+    const known = fromMemory(request, requirements, view)
+    return known && !known.refusal ? readable(request, known) : decide(request, context, known)
   }
   // What cannot be given back stays charged: the response is the same.
   const refund = async (apiKey, response) => {
@@ -58,7 +63,17 @@ exports.keyGuard = (name, options, view) => {
   return { admit, fault, refund: refundOn ? refund : undefined }
 }
 
-async function outcomeOf(name, request, context, requirements, view) {
+/** The outcome for a key in memory; `null` if it is not there, and `undefined` if there is more to do than to look for it. */
+function fromMemory(request, requirements, view) {
+  if (!requirements.isFixed || requirements.getKey || requirements.isUnchecked) return undefined
+  const { key } = keyOf(view, request)
+  if (key === null) return undefined
+  const verified = warm(key, request, requirements, view)
+  return verified === undefined ? null : outcomeOfVerified(verified)
+}
+
+/** `known` is `null` if the key is known not to be in memory. */
+async function outcomeOf(name, request, context, requirements, view, known) {
   const { getKey, optional } = requirements
   if (requirements.isUnchecked) {
     requireConfigured(requirements.text)
@@ -72,13 +87,21 @@ async function outcomeOf(name, request, context, requirements, view) {
   const required = requirements.isFixed
     ? requirements
     : await requiredOf(name, request, context, requirements)
-  const verified = warm(key, request, required, view) ?? (await any(key, request, required, view))
-  const { result: apiKey, windows } = verified
+  const remembered = known === null ? undefined : warm(key, request, required, view)
+  const verified = remembered ?? (await any(key, request, required, view))
+  return outcomeOfVerified(verified)
+}
+
+function outcomeOfVerified({ result: apiKey, windows }) {
   if (!apiKey.valid) return { refusal: apiKey, windows }
   // Not enumerable: a copy of the verification is plain data.
-  Object.defineProperty(apiKey, 'settle', { value: settleOf(apiKey) })
+  settle.value = settleOf(apiKey)
+  Object.defineProperty(apiKey, 'settle', settle)
   return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
 }
+
+/** The same for all. Without a prototype, which may be polluted. */
+const settle = { __proto__: null, value: undefined }
 
 /** Fails the request if the guard asks for scopes or kinds that are not configured. */
 function requireConfigured(text) {

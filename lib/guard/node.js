@@ -44,7 +44,7 @@ exports.announce = (response, headers) => {
 }
 
 function setHeaders(response, headers) {
-  const all = besideVary(headers, response.getHeader('Vary'))
+  const all = headers.Vary ? besideVary(headers, response.getHeader('Vary')) : headers
   for (const name of Object.keys(all)) response.setHeader(name, all[name])
 }
 

@@ -16,10 +16,15 @@ const view = {
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
-  return async (context, next) => {
-    const outcome = await admit(context).catch((error) => {
+  const admitted = async (context) => {
+    try {
+      return await admit(context)
+    } catch (error) {
       throw thrown(error)
-    })
+    }
+  }
+  return async (context, next) => {
+    const outcome = await admitted(context)
     if (outcome.status) return send(context, outcome)
     context.state.apiKey = outcome.apiKey
     announce(context.res, outcome.headers)
