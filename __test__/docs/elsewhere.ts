@@ -19,6 +19,18 @@ export interface Elsewhere {
 
 export const ELSEWHERE: Elsewhere[] = [
   {
+    page: 'docs/guides/servers.md',
+    language: 'ts',
+    begins: "import { verifyApiKey, type Verification }",
+    test: '__test__/package/consumers/next.test.ts',
+  },
+  {
+    page: 'docs/guides/servers.md',
+    language: 'ts',
+    begins: "'use server'",
+    test: '__test__/package/consumers/next.test.ts',
+  },
+  {
     page: 'docs/guides/tokens-in-other-languages.md',
     language: 'python',
     begins: 'import os',

@@ -12,7 +12,7 @@ import { useAddon } from '../../support/use-addon.js'
 import { useConsumers, type Consumer } from '../support/consumer.js'
 import { build } from '../support/next-app.js'
 
-// The middleware of the documentation, in the edge runtime of a served app, which has neither a database nor a secret.
+// The middleware of the documentation, in the edge runtime of a served app, and a Worker. They have neither a database nor a secret.
 
 useAddon({ jwtSecret })
 
@@ -126,4 +126,68 @@ describe.each([14, 15, 16])('Next.js %i', (major) => {
     await addon.restoreApiKey(id)
     await eventually(async () => expect((await ask(token)).status).toBe(200))
   })
+})
+
+/** A Worker of Cloudflare, in their runtime. */
+const WORKER = `
+  import edge from './edge.js'
+  let verifier
+  export default {
+    async fetch(request, { JWKS_URL, REVOKED_URL }) {
+      verifier ??= edge.createTokenVerifier({ jwks: JWKS_URL, revoked: REVOKED_URL })
+      const token = request.headers.get('x-api-key')
+      const { valid, code, keyId } = await verifier.verify(token, { scopes: ['docs:read'] })
+      return Response.json({ valid, code, keyId, runtime: navigator.userAgent })
+    },
+  }`
+
+/** Asks the Worker with each of the tokens. */
+const PROGRAM = `
+  import { readFileSync } from 'node:fs'
+  import { createRequire } from 'node:module'
+  import { Miniflare } from 'miniflare'
+
+  const edge = createRequire(import.meta.url).resolve('@sophra/api-keys/edge')
+  const { JWKS_URL, REVOKED_URL, TOKENS } = process.env
+  const miniflare = new Miniflare({
+    compatibilityDate: '2025-01-01',
+    bindings: { JWKS_URL, REVOKED_URL },
+    modules: [
+      { type: 'ESModule', path: 'worker.mjs', contents: readFileSync('worker.mjs', 'utf8') },
+      { type: 'CommonJS', path: 'edge.js', contents: readFileSync(edge, 'utf8') },
+    ],
+  })
+  const answers = []
+  for (const token of JSON.parse(TOKENS)) {
+    const headers = { 'x-api-key': token }
+    answers.push(await (await miniflare.dispatchFetch('http://localhost/', { headers })).json())
+  }
+  console.log(JSON.stringify(answers))
+  await miniflare.dispose()`
+
+test('a Worker verifies tokens, in workerd', async () => {
+  const app = consumer()
+  app.write('package.json', '{ "private": true }')
+  app.write('worker.mjs', WORKER)
+  app.write('program.mjs', PROGRAM)
+  await app.install('@sophra/api-keys', 'miniflare')
+  const other = await addon.createApiKey({ name: 'Key', clientId: 'c', scopes: ['docs:*'] })
+  const [token, revoked] = [await derived(key), await derived(other.key)]
+  await addon.revokeApiKey({ id: other.id })
+  await eventually(async () => expect(await revokedKeys()).toContain(other.id))
+  const tokens = [
+    token,
+    `${token.slice(0, -8)}AAAAAAAA`,
+    await derived(key, { scopes: [] }),
+    revoked,
+  ]
+  const ended = await app.node(['program.mjs'], { ...env, TOKENS: JSON.stringify(tokens) })
+  expect(ended.code, ended.stderr).toBe(0)
+  const runtime = 'Cloudflare-Workers'
+  expect(JSON.parse(ended.stdout)).toEqual([
+    { valid: true, code: 'VALID', keyId: id, runtime },
+    { valid: false, code: 'INVALID_KEY', runtime },
+    { valid: false, code: 'INSUFFICIENT_SCOPE', keyId: id, runtime },
+    { valid: false, code: 'REVOKED', keyId: other.id, runtime },
+  ])
 })

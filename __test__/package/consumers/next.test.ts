@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { ModuleKind, ScriptTarget, transpile } from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileOf } from '../../docs/markdown.js'
 import { serve, type Server } from '../../support/example-server.js'
@@ -31,6 +32,7 @@ function write(app: Consumer, major: number): void {
   app.write('app/page.js', 'export default () => <p>hello</p>')
   app.write('app/api/issue/route.js', ISSUE)
   app.write('app/admin/[[...path]]/route.js', CONSOLE)
+  writeAction(app)
   // Next.js 14 has no `after`.
   if (major > 14)
     app.write(
@@ -39,11 +41,30 @@ function write(app: Consumer, major: number): void {
     )
 }
 
+/** The Server Action of the documentation, and a page that uses it. */
+function writeAction(app: Consumer): void {
+  for (const file of ['lib/with-key.ts', 'app/press/actions.ts'])
+    // Without the types, for which a build would install TypeScript.
+    app.write(
+      file.replace('.ts', '.js'),
+      transpile(fileOf('docs/guides/servers.md', file), {
+        target: ScriptTarget.ES2022,
+        module: ModuleKind.ESNext,
+      }),
+    )
+  app.write('app/press/page.js', PRESS)
+}
+
+const PRESS = `
+  import { publish } from './actions'
+  export default () => <form action={publish.bind(null, 'Page')}><button>Publish</button></form>`
+
 const ISSUE = `
   import { createApiKey } from '@sophra/api-keys'
   export const runtime = 'nodejs'
   export const dynamic = 'force-dynamic'
-  export const POST = async () => Response.json(await createApiKey({ name: 'Next', clientId: 'acme' }))`
+  export const POST = async () =>
+    Response.json(await createApiKey({ name: 'Next', clientId: 'acme', scopes: ['docs:write'] }))`
 
 const CONSOLE = `
   import { consoleRoutes } from '@sophra/api-keys/console'
@@ -138,6 +159,28 @@ describe.each(VERSIONS)('Next.js $major', ({ major, nodes }) => {
       await build(app)
       server = await next('start')
       await expectService()
+    })
+
+    test('a Server Action verifies the key in the headers', async () => {
+      server = await next('start')
+      const file = path.join(app.folder, '.next/server/server-reference-manifest.json')
+      const [action] = Object.keys(JSON.parse(readFileSync(file, 'utf8')).node)
+      const publish = async (headers: Record<string, string>): Promise<unknown> => {
+        const response = await fetch(`${server!.url}/press`, {
+          method: 'POST',
+          headers: { 'next-action': action!, accept: 'text/x-component', ...headers },
+          body: JSON.stringify(['News']),
+        })
+        expect(response.status).toBe(200)
+        // What the action has returned is a row of the answer.
+        const [, answer] = /^1:({.*})$/m.exec(await response.text())!
+        return JSON.parse(answer!)
+      }
+      const key = await issue()
+      expect(await publish({ 'x-api-key': key })).toEqual({ title: 'News', publishedBy: 'acme' })
+      expect(await publish({ 'x-api-key': 'no key' })).toMatchObject({ code: 'INVALID_KEY' })
+      expect(await publish({})).toMatchObject({ code: 'MISSING_KEY' })
+      await server.stop()
     })
 
     test.runIf(major > 14)('uses are stored after the response', async () => {
