@@ -23,7 +23,10 @@ exports.hopsOf = (view, request) => {
   return peer === undefined ? forwarded : `\n${peer}\n${forwarded ?? ''}`
 }
 
-/** `ip` is the client's address as far as proxies are declared, else `null`; `claimedIp` is what the header claims, for operators. */
+/**
+ * `ip` is the client's address as far as proxies are declared, else `null`; `claimedIp` is what the header claims, for operators.
+ * `hasProxies` says whether any are declared.
+ */
 exports.clientAddress = (view, request) =>
   unwrap(native.clientAddress(exports.hopsOf(view, request)))
 

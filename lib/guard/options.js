@@ -11,15 +11,6 @@ const aValue = [
   'must be neither null nor undefined',
 ]
 
-/** Whether it is an origin as browsers write it. */
-function isOrigin(value) {
-  try {
-    return new URL(value).origin === value
-  } catch {
-    return false
-  }
-}
-
 /** What the addon does not check, with the rule in words. */
 const checks = {
   __proto__: null,
@@ -34,12 +25,19 @@ const checks = {
   onLeak: aFunction,
   onRefused: aFunction,
   origins: [
-    (value) => Array.isArray(value) && value.every(isOrigin),
-    'must be a list of origins such as https://admin.example.com',
+    (value) => Array.isArray(value) && value.length <= 100 && value.every(isOrigin),
+    'must be an array of at most 100 origins, such as https://app.example.com',
   ],
   optional: [(value) => typeof value === 'boolean', 'must be true or false'],
   refundOn: aFunction,
 }
+
+/** Whether a text is the origin of pages, as browsers write it. */
+function isOrigin(text) {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text
+}
+
+exports.isOrigin = isOrigin
 
 exports.checkHandler = (name, handler) => {
   if (typeof handler !== 'function') throw new TypeError(`${name}: the handler must be a function`)

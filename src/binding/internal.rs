@@ -56,7 +56,7 @@ pub(crate) fn client_address(forwarded: Unknown<'_>) -> Answer {
         _ => (None, texts),
     };
     let trust = process::proxy_trust();
-    Answer::of(trust.map(|trust| ClientAddressView::from(trust.client(peer, &texts))))
+    Answer::of(trust.map(|trust| ClientAddressView::new(trust.client(peer, &texts), &trust)))
 }
 
 /// Finds the first keys of a query, at most so many, for the route of keys: their ids, which `readKeys` takes.

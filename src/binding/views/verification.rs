@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::model::{
-    ClientAddress, ClientPolicy, Environment, Level, Metadata, RateLimit, Refusal, Timestamp, VALID,
+    ClientAddress, ClientPolicy, Environment, Level, Metadata, ProxyTrust, RateLimit, Refusal,
+    Timestamp, VALID,
 };
 use crate::verify::{
     KeyEntry, LimitOfKey, LimitStates, QuotaOfKey, RefusedKey, Verification, tightest,
@@ -341,13 +342,15 @@ impl From<Verification> for VerificationView {
 pub(in crate::binding) struct ClientAddressView {
     ip: Option<IpAddr>,
     claimed_ip: Option<IpAddr>,
+    has_proxies: bool,
 }
 
-impl From<ClientAddress> for ClientAddressView {
-    fn from(client: ClientAddress) -> Self {
+impl ClientAddressView {
+    pub(in crate::binding) fn new(client: ClientAddress, trust: &ProxyTrust) -> Self {
         Self {
             ip: client.ip,
             claimed_ip: client.claimed,
+            has_proxies: *trust != ProxyTrust::Nobody,
         }
     }
 }
