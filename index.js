@@ -28,6 +28,9 @@ function exported(call, revive = same) {
   }
 }
 
+/** The same of one that takes what is to be done, and by whom. What it takes besides is for the routes of this package. */
+const changing = (call, revive) => exported((input, options) => call(input, options), revive)
+
 /** Makes an exported function of a native one that returns a list. */
 function listed(call, revive, resultOf) {
   return async (...args) => {
@@ -38,15 +41,15 @@ function listed(call, revive, resultOf) {
 }
 
 // One assignment for each name: Node.js then finds the names for `import { createApiKey } from '@sophra/api-keys'`.
-exports.createApiKey = exported(native.createApiKey, withDates)
+exports.createApiKey = changing(native.createApiKey, withDates)
 exports.getApiKey = exported(native.getApiKey, (key) => orNull(withDates(key)))
 exports.listApiKeys = listed(native.listApiKeys, withDates, ({ rows, nextCursor }) => ({
   keys: rows,
   nextCursor,
 }))
-exports.updateApiKey = exported(native.updateApiKey, withDates)
-exports.patchApiKey = exported(native.patchApiKey, withDates)
-exports.revokeApiKey = exported(native.revokeApiKey, withDates)
+exports.updateApiKey = changing(native.updateApiKey, withDates)
+exports.patchApiKey = changing(native.patchApiKey, withDates)
+exports.revokeApiKey = changing(native.revokeApiKey, withDates)
 exports.revokePresentedKey = exported(native.revokePresentedKey)
 exports.revokeApiKeys = exported(native.revokeApiKeys)
 exports.reportLeakedKeys = exported(native.reportLeakedKeys)
@@ -71,7 +74,7 @@ exports.settle = exported(native.settle)
 exports.deriveToken = async (key, options) =>
   require('./lib/derived-tokens.js').deriveToken(key, options)
 exports.rotateTokenKey = exported(native.rotateTokenKey)
-exports.getUsage = exported(native.getUsage, withUsageDates)
+exports.getUsage = exported((query) => native.getUsage(query), withUsageDates)
 exports.exportUsage = exported(native.exportUsage, withUsageDates)
 exports.setWebhook = exported(native.setWebhook, ({ webhook, secret }) => ({
   ...withDates(webhook),

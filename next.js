@@ -11,6 +11,7 @@ exports.presentedKeyRoutes = require('./lib/next/presented-key-routes.js').prese
 exports.jwksRoutes = require('./lib/next/token-routes.js').jwksRoutes
 exports.revokedKeysRoutes = require('./lib/next/token-routes.js').revokedKeysRoutes
 exports.leakRoutes = require('./lib/next/leak-routes.js').leakRoutes
+exports.clientKeyRoutes = require('./lib/next/client-key-routes.js').clientKeyRoutes
 exports.clientRoutes = require('./lib/next/client-routes.js').clientRoutes
 exports.roleRoutes = require('./lib/next/role-routes.js').roleRoutes
 exports.quotaRoutes = require('./lib/next/quota-routes.js').quotaRoutes

@@ -120,6 +120,13 @@ pub(crate) fn check_guard(lines: Unknown<'_>) -> Answer {
     }))
 }
 
+/// Checks for whom a route changes keys, and tells which of the scopes they may not grant. Does not start the service.
+#[napi(catch_unwind, skip_typescript)]
+pub(crate) fn check_key_owner(owner: Unknown<'_>, scopes: Vec<String>) -> Answer {
+    let owner = keys::KeyOwner::read(read(owner));
+    Answer::of(owner.map(|owner| owner.map(|owner| owner.beyond(scopes))))
+}
+
 /// Checks the requirements of a guard for admins by the rules of `verifyAdminToken`, for `next.js`. Does not start the
 /// service.
 #[napi(catch_unwind, skip_typescript)]

@@ -40,11 +40,13 @@ pub(crate) fn create_api_key<'e>(
     env: &'e Env,
     input: Unknown<'_>,
     options: Unknown<'_>,
+    owner: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let (input, options) = (read(input), read(options));
+    let (input, options, owner) = (read(input), read(options), read(owner));
     call(env, move |service| async move {
-        let now = process::now();
-        let new = keys::NewKey::read(input, now, &service.config)?;
+        let owner = keys::KeyOwner::read(owner)?;
+        let now = keys::now_for(&service, owner.as_ref(), process::now()).await?;
+        let new = keys::NewKey::read(input, now, &service.config, owner.as_ref())?;
         let issued = keys::create(&service, new, actor(options)?, now).await?;
         Ok(KeyView::new(issued.key, Some(&issued.plaintext), &service))
     })
@@ -121,14 +123,17 @@ pub(crate) fn update_api_key<'e>(
     env: &'e Env,
     input: Unknown<'_>,
     options: Unknown<'_>,
+    owner: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let (input, options) = (read(input), read(options));
+    let (input, options, owner) = (read(input), read(options), read(owner));
     call(env, move |service| async move {
+        let owner = keys::KeyOwner::read(owner)?;
         let now = process::now();
         let update = keys::UpdateKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
         // Boxed, since this future is larger than those of the other calls.
-        let (key, plaintext) = Box::pin(keys::update(&service, update, actor, now)).await?;
+        let (key, plaintext) =
+            Box::pin(keys::update(&service, update, owner.as_ref(), actor, now)).await?;
         Ok(KeyView::new(key, plaintext.as_ref(), &service))
     })
 }
@@ -156,13 +161,15 @@ pub(crate) fn patch_api_key<'e>(
     env: &'e Env,
     input: Unknown<'_>,
     options: Unknown<'_>,
+    owner: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let (input, options) = (read(input), read(options));
+    let (input, options, owner) = (read(input), read(options), read(owner));
     call(env, move |service| async move {
+        let owner = keys::KeyOwner::read(owner)?;
         let now = process::now();
         let patch = keys::PatchKey::read(input, now, service.config.ttl)?;
         let actor = actor(options)?;
-        let key = keys::patch(&service, patch, actor, now).await?;
+        let key = keys::patch(&service, patch, owner.as_ref(), actor, now).await?;
         Ok(KeyView::of(key, &service))
     })
 }

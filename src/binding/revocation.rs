@@ -38,10 +38,13 @@ pub(crate) fn revoke_api_key<'e>(
     env: &'e Env,
     input: Unknown<'_>,
     options: Unknown<'_>,
+    owner: Unknown<'_>,
 ) -> Result<Object<'e>> {
-    let (input, options) = (read(input), read(options));
+    let (input, options, owner) = (read(input), read(options), read(owner));
     call(env, move |service| async move {
-        let (revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
+        let owner = keys::KeyOwner::read(owner)?;
+        let (mut revocation, actor) = (keys::read_revocation(input)?, actor(options)?);
+        revocation.client_id = owner.map(|owner| owner.client_id);
         let request = RequestOrigin::default();
         let key = keys::revoke(&service, &revocation, actor, request, process::now()).await?;
         Ok(KeyView::of(key, &service))

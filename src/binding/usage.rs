@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use super::call::call;
 use super::value::read;
+use crate::keys::KeyOwner;
 use crate::usage_history;
 
 /// Reads how often keys were verified and what that cost, in buckets of an hour, a day or a month: of one key, of the keys of one
@@ -38,10 +39,19 @@ use crate::usage_history;
     ts_args_type = "query: GetUsageQuery",
     ts_return_type = "Promise<UsageBucket[]>"
 )]
-pub(crate) fn get_usage<'e>(env: &'e Env, query: Unknown<'_>) -> Result<Object<'e>> {
-    let query = read(query);
+pub(crate) fn get_usage<'e>(
+    env: &'e Env,
+    query: Unknown<'_>,
+    owner: Unknown<'_>,
+) -> Result<Object<'e>> {
+    let (query, owner) = (read(query), read(owner));
     call(env, move |service| async move {
-        usage_history::get(&service, &usage_history::read_query(query)?).await
+        let mut query = usage_history::read_query(query)?;
+        if let Some(owner) = KeyOwner::read(owner)? {
+            // What a key was used for while it belonged to another client is not counted.
+            query.client_id = Some(owner.client_id);
+        }
+        usage_history::get(&service, &query).await
     })
 }
 

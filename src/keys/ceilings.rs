@@ -1,8 +1,9 @@
 //! What the kind of a key fills in and allows at most.
 
+use super::owner::KeyOwner;
 use crate::config::Config;
 use crate::error::{Error, Issue};
-use crate::model::{ApiKey, FieldChange, KeyChanges, KeyClass, Kind, Timestamp, after_days};
+use crate::model::{ApiKey, FieldChange, KeyChanges, KeyClass, Kind, Timestamp, Ttl, after_days};
 use crate::service::Service;
 
 /// What is checked of a change, and by what.
@@ -25,6 +26,14 @@ pub(super) fn enforce(
 }
 
 impl<'a> Ceilings<'a> {
+    /// The same with those of an owner.
+    pub(super) fn of_owner(self, owner: &'a KeyOwner) -> Self {
+        Self {
+            kind: &owner.ceilings,
+            ..self
+        }
+    }
+
     pub(super) fn of(config: &'a Config, class: KeyClass, now: Timestamp) -> Self {
         Self {
             kind: config.kinds.of(class),
@@ -33,19 +42,32 @@ impl<'a> Ceilings<'a> {
         }
     }
 
-    /// Fills in what a new key leaves out.
-    pub(super) fn fill(&self, settings: &mut KeyChanges) {
+    /// Fills in what a new key leaves out, within the ceilings of its owner.
+    pub(super) fn fill(&self, settings: &mut KeyChanges, owner: Option<&Kind>) {
+        if let (FieldChange::Keep, Some(scopes)) = (&settings.scopes, &self.kind.default_scopes) {
+            let mut scopes = scopes.clone();
+            scopes.retain(|scope| owner.is_none_or(|owner| owner.allows_scope(scope)));
+            settings.scopes = FieldChange::Set(scopes);
+        }
         let Kind {
-            default_scopes,
             default_rate_limit,
+            max_rate_limit,
             ..
         } = self.kind;
-        if let (FieldChange::Keep, Some(scopes)) = (&settings.scopes, default_scopes) {
-            settings.scopes = FieldChange::Set(scopes.clone());
+        let ceiling = owner.and_then(|owner| owner.max_rate_limit);
+        let limit = filled(*default_rate_limit, ceiling, *max_rate_limit);
+        if let (FieldChange::Keep, Some(_)) = (&settings.rate_limit, limit) {
+            settings.rate_limit = FieldChange::Set(limit);
         }
-        if let (FieldChange::Keep, Some(limit)) = (&settings.rate_limit, default_rate_limit) {
-            settings.rate_limit = FieldChange::Set(Some(*limit));
-        }
+    }
+
+    /// When a new key expires that does not say it; `None` if it never does.
+    pub(super) fn expiry(&self, ttl: Ttl, owner: Option<&Kind>) -> Option<Timestamp> {
+        let own = self.kind.ttl;
+        let ceiling = owner.and_then(|owner| owner.ttl.max_days);
+        let most = own.max_days.into_iter().chain(ttl.max_days).min();
+        let days = filled(own.default_days.or(ttl.default_days), ceiling, most);
+        days.map(|days| after_days(self.now, days))
     }
 
     /// What a change sets beyond its kind. Of a new key, what it leaves out is a change as well.
@@ -55,10 +77,10 @@ impl<'a> Ceilings<'a> {
         if let FieldChange::Set(scopes) = &changes.scopes {
             let beyond = |(_, scope): &(usize, &String)| !self.kind.allows_scope(scope);
             for (at, _) in scopes.iter().enumerate().filter(beyond) {
-                let message = format!(
-                    "must be a scope that keys of the kind {} may hold",
-                    self.kind.name
-                );
+                let message = match &*self.kind.name {
+                    "" => "must be a scope that you may grant".to_owned(),
+                    name => format!("must be a scope that keys of the kind {name} may hold"),
+                };
                 fail(format!("scopes[{at}]"), message);
             }
         }
@@ -91,6 +113,14 @@ impl<'a> Ceilings<'a> {
             fail("origins".into(), message.into());
         }
         issues
+    }
+}
+
+/// What is filled in: the default, or the ceiling of an owner, as far as other ceilings permit.
+fn filled(default: Option<i32>, ceiling: Option<i32>, most: Option<i32>) -> Option<i32> {
+    match ceiling {
+        None => default,
+        Some(ceiling) => [default, most].into_iter().flatten().chain([ceiling]).min(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::ceilings::enforce;
 use super::credential::{issue, replaced_plaintext};
 use super::events;
 use super::input::{PatchKey, UpdateKey};
+use super::owner::{KeyOwner, require_own};
 use crate::error::Error;
 use crate::events::Event;
 use crate::model::{Actor, ApiKey, FieldChange, KeyChanges, Plaintext, Timestamp};
@@ -16,6 +17,7 @@ use crate::store::Rotation;
 pub async fn update(
     service: &Service,
     update: UpdateKey,
+    owner: Option<&KeyOwner>,
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<(ApiKey, Option<Plaintext>), Error> {
@@ -25,7 +27,7 @@ pub async fn update(
         regenerate,
     } = update;
     let Some(grace_seconds) = regenerate else {
-        let key = change(service, &id, &changes, None, actor, now).await?;
+        let key = change(service, &id, &changes, None, owner, actor, now).await?;
         return Ok((key, None));
     };
     let replaced = service.store.get_key(&id).await?;
@@ -44,18 +46,19 @@ pub async fn update(
         at: now,
         replaced,
     };
-    let key = change(service, &id, &changes, Some(&rotation), actor, now).await?;
+    let key = change(service, &id, &changes, Some(&rotation), owner, actor, now).await?;
     Ok((key, Some(plaintext)))
 }
 
 pub async fn patch(
     service: &Service,
     patch: PatchKey,
+    owner: Option<&KeyOwner>,
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     let PatchKey { id, changes } = patch;
-    let key = change(service, &id, &changes, None, actor, now).await?;
+    let key = change(service, &id, &changes, None, owner, actor, now).await?;
     if changes.lift_suspension {
         service.cache.lift_suspension(&id);
     }
@@ -75,12 +78,16 @@ async fn change(
     id: &str,
     changes: &KeyChanges,
     rotation: Option<&Rotation>,
+    owner: Option<&KeyOwner>,
     actor: Option<Actor>,
     now: Timestamp,
 ) -> Result<ApiKey, Error> {
     require_known(service, changes)?;
     require_time_zones(service, &changes.quotas).await?;
-    let may = |key: &ApiKey| enforce(service, key, changes, now);
+    let may = |key: &ApiKey| {
+        require_own(owner, key)?;
+        enforce(service, key, changes, now)
+    };
     let key = service
         .store
         .change_key(id, changes, rotation, actor.as_ref(), now, &may)

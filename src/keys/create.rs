@@ -42,6 +42,7 @@ pub async fn create(
         &plaintext,
         credential,
         idempotency.as_ref(),
+        new.max_keys,
         now,
     )
     .await?
@@ -62,6 +63,7 @@ async fn insert(
     plaintext: &Plaintext,
     credential: Credential,
     idempotency: Option<&IdempotencyKey>,
+    max_keys: Option<i32>,
     now: Timestamp,
 ) -> Result<Option<UsedIdempotencyKey>, Error> {
     let issued = &service.issued_plaintexts;
@@ -71,7 +73,7 @@ async fn insert(
     }
     let inserted = service
         .store
-        .insert_key(key, &credential, idempotency)
+        .insert_key(key, &credential, idempotency, max_keys)
         .await;
     if matches!(inserted, Ok(None)) || !issued.forget(&key.id) {
         return Ok(None);

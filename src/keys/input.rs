@@ -1,6 +1,7 @@
 //! The input of callers about keys: creation, changes, revocation.
 
 use super::ceilings::Ceilings;
+use super::owner::KeyOwner;
 use super::query::filter;
 use crate::config::Config;
 use crate::error::Error;
@@ -50,6 +51,8 @@ pub struct NewKey {
     pub settings: KeyChanges,
     pub class: KeyClass,
     idempotency: Option<Idempotency>,
+    /// How many keys the client may have, besides what was set for it.
+    pub max_keys: Option<i32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +63,12 @@ struct Idempotency {
 }
 
 impl NewKey {
-    pub fn read(value: Value, now: Timestamp, config: &Config) -> Result<Self, Error> {
+    pub fn read(
+        value: Value,
+        now: Timestamp,
+        config: &Config,
+        owner: Option<&KeyOwner>,
+    ) -> Result<Self, Error> {
         const REQUIRED: [&str; 2] = ["name", "clientId"];
         let mut fields = Fields::of(value);
         // Optional fields may be `null` as well.
@@ -74,26 +82,28 @@ impl NewKey {
             input: described(&settings, class),
         });
         let ceilings = Ceilings::of(config, class, now);
-        ceilings.fill(&mut settings);
+        let of_owner = owner.map(|owner| &owner.ceilings);
+        ceilings.fill(&mut settings, of_owner);
         let expires_at = match settings.expires_at {
             FieldChange::Set(at) => at,
-            FieldChange::Keep => {
-                let days = ceilings.kind.ttl.default_days.or(config.ttl.default_days);
-                days.map(|days| after_days(now, days))
-            }
+            FieldChange::Keep => ceilings.expiry(config.ttl, of_owner),
         };
         if expires_at.is_some_and(|at| at < now.plus_seconds(-PAST_TOLERANCE_SECONDS)) {
             fields.fail("expiresAt", "must not be in the past");
         }
         enforce_max_ttl(&mut fields, expires_at, now, config.ttl);
         settings.expires_at = FieldChange::Set(expires_at);
-        for issue in ceilings.exceeded(&settings, true) {
-            fields.fail(&issue.path, &issue.message);
+        let all = [Some(ceilings), owner.map(|owner| ceilings.of_owner(owner))];
+        for ceilings in all.into_iter().flatten() {
+            for issue in ceilings.exceeded(&settings, true) {
+                fields.fail(&issue.path, &issue.message);
+            }
         }
         fields.finish(Some(Self {
             settings,
             class,
             idempotency,
+            max_keys: owner.and_then(|owner| owner.max_keys),
         }))
     }
 
@@ -217,6 +227,7 @@ pub fn read_revocation(value: Value) -> Result<Revocation, Error> {
         key_id,
         reason,
         note,
+        client_id: None,
     }))
 }
 

@@ -46,4 +46,6 @@ pub struct Revocation {
     pub reason: Option<RevocationReason>,
     /// For the audit log.
     pub note: Option<String>,
+    /// The client that the key must belong to, if it matters.
+    pub client_id: Option<String>,
 }

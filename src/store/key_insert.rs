@@ -16,21 +16,22 @@ use crate::model::{ApiKey, IdempotencyKey, StoredHash, Timestamp};
 
 impl Store {
     /// Inserts a row, unless the idempotency key was used within a day for another one, which is returned then, or the client
-    /// has as many keys as it may have, or there is no such role. Safe to retry: the id was generated before, so a second insert of the same row
+    /// has as many keys as it may have, by its row or by the call, or there is no such role. Safe to retry: the id was generated before, so a second insert of the same row
     /// changes nothing.
     pub async fn insert_key(
         &self,
         key: &ApiKey,
         credential: &Credential,
         idempotency: Option<&IdempotencyKey>,
+        max_keys: Option<i32>,
     ) -> Result<Option<UsedIdempotencyKey>, Error> {
         self.retryable_when_admitted(Share::Manage, "insert_key", || async {
             let mut db = self.db().await?;
-            let done = insert(key, credential, idempotency)
+            let done = insert(key, credential, idempotency, max_keys)
                 .execute(&mut db)
                 .await?;
             let used = if done.rows_affected() == 0 {
-                not_inserted(&mut db, key, idempotency).await?
+                not_inserted(&mut db, key, idempotency, max_keys).await?
             } else {
                 None
             };
@@ -54,7 +55,7 @@ impl Store {
         };
         let connection = self.pool.acquire().await?;
         let mut db = Session::on_connection(connection, self.pooled.is_none());
-        let prepared = db.prepare_ahead(insert(&key, &credential, None));
+        let prepared = db.prepare_ahead(insert(&key, &credential, None, None));
         match timeout(self.deadline / 4, prepared).await {
             Ok(prepared) => prepared,
             Err(_) => {
@@ -69,11 +70,12 @@ fn insert<'q>(
     key: &'q ApiKey,
     credential: &'q Credential,
     idempotency: Option<&'q IdempotencyKey>,
+    max_keys: Option<i32>,
 ) -> Query<'q, Postgres, PgArguments> {
     write_settings!(
         r#"
         WITH room AS MATERIALIZED (
-          SELECT sophra_api_keys.client_has_room($3) AS is_free, sophra_api_keys.told($23) AS is_told,
+          SELECT sophra_api_keys.client_has_room_within($3, $27::integer) AS is_free, sophra_api_keys.told($23) AS is_told,
             sophra_api_keys.missing_role($17) IS NULL AS has_roles
         ),
         claimed AS (
@@ -105,6 +107,7 @@ fn insert<'q>(
         credential.cold_digest.as_deref(),
         idempotency.map(|key| &key.digest[..]),
         idempotency.map(|key| &key.input[..]),
+        max_keys,
     )
 }
 
@@ -114,6 +117,7 @@ async fn not_inserted(
     db: &mut Session,
     key: &ApiKey,
     idempotency: Option<&IdempotencyKey>,
+    max_keys: Option<i32>,
 ) -> Result<Option<UsedIdempotencyKey>, StoreError> {
     if let Some(idempotency) = idempotency
         && let Some(used) = used_idempotency_key(db, idempotency).await?
@@ -123,7 +127,7 @@ async fn not_inserted(
     if is_key(db, &key.id).await? {
         return Ok(None);
     }
-    require_room(db, &key.client_id).await?;
+    require_room(db, &key.client_id, max_keys).await?;
     require_roles(db, &key.roles).await?;
     // What stood in the way is gone a moment later.
     Err(StoreError::Superseded)

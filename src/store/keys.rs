@@ -141,7 +141,7 @@ impl Store {
             changes.apply(&mut key, now);
             // A revoked key does not count.
             if key.client_id != before.client_id && key.revoked_at.is_none() {
-                require_room(&mut db, &key.client_id).await?;
+                require_room(&mut db, &key.client_id, None).await?;
             }
             if changes.roles != FieldChange::Keep {
                 require_roles(&mut db, &key.roles).await?;
@@ -185,11 +185,17 @@ pub(super) async fn lock_key(db: &mut Session, id: &str) -> sqlx::Result<Option<
         .await
 }
 
-/// Fails if the client has as many keys as it may have. In a transaction, others that add a key to the client wait for its end.
-pub(super) async fn require_room(db: &mut Session, client_id: &str) -> Result<(), StoreError> {
+/// Fails if the client has as many keys as it may have, at most so many by the call itself. In a transaction, others that add a key
+/// to the client wait for its end.
+pub(super) async fn require_room(
+    db: &mut Session,
+    client_id: &str,
+    most: Option<i32>,
+) -> Result<(), StoreError> {
     let has_room = sqlx::query_scalar!(
-        r#"SELECT sophra_api_keys.client_has_room($1) AS "has_room!""#,
-        client_id
+        r#"SELECT sophra_api_keys.client_has_room_within($1, $2) AS "has_room!""#,
+        client_id,
+        most,
     )
     .fetch_one(db)
     .await?;

@@ -23,6 +23,10 @@ impl Store {
             let Some(before) = lock_key(&mut db, id).await? else {
                 return Ok(None);
             };
+            let owner = revocation.client_id.as_ref();
+            if owner.is_some_and(|owner| *owner != before.client_id) {
+                return Ok(None);
+            }
             let Some(after) = revoked(&before, revocation, actor, now)? else {
                 return Ok(Some(before));
             };
@@ -71,7 +75,7 @@ impl Store {
                 return Ok(Some(ChangedKey { before, after }));
             }
             require_restorable(&before)?;
-            require_room(&mut db, &before.client_id).await?;
+            require_room(&mut db, &before.client_id, None).await?;
             let is_active = sqlx::query_scalar!(
                 r#"
                 UPDATE "ApiKey" SET

@@ -92,6 +92,7 @@ pub(super) async fn revoke(
         key_id: policy.key_id.to_string(),
         reason: Some(RevocationReason::Compromised),
         note: None,
+        client_id: None,
     };
     match keys::revoke(service, &revocation, actor, request, service.now()).await {
         Ok(_) => Ok(Ok(())),
