@@ -6,11 +6,13 @@
 
 import type {
   ApiKeyError,
+  ApiKeyStatus,
   Environment,
   LeakAction,
   RefusalCode,
   RefusedVerification,
   RequiredScopes,
+  RevocationReason,
   ValidAdminVerification,
   ValidVerification,
   VerifyContext,
@@ -278,6 +280,129 @@ export interface ApiKeyRoutesOptions extends Pick<AdminOptions, 'authorize'> {
  * ```
  */
 export declare function apiKeyRoutes(options?: ApiKeyRoutesOptions): ApiKeyRoutes
+
+/** What a client may do with its own keys. */
+export type ClientKeyPermission = 'list' | 'create' | 'rename' | 'rotate' | 'revoke' | 'usage'
+
+/** What the keys may be that a client makes. A ceiling that is absent does not hold. */
+export interface ClientKeyCeilings {
+  /** How many keys the client may have that are not revoked, 0 to 1,000,000. `maxKeys` of `setClient` holds as well. */
+  maxKeys?: number
+  /** How many days a key may live, 1 to 36,500, from its creation on. A key without `expiresAt` gets as many. */
+  maxTtlDays?: number
+  /**
+   * The most requests of `rateLimit`, 1 to 1,000,000, in the window that is configured or a longer one. A key without `rateLimit` gets as
+   * many.
+   */
+  maxRateLimit?: number
+}
+
+/** Who manages keys by a request, as the app's own session says. */
+export interface ClientKeyOwner {
+  /** The client. Its keys are all that the request can reach. */
+  clientId: string
+  /**
+   * The user: the actor in the audit log.
+   * @default `client:` and the id of the client
+   */
+  userId?: string
+  /** The scopes that new keys may hold: each of theirs must be covered by one of these. `docs:*` covers `docs:read`. */
+  grantable: string[]
+  /** @default no ceilings but those of the kind of the key, of the options and of `setClient` */
+  ceilings?: ClientKeyCeilings
+  /** What this user may do. `usage` is for usage, limits and quotas. */
+  permissions: ClientKeyPermission[]
+}
+
+/** The options of `clientKeyRoutes`. */
+export interface ClientKeyRoutesOptions {
+  /**
+   * Says by the app's own session who asks, or `null` for a 401. It gets every request first, and must not read the body.
+   *
+   * Any other answer, even one with an unknown field, is an error, which is logged and becomes a 500, as is anything that the function
+   * throws. There are two exceptions: an `ApiKeyError` becomes its own response, and signals of Next.js (`redirect()`) go on to
+   * Next.js.
+   */
+  owner: (request: Request) => ClientKeyOwner | null | Promise<ClientKeyOwner | null>
+  /**
+   * Further origins whose pages may change keys, such as `https://app.example.com`. Without it, a change must come from a page of the
+   * host that the request names in `Host`; `X-Forwarded-Host` counts where `trustedProxies` or `trustedHops` are declared.
+   * @default none
+   */
+  origins?: string[]
+}
+
+/** A key as its owner sees it, in the responses of `clientKeyRoutes`: instants are ISO 8601 strings. */
+export interface ClientKey {
+  id: string
+  name: string
+  clientId: string
+  description: string | null
+  status: ApiKeyStatus
+  kind: string
+  environment: Environment
+  /** The beginning of the key, by which people tell keys apart. */
+  start: string | null
+  scopes: string[]
+  allowedIps: string[]
+  rateLimit: number | null
+  rateLimitWindowSeconds: number | null
+  usageCount: number
+  lastUsedAt: string | null
+  createdAt: string
+  updatedAt: string
+  expiresAt: string | null
+  suspendedUntil: string | null
+  previousKeyExpiresAt: string | null
+  revokedAt: string | null
+  revokedReason: RevocationReason | null
+  /** The key itself. Only the responses to its creation and its rotation have it. */
+  key?: string
+}
+
+/** The handlers of `/api/account/keys` and of all paths below it. */
+export interface ClientKeyRoutes {
+  /**
+   * Reads: the keys of the client as an array, newest first (`?status=&search=&limit=&cursor=`), `/{id}`, and with the permission `usage`
+   * `/{id}/usage` and `/{id}/limits`, or `/usage` and `/limits` of all keys of the client together.
+   */
+  GET: RouteHandler
+  /** Creates a key, rotates one (`/{id}/rotate`), or revokes one (`/{id}/revoke`). */
+  POST: RouteHandler
+  /** Renames the key `/{id}`: takes `name` and `description`. */
+  PATCH: RouteHandler
+  /** Revokes the key `/{id}`. */
+  DELETE: RouteHandler
+}
+
+/**
+ * Makes the route handlers with which clients manage their own keys, for one catch-all route, such as
+ * `app/api/account/keys/[[...path]]/route.ts`. `owner` says by the session of the app who asks; nothing in the request does. A key of
+ * another client is not found.
+ *
+ * A change must come from a page of the app (`Origin`), else the response is 403, and 415 for the types of forms. A request that presents
+ * an API key makes none. A body of more than 256 KiB is refused with 413 before it is parsed. Unknown fields and parameters are refused
+ * with 400.
+ *
+ * In a server that passes no parameters of a catch-all, the path must end in `keys` where the routes are mounted.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST, PATCH, DELETE } = clientKeyRoutes({
+ *   owner: async (request) => {
+ *     const user = await session(request)
+ *     return user && {
+ *       clientId: user.organization,
+ *       userId: user.email,
+ *       grantable: ['docs:*'],
+ *       ceilings: { maxKeys: 5, maxTtlDays: 90, maxRateLimit: 100 },
+ *       permissions: ['list', 'create', 'rename', 'rotate', 'revoke', 'usage'],
+ *     }
+ *   },
+ * })
+ * ```
+ */
+export declare function clientKeyRoutes(options: ClientKeyRoutesOptions): ClientKeyRoutes
 
 /** The handlers of `/api/clients`. */
 export interface ClientRoutes {

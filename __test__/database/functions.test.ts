@@ -37,6 +37,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'check_use', allowed: false, definer: true },
     { proname: 'clear_columns', allowed: false, definer: false },
     { proname: 'client_has_room', allowed: true, definer: false },
+    { proname: 'client_has_room_within', allowed: true, definer: false },
     { proname: 'client_levels', allowed: true, definer: false },
     { proname: 'close_usage', allowed: true, definer: false },
     { proname: 'condition', allowed: true, definer: false },

@@ -121,6 +121,7 @@ test('the subpath exports exactly what is documented, by require and by import',
   const names = [
     ...forAdmins,
     'presentedKeyRoutes',
+    'clientKeyRoutes',
     'jwksRoutes',
     'revokedKeysRoutes',
     'roleRoutes',

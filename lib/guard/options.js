@@ -28,6 +28,7 @@ const checks = {
     (value) => Array.isArray(value) && value.length <= 100 && value.every(isOrigin),
     'must be an array of at most 100 origins, such as https://app.example.com',
   ],
+  owner: aFunction,
   optional: [(value) => typeof value === 'boolean', 'must be true or false'],
   refundOn: aFunction,
 }
