@@ -15,6 +15,7 @@ const data = path.join(root, '.data')
 const files = {
   databaseUrl: path.join(data, 'database-url'),
   jwtSecret: path.join(data, 'jwt-secret'),
+  accountSecret: path.join(data, 'account-secret'),
   adminToken: path.join(data, 'admin-token'),
   demoKey: path.join(data, 'demo-key'),
 }
@@ -31,6 +32,8 @@ async function start(defer) {
     ...process.env,
     DATABASE_URL: given ?? (await database(defer)),
     JWT_SECRET: process.env.JWT_SECRET ?? keptSecret(files.jwtSecret),
+    // Switches on the page of a client, with a sign-in for demonstrations.
+    DEMO_ACCOUNT_SECRET: keptSecret(files.accountSecret),
   }
   const demoKey = await step('Migrating the database', () =>
     seed(env, given === undefined).catch(explain('The database could not be prepared')),
@@ -190,6 +193,8 @@ function tour(url, link, demoKey) {
   or sign in with the admin token at ${url}/admin
 
   The app is at ${url}
+
+  ${url}/account is the page of a client, who manages their own keys.
 
   The admin token is in ${shown(files.adminToken)}${demoKey ? `, a key to try in ${shown(files.demoKey)}` : ''}.
 
