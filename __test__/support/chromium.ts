@@ -1,0 +1,25 @@
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+
+/** Debian's browser. In a container it runs as root, where it has no sandbox. */
+export const startChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+
+/** What axe-core finds wrong with a page, in both colour schemes. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // Not by a script of the page: its policy would refuse that.
+  await page.evaluate(await sourceOf(axe))
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const { violations } = await page.evaluate<AxeResults>('axe.run()')
+    const found = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])
+    expect(found, colorScheme).toEqual([])
+  }
+}
+
+const sourceOf = async (file: string): Promise<string> =>
+  (await import('node:fs/promises')).readFile(file, 'utf8')
