@@ -18,6 +18,18 @@ export interface Elsewhere {
 }
 
 export const ELSEWHERE: Elsewhere[] = [
+  ...["'use client'\nimport { ApiKeys }", "'use client'\nimport { useState }"].map((begins) => ({
+    page: 'docs/guides/customer-keys.md',
+    language: 'tsx',
+    begins,
+    test: '__test__/docs/customer-keys.test.ts',
+  })),
+  {
+    page: 'docs/guides/customer-keys.md',
+    language: 'css',
+    begins: '.account {',
+    test: '__test__/docs/customer-keys.test.ts',
+  },
   {
     page: 'docs/guides/servers.md',
     language: 'ts',

@@ -28,6 +28,13 @@ test.each(['servers', 'servers-before'])(
   },
 )
 
+test.each(['react', 'react-before'])('so do the types for pages of customers: %s', async (name) => {
+  const tsc = path('../../node_modules/typescript/bin/tsc')
+  const project = path(`tsconfig.${name}.json`)
+  const child = await run([process.execPath, tsc, '--project', project])
+  expect(child).toMatchObject({ code: 0, stdout: '', stderr: '' })
+})
+
 test('what the types declare is what the package exports', () => {
   const types = readFileSync(path('../../index.d.ts'), 'utf8')
   const declared = [...types.matchAll(/^export declare (?:function|const|class) (\w+)/gm)]
