@@ -65,6 +65,7 @@ const NO_MESSAGE: Record<string, string> = {
   'public, max-age=…': 'a header',
   'Bearer realm="API"': 'a header',
   'Signature realm="GitHub secret scanning"': 'a header',
+  'Session realm="API keys"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',
   'npx sophra-api-keys migrate': 'a remedy',
   'use sslmode=verify-full instead': 'a remedy',
