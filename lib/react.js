@@ -5,6 +5,7 @@
 // what is shown while the keys are being loaded, without any hook: there may be two copies of React, of which only one renders.
 
 const React = require('react')
+const TEXTS = require('./react-texts.js')
 
 const { createElement: h } = React
 const isServer = typeof window === 'undefined'
@@ -12,49 +13,6 @@ const isServer = typeof window === 'undefined'
 /** Keys that are loaded at most. */
 const MOST = 1_000
 const DAY_SECONDS = 86_400
-
-const TEXTS = {
-  title: 'API keys',
-  loading: 'Loading…',
-  empty: 'There are no keys yet.',
-  name: 'Name',
-  create: 'Create key',
-  rename: 'Rename',
-  save: 'Save',
-  cancel: 'Cancel',
-  rotate: 'Rotate',
-  revoke: 'Revoke',
-  confirmRevoke: 'Revoke key',
-  revokeQuestion: (name) => `Revoke “${name}”? Whatever uses it stops working at once.`,
-  retry: 'Try again',
-  issued: (name) => `The key “${name}”`,
-  warning: 'Copy the key now and keep it in a safe place. It is not shown again.',
-  graceEnds: (when) => `The replaced key is accepted until ${when}.`,
-  copy: 'Copy',
-  copied: 'The key was copied.',
-  notCopied: 'The key could not be copied. Select it and copy it yourself.',
-  done: 'Done',
-  renamed: 'The key was renamed.',
-  revoked: 'The key was revoked.',
-  beginsWith: (start) => `begins with ${start}`,
-  expires: (when) => `expires ${when}`,
-  lastUsed: (when) => `last used ${when}`,
-  neverUsed: 'not used yet',
-  status: {
-    active: 'Active',
-    expired: 'Expired',
-    revoked: 'Revoked',
-    suspended: 'Suspended',
-    disabled: 'Disabled',
-  },
-  errors: {
-    CONFLICT: 'You have as many keys as you may have. Revoke one first.',
-    NOT_SIGNED_IN: 'Sign in to manage your keys.',
-    NOT_FOUND: 'The key is not there any more.',
-    INSUFFICIENT_PERMISSION: 'You may not do this.',
-  },
-  failed: 'That did not work. Try again.',
-}
 
 /** A refusal or an error of the routes. */
 class ApiKeysRequestError extends Error {
@@ -313,7 +271,7 @@ function LiveKeys(props) {
         { className: 'sophra-keys__facts' },
         h(
           'span',
-          { className: `sophra-keys__status sophra-keys__status--${key.status}` },
+          { className: classOf('status', key.status) },
           texts.status[key.status] ?? key.status,
         ),
         key.start && h('span', null, texts.beginsWith(key.start)),
@@ -430,9 +388,13 @@ function IssuedKey({ id, issued, texts, when, onDone }) {
   )
 }
 
+/** The class of an element, and that of the kind of element that it is. */
+const classOf = (element, kind) =>
+  [`sophra-keys__${element}`, `sophra-keys__${element}--${kind}`].join(' ')
+
 /** A button that stays in place while something is under way: one that is disabled would lose the focus. */
 function Button({ kind = 'plain', type = 'button', isBusy = false, onClick, children, ...others }) {
-  const className = `sophra-keys__button sophra-keys__button--${kind}`
+  const className = classOf('button', kind)
   const disabled = isBusy ? { 'aria-disabled': true } : {}
   return h('button', { ...others, ...disabled, type, className, onClick }, children)
 }

@@ -31,6 +31,9 @@ function filesUnder(folder: string, ending: string): string[] {
 const rustFiles = (): string[] =>
   filesUnder('src', '.rs').filter((path) => !/\/tests(\.rs|\/)/.test(path))
 
+/** What customers read, each of which an app can replace. */
+const TEXTS_OF_A_PAGE = 'lib/react-texts.js'
+
 /** What is published, without what is generated. */
 function scripts(): string[] {
   const { files } = JSON.parse(read('package.json')) as { files: string[] }
@@ -40,6 +43,7 @@ function scripts(): string[] {
         statSync(join(root, path)).isDirectory() ? filesUnder(path, '.js') : [path],
       )
       .filter((path) => path.endsWith('.js') && path !== 'native.js')
+      .filter((path) => path !== TEXTS_OF_A_PAGE)
       // What a build writes.
       .filter((path) => !path.startsWith('lib/console/files/'))
   )

@@ -123,9 +123,12 @@ const MAIN = [
   'lib/next/admin.js',
   'lib/next/api-key.js',
   'lib/next/body.js',
+  'lib/next/client-key-routes.js',
   'lib/next/client-routes.js',
+  'lib/next/key-owner.js',
   'lib/next/leak-routes.js',
   'lib/next/list.js',
+  'lib/next/origin.js',
   'lib/next/presented-key-routes.js',
   'lib/next/prisma-compat.js',
   'lib/next/quota-routes.js',
@@ -139,6 +142,11 @@ const MAIN = [
   'lib/next/usage-routes.js',
   'lib/next/view.js',
   'lib/next/webhook-routes.js',
+  'lib/own-keys.js',
+  'lib/react-texts.js',
+  'lib/react.css',
+  'lib/react.d.ts',
+  'lib/react.js',
   'lib/servers/express.d.ts',
   'lib/servers/express.js',
   'lib/servers/fastify.d.ts',
@@ -189,7 +197,7 @@ describe('the main package', () => {
     } = packed()[0]!.manifest
     expect(dependencies).toBeUndefined()
     // Frameworks that an app may have. npm installs no optional peer.
-    const frameworks = ['@nestjs/common', 'express', 'fastify', 'hono', 'koa']
+    const frameworks = ['@nestjs/common', 'express', 'fastify', 'hono', 'koa', 'react']
     expect(Object.keys(peerDependencies as object).sort()).toEqual(frameworks)
     const optional = frameworks.map((name) => [name, { optional: true }])
     expect(peerDependenciesMeta).toEqual(Object.fromEntries(optional))
