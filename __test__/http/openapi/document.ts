@@ -30,21 +30,39 @@ export function methodsOf(path: string): string[] {
   return METHODS.filter((method) => method.toLowerCase() in document.paths[path])
 }
 
-/** The paths of the route files. That of the console is left out: it serves pages, whose data are no public API. */
-export function routes(): string[] {
+/** What catches all paths below it. */
+const CATCH_ALL = '/[[...path]]'
+
+/** The route that serves a path: the path itself, or one that catches all below it. */
+export const routeOf = (path: string): string =>
+  routeFiles().find(
+    (route) => route.endsWith(CATCH_ALL) && `${path}/`.startsWith(route.slice(0, -11)),
+  ) ?? path
+
+/** The paths of the route files. One that catches all has those of the document: the console, which serves pages, has none. */
+export const routes = (): string[] =>
+  routeFiles().flatMap((route) =>
+    route.endsWith(CATCH_ALL) ? paths.filter((path) => routeOf(path) === route) : [route],
+  )
+
+function routeFiles(): string[] {
   const files = readdirSync(join(example, 'app'), { recursive: true, encoding: 'utf8' })
   return files
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('/route.ts') && !file.startsWith('admin/[[...path]]/'))
+    .filter((file) => file.endsWith('/route.ts'))
     .map((file) => `/${file.slice(0, -'/route.ts'.length).replace(/\[(\w+)\]/g, '{$1}')}`)
 }
 
 /** The answers to an operation that whoever is let in can bring about, and who is not. */
 export function answersOf(operation: string): number[] {
-  const others = [403, 409, 413, 422, 429, 500, 503]
+  const others = [403, 409, 413, 415, 422, 429, 500, 503]
   const all = Object.keys(operations.get(operation).responses).map(Number)
   return all.filter((status) => !others.includes(status))
 }
+
+/** The answer to an operation that is done. */
+export const successOf = (operation: string): number =>
+  Number(Object.keys(operations.get(operation).responses)[0])
 
 /** The operations to which links lead. */
 export function linkedOperations(): string[] {

@@ -22,6 +22,8 @@ OWN_KEY = os.environ["API_KEY"]
 USER = os.environ.get("USER_TOKEN")
 # Of that key, and of those that requests get: it must stay as it is.
 OWN_CLIENT = "acme"
+# The client who is signed in.
+OWN_ACCOUNT = "globex"
 # That were made and not deleted.
 KEYS: set[str] = set()
 CLIENTS: set[str] = set()
@@ -42,6 +44,9 @@ def encoded(text: str) -> str:
 schemathesis.openapi.format("date-time", FUTURE.map(lambda at: f"{at.isoformat(timespec='seconds')}Z"))
 schemathesis.openapi.format("date", FUTURE.map(lambda at: at.date().isoformat()))
 schemathesis.openapi.format("local-date-time", FUTURE.map(lambda at: at.isoformat(timespec="minutes")))
+# A key of a client's own lives for at most 90 days.
+SOON = st.integers(min_value=1, max_value=89).map(lambda days: datetime.now(timezone.utc) + timedelta(days=days))
+schemathesis.openapi.format("soon", SOON.map(lambda at: f"{at.isoformat(timespec='seconds').removesuffix('+00:00')}Z"))
 schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata"]))
 schemathesis.openapi.format("cursor", st.builds(cursor, FUTURE, st.uuids().map(str)))
 
@@ -59,6 +64,10 @@ def before_call(context, case, kwargs):
     if case.operation.path == "/api/leaks":
         kwargs["auth"] = sign
         leak_another_key(case)
+    if is_about_account(case):
+        # As a page of the app does.
+        case.headers["Origin"] = URL
+        give_own_key(case)
     meta = case.meta
     if meta is None:
         return
@@ -70,7 +79,10 @@ def before_call(context, case, kwargs):
     if positive:
         name_apart(fields, "limits")
         name_apart(fields, "quotas")
-    if is_about_webhooks(case):
+    if is_about_account(case):
+        if positive and case.operation.path.endswith("/usage"):
+            give_range(fields, made_up and meta.phase.name == "fuzzing")
+    elif is_about_webhooks(case):
         if positive:
             give_webhook(case, fields, made_up and meta.phase.name == "coverage")
     elif is_about_admin_tokens(case):
@@ -157,6 +169,20 @@ def name_apart(fields: dict, which: str) -> None:
 
 def fields_of(case):
     return case.query if case.method in ("GET", "DELETE") else case.body
+
+
+def is_about_account(case) -> bool:
+    return case.operation.path.startswith("/api/account/")
+
+
+def give_own_key(case) -> None:
+    """There must be room for a new key, and what is changed must be there: of an id that is made up there is no key."""
+    if case.operation.path == "/api/account/keys" and case.method == "POST":
+        where = {"clientId": OWN_ACCOUNT}
+        requests.post(f"{URL}/api/keys/revocation", json={"where": where}, headers=ADMIN, timeout=60).raise_for_status()
+    is_fuzzing = case.meta is not None and case.meta.phase.name == "fuzzing"
+    if "{id}" in case.operation.path and not is_fuzzing:
+        case.path_parameters["id"] = new_key(OWN_ACCOUNT)["id"]
 
 
 def is_about_clients(case) -> bool:
@@ -295,8 +321,8 @@ def give_key(fields: dict, made_up: bool) -> None:
         fields["id"] = new_key()["id"]
 
 
-def new_key() -> dict:
-    answer = requests.post(f"{URL}/api/keys", json={"name": "Target", "clientId": OWN_CLIENT}, headers=ADMIN, timeout=60)
+def new_key(client: str = OWN_CLIENT) -> dict:
+    answer = requests.post(f"{URL}/api/keys", json={"name": "Target", "clientId": client}, headers=ADMIN, timeout=60)
     answer.raise_for_status()
     return answer.json()
 
@@ -316,7 +342,7 @@ def bound_milliseconds(fields: dict) -> None:
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if is_about_webhooks(case) or is_about_admin_tokens(case) or is_about_roles(case):
+    if is_about_account(case) or is_about_webhooks(case) or is_about_admin_tokens(case) or is_about_roles(case):
         return
     if case.method == "POST" and response.status_code == 201:
         KEYS.add(response.json()["id"])
@@ -335,6 +361,9 @@ def filter_failure(context, failure, case, response):
         # A 405 is Next's own, and has no `Allow`. That it is a 405 still counts.
         return failure.failure_reason != "missing_allow_header"
     if isinstance(failure, EnsureResourceAvailability):
+        # An own key is still there once it is revoked.
+        if is_about_account(case):
+            return False
         # A client that is there need not have the quota, and webhooks make room for others. No admin token is ever gone. A role is
         # only there if it was set before.
         if is_about_quotas(case) or is_about_webhooks(case) or is_about_admin_tokens(case) or is_about_roles(case):
