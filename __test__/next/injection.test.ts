@@ -284,3 +284,53 @@ test('events and audit entries are harmless', async () => {
   const headers = { 'x-api-key': made.key }
   expect((await guarded(new Request(HOST, { headers }), {})).status).toBe(200)
 })
+
+describe("the routes of a client's own keys", () => {
+  const { GET, POST, PATCH } = next.clientKeyRoutes({
+    owner: () => ({
+      ...{ clientId: 'c', grantable: ['a:*'], ceilings: { maxTtlDays: 90 } },
+      permissions: ['list', 'create', 'rename', 'rotate', 'revoke', 'usage'],
+    }),
+  })
+  const own = { origin: HOST, 'content-type': 'application/json' }
+  const asked = (method: string, path: string, more: RequestInit = {}): Request =>
+    new Request(`${HOST}/api/account/keys${path}`, { method, headers: own, ...more })
+
+  test('paths and queries', async () => {
+    for (const [, text] of named) {
+      const encoded = encodeURIComponent(wellFormed(text))
+      for (const path of [
+        `/${encoded}`,
+        `/${encoded}/usage`,
+        `?search=${encoded}`,
+        `?${encoded}=a`,
+      ])
+        expectSound(await read(await GET(asked('GET', path))), path)
+      for (const path of [`/${encoded}/revoke`, `/${encoded}/rotate`, `/${encoded}`])
+        expectSound(await read(await POST(asked('POST', path))), path)
+    }
+  })
+
+  test('fields of bodies, and their names', async () => {
+    const { id } = await addon.createApiKey({ name: 'n', clientId: 'c' })
+    for (const [, text] of named) {
+      const names = ['name', 'description', 'expiresAt', 'rateLimit', text]
+      const values = [text, [text], { [text]: text }]
+      for (const name of names)
+        for (const value of values) {
+          const body = JSON.stringify({ name: 'n', [name]: value, scopes: [text].slice(0, 0) })
+          expectSound(await read(await POST(asked('POST', '', { body }))), name)
+          expectSound(await read(await PATCH(asked('PATCH', `/${id}`, { body }))), name)
+        }
+    }
+  })
+
+  test('headers', async () => {
+    for (const name of ['origin', 'host', 'x-forwarded-host', 'content-type', 'authorization'])
+      for (const [, text] of sendable) {
+        const headers = { ...own, [name]: asHeader(text) }
+        const request = asked('POST', '', { headers, body: '{"name":"n"}' })
+        expectSound(await read(await POST(request)), name)
+      }
+  })
+})
