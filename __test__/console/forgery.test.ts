@@ -110,7 +110,7 @@ test('further origins are let in, which must be such', async () => {
     null,
   ])
     expect(() => consoleRoutes({ origins: wrong as never })).toThrow(
-      "consoleRoutes: 'origins' has a wrong value: it must be a list of origins",
+      "consoleRoutes: 'origins' has a wrong value: it must be an array of at most 100 origins",
     )
   expect(() => consoleRoutes({ origin: [] } as never)).toThrow("'origin' is not a known option")
 })
@@ -133,8 +133,17 @@ describe('behind declared proxies', () => {
   test.each<[string, Record<string, string>, number]>([
     ['the forwarded host', { host: 'inner:3000', 'x-forwarded-host': 'console.example' }, 201],
     ['no forwarded host', {}, 201],
-    ['another forwarded host', { 'x-forwarded-host': 'evil.example' }, 403],
-    ['a list of hosts', { 'x-forwarded-host': 'console.example, evil.example' }, 403],
+    ['another forwarded host', { host: 'inner', 'x-forwarded-host': 'evil.example' }, 403],
+    [
+      'a list of hosts',
+      { host: 'inner', 'x-forwarded-host': 'console.example, evil.example' },
+      403,
+    ],
+    [
+      'an origin that is neither host',
+      { origin: 'https://evil.example', 'x-forwarded-host': 'inner' },
+      403,
+    ],
   ])('%s', async (_, headers, status) => {
     expect(await statusOf({ ...OWN, ...headers })).toBe(status)
   })

@@ -13,11 +13,14 @@ const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i
 /** What a form sends without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header). */
 const FORM = /^(?:application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)$/i
 
-/** The refusal of a change that another site may have asked for, or that a form has sent; `undefined` if it is neither. */
-exports.refusalOfChange = (request, origins = []) => {
-  if (!isFromOwnPage(request, origins)) return failure(wrongOrigin)
-  return isOfForm(request) ? failure(wrongMediaType) : undefined
-}
+/** The refusal of a change that another site may have asked for. */
+exports.refusalOfOrigin = (request, origins = []) =>
+  isFromOwnPage(request, origins) ? undefined : failure(wrongOrigin)
+
+/** The same, and of one that a form has sent. */
+exports.refusalOfChange = (request, origins) =>
+  exports.refusalOfOrigin(request, origins) ??
+  (isOfForm(request) ? failure(wrongMediaType) : undefined)
 
 function isFromOwnPage(request, origins) {
   const origin = request.headers.get('origin')

@@ -7,7 +7,7 @@ use napi_derive::napi;
 use super::call::call;
 use super::text::read_text;
 use super::value::read;
-use crate::model::{AdminRefusal, ProxyTrust, VALID};
+use crate::model::{AdminRefusal, VALID};
 use crate::{admin, console, process};
 
 /// Answers a question of the console, as `wanted` names it. The text is a token, a session or a code, and may be missing.
@@ -33,10 +33,4 @@ pub(crate) fn ask_of_console<'e>(
         }
         Ok(answer)
     })
-}
-
-/// Whether proxies are declared, which are then trusted with the host that a client asked for. Does not start the service.
-#[napi(catch_unwind, skip_typescript)]
-pub(crate) fn is_behind_proxies() -> bool {
-    process::proxy_trust().is_ok_and(|trust| !matches!(*trust, ProxyTrust::Nobody))
 }
