@@ -4,7 +4,12 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['__test__/**/*.test.ts'],
-    exclude: ['__test__/soak/**', '__test__/package/consumers/**', '**/node_modules/**'],
+    exclude: [
+      '__test__/soak/**',
+      '__test__/browser/**',
+      '__test__/package/consumers/**',
+      '**/node_modules/**',
+    ],
     globalSetup: '__test__/support/global-setup.ts',
     // The addon's state belongs to a process: each file gets one of its own.
     pool: 'forks',

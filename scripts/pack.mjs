@@ -138,14 +138,17 @@ function placeAddon(folder, all) {
  */
 function makeLinksAbsolute(folder) {
   const { repository, version } = read(folder)
-  const base = `${repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${version}/`
+  const base = repository.url.replace(/^git\+|\.git$/g, '')
   const file = path.join(folder, 'README.md')
   const readme = readFileSync(file, 'utf8').replace(
     /\]\((?![a-z]+:|#)([^)\s]+)\)/g,
-    (_, target) => `](${base}${target})`,
+    // A picture as it is, and not the page that shows it.
+    (_, target) => `](${base}/${isPicture.test(target) ? 'raw' : 'blob'}/v${version}/${target})`,
   )
   writeFileSync(file, readme)
 }
+
+const isPicture = /\.(webp|png|svg)$/
 
 /**
  * The repository; that of the workflow in a release, since npm compares it with the repository that the provenance of the release
