@@ -87,6 +87,7 @@ test('a key is created, rotated and revoked by the keyboard alone', async () => 
 
   await tabTo(page, 'Revoke')
   await page.keyboard.press('Enter')
+  await page.getByRole('dialog').waitFor()
   await page.keyboard.press('Escape')
   await page.getByRole('dialog').waitFor({ state: 'detached' })
   await eventually(async () => expect(await focused(page)).toBe('Revoke'))

@@ -49,7 +49,7 @@ test('a million keys are listed, searched, sorted and paged', async () => {
     await settled(page)
   })
   await timed('search', async () => {
-    await page.getByLabel('Search keys').fill('Key 77777')
+    await page.getByLabel('Search keys').fill('Key 42424')
     await eventually(async () => expect(await rows.count()).toBe(KEYS >= 1_000_000 ? 11 : 1))
   })
   await timed('by client, sorted by name', async () => {
