@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Failed } from '../api.ts'
 import { Button } from './button.tsx'
 import { ErrorNote } from './states.tsx'
@@ -17,7 +17,7 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   const titleId = useId()
   const isGone = useRef(false)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current
     const before = openerNow()
     dialog?.showModal()

@@ -1,6 +1,6 @@
 // A secret that is shown once: a key, an admin token, or the secret of a webhook.
 
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { keepPage } from '../router.ts'
 import { Button, CopyButton } from './button.tsx'
 import { Dialog } from './dialog.tsx'
@@ -28,7 +28,7 @@ export function Issued({ what, title, secret, onSaved }: IssuedProps) {
   }
   const actions = useRef<HTMLDivElement>(null)
   // The button that asked is gone. The first one that follows it does no harm.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asks) actions.current?.querySelector('button')?.focus()
   }, [asks])
   return (
