@@ -108,7 +108,14 @@ test('what is wrong is named', async () => {
 })
 
 test('a list comes in pages', async () => {
-  for (let n = 0; n < 3; n++) await createAdminToken({ name: `Page ${n}` })
+  for (let n = 0; n < 3; n++) {
+    const { id } = await createAdminToken({ name: `Page ${n}` })
+    // Those of the same millisecond would come in any order.
+    await sql(
+      `UPDATE "AdminToken" SET "createdAt" = "createdAt" + $2 * interval '1 s' WHERE "id" = $1`,
+      [id, n],
+    )
+  }
   const first = await send(routes.GET, 'GET', undefined, { query: '?search=page&limit=2' })
   expect(first.body.map(({ name }: { name: string }) => name)).toEqual(['Page 2', 'Page 1'])
   const link = /<([^>]+)>; rel="next"/.exec(String(first.headers['link']))?.[1]
