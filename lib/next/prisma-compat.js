@@ -48,14 +48,11 @@ function divided(sent, accepts) {
 
 /** Whether a field that the app did not know is what it is here, and not what a client meant by the name. */
 function fits(name, value) {
-  if (name === 'scopes') return value === null || isListOfTexts(value)
+  if (name === 'scopes') return value === null || Array.isArray(value)
   if (name === 'metadata')
     return value === null || (typeof value === 'object' && !Array.isArray(value))
   return true
 }
-
-const isListOfTexts = (value) =>
-  Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 
 function taken(name, value) {
   if (name === 'expiresAt') return instant(value)

@@ -2,7 +2,11 @@
 //!
 //! `<prefix>_<live|test>_<lookup:12>_<secret:32><tag:8><crc:6>`, digits in base62.
 
+use crc::{CRC_32_ISO_HDLC, Crc};
+
 use super::base62;
+
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// Digits of the public id that finds the row.
 pub(super) const LOOKUP_DIGITS: usize = 12;
@@ -32,5 +36,5 @@ pub(super) fn split_end(text: &str, count: usize) -> Option<(&str, &str)> {
 
 /// CRC-32 (IEEE 802.3, as in zlib).
 pub(super) fn checksum(text: &str) -> [u8; CRC_DIGITS] {
-    base62::encode(crc32fast::hash(text.as_bytes()).into())
+    base62::encode(CRC.checksum(text.as_bytes()).into())
 }
