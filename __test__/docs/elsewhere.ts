@@ -33,7 +33,7 @@ export const ELSEWHERE: Elsewhere[] = [
   {
     page: 'docs/guides/servers.md',
     language: 'ts',
-    begins: "import { verifyApiKey, type Verification }",
+    begins: 'import { verifyApiKey, type Verification }',
     test: '__test__/package/consumers/next.test.ts',
   },
   {

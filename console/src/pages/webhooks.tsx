@@ -279,6 +279,8 @@ const NOTICES: Record<NoticeType, string> = {
   'quota.threshold': 'Quota near its end',
   'client.changed': typeText('client.changed'),
   'client.deleted': typeText('client.deleted'),
+  'role.changed': typeText('role.changed'),
+  'role.deleted': typeText('role.deleted'),
   'database.unavailable': typeText('database.unavailable'),
   'database.recovered': typeText('database.recovered'),
 }
