@@ -31,14 +31,7 @@ pub async fn ask(
 ) -> Result<Json, Error> {
     match wanted {
         "signIn" => sign_in(service, text, &AdminContext::read(options)?).await,
-        "redeem" => {
-            open(
-                service,
-                "redeem_console_code",
-                json!({ "code": digest(text) }),
-            )
-            .await
-        }
+        "redeem" => redeem(service, text).await,
         "session" => session(service, text).await,
         "signOut" => sign_out(service, text).await,
         "link" => link(service, options).await,
@@ -74,12 +67,7 @@ async fn sign_in(
 /// Opens a session, and answers it with what the browser is to hold.
 async fn open(service: &Service, statement: &'static str, mut input: Json) -> Result<Json, Error> {
     let now = service.now();
-    let bytes: [u8; RANDOM_BYTES] = random::bytes(&mut random::generator()?);
-    let random = BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let secret = service.config.jwt_secret()?;
-    let mac = jwt::console_mac(secret, &random);
-    let mac = mac.ok_or_else(|| Error::internal("The session could not be signed"))?;
-    let session = format!("{random}.{mac}");
+    let session = signed_random(service)?;
     input["digest"] = digest(&session).into();
     let end = now.plus_seconds(SESSION_SECONDS).millis();
     input["until"] = input["until"]
@@ -93,6 +81,35 @@ async fn open(service: &Service, statement: &'static str, mut input: Json) -> Re
         opened["session"] = session.into();
     }
     Ok(opened)
+}
+
+/// Opens a session by a code.
+async fn redeem(service: &Service, code: &str) -> Result<Json, Error> {
+    if code.contains('.') && !is_ours(service, code) {
+        return Ok(Json::Null);
+    }
+    let input = json!({ "code": digest(code) });
+    open(service, "redeem_console_code", input).await
+}
+
+fn random_text() -> Result<String, Error> {
+    let bytes: [u8; RANDOM_BYTES] = random::bytes(&mut random::generator()?);
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A random text that the secret has signed, so that made-up ones are known without I/O.
+fn signed_random(service: &Service) -> Result<String, Error> {
+    let random = random_text()?;
+    let mac = jwt::console_mac(service.config.jwt_secret()?, &random);
+    let mac = mac.ok_or_else(|| Error::internal("The session could not be signed"))?;
+    Ok(format!("{random}.{mac}"))
+}
+
+/// Whether this secret has signed a session or a code. Without a secret there are none.
+fn is_ours(service: &Service, text: &str) -> bool {
+    let secret = service.config.jwt_secret().ok();
+    let parts = secret.zip(text.split_once('.'));
+    parts.is_some_and(|(secret, (random, mac))| jwt::is_console_mac(secret, random, mac))
 }
 
 /// Whom a session stands for.
@@ -116,15 +133,13 @@ async fn sign_out(service: &Service, session: &str) -> Result<Json, Error> {
     Ok(ended)
 }
 
-/// What this secret has not signed is no session, and ends here, without I/O. Without a secret there are none.
+/// What is no session of ours ends here, without I/O.
 async fn ask_of_session(
     service: &Service,
     statement: &'static str,
     session: &str,
 ) -> Result<Json, Error> {
-    let secret = service.config.jwt_secret().ok();
-    let parts = secret.zip(session.split_once('.'));
-    if !parts.is_some_and(|(secret, (random, mac))| jwt::is_console_mac(secret, random, mac)) {
+    if !is_ours(service, session) {
         return Ok(Json::Null);
     }
     let input = json!({ "digest": digest(session) });
@@ -137,8 +152,11 @@ async fn link(service: &Service, options: Value) -> Result<Json, Error> {
     let token_id = fields.optional("tokenId", rules::id);
     let actor = fields.optional("actor", rules::label(rules::NAME_MAX));
     fields.finish(Some(()))?;
-    let bytes: [u8; RANDOM_BYTES] = random::bytes(&mut random::generator()?);
-    let code = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    // The command line may not have the secret.
+    let code = match service.config.jwt_secret() {
+        Ok(_) => signed_random(service)?,
+        Err(_) => random_text()?,
+    };
     let input = json!({ "digest": digest(&code), "tokenId": token_id });
     let made = service.store.ask_of_console("make_console_code", &input);
     let mut made = made.await?;

@@ -9,13 +9,14 @@ const { signedIn } = useBrowser(served)
 const SCRIPT = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 const BIDI = 'abc \u202egnp.exe\u2066 שלום'
 const EMOJI = '🧑‍🚀'.repeat(51)
-const TEXTS = [SCRIPT, BIDI, EMOJI, '${window.hacked=1}', `'"><svg onload=window.hacked=1>`]
+const KEYS = '🔑'.repeat(255)
+const TEXTS = [SCRIPT, BIDI, EMOJI, KEYS, '${window.hacked=1}', `'"><svg onload=window.hacked=1>`]
 
 const ids: string[] = []
 
 beforeAll(async () => {
   await addon.migrate()
-  expect([...EMOJI].length).toBeLessThanOrEqual(255)
+  for (const text of TEXTS) expect([...text].length).toBeLessThanOrEqual(255)
   for (const [place, text] of TEXTS.entries()) {
     // Others can write what the package refuses: names with marks of direction, for example.
     const { id, key } = await addon.createApiKey(
@@ -26,7 +27,7 @@ beforeAll(async () => {
     await addon.setClient({ clientId: `client-${place}`, name: `Client ${place}` })
     await served.sql(
       `UPDATE "ApiKey" SET "name" = $2, "description" = $2, "clientId" = $3, "createdBy" = $2, "metadata" = $4 WHERE "id" = $1`,
-      [id, text, text.slice(0, 255), JSON.stringify({ [text]: text })],
+      [id, text, [...text].slice(0, 255).join(''), JSON.stringify({ [text]: text })],
     )
     await served.sql('UPDATE sophra_api_keys.clients SET name = $2 WHERE client_id = $1', [
       `client-${place}`,

@@ -95,7 +95,7 @@ test('a browser that does not take the cookie is told so, and nothing loops', as
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('alert').waitFor()
   expect(await page.getByRole('alert').innerText()).toMatch(
-    /did not keep the session cookie.*https/,
+    /would not keep the session cookie.*https/,
   )
   expect(posts).toHaveLength(1)
   expect(page.url()).toMatch(/\/sign-in$/)

@@ -13,6 +13,8 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const link = (...args: string[]) => cli(['console', 'link', ...args], { env })
+/** With the secret of the app. */
+const signedLink = () => cli(['console', 'link'], { env: { ...env, JWT_SECRET } })
 
 test('without an admin token there is no link', async () => {
   const { code, stdout, stderr } = await link()
@@ -53,7 +55,8 @@ test('what is wrong is named by its option', async () => {
 })
 
 test('the link signs in', async () => {
-  const { stdout } = await link()
+  const { stdout } = await signedLink()
+  expect(stdout).toMatch(/#code=[\w-]{43}\.[\w-]{43}\n$/)
   const require = createRequire(import.meta.url)
   const addon = require('../../index.js') as typeof import('../../index.js')
   const { consoleRoutes } = require('../../lib/console.js') as typeof import('../../lib/console.js')

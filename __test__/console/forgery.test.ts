@@ -60,6 +60,8 @@ test.each<[string, Record<string, string>, number]>([
     { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' },
     403,
   ],
+  ['a page of the same host, as the browser says', { 'sec-fetch-site': 'same-origin' }, 201],
+  ['a page of the same host by http, as the browser says', { 'sec-fetch-site': 'cross-site' }, 403],
   ['the referrer alone', { origin: '', referer: `${ORIGIN}/admin` }, 403],
 ])('%s', async (_, headers, status) => {
   expect(await statusOf({ ...OWN, ...headers })).toBe(status)

@@ -25,7 +25,7 @@ test('a link signs in once', async () => {
   const { id } = await make()
   const link = await createConsoleLink({ url, tokenId: id, actor: 'ann' })
   expect(link).toEqual({
-    url: expect.stringMatching(/^https:\/\/console\.example\/admin#code=[\w-]{43}$/),
+    url: expect.stringMatching(/^https:\/\/console\.example\/admin#code=[\w-]{43}\.[\w-]{43}$/),
     tokenId: id,
     name: 'Ops',
   })
@@ -161,8 +161,12 @@ test('tokens with a right signature are never held up, and those with a wrong on
   expect(events.length).toBeGreaterThan(0)
 })
 
-test('codes that there are not are held up beyond 300 a minute', async () => {
+test('codes that there are not are held up beyond 300 a minute, and one that there is never', async () => {
   const answers = []
   for (let n = 0; n < 400; n += 1) answers.push(await browser().signIn({ code: `no code ${n}` }))
   expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThanOrEqual(50)
+  const made = await createConsoleLink({ url: 'https://console.example/admin' })
+  expect((await browser().signIn({ code: codeOf(made) })).body).toMatchObject({
+    signedIn: true,
+  })
 })

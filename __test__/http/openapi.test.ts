@@ -43,6 +43,7 @@ async function variables(permissions: string[], fields: object) {
   const { id, key } = await app.create(fields)
   const signedIn = await app.request('/api/account/session', {
     method: 'POST',
+    headers: { Origin: app.url() },
     body: JSON.stringify({ client: 'globex' }),
   })
   return {

@@ -608,6 +608,7 @@ describe('an app that answers wrongly', () => {
     ['an unknown permission', { ...acme(), permissions: ['list', '*'] }],
     ['a misspelt field', { ...acme(), ceiling: {} }],
     ['a misspelt ceiling', { ...acme(), ceilings: { maxkeys: 1 } }],
+    ['a ceiling that is undefined', { ...acme(), ceilings: { maxKeys: undefined } }],
     ['ceilings that are null', { ...acme(), ceilings: null }],
     ['a ceiling that is null', { ...acme(), ceilings: { maxKeys: null } }],
     ['a ceiling that is NaN', acme({ ceilings: { maxKeys: NaN } })],

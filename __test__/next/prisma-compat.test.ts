@@ -153,6 +153,9 @@ describe('what is ignored is told', () => {
     const many = await post(Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`f${n}`, 1])))
     expect(many.status).toBe(201)
     expect(ignoredBy(many)!.split(', ')).toHaveLength(20)
+    const long = Array.from({ length: 20 }, (_, n) => [`${n}${'ü'.repeat(60)}`, 1])
+    const header = ignoredBy(await post(Object.fromEntries(long)))!
+    expect([header.length > 300, header.length <= 1_000]).toEqual([true, true])
   })
 })
 

@@ -51,7 +51,7 @@ function decoded(text: string): string {
 
 /** A path of this console as it was given in a parameter: nothing else is followed. */
 export function ownPath(text: string | null): string | null {
-  if (!text) return null
+  if (!text || !URL.canParse(text, location.origin)) return null
   const url = new URL(text, location.origin)
   const isOwn = url.origin === location.origin && `${url.pathname}/`.startsWith(mount)
   return isOwn ? url.pathname + url.search : null

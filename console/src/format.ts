@@ -72,9 +72,12 @@ export const linesOf = (text: string): string[] =>
     .map((line) => line.trim())
     .filter(Boolean)
 
-/** Whether a text has the shape of a key: it must not get into an address. */
-export const looksLikeKey = (text: string): boolean =>
-  /^\s*[A-Za-z0-9]{1,20}_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{20,}/.test(text)
+const KEY = /[A-Za-z0-9]{1,20}_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{20,}/
+const JWT = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/
+
+/** The key or the token in a text, which must not get into an address. */
+export const secretIn = (text: string): string | undefined =>
+  (KEY.exec(text) ?? JWT.exec(text))?.[0]
 
 /** A text within single quotes of a shell. */
 export const shellQuoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`

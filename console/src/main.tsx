@@ -9,4 +9,6 @@ import { begin } from './start.ts'
 
 followLinks()
 void begin()
+// A link that is pasted into the address of an open console loads nothing.
+addEventListener('hashchange', () => void begin())
 render(<App />, document.getElementById('app')!)

@@ -43,11 +43,13 @@ export type SignInResult = { ok: true } | { ok: false; message: string }
 export async function signIn(
   credential: { token: string } | { code: string },
 ): Promise<SignInResult> {
+  // Before it is sent: others on the way could read it, and the browser would not keep the cookie.
+  if (!isSecureContext) return { ok: false, message: NOT_SECURE }
   try {
     const answer = await request<SessionAnswer>('POST', 'session', { body: credential })
     if (!answer.signedIn) return { ok: false, message: answer.message ?? 'That did not work' }
     const kept = await request<SessionAnswer>('GET', 'session')
-    if (!kept.signedIn) return { ok: false, message: noCookie() }
+    if (!kept.signedIn) return { ok: false, message: NO_COOKIE }
     farewell.set(null)
     session.set(kept)
     return { ok: true }
@@ -64,12 +66,10 @@ function messageOf(error: unknown): string {
   return `Too many attempts with wrong tokens.${wait}`
 }
 
-function noCookie(): string {
-  const insecure = !isSecureContext
-  return insecure
-    ? 'The token is right, but your browser did not keep the session cookie, because this address is not secure. Open the console over https, or on localhost.'
-    : 'The token is right, but your browser did not keep the session cookie. Allow cookies for this site, and sign in again.'
-}
+const NOT_SECURE =
+  'This address is not secure, so your browser would not keep the session cookie. Open the console over https, or on localhost.'
+const NO_COOKIE =
+  'The token is right, but your browser did not keep the session cookie. Allow cookies for this site, and sign in again.'
 
 export async function signOut(): Promise<void> {
   const before = session.get()

@@ -70,7 +70,9 @@ function listed() {
 }
 
 async function inFormFor(request, asset) {
-  asset.plain ??= fs.promises.readFile(path.join(ASSETS, asset.name))
+  asset.plain ??= kept(fs.promises.readFile(path.join(ASSETS, asset.name)), () => {
+    asset.plain = undefined
+  })
   const accepted = request.headers.get('accept-encoding') ?? ''
   const [encoding, compress] = asset.isCompressed
     ? (encodings.find(([name]) =>
@@ -78,8 +80,17 @@ async function inFormFor(request, asset) {
       ) ?? [])
     : []
   if (!encoding) return { body: await asset.plain }
-  if (!asset.forms.has(encoding)) asset.forms.set(encoding, asset.plain.then(compress))
+  if (!asset.forms.has(encoding)) {
+    const form = kept(asset.plain.then(compress), () => asset.forms.delete(encoding))
+    asset.forms.set(encoding, form)
+  }
   return { body: await asset.forms.get(encoding), encoding }
+}
+
+/** What is kept for the next request, unless it fails: a file may be readable a moment later. */
+function kept(promise, forget) {
+  promise.catch(forget)
+  return promise
 }
 
 function read(file) {

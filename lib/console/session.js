@@ -21,7 +21,7 @@ const SESSION_MAX = 200
 
 /** Tokens with a wrong signature. One with a right signature is never held up, so nobody can lock others out. */
 const forged = throttle(20)
-/** Codes that there are not: only the database knows them. */
+/** Codes that there are not. One that the secret has signed is never held up: of the others, only the database knows them. */
 const unknown = throttle(300)
 
 /** The admin of a request: `{ admin }`, or `{ refusal }` with the response to send. */
@@ -89,19 +89,20 @@ exports.signIn = async (request) => {
 }
 
 async function byToken(token, request) {
+  // There is no session if the token was revoked a moment ago.
   const opened = await ask('signIn', token, clientOf(view, request))
-  if (opened.session) return opened
-  const wait = opened.isForged ? forged.wait() : 0
+  if (opened?.session) return opened
+  const wait = opened?.isForged ? forged.wait() : 0
   if (wait > 0) return { refusal: tooMany(wait) }
-  if (opened.isForged) forged.count()
+  if (opened?.isForged) forged.count()
   return wrong('INVALID_TOKEN', 'This admin token is not valid: it is wrong, revoked or expired')
 }
 
 async function byCode(code) {
   const wait = unknown.wait()
-  if (wait > 0) return { refusal: tooMany(wait) }
-  const opened = await ask('redeem', code)
+  const opened = wait === 0 || code.includes('.') ? await ask('redeem', code) : undefined
   if (opened) return opened
+  if (wait > 0) return { refusal: tooMany(wait) }
   unknown.count()
   return wrong('INVALID_CODE', 'This link was used already, or is older than five minutes')
 }

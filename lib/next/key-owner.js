@@ -31,7 +31,7 @@ function checked(answer) {
     clientId,
     actor: userId === undefined ? namedAfter(clientId) : userId,
     grantable: listOf('grantable', grantable),
-    ...(ceilings === undefined ? {} : fieldsOf('ceilings', ceilings, CEILINGS)),
+    ...(ceilings === undefined ? {} : ceilingsOf(ceilings)),
   }
   const held = listOf('permissions', permissions)
   if (!held.every((permission) => PERMISSIONS.includes(permission)))
@@ -43,6 +43,14 @@ function checked(answer) {
     throw new FaultOfApp(error)
   }
   return { own, by: { actor: own.actor }, permissions: held }
+}
+
+/** A ceiling that the app could not tell, such as that of a plan which it did not find, is a mistake, and not the absence of one. */
+function ceilingsOf(ceilings) {
+  const fields = fieldsOf('ceilings', ceilings, CEILINGS)
+  for (const [name, most] of Object.entries(fields))
+    if (most === undefined) throw wrong(`ceilings.${name}`, 'not be undefined')
+  return fields
 }
 
 /** The actor where the app names no user. */

@@ -27,6 +27,9 @@ function isFromOwnPage(request, origins) {
   // `null` is the origin of pages that must not act for the user, such as one in a sandbox.
   if (!isOrigin(origin)) return false
   if (origins.includes(origin)) return true
+  // A browser that says so knows the scheme, too, which a proxy in front of the app may hide from it.
+  const site = request.headers.get('sec-fetch-site')
+  if (site !== null && site !== 'same-origin') return false
   const { protocol, host } = new URL(origin)
   return hostsOf(request).some((own) => normalHost(protocol, own) === host)
 }

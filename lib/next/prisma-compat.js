@@ -11,6 +11,7 @@ const LOCAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?$/
 /** Names that are told, so that the header stays short. */
 const NAMES_MAX = 20
 const NAME_MAX = 64
+const HEADER_MAX = 1_000
 
 /** The app made every key active, whatever it was sent. */
 const POSTED = [...settable.filter((name) => name !== 'isActive'), ...initial, 'idempotencyKey']
@@ -31,9 +32,14 @@ exports.queried = (query) => {
 
 /** The header that names what was ignored, so that a misspelt field does not pass unseen. */
 exports.ignoredHeader = (ignored) =>
-  ignored.length === 0
-    ? {}
-    : { 'X-Ignored-Fields': ignored.slice(0, NAMES_MAX).map(safe).join(', ') }
+  ignored.length === 0 ? {} : { 'X-Ignored-Fields': namesOf(ignored) }
+
+/** As many as fit: a long header may be too much for a proxy. */
+function namesOf(ignored) {
+  const names = ignored.slice(0, NAMES_MAX).map(safe)
+  while (names.join(', ').length > HEADER_MAX) names.pop()
+  return names.join(', ')
+}
 
 function divided(sent, accepts) {
   const entries = Object.entries(sent)

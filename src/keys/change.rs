@@ -86,6 +86,12 @@ async fn change(
     require_time_zones(service, &changes.quotas).await?;
     let may = |key: &ApiKey| {
         require_own(owner, key)?;
+        // The caller has compared them, and the roles too; somebody has changed them since, so the next try is refused.
+        if let Some(owner) = owner.filter(|_| rotation.is_some())
+            && !owner.beyond(key.scopes.clone()).is_empty()
+        {
+            return Err(Error::OVERLOADED);
+        }
         enforce(service, key, changes, now)
     };
     let key = service

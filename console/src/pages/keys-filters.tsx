@@ -3,7 +3,7 @@
 import { useRef, useState } from 'preact/hooks'
 import { address, keyAddress } from '../address.ts'
 import { request } from '../api.ts'
-import { formatDateTime, inWords, instantOf, localInput, looksLikeKey } from '../format.ts'
+import { formatDateTime, inWords, instantOf, localInput, secretIn } from '../format.ts'
 import { FILTER_LABELS, FILTERS, SEARCH_LENGTH, type FilterName } from '../key-filters.ts'
 import { navigate, place, setQuery } from '../router.ts'
 import { useSession } from '../session.ts'
@@ -170,9 +170,10 @@ function Search() {
     setQuery({ search: text, cursor: null }, { replace: Boolean(query.get('search')) })
   })
   const type = (text: string) => {
-    isKey.current = looksLikeKey(text)
-    if (isKey.current) {
-      void findKey(text)
+    const key = secretIn(text)
+    isKey.current = key !== undefined
+    if (key) {
+      void findKey(key)
       setTyped('')
     } else {
       setTyped(text)
@@ -198,7 +199,7 @@ function Search() {
 
 async function findKey(key: string): Promise<void> {
   try {
-    const found = await request<Verified>('POST', 'keys/verify', { body: { key: key.trim() } })
+    const found = await request<Verified>('POST', 'keys/verify', { body: { key } })
     if (found.keyId) navigate(keyAddress(found.keyId))
     else tell('This is no key of this app', true)
   } catch {

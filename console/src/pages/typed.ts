@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { secretIn } from '../format.ts'
 
 /** Milliseconds after the last stroke. */
 const PAUSE = 250
@@ -15,7 +16,7 @@ export function useTyped(value: string, settle: (text: string) => void) {
     setTyped(value)
   }, [value])
   useEffect(() => {
-    if (typed === sent.current) return
+    if (typed === sent.current || secretIn(typed)) return
     const timer = setTimeout(() => {
       sent.current = typed
       latest.current(typed)
