@@ -40,7 +40,7 @@ test('pages, files and data are served, and administrators sign in', async () =>
   const page = await (await fetch(mount)).text()
   const base = new URL(/<base href="([^"]*)"/.exec(page)![1]!, mount)
   expect(base.href).toBe(`${mount}/`)
-  for (const [, address] of page.matchAll(/(?:src|href)="(assets\/[^"]*)"/g)) {
+  for (const [, address] of page.matchAll(/(?:src|href)="((?:\.\/)?assets\/[^"]*)"/g)) {
     const file = await fetch(new URL(address!, base))
     expect(file.status).toBe(200)
     expect((await file.text()).length).toBeGreaterThan(0)

@@ -32,7 +32,9 @@ export async function expectConsole(url: string): Promise<void> {
   expect(page.status).toBe(200)
   const text = await page.text()
   const base = new URL(/<base href="([^"]*)"/.exec(text)![1]!, page.url)
-  const names = [...text.matchAll(/ (?:src|href)="(assets\/[^"]*)"/g)].map(([, name]) => name!)
+  const names = [...text.matchAll(/ (?:src|href)="((?:\.\/)?assets\/[^"]*)"/g)].map(
+    ([, name]) => name!,
+  )
   expect(names.length).toBeGreaterThan(0)
   for (const name of names) expect((await fetch(new URL(name, base))).status, name).toBe(200)
 }
