@@ -32,11 +32,11 @@ exports.queried = (query) => {
 
 /** The header that names what was ignored, so that a misspelt field does not pass unseen. */
 exports.ignoredHeader = (ignored) =>
-  ignored.length === 0 ? {} : { 'X-Ignored-Fields': namesOf(ignored) }
+  ignored.some(safe) ? { 'X-Ignored-Fields': namesOf(ignored) } : {}
 
 /** As many as fit: a long header may be too much for a proxy. */
 function namesOf(ignored) {
-  const names = ignored.slice(0, NAMES_MAX).map(safe)
+  const names = ignored.map(safe).filter(Boolean).slice(0, NAMES_MAX)
   while (names.join(', ').length > HEADER_MAX) names.pop()
   return names.join(', ')
 }
