@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import { chromium, type Browser, type Page } from 'playwright-core'
@@ -5,9 +6,14 @@ import { expect } from 'vitest'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
 /** Debian's browser. In a container it runs as root, where it has no sandbox. */
-export const startChromium = (): Promise<Browser> =>
-  chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+export async function startChromium(...args: string[]): Promise<Browser> {
+  if (!existsSync(executablePath))
+    throw new Error(`There is no Chromium at ${executablePath}: apt-get install chromium`)
+  return chromium.launch({ executablePath, args: ['--no-sandbox', ...args] })
+}
 
 /** What axe-core finds wrong with a page, in both colour schemes. */
 export async function expectAccessible(page: Page): Promise<void> {

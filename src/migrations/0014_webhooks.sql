@@ -1173,7 +1173,8 @@ AS $$
 DECLARE
   told CONSTANT TEXT[] := ARRAY[
     'key.issued', 'key.changed', 'key.revoked', 'keys.revoked', 'key.restored', 'key.deleted', 'key.suspended', 'key.leaked',
-    'key.rotation.first_use', 'key.previous_still_used', 'key.reuse_detected', 'client.changed', 'client.deleted'
+    'key.rotation.first_use', 'key.previous_still_used', 'key.reuse_detected', 'client.changed', 'client.deleted',
+    'role.changed', 'role.deleted'
   ];
 BEGIN
   INSERT INTO sophra_api_keys.notice_readers AS known (process) VALUES (of_process)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::connection::Share;
 use super::connection::error::Statement;
 use super::handle::Store;
-use super::webhooks::RawJson;
+use super::webhooks::{RawJson, parsed};
 use crate::error::Error;
 
 impl Store {
@@ -29,11 +29,6 @@ impl Store {
             .await;
             db.settle(answer).await
         });
-        async move {
-            let value = answer
-                .await?
-                .map(|answer| serde_json::from_str(answer.get()));
-            Ok(value.and_then(Result::ok).unwrap_or_default())
-        }
+        async move { Ok(parsed(answer.await?)) }
     }
 }

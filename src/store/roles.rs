@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use super::connection::Share;
 use super::connection::error::Statement;
 use super::handle::Store;
-use super::webhooks::RawJson;
+use super::webhooks::{RawJson, parsed};
 use crate::error::Error;
 
 impl Store {
@@ -40,9 +40,7 @@ impl Store {
     /// The scopes of all keys and roles, each once, at most so many.
     pub async fn scopes_in_use(&self, most: usize) -> Result<Vec<String>, Error> {
         let input = json!({ "most": most });
-        let scopes = self.ask_roles("scopes_in_use", &input).await?;
-        let scopes = scopes.map(|Json(scopes)| serde_json::from_str(scopes.get()));
-        Ok(scopes.and_then(Result::ok).unwrap_or_default())
+        Ok(parsed(self.ask_roles("scopes_in_use", &input).await?))
     }
 
     /// A repeat has the same effect, so all of them may be repeated.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::connection::Share;
 use super::connection::error::Statement;
 use super::handle::Store;
-use super::webhooks::RawJson;
+use super::webhooks::{RawJson, parsed};
 use crate::error::Error;
 use crate::model::{CredentialDigest, Timestamp};
 
@@ -115,12 +115,7 @@ impl Store {
             .await;
             db.settle(answer).await
         });
-        async move {
-            let value = answer
-                .await?
-                .map(|answer| serde_json::from_str(answer.get()));
-            Ok(value.and_then(Result::ok).unwrap_or_default())
-        }
+        async move { Ok(parsed(answer.await?)) }
     }
 }
 

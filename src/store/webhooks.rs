@@ -1,6 +1,7 @@
 //! Webhooks, and the deliveries to them. All of it is one statement, since each costs the addon some kilobytes: the SQL function
 //! `webhook_call` tells what is asked for.
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -13,6 +14,12 @@ use crate::model::{DeliveryQuery, FieldChange, WebhookChanges};
 
 /// JSON for JavaScript.
 pub type RawJson = Json<Box<RawValue>>;
+
+/// What an SQL function has answered.
+pub(super) fn parsed<T: DeserializeOwned + Default>(answer: Option<RawJson>) -> T {
+    let value = answer.map(|answer| serde_json::from_str(answer.get()));
+    value.and_then(Result::ok).unwrap_or_default()
+}
 
 /// How an attempt to deliver ended.
 #[derive(Debug, Clone, Copy)]
@@ -247,9 +254,7 @@ impl Store {
         share: Option<Share>,
         input: &Value,
     ) -> Result<Value, Error> {
-        let answer = self.ask(name, share, input).await?;
-        let value = answer.map(|answer| serde_json::from_str(answer.get()));
-        Ok(value.and_then(Result::ok).unwrap_or_default())
+        Ok(parsed(self.ask(name, share, input).await?))
     }
 }
 

@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { startChromium } from '../../support/chromium.js'
 import { READ_ONLY, type Console } from './console.js'
-
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 /** A name of this machine that is no `localhost`: plain http is not secure there. */
 export const PLAIN_HOST = 'console.example'
@@ -35,12 +33,7 @@ export function useBrowser(served: Console): Visitor {
   let browser: Browser
   const watched: Watched[] = []
   beforeAll(async () => {
-    if (!existsSync(EXECUTABLE))
-      throw new Error(`There is no Chromium at ${EXECUTABLE}: apt-get install chromium`)
-    browser = await chromium.launch({
-      executablePath: EXECUTABLE,
-      args: ['--no-sandbox', `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`],
-    })
+    browser = await startChromium(`--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`)
   })
   afterAll(() => browser?.close())
   afterEach(async () => {

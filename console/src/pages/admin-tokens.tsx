@@ -9,10 +9,17 @@ import type { Token } from '../types.ts'
 import { Status } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { ActionDialog } from '../ui/dialog.tsx'
-import { Check, Group, SelectField, TextArea, TextField, type Choice } from '../ui/field.tsx'
-import { Icon } from '../ui/icons.tsx'
+import {
+  SearchField,
+  Check,
+  Group,
+  SelectField,
+  TextArea,
+  TextField,
+  type Choice,
+} from '../ui/field.tsx'
 import { Issued } from '../ui/issued.tsx'
-import { Page, Table } from '../ui/layout.tsx'
+import { ActionsHead, Page, Table } from '../ui/layout.tsx'
 import { Empty, Load } from '../ui/states.tsx'
 import { Time } from '../ui/text.tsx'
 import { tell } from '../ui/toast.tsx'
@@ -63,17 +70,12 @@ export function AdminTokens() {
       }
     >
       <div class="filters" role="search" aria-label="Admin tokens">
-        <div class="search grows">
-          <Icon name="search" />
-          <TextField
-            label="Search admin tokens"
-            hidden
-            type="search"
-            placeholder="Search by name"
-            value={typed}
-            onChange={setTyped}
-          />
-        </div>
+        <SearchField
+          label="Search admin tokens"
+          placeholder="Search by name"
+          value={typed}
+          onChange={setTyped}
+        />
         <SelectField
           label="Status"
           hidden
@@ -132,11 +134,7 @@ function TokenTable({ tokens, ask }: { tokens: Token[]; ask(asked: Asked): void 
           <th scope="col">Created</th>
           <th scope="col">Last used</th>
           <th scope="col">Expires</th>
-          {writes && (
-            <th scope="col">
-              <span class="for-readers">Actions</span>
-            </th>
-          )}
+          {writes && <ActionsHead />}
         </tr>
       </thead>
       <tbody>

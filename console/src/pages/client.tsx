@@ -13,7 +13,7 @@ import { Button, LinkButton } from '../ui/button.tsx'
 import { ActionDialog } from '../ui/dialog.tsx'
 import { Page, Section, Table } from '../ui/layout.tsx'
 import { Empty, Load, Note } from '../ui/states.tsx'
-import { ClientLink, Fact, KeyLink, Mono, Num, Time } from '../ui/text.tsx'
+import { ClientLink, Fact, MetadataFact, KeyLink, Mono, Num, Time } from '../ui/text.tsx'
 import { tell } from '../ui/toast.tsx'
 import { ClientSettings } from './client-settings.tsx'
 import { GrantUnits } from './grant-units.tsx'
@@ -106,13 +106,7 @@ function Settings({ client, clientId }: { client: ClientRow | null; clientId: st
           <Fact term="Changed">
             <Time at={client.updatedAt} />
           </Fact>
-          {metadata && (
-            <Fact term="Metadata">
-              <Mono>
-                <bdi>{JSON.stringify(metadata)}</bdi>
-              </Mono>
-            </Fact>
-          )}
+          <MetadataFact metadata={metadata} />
         </dl>
       </Section>
     </div>

@@ -11,8 +11,7 @@ import type { ClientRow } from '../types.ts'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { ActionDialog } from '../ui/dialog.tsx'
-import { TextField } from '../ui/field.tsx'
-import { Icon } from '../ui/icons.tsx'
+import { SearchField, TextField } from '../ui/field.tsx'
 import { Page, Section, Table } from '../ui/layout.tsx'
 import { Empty, Load } from '../ui/states.tsx'
 import { ClientLink, Num, Time } from '../ui/text.tsx'
@@ -52,18 +51,13 @@ export function Clients() {
       }
     >
       <div class="filters" role="search" aria-label="Clients">
-        <div class="search grows">
-          <Icon name="search" />
-          <TextField
-            label="Search clients"
-            hidden
-            type="search"
-            placeholder="Search by name or id"
-            value={typed}
-            hint={short ? `At least ${SEARCH_LENGTH} characters` : undefined}
-            onChange={setTyped}
-          />
-        </div>
+        <SearchField
+          label="Search clients"
+          placeholder="Search by name or id"
+          value={typed}
+          hint={short ? `At least ${SEARCH_LENGTH} characters` : undefined}
+          onChange={setTyped}
+        />
       </div>
       <div class="panel">
         <Load from={list}>

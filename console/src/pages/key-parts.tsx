@@ -13,7 +13,7 @@ import { Gauge } from '../ui/gauge.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { Section } from '../ui/layout.tsx'
 import { ErrorNote, Note } from '../ui/states.tsx'
-import { Fact, Mono, Num, Text, Time } from '../ui/text.tsx'
+import { Fact, MetadataFact, Mono, Num, Text, Time } from '../ui/text.tsx'
 import { tell } from '../ui/toast.tsx'
 import { outcomeText } from '../usage.ts'
 import { reasonText } from './reason.tsx'
@@ -190,13 +190,7 @@ export function KeyFacts({ apiKey }: { apiKey: Key }) {
         <Fact term="Changed">
           <Time at={apiKey.updatedAt} />
         </Fact>
-        {metadata && (
-          <Fact term="Metadata">
-            <Mono>
-              <bdi>{JSON.stringify(metadata)}</bdi>
-            </Mono>
-          </Fact>
-        )}
+        <MetadataFact metadata={metadata} />
       </dl>
     </Section>
   )

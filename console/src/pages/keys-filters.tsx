@@ -10,7 +10,7 @@ import { useSession } from '../session.ts'
 import { useStore } from '../store.ts'
 import type { Verified } from '../types.ts'
 import { Button, IconButton } from '../ui/button.tsx'
-import { SelectField, TextField, type Choice } from '../ui/field.tsx'
+import { SearchField, SelectField, TextField, type Choice } from '../ui/field.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { tell } from '../ui/toast.tsx'
 import { useTyped } from './typed.ts'
@@ -182,18 +182,13 @@ function Search() {
   const length = [...typed.trim()].length
   const short = length > 0 && length < SEARCH_LENGTH
   return (
-    <div class="search grows">
-      <Icon name="search" />
-      <TextField
-        label="Search keys"
-        hidden
-        type="search"
-        placeholder="Search by name or description, or paste a key"
-        value={typed}
-        onChange={type}
-        hint={short ? `At least ${SEARCH_LENGTH} characters` : undefined}
-      />
-    </div>
+    <SearchField
+      label="Search keys"
+      placeholder="Search by name or description, or paste a key"
+      value={typed}
+      onChange={type}
+      hint={short ? `At least ${SEARCH_LENGTH} characters` : undefined}
+    />
   )
 }
 

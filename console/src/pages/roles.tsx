@@ -7,7 +7,7 @@ import type { Role } from '../types.ts'
 import { Button } from '../ui/button.tsx'
 import { ActionDialog } from '../ui/dialog.tsx'
 import { Check, Group, TextArea, TextField } from '../ui/field.tsx'
-import { Page, Section, Table } from '../ui/layout.tsx'
+import { ActionsHead, Page, Section, Table } from '../ui/layout.tsx'
 import { Empty, Load } from '../ui/states.tsx'
 import { tell } from '../ui/toast.tsx'
 import { Tags } from './key-parts.tsx'
@@ -44,11 +44,7 @@ export function Roles() {
                   <tr>
                     <th scope="col">Role</th>
                     <th scope="col">Scopes</th>
-                    {may('roles:write') && (
-                      <th scope="col">
-                        <span class="for-readers">Actions</span>
-                      </th>
-                    )}
+                    {may('roles:write') && <ActionsHead />}
                   </tr>
                 </thead>
                 <tbody>

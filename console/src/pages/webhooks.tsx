@@ -11,7 +11,7 @@ import { Button } from '../ui/button.tsx'
 import { ActionDialog } from '../ui/dialog.tsx'
 import { Check, Group, SelectField, TextField, type Choice } from '../ui/field.tsx'
 import { Issued } from '../ui/issued.tsx'
-import { Page, Section, Table } from '../ui/layout.tsx'
+import { ActionsHead, Page, Section, Table } from '../ui/layout.tsx'
 import { Empty, Load } from '../ui/states.tsx'
 import { Mono, Time } from '../ui/text.tsx'
 import { tell } from '../ui/toast.tsx'
@@ -87,11 +87,7 @@ function HookTable(props: { hooks: Hook[]; ask(asked: Asked): void; writes: bool
           <th scope="col">Status</th>
           <th scope="col">Notices</th>
           <th scope="col">Changed</th>
-          {writes && (
-            <th scope="col">
-              <span class="for-readers">Actions</span>
-            </th>
-          )}
+          {writes && <ActionsHead />}
         </tr>
       </thead>
       <tbody>
@@ -223,11 +219,7 @@ function DeliveryTable({ rows, urls }: { rows: DeliveryRow[]; urls: Map<string, 
           <th scope="col" class="wide-only">
             Id
           </th>
-          {may('webhooks:write') && (
-            <th scope="col">
-              <span class="for-readers">Actions</span>
-            </th>
-          )}
+          {may('webhooks:write') && <ActionsHead />}
         </tr>
       </thead>
       <tbody>

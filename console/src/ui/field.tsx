@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
+import { Icon } from './icons.tsx'
 
 interface FieldProps {
   label: string
@@ -80,6 +81,14 @@ export function TextField(props: TextFieldProps) {
     </Field>
   )
 }
+
+/** The box that searches a list. */
+export const SearchField = (props: Omit<TextFieldProps, 'type' | 'hidden'>) => (
+  <div class="search grows">
+    <Icon name="search" />
+    <TextField {...props} hidden type="search" />
+  </div>
+)
 
 interface TextAreaProps extends FieldProps {
   value: string

@@ -84,3 +84,10 @@ export function Table({ label, children }: { label: string; children: ComponentC
     </div>
   )
 }
+
+/** The heading above the buttons of rows. */
+export const ActionsHead = () => (
+  <th scope="col">
+    <span class="for-readers">Actions</span>
+  </th>
+)

@@ -74,3 +74,13 @@ export function Fact({ term, children }: { term: string; children: ComponentChil
     </div>
   )
 }
+
+/** The metadata of a key or a client, if it has any. */
+export const MetadataFact = ({ metadata }: { metadata: object | null | undefined }) =>
+  metadata ? (
+    <Fact term="Metadata">
+      <Mono>
+        <bdi>{JSON.stringify(metadata)}</bdi>
+      </Mono>
+    </Fact>
+  ) : null
