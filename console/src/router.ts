@@ -44,6 +44,9 @@ export function navigate(to: string, { replace = false } = {}): void {
   if (url.pathname !== before) scrollTo(0, 0)
 }
 
+/** Until the page that was navigated away from is gone, and asks for nothing any more. */
+export const left = (): Promise<void> => new Promise((resolve) => setTimeout(resolve))
+
 /** Changes parameters of the address, of which those without a value are left out. */
 export function setQuery(
   changes: Record<string, string | null | undefined>,

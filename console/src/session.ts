@@ -3,7 +3,7 @@
 import { request, sessionEnded, Failed } from './api.ts'
 import { address, ownPath } from './address.ts'
 import { forgetData } from './data.ts'
-import { navigate } from './router.ts'
+import { left, navigate } from './router.ts'
 import { store, useStore } from './store.ts'
 import type { Session, SessionAnswer } from './types.ts'
 
@@ -75,7 +75,7 @@ export async function signOut(): Promise<void> {
   const before = session.get()
   // The page is taken away first, so that it asks for nothing that it is no longer allowed to.
   session.set(undefined)
-  await new Promise((resolve) => setTimeout(resolve))
+  await left()
   try {
     await request('DELETE', 'session')
   } catch (error) {

@@ -4,7 +4,7 @@ import { page, request } from '../api.ts'
 import { clientChanged } from '../changes.ts'
 import { useData } from '../data.ts'
 import { counted } from '../format.ts'
-import { navigate, place } from '../router.ts'
+import { left, navigate, place } from '../router.ts'
 import { may } from '../session.ts'
 import { useStore } from '../store.ts'
 import type { ClientRow, Key } from '../types.ts'
@@ -186,9 +186,11 @@ function Actions({ clientId, client }: { clientId: string; client: ClientRow | n
   const remove = async () => {
     await request('DELETE', 'clients', { query: { clientId } })
     close()
-    clientChanged()
     tell('The settings of the client are deleted')
+    // First, so that nobody asks for its quotas once more.
     navigate(address(['clients']))
+    await left()
+    clientChanged()
   }
   const keys = counted(client?.keyCount ?? 0, 'key')
   return (
