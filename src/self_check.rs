@@ -43,8 +43,8 @@ impl SelfCheck {
 #[must_use]
 pub fn untracked(reasons: &[String]) -> String {
     format!(
-        "Changes to keys may go unnoticed ({}): run npx sophra-api-keys migrate with the role that owns the tables, \
-         or see npx sophra-api-keys doctor",
+        "Changes to keys may go unnoticed ({}): run npx @sophra/api-keys migrate with the role that owns the tables, \
+         or see npx @sophra/api-keys doctor",
         join_escaped(reasons)
     )
 }

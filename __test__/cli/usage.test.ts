@@ -37,7 +37,7 @@ describe('help', () => {
     for (const option of Object.keys(command.options ?? {})) expect(stdout).toContain(`--${option}`)
     expect(command.examples.length).toBeGreaterThanOrEqual(2)
     for (const [line] of command.examples) {
-      expect(line).toContain(`sophra-api-keys ${name}`)
+      expect(line).toContain(`@sophra/api-keys ${name}`)
       expect(stdout).toContain(line.split('\n')[0])
     }
   })

@@ -81,7 +81,7 @@ export const ELSEWHERE: Elsewhere[] = [
   {
     page: 'docs/moving-over.md',
     language: 'bash',
-    begins: 'npx sophra-api-keys doctor',
+    begins: 'npx @sophra/api-keys doctor',
     test: '__test__/docs/moving-over.test.ts',
   },
   {

@@ -123,7 +123,7 @@ const program = join(root, bin['sophra-api-keys']!)
 if (!existsSync(program)) throw new Error(`${program} is missing`)
 
 const NPX = `#!/bin/sh
-if [ "$1" = sophra-api-keys ]; then shift; exec '${process.execPath}' '${program}' "$@"; fi
+if [ "$1" = @sophra/api-keys ]; then shift; exec '${process.execPath}' '${program}' "$@"; fi
 if [ "$1" = tsc ]; then shift; exec '${process.execPath}' '${join(root, 'node_modules/typescript/bin/tsc')}' "$@"; fi
 echo "npx knows no $1 here" >&2
 exit 127

@@ -67,7 +67,7 @@ const NO_MESSAGE: Record<string, string> = {
   'Signature realm="GitHub secret scanning"': 'a header',
   'Session realm="API keys"': 'a header',
   'AdminToken realm="API", header="x-admin-token"': 'a header',
-  'npx sophra-api-keys migrate': 'a remedy',
+  'npx @sophra/api-keys migrate': 'a remedy',
   'use sslmode=verify-full instead': 'a remedy',
   'use sslcert and sslkey, with PEM files': 'a remedy',
   'remove it, or connect over TLS': 'a remedy',

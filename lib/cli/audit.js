@@ -18,12 +18,12 @@ module.exports = {
     ...pageOptions('entries'),
   },
   examples: [
-    ['npx sophra-api-keys audit --type key.refused --from 24h', 'Refused keys of the last day'],
+    ['npx @sophra/api-keys audit --type key.refused --from 24h', 'Refused keys of the last day'],
     [
-      'npx sophra-api-keys audit --id 7c9e6679-7425-40de-944b-e07fc1f90ae7',
+      'npx @sophra/api-keys audit --id 7c9e6679-7425-40de-944b-e07fc1f90ae7',
       'What happened to a key',
     ],
-    ["npx sophra-api-keys audit --json | jq '.events[].type'", 'For a program'],
+    ["npx @sophra/api-keys audit --json | jq '.events[].type'", 'For a program'],
   ],
   async run({ options }, output, addon) {
     const { events, nextCursor } = await read(options, addon)

@@ -12,8 +12,8 @@ Exit code 0: well-formed, 1: not well-formed.`,
   secret: 'key',
   offline: true,
   examples: [
-    ['npx sophra-api-keys check < key.txt', 'Read the key from a file'],
-    ['npx sophra-api-keys check', 'Type the key at the terminal'],
+    ['npx @sophra/api-keys check < key.txt', 'Read the key from a file'],
+    ['npx @sophra/api-keys check', 'Type the key at the terminal'],
   ],
   async run(_given, output) {
     const { inspectKey } = require('./addon.js')

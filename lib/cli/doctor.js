@@ -11,9 +11,9 @@ module.exports = {
 uses. Exit code 0: no problem, possibly warnings; 1: at least one problem.`,
   options: { quiet: { type: 'boolean', help: 'Show only warnings and problems' } },
   examples: [
-    ['npx sophra-api-keys doctor --env .env', 'All findings, with the variables of a file'],
-    ['npx sophra-api-keys doctor --quiet || exit 1', 'In a deployment, before the app starts'],
-    ['npx sophra-api-keys doctor --json | jq \'.[] | select(.status != "ok")\'', 'For a program'],
+    ['npx @sophra/api-keys doctor --env .env', 'All findings, with the variables of a file'],
+    ['npx @sophra/api-keys doctor --quiet || exit 1', 'In a deployment, before the app starts'],
+    ['npx @sophra/api-keys doctor --json | jq \'.[] | select(.status != "ok")\'', 'For a program'],
   ],
   async run({ options }, output, addon) {
     const findings = await addon.doctor()

@@ -65,7 +65,7 @@ const flags = {
   amount: '--amount',
 }
 
-const findCause = 'Run npx sophra-api-keys doctor to find the cause.'
+const findCause = 'Run npx @sophra/api-keys doctor to find the cause.'
 const hints = { CONFIGURATION: findCause, DATABASE_UNAVAILABLE: findCause }
 
 /**
@@ -84,7 +84,7 @@ function report(error, output, ownFlags = {}) {
     for (const line of lines) output.fail(line)
     if (hints[code]) output.hint(hints[code])
     if (code === 'USAGE' && error.command) {
-      output.hint(`Run npx sophra-api-keys ${error.command} --help for its usage.`)
+      output.hint(`Run npx @sophra/api-keys ${error.command} --help for its usage.`)
     }
   }
   return exitCodes[code] ?? Exit.internal

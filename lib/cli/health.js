@@ -7,8 +7,8 @@ module.exports = {
   details: `Run it with the environment of the app. It starts the package as the app does. doctor examines more.
 Exit code 0: ok, 1: degraded or down.`,
   examples: [
-    ['npx sophra-api-keys health', 'The state, and what is wrong'],
-    ['npx sophra-api-keys health --json | jq -r .status', 'For a program'],
+    ['npx @sophra/api-keys health', 'The state, and what is wrong'],
+    ['npx @sophra/api-keys health --json | jq -r .status', 'For a program'],
   ],
   async run(_given, output, addon) {
     const health = await addon.health()

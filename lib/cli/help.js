@@ -2,7 +2,7 @@
 
 const { common } = require('./parse.js')
 
-const program = 'sophra-api-keys'
+const program = '@sophra/api-keys'
 
 const exitCodes = `Exit codes
   0  done; the key is valid

@@ -16,10 +16,10 @@ implementation has stopped. It may be interrupted and repeated.
     after: { ...number, help: 'With --sql: print only the migrations after this one, e.g. 3' },
   },
   examples: [
-    ['npx sophra-api-keys migrate', 'In a deployment, before the app starts'],
-    ['npx sophra-api-keys migrate --adopt', 'After the last older instance has stopped'],
+    ['npx @sophra/api-keys migrate', 'In a deployment, before the app starts'],
+    ['npx @sophra/api-keys migrate --adopt', 'After the last older instance has stopped'],
     [
-      'npx sophra-api-keys migrate --sql > prisma/migrations/20270101000000_api_keys/migration.sql',
+      'npx @sophra/api-keys migrate --sql > prisma/migrations/20270101000000_api_keys/migration.sql',
       'For a project that migrates with Prisma',
     ],
   ],

@@ -31,7 +31,7 @@ pub enum FindingStatus {
     Problem,
 }
 
-pub(super) const MIGRATE: &str = "npx sophra-api-keys migrate";
+pub(super) const MIGRATE: &str = "npx @sophra/api-keys migrate";
 
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);

@@ -23,7 +23,7 @@ async fn keys(findings: &mut Findings, store: &Store) {
                 many(found.count, "key"),
                 examples(&found)
             ),
-            "Set valid ones: npx sophra-api-keys keys update <id> --limits '[]', or --clear limits, or --clear quotas",
+            "Set valid ones: npx @sophra/api-keys keys update <id> --limits '[]', or --clear limits, or --clear quotas",
         );
     }
 }
@@ -47,7 +47,7 @@ async fn clients(findings: &mut Findings, store: &Store) {
                 many(found.count, "client"),
                 examples(&found)
             ),
-            "Set valid ones: npx sophra-api-keys clients set <id> --limits '[]', or --clear quotas, or --clear allow",
+            "Set valid ones: npx @sophra/api-keys clients set <id> --limits '[]', or --clear quotas, or --clear allow",
         );
     }
 }

@@ -114,7 +114,7 @@ async fn plaintext(findings: &mut Findings, store: &Store) {
                 counted(keys, "key"),
                 counted(tokens, "admin token")
             ),
-            "Once no instance of it is running, run npx sophra-api-keys migrate --adopt. This cannot be undone.",
+            "Once no instance of it is running, run npx @sophra/api-keys migrate --adopt. This cannot be undone.",
         );
     }
 }
@@ -144,7 +144,7 @@ async fn counts(findings: &mut Findings, store: &Store) {
                 counted(rows.lost_keys, "key"),
                 counted(rows.lost_tokens, "admin token")
             ),
-            "Restore \"key\" and \"lookup\" of a key together from a backup, or rotate it: npx sophra-api-keys keys \
+            "Restore \"key\" and \"lookup\" of a key together from a backup, or rotate it: npx @sophra/api-keys keys \
              rotate <id>. The statements below list these keys, and restore the admin tokens",
         );
         findings.with_sql(&[LOST_KEYS.to_owned(), RESTORE_TOKENS.to_owned()]);
@@ -182,7 +182,7 @@ async fn metadata(findings: &mut Findings, store: &Store) {
                 examples(&found)
             ),
             "The metadata is not an object, contains a number that is too large for a double, or is nested more than 100 levels \
-                 deep. Replace it: npx sophra-api-keys keys update <id> --metadata '{}', or --clear metadata",
+                 deep. Replace it: npx @sophra/api-keys keys update <id> --metadata '{}', or --clear metadata",
         );
     }
 }
@@ -202,7 +202,7 @@ async fn allow_lists(findings: &mut Findings, store: &Store, config: &Config) {
                 many(found.unreadable.count, "key"),
                 examples(&found.unreadable)
             ),
-            "Set valid addresses or networks: npx sophra-api-keys keys update <id> --allow 10.0.0.0/8, or \
+            "Set valid addresses or networks: npx @sophra/api-keys keys update <id> --allow 10.0.0.0/8, or \
                  --clear allow",
         );
     }

@@ -34,6 +34,6 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
     findings.warning(
         "scopes",
         format!("Keys or roles have scopes that the catalogue does not have: {first}{and_others}"),
-        "Add them to the catalogue, or take them from those that have them: npx sophra-api-keys keys list --scope <scope>",
+        "Add them to the catalogue, or take them from those that have them: npx @sophra/api-keys keys list --scope <scope>",
     );
 }

@@ -36,7 +36,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
                 counted(i64::try_from(unreadable).unwrap_or(i64::MAX), "webhook")
             ),
             "Set the JWT_SECRET or the API_KEYS_SIGNING_KEYS under which they were made, in all processes, or rotate these secrets: \
-             npx sophra-api-keys webhooks set --id <id> --rotate-secret",
+             npx @sophra/api-keys webhooks set --id <id> --rotate-secret",
         );
     }
     if unsealed > 0 {
@@ -46,7 +46,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
                 "The secrets of {} lie in the database as they are: who reads it can sign notices",
                 counted(unsealed, "webhook")
             ),
-            "Set JWT_SECRET (at least 32 bytes), or API_KEYS_SIGNING_KEYS, and rotate these secrets: npx sophra-api-keys webhooks set \
+            "Set JWT_SECRET (at least 32 bytes), or API_KEYS_SIGNING_KEYS, and rotate these secrets: npx @sophra/api-keys webhooks set \
              --id <id> --rotate-secret",
         );
     }
@@ -61,7 +61,7 @@ pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Con
         findings.warning(
             "webhooks",
             format!("{} given up after three days", was(dead)),
-            "List them: npx sophra-api-keys webhooks deliveries --state dead. When the receiver works again, redeliver them",
+            "List them: npx @sophra/api-keys webhooks deliveries --state dead. When the receiver works again, redeliver them",
         );
     }
     if unsealed == 0 && dead == 0 && !is_late && unreadable == 0 {

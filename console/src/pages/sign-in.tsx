@@ -63,7 +63,7 @@ export function SignIn() {
           hint={
             <>
               It is sent once, and then forgotten by this page. For a link that signs in once, run{' '}
-              <code>npx sophra-api-keys console link</code>.
+              <code>npx @sophra/api-keys console link</code>.
             </>
           }
         />

@@ -16,11 +16,11 @@ of clients, quotas, webhooks and admin-tokens, usage:read, metrics:read and audi
   },
   examples: [
     [
-      'npx sophra-api-keys admin-tokens create --name Operations --permission keys:read,keys:write',
+      'npx @sophra/api-keys admin-tokens create --name Operations --permission keys:read,keys:write',
       'A token for managing keys',
     ],
     [
-      "npx sophra-api-keys admin-tokens create --name Root --permission '*' --expires 1d",
+      "npx @sophra/api-keys admin-tokens create --name Root --permission '*' --expires 1d",
       'A token with every permission, for one day',
     ],
   ],

@@ -44,13 +44,13 @@ module.exports = {
   summary: 'Lists admin tokens, newest first. The list holds nothing secret.',
   options: Object.fromEntries(filters.map((filter) => [filter.option, optionFor(filter)])),
   examples: [
-    ['npx sophra-api-keys admin-tokens list', 'All admin tokens'],
+    ['npx @sophra/api-keys admin-tokens list', 'All admin tokens'],
     [
-      'npx sophra-api-keys admin-tokens list --status active --unused-since 90d',
+      'npx @sophra/api-keys admin-tokens list --status active --unused-since 90d',
       'Tokens that nobody has used for 90 days',
     ],
     [
-      'npx sophra-api-keys admin-tokens list --json | jq \'.[] | select(.permissions[] == "*") | .name\'',
+      'npx @sophra/api-keys admin-tokens list --json | jq \'.[] | select(.permissions[] == "*") | .name\'',
       'The names of the tokens with every permission',
     ],
   ],

@@ -11,8 +11,8 @@ module.exports = {
   positionals: ['<id>'],
   options: { yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' } },
   examples: [
-    ['npx sophra-api-keys admin-tokens revoke 7c9e6679-…', 'Revoke after confirmation'],
-    ['npx sophra-api-keys admin-tokens revoke 7c9e6679-… --yes', 'Revoke at once'],
+    ['npx @sophra/api-keys admin-tokens revoke 7c9e6679-…', 'Revoke after confirmation'],
+    ['npx @sophra/api-keys admin-tokens revoke 7c9e6679-… --yes', 'Revoke at once'],
   ],
   async run({ options, positionals: [given] }, output, addon) {
     const token = await tokenOf(addon, given)

@@ -15,10 +15,10 @@ rotation ends the grace period of the one before.`,
   },
   examples: [
     [
-      'npx sophra-api-keys admin-tokens rotate 7c9e6679-… --grace 1h',
+      'npx @sophra/api-keys admin-tokens rotate 7c9e6679-… --grace 1h',
       'Leave an hour to switch to the new token',
     ],
-    ['npx sophra-api-keys admin-tokens rotate 7c9e6679-…', 'Replace a token that has leaked'],
+    ['npx @sophra/api-keys admin-tokens rotate 7c9e6679-…', 'Replace a token that has leaked'],
   ],
   async run({ options, positionals: [given] }, output, addon) {
     const { id } = await tokenOf(addon, given)

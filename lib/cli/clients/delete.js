@@ -15,8 +15,8 @@ unless --yes is given. A client that is the parent of another cannot be deleted.
   flags,
   options: { yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' } },
   examples: [
-    ['npx sophra-api-keys clients delete acme', 'Delete after confirmation'],
-    ['npx sophra-api-keys clients delete acme --yes', 'Delete at once'],
+    ['npx @sophra/api-keys clients delete acme', 'Delete after confirmation'],
+    ['npx @sophra/api-keys clients delete acme --yes', 'Delete at once'],
   ],
   async run({ options, positionals: [id] }, output, addon) {
     const client = await clientOf(addon, id)

@@ -10,8 +10,8 @@ module.exports = {
   positionals: ['<id>'],
   flags,
   examples: [
-    ['npx sophra-api-keys clients get acme', 'The client whose keys name it acme'],
-    ['npx sophra-api-keys clients get acme --json', 'The same as JSON, as getClient returns it'],
+    ['npx @sophra/api-keys clients get acme', 'The client whose keys name it acme'],
+    ['npx @sophra/api-keys clients get acme --json', 'The same as JSON, as getClient returns it'],
   ],
   async run({ positionals: [id] }, output, addon) {
     const client = await clientOf(addon, id)

@@ -16,9 +16,9 @@ module.exports = {
     ...allOption('clients'),
   },
   examples: [
-    ['npx sophra-api-keys clients list --search acme', 'Clients with a word in their name or id'],
+    ['npx @sophra/api-keys clients list --search acme', 'Clients with a word in their name or id'],
     [
-      "npx sophra-api-keys clients list --all --json | jq '.clients[] | select(.isActive | not) | .clientId'",
+      "npx @sophra/api-keys clients list --all --json | jq '.clients[] | select(.isActive | not) | .clientId'",
       'The disabled clients',
     ],
   ],

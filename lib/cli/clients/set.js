@@ -16,18 +16,18 @@ module.exports = {
     clear: { value: '<what>', multiple: true, help: 'Remove a value; see above' },
   },
   examples: [
-    ['npx sophra-api-keys clients set acme --name Acme --max-keys 20', 'At most 20 keys'],
+    ['npx @sophra/api-keys clients set acme --name Acme --max-keys 20', 'At most 20 keys'],
     [
-      `npx sophra-api-keys clients set acme --limits '[{"name": "default", "limit": 1000, "windowSeconds": 60}]'`,
+      `npx @sophra/api-keys clients set acme --limits '[{"name": "default", "limit": 1000, "windowSeconds": 60}]'`,
       'At most 1000 requests a minute with all of its keys',
     ],
     [
-      `npx sophra-api-keys clients set acme --quotas '[{"name": "default", "amount": 100000, "period": "month"}]'`,
+      `npx @sophra/api-keys clients set acme --quotas '[{"name": "default", "amount": 100000, "period": "month"}]'`,
       'At most 100000 requests a month with all of its keys',
     ],
-    ['npx sophra-api-keys clients set acme --disable', 'Refuse all keys of the client'],
+    ['npx @sophra/api-keys clients set acme --disable', 'Refuse all keys of the client'],
     [
-      'npx sophra-api-keys clients set acme-eu --parent acme --clear max-keys',
+      'npx @sophra/api-keys clients set acme-eu --parent acme --clear max-keys',
       'A part of another client, with any number of keys',
     ],
   ],

@@ -15,9 +15,9 @@ it to nobody else. It works if the app uses the same database.`,
     'admin-token': { value: '<id>', help: 'The id of the admin token that the session stands for' },
   },
   examples: [
-    ['npx sophra-api-keys console link', 'For the console of the example app'],
+    ['npx @sophra/api-keys console link', 'For the console of the example app'],
     [
-      'npx sophra-api-keys console link --url https://example.com/admin/api-keys --env .env',
+      'npx @sophra/api-keys console link --url https://example.com/admin/api-keys --env .env',
       'For your own, with the variables of a file',
     ],
   ],

@@ -25,13 +25,13 @@ standard error, so that the key can be piped into a file or another program unse
     disabled: { type: 'boolean', help: 'Refuse the key until it is enabled' },
   },
   examples: [
-    ['npx sophra-api-keys keys create --name Search --client acme', 'A key without limits'],
+    ['npx @sophra/api-keys keys create --name Search --client acme', 'A key without limits'],
     [
-      'npx sophra-api-keys keys create --name Search --client acme \\\n    --rate-limit 100 --scope docs:read,docs:list --allow 10.0.0.0/8 --expires 90d',
+      'npx @sophra/api-keys keys create --name Search --client acme \\\n    --rate-limit 100 --scope docs:read,docs:list --allow 10.0.0.0/8 --expires 90d',
       'At most 100 requests a minute, from one network, for 90 days',
     ],
     [
-      'npx sophra-api-keys keys create --name CI --client acme > key.txt',
+      'npx @sophra/api-keys keys create --name CI --client acme > key.txt',
       'The key goes into a file, the rest to the screen',
     ],
   ],

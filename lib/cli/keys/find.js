@@ -15,8 +15,8 @@ input, of which only the beginning is used; at a terminal it is not shown as you
 Exit code 0: found, 1: there is no such key.`,
   positionals: ['[<beginning>]'],
   examples: [
-    ['npx sophra-api-keys keys find sophra_live_6sXr0GpHbT2d', 'Find a key by its beginning'],
-    ['npx sophra-api-keys keys find < leaked.txt', 'Find the row of a key that has leaked'],
+    ['npx @sophra/api-keys keys find sophra_live_6sXr0GpHbT2d', 'Find a key by its beginning'],
+    ['npx @sophra/api-keys keys find < leaked.txt', 'Find the row of a key that has leaked'],
   ],
   async run({ positionals: [given] }, output, addon) {
     const beginning = given === undefined ? await typed(addon) : notSecret(given, addon)

@@ -19,16 +19,16 @@ module.exports = {
     ...allOption('keys'),
   },
   examples: [
-    ['npx sophra-api-keys keys list --client acme', 'The keys of a client'],
+    ['npx @sophra/api-keys keys list --client acme', 'The keys of a client'],
     [
-      'npx sophra-api-keys keys list --search staging --status active',
+      'npx @sophra/api-keys keys list --search staging --status active',
       'Active keys with a word in their name or description',
     ],
     [
-      'npx sophra-api-keys keys list --unused-since 90d --sort lastUsedAt --order asc',
+      'npx @sophra/api-keys keys list --unused-since 90d --sort lastUsedAt --order asc',
       'Keys that nobody has used for 90 days, the longest unused first',
     ],
-    ["npx sophra-api-keys keys list --all --json | jq '.keys[].id'", 'The ids of all keys'],
+    ["npx @sophra/api-keys keys list --all --json | jq '.keys[].id'", 'The ids of all keys'],
   ],
   async run({ options }, output, addon) {
     const { keys, nextCursor } = await read(options, addon)

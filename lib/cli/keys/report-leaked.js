@@ -22,13 +22,13 @@ Exit code 0: at least one text is a key, 1: none is.`,
     },
   },
   examples: [
-    ['npx sophra-api-keys keys report-leaked < leaked.txt', 'Revoke the keys in a file'],
+    ['npx @sophra/api-keys keys report-leaked < leaked.txt', 'Revoke the keys in a file'],
     [
-      'npx sophra-api-keys keys report-leaked --url https://example.com/paste/42 --source paste < leaked.txt',
+      'npx @sophra/api-keys keys report-leaked --url https://example.com/paste/42 --source paste < leaked.txt',
       'Note where they were found',
     ],
     [
-      "jq -r '.[].Secret' leaks.json | npx sophra-api-keys keys report-leaked --notify",
+      "jq -r '.[].Secret' leaks.json | npx @sophra/api-keys keys report-leaked --notify",
       'Check what gitleaks has found, and revoke nothing',
     ],
   ],

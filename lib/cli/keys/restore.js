@@ -9,9 +9,9 @@ module.exports = {
   details: 'A key that was disabled before it was revoked is disabled again.',
   positionals: ['<id>'],
   examples: [
-    ['npx sophra-api-keys keys restore 7c9e6679-…', 'Accept the key again'],
+    ['npx @sophra/api-keys keys restore 7c9e6679-…', 'Accept the key again'],
     [
-      'npx sophra-api-keys keys restore 7c9e6679-… --json',
+      'npx @sophra/api-keys keys restore 7c9e6679-… --json',
       'The key as JSON, as restoreApiKey returns it',
     ],
   ],

@@ -32,18 +32,21 @@ search. Instants are like 2027-01-31T12:00:00Z. Where there is nobody to ask, --
     yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' },
   },
   examples: [
-    ['npx sophra-api-keys keys revoke 7c9e6679-…', 'Refuse the key from now on'],
+    ['npx @sophra/api-keys keys revoke 7c9e6679-…', 'Refuse the key from now on'],
     [
-      'npx sophra-api-keys keys revoke 7c9e6679-… --reason compromised',
+      'npx @sophra/api-keys keys revoke 7c9e6679-… --reason compromised',
       'Revoke a leaked key; this is final',
     ],
-    ['npx sophra-api-keys keys revoke 7c9e6679-… --delete --yes', 'Delete it without confirmation'],
     [
-      `npx sophra-api-keys keys revoke --where '{"clientId": "acme"}' --dry-run`,
+      'npx @sophra/api-keys keys revoke 7c9e6679-… --delete --yes',
+      'Delete it without confirmation',
+    ],
+    [
+      `npx @sophra/api-keys keys revoke --where '{"clientId": "acme"}' --dry-run`,
       'Count the keys of a client that leaves',
     ],
     [
-      `npx sophra-api-keys keys revoke --where '{"clientId": "acme"}' --reason cessation`,
+      `npx @sophra/api-keys keys revoke --where '{"clientId": "acme"}' --reason cessation`,
       'Revoke them, all or none',
     ],
   ],

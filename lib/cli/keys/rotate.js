@@ -14,10 +14,10 @@ year at most; without it, the old key is refused at once. Another rotation ends 
   },
   examples: [
     [
-      'npx sophra-api-keys keys rotate 7c9e6679-… --grace 24h',
+      'npx @sophra/api-keys keys rotate 7c9e6679-… --grace 24h',
       'Leave a day to switch to the new key',
     ],
-    ['npx sophra-api-keys keys rotate 7c9e6679-…', 'Replace a key that has leaked'],
+    ['npx @sophra/api-keys keys rotate 7c9e6679-…', 'Replace a key that has leaked'],
   ],
   async run({ options, positionals: [given] }, output, addon) {
     const { id } = await keyOf(addon, given)

@@ -8,9 +8,9 @@ module.exports = {
   summary: 'Shows all fields of a key. None of them is secret.',
   positionals: ['<id>'],
   examples: [
-    ['npx sophra-api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7', 'The key with this id'],
+    ['npx @sophra/api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7', 'The key with this id'],
     [
-      'npx sophra-api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --json',
+      'npx @sophra/api-keys keys show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --json',
       'The same as JSON, as getApiKey returns it',
     ],
   ],

@@ -17,16 +17,16 @@ replaced.`,
     clear: { value: '<what>', multiple: true, help: 'Remove a value; see above' },
   },
   examples: [
-    ['npx sophra-api-keys keys update 7c9e6679-… --rate-limit 500 --window 1h', 'Another limit'],
+    ['npx @sophra/api-keys keys update 7c9e6679-… --rate-limit 500 --window 1h', 'Another limit'],
     [
-      `npx sophra-api-keys keys update 7c9e6679-… --limits '[{"name": "tokens", "limit": 1000, "windowSeconds": 60}]'`,
+      `npx @sophra/api-keys keys update 7c9e6679-… --limits '[{"name": "tokens", "limit": 1000, "windowSeconds": 60}]'`,
       'Further limits in place of those that were set',
     ],
     [
-      'npx sophra-api-keys keys update 7c9e6679-… --clear expires,allow',
+      'npx @sophra/api-keys keys update 7c9e6679-… --clear expires,allow',
       'Accept the key without expiry, and from every address',
     ],
-    ['npx sophra-api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
+    ['npx @sophra/api-keys keys update 7c9e6679-… --clear suspension', 'Lift a suspension'],
   ],
   async run({ options: given, positionals: [beginning] }, output, addon) {
     const changes = changesOf(given, 'keys update')

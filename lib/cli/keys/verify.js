@@ -23,13 +23,13 @@ Exit code 0: accepted, 1: refused; with --each 1 if any is refused.`,
     },
   },
   examples: [
-    ['npx sophra-api-keys keys verify < key.txt', 'Read the key from a file'],
+    ['npx @sophra/api-keys keys verify < key.txt', 'Read the key from a file'],
     [
-      'npx sophra-api-keys keys verify --scope docs:read --ip 10.1.2.3',
+      'npx @sophra/api-keys keys verify --scope docs:read --ip 10.1.2.3',
       'Type the key, for a request with this scope and address',
     ],
     [
-      'npx sophra-api-keys keys verify --each < keys.txt',
+      'npx @sophra/api-keys keys verify --each < keys.txt',
       'Verify all keys of a file, a key per line',
     ],
   ],

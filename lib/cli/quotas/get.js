@@ -9,9 +9,9 @@ module.exports = {
   flags,
   options,
   examples: [
-    ['npx sophra-api-keys quotas get --client acme --name tokens', 'A quota of a client'],
+    ['npx @sophra/api-keys quotas get --client acme --name tokens', 'A quota of a client'],
     [
-      'npx sophra-api-keys quotas get --key 7c9e6679-… --name tokens --json',
+      'npx @sophra/api-keys quotas get --key 7c9e6679-… --name tokens --json',
       'A quota of a key as JSON, as getQuota returns it',
     ],
   ],

@@ -23,11 +23,11 @@ grants, the one that expires first is used first.`,
   },
   examples: [
     [
-      'npx sophra-api-keys quotas grant --client acme --name tokens --amount 50000',
+      'npx @sophra/api-keys quotas grant --client acme --name tokens --amount 50000',
       'Units that never end',
     ],
     [
-      'npx sophra-api-keys quotas grant --client acme --name tokens --amount 50000 --expires 30d',
+      'npx @sophra/api-keys quotas grant --client acme --name tokens --amount 50000 --expires 30d',
       'Units for 30 days',
     ],
   ],

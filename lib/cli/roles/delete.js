@@ -11,8 +11,8 @@ module.exports = {
   flags: { name: '<name>' },
   options: { yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' } },
   examples: [
-    ['npx sophra-api-keys roles delete editor', 'Delete after confirmation'],
-    ['npx sophra-api-keys roles delete editor --yes', 'Delete at once'],
+    ['npx @sophra/api-keys roles delete editor', 'Delete after confirmation'],
+    ['npx @sophra/api-keys roles delete editor --yes', 'Delete at once'],
   ],
   async run({ options, positionals: [name] }, output, addon) {
     if (!(await confirmed(`Delete the role ${quoted(name)}?`, options))) {

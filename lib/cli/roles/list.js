@@ -6,9 +6,9 @@ module.exports = {
   summary: 'Lists all roles with their scopes.',
   options: {},
   examples: [
-    ['npx sophra-api-keys roles list', 'All roles'],
+    ['npx @sophra/api-keys roles list', 'All roles'],
     [
-      'npx sophra-api-keys roles list --json | jq -r \'.[] | select(.scopes | index("*")) | .name\'',
+      'npx @sophra/api-keys roles list --json | jq -r \'.[] | select(.scopes | index("*")) | .name\'',
       'The roles that may do everything',
     ],
   ],

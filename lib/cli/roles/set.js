@@ -13,8 +13,8 @@ within moments. --no-scopes leaves the role without any.`,
     'no-scopes': { type: 'boolean', help: 'Take all scopes from the role' },
   },
   examples: [
-    ['npx sophra-api-keys roles set editor --scope docs:read --scope docs:write', 'Two scopes'],
-    ['npx sophra-api-keys roles set editor --no-scopes', 'None for now'],
+    ['npx @sophra/api-keys roles set editor --scope docs:read --scope docs:write', 'Two scopes'],
+    ['npx @sophra/api-keys roles set editor --no-scopes', 'None for now'],
   ],
   async run({ options, positionals: [name] }, output, addon) {
     const role = await addon.setRole({ name, scopes: scopesOf(options) })

@@ -8,8 +8,8 @@ module.exports = {
   details: `With --json it prints the JWKS, for services that cannot fetch it.`,
   options: {},
   examples: [
-    ['npx sophra-api-keys token-keys list', 'All public keys'],
-    ['npx sophra-api-keys token-keys list --json > jwks.json', 'The JWKS as a file'],
+    ['npx @sophra/api-keys token-keys list', 'All public keys'],
+    ['npx @sophra/api-keys token-keys list --json > jwks.json', 'The JWKS as a file'],
   ],
   async run(_given, output, addon) {
     const { keys } = await addon.jwks()

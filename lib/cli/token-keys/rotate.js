@@ -7,8 +7,8 @@ module.exports = {
   details: `Tokens of the old key stay valid until they end. It needs the same JWT_SECRET or API_KEYS_SIGNING_KEYS as the app.`,
   options: {},
   examples: [
-    ['npx sophra-api-keys token-keys rotate', 'A new key'],
-    ['npx sophra-api-keys token-keys rotate --json', 'Its name alone, for another program'],
+    ['npx @sophra/api-keys token-keys rotate', 'A new key'],
+    ['npx @sophra/api-keys token-keys rotate --json', 'Its name alone, for another program'],
   ],
   async run(_given, output, addon) {
     const { kid } = await addon.rotateTokenKey()

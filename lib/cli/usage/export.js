@@ -16,13 +16,13 @@ export ended. Reading consumes nothing: the same command shows the same rows.`,
     limit: { ...number, help: `The maximum number of rows; ${LIMIT} by default` },
   },
   examples: [
-    ['npx sophra-api-keys usage export', 'The oldest hours that are kept'],
+    ['npx @sophra/api-keys usage export', 'The oldest hours that are kept'],
     [
-      'npx sophra-api-keys usage export --after 48213 --limit 10000 --json > usage.json',
+      'npx @sophra/api-keys usage export --after 48213 --limit 10000 --json > usage.json',
       'What has come since, for a program, as exportUsage returns it',
     ],
     [
-      "npx sophra-api-keys usage export --json | jq -c '.[]' > usage.jsonl",
+      "npx @sophra/api-keys usage export --json | jq -c '.[]' > usage.jsonl",
       'One line of JSON for each row',
     ],
   ],

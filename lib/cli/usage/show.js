@@ -32,13 +32,13 @@ module.exports = {
     },
   },
   examples: [
-    ['npx sophra-api-keys usage show --client acme', 'The last 24 hours of a client'],
+    ['npx @sophra/api-keys usage show --client acme', 'The last 24 hours of a client'],
     [
-      'npx sophra-api-keys usage show --from 30d --bucket day --group-by tag,outcome --time-zone Europe/Berlin',
+      'npx @sophra/api-keys usage show --from 30d --bucket day --group-by tag,outcome --time-zone Europe/Berlin',
       'The last 30 days, by tag and outcome',
     ],
     [
-      "npx sophra-api-keys usage show --from 30d --bucket month --group-by client --json | jq -r '.[] | [.clientId, .cost] | @tsv'",
+      "npx @sophra/api-keys usage show --from 30d --bucket month --group-by client --json | jq -r '.[] | [.clientId, .cost] | @tsv'",
       'For a program, as getUsage returns it',
     ],
   ],

@@ -12,8 +12,8 @@ module.exports = {
   flags: { id: '<id>' },
   options: { yes: { type: 'boolean', short: 'y', help: 'Do not ask for confirmation' } },
   examples: [
-    ['npx sophra-api-keys webhooks delete 3f1c…', 'Delete after confirmation'],
-    ['npx sophra-api-keys webhooks delete 3f1c… --yes', 'Delete at once'],
+    ['npx @sophra/api-keys webhooks delete 3f1c…', 'Delete after confirmation'],
+    ['npx @sophra/api-keys webhooks delete 3f1c… --yes', 'Delete at once'],
   ],
   async run({ options, positionals: [id] }, output, addon) {
     if (!(await confirmed(`Delete the webhook ${quoted(id)}?`, options))) {

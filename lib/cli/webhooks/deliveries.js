@@ -14,8 +14,8 @@ module.exports = {
     ...allOption('deliveries'),
   },
   examples: [
-    ['npx sophra-api-keys webhooks deliveries --state pending', 'What is on its way'],
-    ['npx sophra-api-keys webhooks deliveries --state dead --all', 'What was given up'],
+    ['npx @sophra/api-keys webhooks deliveries --state pending', 'What is on its way'],
+    ['npx @sophra/api-keys webhooks deliveries --state dead --all', 'What was given up'],
   ],
   async run({ options }, output, addon) {
     const query = { webhookId: options.webhook, state: options.state }

@@ -7,9 +7,9 @@ module.exports = {
   summary: 'Lists all webhooks, the oldest first.',
   options: {},
   examples: [
-    ['npx sophra-api-keys webhooks list', 'All webhooks'],
+    ['npx @sophra/api-keys webhooks list', 'All webhooks'],
     [
-      "npx sophra-api-keys webhooks list --json | jq -r '.[] | select(.isActive) | .url'",
+      "npx @sophra/api-keys webhooks list --json | jq -r '.[] | select(.isActive) | .url'",
       'The URLs of those that are active',
     ],
   ],

@@ -9,9 +9,9 @@ module.exports = {
   flags: { id: '<id>' },
   options: {},
   examples: [
-    ['npx sophra-api-keys webhooks redeliver 4711', 'One delivery'],
+    ['npx @sophra/api-keys webhooks redeliver 4711', 'One delivery'],
     [
-      "npx sophra-api-keys webhooks deliveries --state dead --all --json | jq -r '.deliveries[].id' | xargs -n1 npx sophra-api-keys webhooks redeliver",
+      "npx @sophra/api-keys webhooks deliveries --state dead --all --json | jq -r '.deliveries[].id' | xargs -n1 npx @sophra/api-keys webhooks redeliver",
       'All that were given up',
     ],
   ],

@@ -26,11 +26,11 @@ A receiver of a private address needs API_KEYS_WEBHOOK_ALLOWED_NETWORKS. The pro
   },
   examples: [
     [
-      'npx sophra-api-keys webhooks set --url https://example.com/hooks --type key.revoked --type key.suspended',
+      'npx @sophra/api-keys webhooks set --url https://example.com/hooks --type key.revoked --type key.suspended',
       'Send two types of notices',
     ],
-    ['npx sophra-api-keys webhooks set --id 3f1c… --rotate-secret', 'Make a new secret'],
-    ['npx sophra-api-keys webhooks set --id 3f1c… --disable', 'Send nothing for now'],
+    ['npx @sophra/api-keys webhooks set --id 3f1c… --rotate-secret', 'Make a new secret'],
+    ['npx @sophra/api-keys webhooks set --id 3f1c… --disable', 'Send nothing for now'],
   ],
   async run({ options: given }, output, addon) {
     const webhook = await addon.setWebhook(changesOf(given))

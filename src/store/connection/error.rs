@@ -254,7 +254,7 @@ fn by_sqlstate(code: &str) -> Error {
         // Undefined table, column or schema.
         "42P01" | "42703" | "3F000" => Error::configuration(SCHEMA_MISSING),
         "42501" => Error::configuration(
-            "The role lacks a privilege, or row-level security applies (SQLSTATE 42501): npx sophra-api-keys doctor says \
+            "The role lacks a privilege, or row-level security applies (SQLSTATE 42501): npx @sophra/api-keys doctor says \
              which, and prints the statements that help",
         ),
         // A named statement that is already there, or not there: the server connection is another client's too.
@@ -267,5 +267,5 @@ fn by_sqlstate(code: &str) -> Error {
     }
 }
 
-pub(in crate::store) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: run npx sophra-api-keys migrate, or call migrate() \
+pub(in crate::store) const SCHEMA_MISSING: &str = "The database schema is missing or out of date: run npx @sophra/api-keys migrate, or call migrate() \
      (with API_KEYS_MIGRATE=manual, migrations do not run automatically)";

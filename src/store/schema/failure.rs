@@ -71,7 +71,7 @@ impl Failure {
 fn denied(lacking: &Lacking) -> String {
     format!(
         "The role {} cannot migrate this database: it lacks {}. Either run as an administrator: {} Or migrate with a \
-         role that may, with npx sophra-api-keys migrate, and set API_KEYS_MIGRATE=manual for this one",
+         role that may, with npx @sophra/api-keys migrate, and set API_KEYS_MIGRATE=manual for this one",
         Escaped::new(&lacking.role).as_str(),
         Escaped::cut(&lacking.privileges.join(", "), SHOWN_MAX).as_str(),
         Escaped::cut(&lacking.statements.join(" "), SHOWN_MAX).as_str(),

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// history: once it has run, `migrate()` finds nothing to do.
 pub fn migration_script(after: i64) -> Result<String, Error> {
     let mut script = format!(
-        "-- The schema of @sophra/api-keys, printed by `sophra-api-keys migrate --sql`. Run it once, as a whole.\n\n\
+        "-- The schema of @sophra/api-keys, printed by `npx @sophra/api-keys migrate --sql`. Run it once, as a whole.\n\n\
          DO $$\nBEGIN\n  IF to_regnamespace('{SCHEMA}') IS NULL THEN\n    CREATE SCHEMA {SCHEMA};\n  END IF;\nEND\n$$;\n\
          CREATE TABLE IF NOT EXISTS {HISTORY} (\n  \
            version BIGINT PRIMARY KEY,\n  \
