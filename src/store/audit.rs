@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::connection::Share;
-use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 use crate::model::{
@@ -42,8 +41,7 @@ impl Store {
     pub async fn list_audit(&self, query: &AuditQuery) -> Result<Vec<StoredAuditEntry>, Error> {
         let (before, before_id) = Cursor::parts(query.cursor.as_ref());
         self.retryable_when_admitted(Share::Manage, "list_audit", || async {
-            sqlx::query_as!(
-                StoredAuditEntry,
+            let query = sqlx::query!(
                 r#"
                 SELECT id, at AS "at: Timestamp", count, event AS "event: Metadata"
                 FROM sophra_api_keys.audit
@@ -62,10 +60,15 @@ impl Store {
                 query.from as _,
                 query.to as _,
                 i64::from(query.limit) + 1,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let entry = |(id, at, count, event)| StoredAuditEntry {
+                id,
+                at,
+                count,
+                event,
+            };
+            Ok(rows.into_iter().map(entry).collect())
         })
         .await
     }

@@ -18,8 +18,7 @@ impl Store {
             .unzip();
         let value = value.and_then(Option::as_deref);
         self.retryable_when_admitted(Share::Manage, "find_keys", || async {
-            let places = sqlx::query_as!(
-                KeyPlace,
+            let query = sqlx::query!(
                 r#"
                 SELECT key_id AS "id!", value FROM sophra_api_keys.find_keys($1::jsonb, $2, $3, $4, $5, $6)
                 "#,
@@ -29,10 +28,10 @@ impl Store {
                 id,
                 value,
                 most,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await?;
-            Ok(places)
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let place = |(id, value)| KeyPlace { id, value };
+            Ok(rows.into_iter().map(place).collect())
         })
         .await
     }

@@ -74,7 +74,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<PlaintextKey>, Error> {
         self.retryable("plaintext_keys", || async {
-            let rows = sqlx::query!(
+            let query = sqlx::query!(
                 r#"
                 SELECT "id", "key", sophra_api_keys.plaintext_digest("key") AS "digest"
                 FROM "ApiKey"
@@ -92,14 +92,13 @@ impl Store {
                 range.after,
                 range.until,
                 limit,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await?;
-            let keys = rows.into_iter().map(|row| {
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let keys = rows.into_iter().map(|(id, key, stored)| {
                 Ok(PlaintextKey {
-                    id: row.id,
-                    key: Plaintext::new(row.key),
-                    digest: digest(row.digest)?,
+                    id,
+                    key: Plaintext::new(key),
+                    digest: digest(stored)?,
                 })
             });
             keys.collect()
@@ -176,7 +175,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<PlaintextToken>, Error> {
         self.retryable("plaintext_tokens", || async {
-            let rows = sqlx::query!(
+            let query = sqlx::query!(
                 r#"
                 SELECT
                   "id",
@@ -192,15 +191,14 @@ impl Store {
                 "#,
                 after,
                 limit,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await?;
-            let tokens = rows.into_iter().map(|row| {
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let tokens = rows.into_iter().map(|(id, name, permissions, stored)| {
                 Ok(PlaintextToken {
-                    id: row.id,
-                    name: row.name,
-                    permissions: row.permissions,
-                    digest: digest(row.digest)?,
+                    id,
+                    name,
+                    permissions,
+                    digest: digest(stored)?,
                 })
             });
             tokens.collect()

@@ -134,8 +134,7 @@ impl Store {
     /// The keys whose rows hold a hash without its lookup; some of them if there are very many.
     pub async fn lost_keys(&self) -> Result<Vec<LostKey>, Error> {
         self.retryable("lost_keys", || async {
-            sqlx::query_as!(
-                LostKey,
+            let query = sqlx::query!(
                 r#"
                 -- Planned without the limit, too.
                 WITH lost AS MATERIALIZED (
@@ -150,10 +149,14 @@ impl Store {
                 )
                 SELECT "id", name AS "name!", client_id AS "client_id!" FROM lost LIMIT 1000
                 "#
-            )
-            .fetch_all(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let key = |(id, name, client_id)| LostKey {
+                id,
+                name,
+                client_id,
+            };
+            Ok(rows.into_iter().map(key).collect())
         })
         .await
     }

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::connection::error::StoreError;
 use super::handle::Store;
 use crate::error::Error;
 use crate::model::{AuditEntry, Timestamp};
@@ -26,8 +25,7 @@ impl Store {
     ) -> Result<Vec<KeyToPurge>, Error> {
         let (revoked_at, id) = after.map(|key| (&key.revoked_at, &key.id)).unzip();
         self.retryable("keys_to_purge", || async {
-            sqlx::query_as!(
-                KeyToPurge,
+            let query = sqlx::query!(
                 r#"
                 SELECT "id", sophra_api_keys.instant_value("revokedAt") AS "revoked_at!" FROM "ApiKey"
                 WHERE "revokedAt" < (now() AT TIME ZONE 'UTC') - make_interval(days => $1)
@@ -39,10 +37,10 @@ impl Store {
                 revoked_at,
                 id,
                 most,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let key = |(id, revoked_at)| KeyToPurge { id, revoked_at };
+            Ok(rows.into_iter().map(key).collect())
         })
         .await
     }

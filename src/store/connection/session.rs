@@ -7,7 +7,10 @@ use futures_util::stream::BoxStream;
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction};
+use sqlx::query::Query;
+use sqlx::{
+    Connection, Either, Execute, Executor, FromRow, PgConnection, Postgres, SqlStr, Transaction,
+};
 
 use super::error::StoreError;
 
@@ -122,6 +125,31 @@ impl Session {
         }
     }
 
+    /// The rows of a query, as tuples of its columns. For every query whose rows sqlx itself maps to a type it compiles four
+    /// kilobytes, so only those that are read often, or have many columns, are left to it.
+    pub(in crate::store) async fn rows<'q, T>(
+        &mut self,
+        query: impl Execute<'q, Postgres>,
+    ) -> sqlx::Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        let rows = self.fetch_all(unmapped(query)?).await?;
+        let mut read = Vec::with_capacity(rows.len());
+        for row in &rows {
+            read.push(T::from_row(row)?);
+        }
+        Ok(read)
+    }
+
+    /// As [`rows`](Self::rows), one row after the other, for tables of any size.
+    pub(in crate::store) fn row_stream<'q: 'e, 'e>(
+        &'e mut self,
+        query: impl Execute<'q, Postgres>,
+    ) -> sqlx::Result<BoxStream<'e, sqlx::Result<PgRow>>> {
+        Ok(self.fetch(unmapped(query)?))
+    }
+
     /// Prepares a query for later, if its statement has a name. Its arguments do not count, so the text says their types.
     pub(in crate::store) async fn prepare_ahead<'q>(
         &mut self,
@@ -148,6 +176,16 @@ impl Session {
             Held::Transaction(transaction) => transaction,
         }
     }
+}
+
+/// The query without what maps its rows to a type.
+fn unmapped<'q>(
+    mut query: impl Execute<'q, Postgres>,
+) -> sqlx::Result<Query<'q, Postgres, PgArguments>> {
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+    let persistent = query.persistent();
+    let query = sqlx::query_with(query.sql(), arguments.unwrap_or_default());
+    Ok(query.persistent(persistent))
 }
 
 /// A query that keeps no named statement on the server.

@@ -1,6 +1,7 @@
 //! The rows that `doctor` reports.
 
 use futures_util::TryStreamExt;
+use sqlx::FromRow;
 
 use crate::error::Error;
 use crate::model::{AllowList, Metadata, Timestamp};
@@ -70,19 +71,20 @@ impl Store {
     pub async fn allow_lists(&self) -> Result<AllowLists, Error> {
         self.retryable("allow_lists", || async {
             let mut db = self.db().await?;
-            let mut rows = sqlx::query!(
+            let query = sqlx::query!(
                 r#"
                 SELECT "id", ARRAY(SELECT coalesce(entry, '') FROM unnest("allowedIps") AS entry) AS "entries!"
                 FROM "ApiKey"
                 WHERE cardinality("allowedIps") > 0
                 "#
-            )
-            .fetch(&mut db);
+            );
+            let mut rows = db.row_stream(query)?;
             let mut found = AllowLists::default();
             while let Some(row) = rows.try_next().await? {
+                let (id, entries): (String, Vec<String>) = FromRow::from_row(&row)?;
                 found.lists += 1;
-                if AllowList::parse(&row.entries) == AllowList::Nobody {
-                    found.unreadable.add(row.id);
+                if AllowList::parse(&entries) == AllowList::Nobody {
+                    found.unreadable.add(id);
                 }
             }
             Ok(found)
@@ -95,18 +97,19 @@ impl Store {
     pub async fn unreadable_metadata(&self) -> Result<UnreadableRows, Error> {
         self.retryable("unreadable_metadata", || async {
             let mut db = self.db().await?;
-            let mut rows = sqlx::query!(
+            let query = sqlx::query!(
                 r#"
                 SELECT "id", "metadata" AS "metadata!: Metadata"
                 FROM "ApiKey"
                 WHERE jsonb_typeof("metadata") NOT IN ('object', 'null') OR length("metadata"::text) > 250
                 "#
-            )
-            .fetch(&mut db);
+            );
+            let mut rows = db.row_stream(query)?;
             let mut found = UnreadableRows::default();
             while let Some(row) = rows.try_next().await? {
-                if !row.metadata.is_readable() {
-                    found.add(row.id);
+                let (id, metadata): (String, Metadata) = FromRow::from_row(&row)?;
+                if !metadata.is_readable() {
+                    found.add(id);
                 }
             }
             Ok(found)
@@ -121,7 +124,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<(String, i64)>, Error> {
         self.retryable("uncovered_keys", || async {
-            let rows = sqlx::query!(
+            let query = sqlx::query!(
                 r#"
                 SELECT fingerprint AS "fingerprint!", count(*) AS "keys!"
                 FROM "ApiKey",
@@ -138,13 +141,8 @@ impl Store {
                 "#,
                 held,
                 now as _,
-            )
-            .fetch_all(&mut self.db().await?)
-            .await?;
-            Ok(rows
-                .into_iter()
-                .map(|row| (row.fingerprint, row.keys))
-                .collect())
+            );
+            Ok(self.db().await?.rows(query).await?)
         })
         .await
     }

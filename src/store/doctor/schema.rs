@@ -36,8 +36,7 @@ impl Store {
 
     pub async fn columns(&self) -> Result<Vec<FoundColumn>, Error> {
         self.retryable("columns", || async {
-            sqlx::query_as!(
-                FoundColumn,
+            let query = sqlx::query!(
                 r#"
                 SELECT relname::text AS "table!", attname::text AS "name!", format_type(atttypid, NULL) AS "data_type!"
                 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
@@ -45,10 +44,14 @@ impl Store {
                   AND attnum > 0
                   AND NOT attisdropped
                 "#
-            )
-            .fetch_all(&mut self.db().await?)
-            .await
-            .map_err(StoreError::from)
+            );
+            let rows = self.db().await?.rows(query).await?;
+            let column = |(table, name, data_type)| FoundColumn {
+                table,
+                name,
+                data_type,
+            };
+            Ok(rows.into_iter().map(column).collect())
         })
         .await
     }
