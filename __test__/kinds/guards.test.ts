@@ -212,7 +212,8 @@ describe('a guard of publishable keys', () => {
 
   test('tells others nothing', async () => {
     const key = await keyWith(publishable)
-    for (const origin of ['https://evil.example', 'null', 'https://app.example.com:8443'])
+    const long = `https://${'a'.repeat(100_000)}.example.com`
+    for (const origin of ['https://evil.example', 'null', 'https://app.example.com:8443', long])
       for (let round = 0; round < 2; round++) {
         const answer = await read(await from(origin, { 'x-api-key': key }))
         expectFailure(answer, 403, 'ORIGIN_NOT_ALLOWED', 'Origin not allowed for this API key')

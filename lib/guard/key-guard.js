@@ -149,9 +149,12 @@ function any(key, request, requirements, view) {
   return byGuard(verifyCold(key, context, head + scopes))
 }
 
-/** The origin of the page that sends the request. Only publishable keys are bound to some. */
+/** The longest origin that a key may list has 300 characters. */
+const ORIGIN_READ = 301
+
+/** The origin of the page that sends the request. Only publishable keys are bound to some, and none to a longer one. */
 const originOf = (view, request, { isForBrowsers }) =>
-  isForBrowsers ? view.header(request, 'origin') : undefined
+  isForBrowsers ? view.header(request, 'origin')?.slice(0, ORIGIN_READ) : undefined
 
 /**
  * By what it can do: there are several classes of this name, such as that of a server that brings its own. That of a failed
