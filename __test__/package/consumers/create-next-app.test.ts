@@ -4,7 +4,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type Database } from '../../support/database.js'
 import { serve, type Server } from '../../support/example-server.js'
 import { useConsumers, type Consumer } from '../support/consumer.js'
-import { build, settingOf, writeConsole, writePage, writeRoute } from '../support/next-app.js'
+import {
+  build,
+  expectAccount,
+  expectConsole,
+  settingOf,
+  writeAccount,
+  writeConsole,
+  writePage,
+  writeRoute,
+} from '../support/next-app.js'
 
 const consumer = useConsumers()
 const CLI = 'node_modules/@sophra/api-keys/lib/cli/main.js'
@@ -58,6 +67,7 @@ async function create(version: (typeof VERSIONS)[number]): Promise<Consumer> {
   writeRoute(app, major, 'app/api/hello/route.ts')
   writeRoute(app, major, 'app/api/keys/route.ts')
   writeConsole(app, major)
+  writeAccount(app, major)
   writePage(app, major)
   await app.install('@sophra/api-keys')
   return app
@@ -110,6 +120,8 @@ describe.each(tested)('what create-next-app $major writes', (version) => {
     expect(await hello(key)).toEqual({ status: 200, body: { hello: 'acme' } })
     expect((await hello('no key')).status).toBe(401)
     expect((await fetch(`${server!.url}/api/keys`)).status).toBe(401)
+    await expectConsole(server!.url)
+    await expectAccount(server!.url)
     expect(await keysPage()).toContain(name)
     expect(await disable()).toBe(200)
     expect(await keysPage()).not.toContain(name)

@@ -39,6 +39,47 @@ export async function expectConsole(url: string): Promise<void> {
   for (const name of names) expect((await fetch(new URL(name, base))).status, name).toBe(200)
 }
 
+/** Writes a page with the component of the guide for customers' keys, and its routes. */
+export function writeAccount(app: Consumer, major: number): void {
+  const [component] = blocks(read('docs/guides/customer-keys.md'), 'tsx')
+  app.write('app/account/keys.tsx', component!)
+  app.write('app/account/page.tsx', ACCOUNT)
+  app.write(
+    'app/api/account/keys/[[...path]]/route.ts',
+    ACCOUNT_KEYS + (major === 14 ? LINES_OF_14 : ''),
+  )
+}
+
+const ACCOUNT = `
+import '@sophra/api-keys/react.css'
+import { Keys } from './keys'
+
+export default function Page() {
+  return <Keys />
+}
+`
+
+const ACCOUNT_KEYS = `
+import { clientKeyRoutes } from '@sophra/api-keys/next'
+
+export const { GET, POST, PATCH, DELETE } = clientKeyRoutes({
+  owner: (request) =>
+    request.headers.get('cookie') === 'session=ann'
+      ? { clientId: 'acme', grantable: ['docs:*'], permissions: ['list', 'create'] }
+      : null,
+})
+`
+
+/** The page has the component, and its routes know who asks. */
+export async function expectAccount(url: string): Promise<void> {
+  expect(await (await fetch(`${url}/account`)).text()).toContain('sophra-keys')
+  const keys = `${url}/api/account/keys`
+  expect((await fetch(keys)).status).toBe(401)
+  const headers = { cookie: 'session=ann', origin: url, 'content-type': 'application/json' }
+  const body = JSON.stringify({ name: 'CI', scopes: ['docs:read'] })
+  expect((await fetch(keys, { method: 'POST', headers, body })).status).toBe(201)
+}
+
 /** Writes the page and the Server Action of the quick start. */
 export function writePage(app: Consumer, major: number): void {
   const [component, actions] = ['app/keys/page.tsx', 'app/keys/actions.ts']
