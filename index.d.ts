@@ -326,6 +326,124 @@ export interface RevokedApiKeys {
 }
 
 /**
+ * How another program has hashed a key. The hash is stored as `$import$…` until the key is used.
+ *
+ * @category Keys
+ */
+export interface ForeignHash {
+  algorithm:
+    'sha256' | 'sha512' | 'hmac-sha256' | 'argon2id' | 'scrypt' | 'bcrypt' | 'pbkdf2-sha256'
+  /** The hash as it is stored. */
+  value: string
+  /** How `value` and `salt` are written. `phc`: in one text with salt and costs, for argon2id, scrypt, bcrypt and pbkdf2-sha256. */
+  encoding: 'hex' | 'base64' | 'base64url' | 'phc'
+  /** Up to 128 bytes, which the program puts before the key. For `hmac-sha256` the key of the HMAC, 1 to 128 bytes. */
+  salt?: string | null
+  /** The costs of scrypt (at most 256 MiB, all `p` together 512 MiB) and of pbkdf2-sha256 (at most 2,000,000), without `phc`. */
+  parameters?: { N: number; r: number; p: number } | { iterations: number } | null
+  /** Which part of the presented key was hashed, and which finds the row. By default all of it was, and its digest finds the row. */
+  part?: {
+    /** 1 to 8 visible ASCII characters; the first in the key counts. */
+    separator: string
+    /** What follows the separator, or the whole key. */
+    hashed: 'after' | 'whole'
+    /** `row`: what precedes the separator is `prefix` of the item, or else its `id`. Salted hashes need it. */
+    before?: 'row' | null
+  } | null
+}
+
+/**
+ * A key of another program, for `importApiKeys`: the settings as in `CreateApiKeyInput`, what has been of it, and one of `hash`, `key` and
+ * `stored`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ImportedApiKey extends Omit<
+  CreateApiKeyInput,
+  'kind' | 'environment' | 'idempotencyKey'
+> {
+  /** @default a new one */
+  id?: string | null
+  /** The hash of the key. */
+  hash?: ForeignHash | null
+  /** The key in plaintext. Only its SHA-256 is stored until it is used. */
+  key?: string | null
+  /** What `exportApiKeys` has written. */
+  stored?: Record<string, unknown> | null
+  /** What is before the separator of the key, up to 200 visible ASCII characters. */
+  prefix?: string | null
+  /** @default now */
+  createdAt?: Date | string | null
+  createdBy?: string | null
+  lastUsedAt?: Date | string | null
+  /** @default 0 */
+  usageCount?: number | null
+  suspendedUntil?: Date | string | null
+  revokedAt?: Date | string | null
+  revokedBy?: string | null
+  revokedReason?: string | null
+}
+
+/**
+ * The options of `importApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ImportOptions extends ChangeOptions {
+  /**
+   * `true`: tries the import, and stores nothing.
+   * @default false
+   */
+  dryRun?: boolean | null
+}
+
+/**
+ * The result of `importApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ImportResult {
+  /** Keys that are new; in a dry run, those that would be. */
+  imported: number
+  /** Keys that were imported before, or are there already. */
+  skipped: number
+  /** What was not imported, by its place in the list, and why. */
+  failed: { index: number; message: string }[]
+}
+
+/**
+ * The query of `exportApiKeys`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ExportQuery {
+  /**
+   * `true`: with the hashes, without which the keys cannot be imported.
+   * @default false
+   */
+  hashes?: boolean | null
+  /** Only keys after this id: `next` of the part before. */
+  after?: string | null
+  /**
+   * 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+}
+
+/**
+ * The result of `exportApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ExportedApiKeys {
+  /** A JSON text for each key. */
+  lines: string[]
+  /** `after` of the next part; `null`: there is none. */
+  next: string | null
+}
+
+/**
  * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
  *
  * @category Keys
@@ -1870,6 +1988,20 @@ export interface KeysRevokedEvent extends EventBase {
 }
 
 /**
+ * This package imported keys with `importApiKeys`.
+ *
+ * @category Events and audit log
+ */
+export interface KeysImportedEvent extends EventBase {
+  type: 'keys.imported'
+  severity: 'info'
+  /** How many keys. */
+  imported: number
+  /** Who imported them: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * Attempts to use a key were refused. Similar attempts since the last flush (same reason, key or lookup, and address) are
  * counted in one event. Beyond 1,000 groups per flush, the rest is counted by reason only.
  *
@@ -2255,6 +2387,7 @@ export type ApiKeyEvent =
   | KeyRevokedEvent
   | KeyLeakedEvent
   | KeysRevokedEvent
+  | KeysImportedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminSessionEvent
@@ -2595,6 +2728,28 @@ export declare function deleteWebhook(id: string, options?: ChangeOptions | null
 export declare function deriveToken(key: string | ValidVerification, options?: DeriveTokenOptions | null): Promise<DerivedToken | RefusedVerification>
 
 /**
+ * Exports keys in the order of their ids, each as a line of JSON that `importApiKeys` takes as an item. Only with `hashes: true` do the
+ * lines have what is stored of the keys, without which they cannot be imported; they must then be protected like the database.
+ *
+ * `next` is the `after` of the next part; `null`: there is none. Clients, roles and what was used of limits and quotas are not exported.
+ *
+ * Rejects with `INVALID_INPUT`, `DATABASE_UNAVAILABLE`, `OVERLOADED`, `CONFIGURATION`.
+ *
+ * @example
+ * ```ts
+ * let after: string | null | undefined
+ * do {
+ *   const { lines, next } = await exportApiKeys({ hashes: true, after, limit: 1_000 })
+ *   for (const line of lines) console.log(line)
+ *   after = next
+ * } while (after)
+ * ```
+ *
+ * @category Keys
+ */
+export declare function exportApiKeys(query?: ExportQuery | null): Promise<ExportedApiKeys>
+
+/**
  * Exports the usage of closed hours, for billing: each hour of each key, client, tag and outcome, in an order and with ids that do
  * not change. Reading consumes nothing: the same `after` returns the same rows. `after` is the `id` of the last row that was
  * processed; store it together with what is made of the rows. An hour is closed 10 minutes after its end, and its rows are final.
@@ -2731,6 +2886,28 @@ export declare function grantQuota(input: GrantQuotaInput, options?: ChangeOptio
  * @category Operation
  */
 export declare function health(): Promise<Health>
+
+/**
+ * Imports keys that other programs issued, up to 1,000 at a time. Each item has the settings of a key, and either a `hash` of the key
+ * as the other program stored it, or the `key` itself, or what `exportApiKeys` has `stored`. An imported key is valid at once. At its
+ * first use its hash is replaced with argon2id.
+ *
+ * What is wrong with an item stops no other: `failed` names it by its index. What was imported before is `skipped`, also after its
+ * first use and after its deletion. With `dryRun: true` nothing is stored.
+ *
+ * Rejects with `INVALID_INPUT` (`items` is no list, or has more than 1,000), `DATABASE_UNAVAILABLE`, `OVERLOADED`,
+ * `CONFIGURATION`. The same call can then be repeated: no key is imported twice.
+ *
+ * @example
+ * ```ts
+ * const value = createHash('sha256').update(oldKey).digest('hex')
+ * const hash = { algorithm: 'sha256', encoding: 'hex', value } as const
+ * const { imported, failed } = await importApiKeys([{ name: 'Old', clientId: 'acme', hash }])
+ * ```
+ *
+ * @category Keys
+ */
+export declare function importApiKeys(items: ImportedApiKey[], options?: ImportOptions | null): Promise<ImportResult>
 
 /**
  * Lists admin tokens, newest first, without their secrets: at most 1,000, or `limit`. If there may be more, pass the id of the last

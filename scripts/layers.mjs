@@ -77,6 +77,7 @@ export const LAYERS = [
       'doctor',
       'health',
       'keys',
+      'imports',
       'verify',
       'derived_tokens',
       'warm_up',

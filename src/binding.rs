@@ -10,6 +10,7 @@ mod constants;
 mod derived_tokens;
 mod events;
 mod exit;
+mod imports;
 mod internal;
 mod keys;
 mod leaks;

@@ -7,7 +7,7 @@ mod event;
 pub use changes::changed_fields;
 pub use emitter::{Delivery, Events, Listener};
 pub use event::{
-    AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyLeaked, KeyRevoked, KeysRevoked,
-    LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, RoleEvent, Severity, Urgency,
-    WebhookEvent,
+    AdminEvent, ClientEvent, Event, InternalFault, KeyEvent, KeyLeaked, KeyRevoked, KeysImported,
+    KeysRevoked, LimitName, QuotaEvent, RefusedAttempts, RequestOrigin, RoleEvent, Severity,
+    Urgency, WebhookEvent,
 };

@@ -14,9 +14,11 @@ mod purge;
 mod query;
 mod revoke;
 
+pub(crate) use change::require_known;
 pub use change::{patch, update};
 pub use create::{IssuedKey, create};
 pub use delete::delete;
+pub(crate) use input::settings;
 pub use input::{NewKey, PatchKey, UpdateKey, key_id, read_bulk_revocation, read_revocation};
 pub use inspect::inspect;
 pub use list::{find, get, list, read};

@@ -1,5 +1,6 @@
 //! Whether there are legacy keys at all. Where there are none, a string in their shape is refused without a statement.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -15,9 +16,13 @@ const ABSENT_FOR: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct LegacyKeys {
     known: Mutex<Option<Known>>,
+    forms: Mutex<Option<(Sequence, ImportForms)>>,
     /// Admits one reader at a time: the others use what it has read.
     reader: tokio::sync::Mutex<()>,
 }
+
+/// The forms in which rows of imported keys are found, each with a dummy hash.
+pub type ImportForms = Arc<[(String, String)]>;
 
 #[derive(Debug, Clone, Copy)]
 enum Known {
@@ -39,6 +44,18 @@ impl LegacyKeys {
             Some(Known::Present { until }) if now < until => Some(true),
             _ => None,
         }
+    }
+
+    /// The forms of imported keys; `None` if they must be read.
+    pub fn forms(&self, sequence: Sequence) -> Option<ImportForms> {
+        let known = self.forms.lock();
+        let (_, forms) = known.as_ref().filter(|(at, _)| *at == sequence)?;
+        Some(Arc::clone(forms))
+    }
+
+    /// Records what was read at this position in the sequence of changes.
+    pub fn read_forms(&self, forms: ImportForms, read_at: Sequence) {
+        *self.forms.lock() = Some((read_at, forms));
     }
 
     /// Waits until no other reader is active. Hold the guard while reading.

@@ -80,6 +80,7 @@ pub mod console;
 pub mod derived_tokens;
 pub mod doctor;
 pub mod health;
+pub mod imports;
 pub mod keys;
 pub mod legacy;
 pub mod quotas;

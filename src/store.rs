@@ -18,6 +18,7 @@ mod fleet;
 mod handle;
 mod health;
 mod idempotency;
+mod imports;
 mod key_insert;
 mod key_list;
 mod keys;

@@ -10,6 +10,7 @@ mod costs;
 mod current;
 mod decide;
 mod fleet;
+mod imported;
 mod leaks;
 mod lease;
 mod memory;

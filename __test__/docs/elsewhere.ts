@@ -85,6 +85,18 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/docs/moving-over.test.ts',
   },
   {
+    page: 'docs/guides/importing-keys.md',
+    language: 'bash',
+    begins: 'npx @sophra/api-keys import --from',
+    test: '__test__/cli/import.test.ts',
+  },
+  {
+    page: 'docs/guides/importing-keys.md',
+    language: 'bash',
+    begins: 'npx @sophra/api-keys export',
+    test: '__test__/cli/import.test.ts',
+  },
+  {
     page: 'docs/deploy/managed-postgres.md',
     language: 'sql',
     begins: '-- As an administrator.',

@@ -56,6 +56,11 @@ const accepted: Record<string, () => unknown[] | Promise<unknown[]>> = {
   revokeApiKey: async () => [{ id: (await key()).id }, {}],
   revokeApiKeys: () => [{ where: { clientId: 'nobody' } }, {}],
   revokePresentedKey: async () => [(await key()).key, {}],
+  importApiKeys: () => [
+    [{ name: 'n', clientId: 'c', key: `an old key ${randomUUID()}`.replaceAll(' ', '-') }],
+    {},
+  ],
+  exportApiKeys: () => [{ limit: 1 }],
   reportLeakedKeys: async () => [[{ key: (await key()).key }], { action: 'revoke' }],
   restoreApiKey: async () => [(await key()).id, {}],
   deleteApiKey: async () => [(await key()).id, {}],

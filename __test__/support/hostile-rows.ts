@@ -140,6 +140,9 @@ export const inserts: Record<string, (text: string) => [string, unknown[]]> = {
   ],
   'roles.name': (text) => ['(name) VALUES ($1)', [text]],
   'roles.scopes': (text) => ['(name, scopes) VALUES ($1, $2)', [id(), [text]]],
+  'imports.key_id': (text) => ['(identity, key_id) VALUES ($1, $2)', [Buffer.from(id()), text]],
+  'import_forms.form': (text) => ["(form, dummy) VALUES ($1, '')", [text]],
+  'import_forms.dummy': (text) => ['(form, dummy) VALUES ($1, $2)', [`import:row:${id()}:`, text]],
   'changes.role': (text) => ['(role) VALUES ($1)', [text]],
   'token_keys.kid': (text) => ['(kid, public_key) VALUES ($1, $2)', [text, Buffer.alloc(32)]],
   'derived_tokens.key_id': (text) => [

@@ -40,7 +40,7 @@ export interface Cost {
  * prunes, the search for hashes without a lookup, and the listener.
  */
 export const BESIDE =
-  /sophra_api_keys\.(change_log|changes|usage_batches|fold_usage|copy_key_usage|prune_usage_history|webhook_call|shared_limits|audit|reused_keys)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND "key" LIKE|^LISTEN /
+  /sophra_api_keys\.(change_log|changes|usage_batches|fold_usage|copy_key_usage|prune_usage_history|webhook_call|shared_limits|audit|reused_keys)|DELETE FROM sophra_api_keys|pg_trigger|row_security_active|"lookup" IS NULL\s+AND \(?"key" LIKE|^LISTEN /
 /** The frame around a statement. */
 const FRAME = /^(BEGIN|COMMIT|SET) ?/
 

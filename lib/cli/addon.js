@@ -42,6 +42,7 @@ module.exports = {
   revokeApiKeys: withActor(api.revokeApiKeys),
   reportLeakedKeys: (reports, options) =>
     api.reportLeakedKeys(reports, { ...options, actor: actor() }),
+  importApiKeys: (items, options) => api.importApiKeys(items, { ...options, actor: actor() }),
   restoreApiKey: withActor(api.restoreApiKey),
   deleteApiKey: withActor(api.deleteApiKey),
   setClient: withActor(api.setClient),

@@ -11,6 +11,8 @@ const commands = {
   ],
   doctor: ['Find problems, and say how to solve them', () => require('./doctor.js')],
   health: ['Check whether the package works', () => require('./health.js')],
+  import: ['Import keys of other programs', () => require('./import.js')],
+  export: ['Export keys for another database', () => require('./export.js')],
   audit: ['Read the audit log', () => require('./audit.js')],
   check: ['Check whether a text is a well-formed key; no database', () => require('./check.js')],
   'keys create': ['Issue a key', () => require('./keys/create.js')],

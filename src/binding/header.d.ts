@@ -326,6 +326,124 @@ export interface RevokedApiKeys {
 }
 
 /**
+ * How another program has hashed a key. The hash is stored as `$import$…` until the key is used.
+ *
+ * @category Keys
+ */
+export interface ForeignHash {
+  algorithm:
+    'sha256' | 'sha512' | 'hmac-sha256' | 'argon2id' | 'scrypt' | 'bcrypt' | 'pbkdf2-sha256'
+  /** The hash as it is stored. */
+  value: string
+  /** How `value` and `salt` are written. `phc`: in one text with salt and costs, for argon2id, scrypt, bcrypt and pbkdf2-sha256. */
+  encoding: 'hex' | 'base64' | 'base64url' | 'phc'
+  /** Up to 128 bytes, which the program puts before the key. For `hmac-sha256` the key of the HMAC, 1 to 128 bytes. */
+  salt?: string | null
+  /** The costs of scrypt (at most 256 MiB, all `p` together 512 MiB) and of pbkdf2-sha256 (at most 2,000,000), without `phc`. */
+  parameters?: { N: number; r: number; p: number } | { iterations: number } | null
+  /** Which part of the presented key was hashed, and which finds the row. By default all of it was, and its digest finds the row. */
+  part?: {
+    /** 1 to 8 visible ASCII characters; the first in the key counts. */
+    separator: string
+    /** What follows the separator, or the whole key. */
+    hashed: 'after' | 'whole'
+    /** `row`: what precedes the separator is `prefix` of the item, or else its `id`. Salted hashes need it. */
+    before?: 'row' | null
+  } | null
+}
+
+/**
+ * A key of another program, for `importApiKeys`: the settings as in `CreateApiKeyInput`, what has been of it, and one of `hash`, `key` and
+ * `stored`. Optional fields may be `null`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ImportedApiKey extends Omit<
+  CreateApiKeyInput,
+  'kind' | 'environment' | 'idempotencyKey'
+> {
+  /** @default a new one */
+  id?: string | null
+  /** The hash of the key. */
+  hash?: ForeignHash | null
+  /** The key in plaintext. Only its SHA-256 is stored until it is used. */
+  key?: string | null
+  /** What `exportApiKeys` has written. */
+  stored?: Record<string, unknown> | null
+  /** What is before the separator of the key, up to 200 visible ASCII characters. */
+  prefix?: string | null
+  /** @default now */
+  createdAt?: Date | string | null
+  createdBy?: string | null
+  lastUsedAt?: Date | string | null
+  /** @default 0 */
+  usageCount?: number | null
+  suspendedUntil?: Date | string | null
+  revokedAt?: Date | string | null
+  revokedBy?: string | null
+  revokedReason?: string | null
+}
+
+/**
+ * The options of `importApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ImportOptions extends ChangeOptions {
+  /**
+   * `true`: tries the import, and stores nothing.
+   * @default false
+   */
+  dryRun?: boolean | null
+}
+
+/**
+ * The result of `importApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ImportResult {
+  /** Keys that are new; in a dry run, those that would be. */
+  imported: number
+  /** Keys that were imported before, or are there already. */
+  skipped: number
+  /** What was not imported, by its place in the list, and why. */
+  failed: { index: number; message: string }[]
+}
+
+/**
+ * The query of `exportApiKeys`. Unknown fields are rejected.
+ *
+ * @category Keys
+ */
+export interface ExportQuery {
+  /**
+   * `true`: with the hashes, without which the keys cannot be imported.
+   * @default false
+   */
+  hashes?: boolean | null
+  /** Only keys after this id: `next` of the part before. */
+  after?: string | null
+  /**
+   * 1 to 1,000.
+   * @default 100
+   */
+  limit?: number | null
+}
+
+/**
+ * The result of `exportApiKeys`.
+ *
+ * @category Keys
+ */
+export interface ExportedApiKeys {
+  /** A JSON text for each key. */
+  lines: string[]
+  /** `after` of the next part; `null`: there is none. */
+  next: string | null
+}
+
+/**
  * Where a key comes from that is presented to `revokePresentedKey`. Optional fields may be `null`. Unknown fields are rejected.
  *
  * @category Keys
@@ -1870,6 +1988,20 @@ export interface KeysRevokedEvent extends EventBase {
 }
 
 /**
+ * This package imported keys with `importApiKeys`.
+ *
+ * @category Events and audit log
+ */
+export interface KeysImportedEvent extends EventBase {
+  type: 'keys.imported'
+  severity: 'info'
+  /** How many keys. */
+  imported: number
+  /** Who imported them: `actor` of the call's options. */
+  actor?: string
+}
+
+/**
  * Attempts to use a key were refused. Similar attempts since the last flush (same reason, key or lookup, and address) are
  * counted in one event. Beyond 1,000 groups per flush, the rest is counted by reason only.
  *
@@ -2255,6 +2387,7 @@ export type ApiKeyEvent =
   | KeyRevokedEvent
   | KeyLeakedEvent
   | KeysRevokedEvent
+  | KeysImportedEvent
   | KeyRefusedEvent
   | AdminRefusedEvent
   | AdminSessionEvent

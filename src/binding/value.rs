@@ -18,6 +18,8 @@ const TEXTS_MAX: usize = 4 * TEXT_MAX;
 const ENTRIES_MAX: u32 = 10_000;
 /// Maximum number of values in total, so that neither a deep nor a broad value takes long.
 const VALUES_MAX: usize = 20_000;
+/// The same of one of many entries.
+const ENTRY_VALUES_MAX: usize = 4_000;
 const DEPTH_MAX: usize = 32;
 /// The same for what has a query of scopes: each of its groups is an object with a list.
 const DEEP_MAX: usize = 2 * ScopeQuery::DEPTH_MAX + 4;
@@ -30,6 +32,36 @@ const UNSUPPORTED: Value = Value::Unreadable("has an unsupported type");
 /// Reads the value, to a bounded depth and size.
 pub(super) fn read(value: Unknown<'_>) -> Value {
     read_within(value, TEXTS_MAX)
+}
+
+/// Reads a list of at most so many entries, each to a bound of its own. Of a longer one, the length alone is read.
+pub(super) fn read_each(value: Unknown<'_>, most: u32) -> Value {
+    let list = value.value();
+    let raw = Raw { env: list.env };
+    let entries = || {
+        if !raw.is_array(list.value)? {
+            return Some(Value::Null);
+        }
+        let length = raw.length(list.value)?;
+        if length > ENTRIES_MAX {
+            return Some(TOO_LARGE);
+        }
+        let entry = |index: u32| {
+            if length > most || !raw.has_own(list.value, &index.to_string())? {
+                return Some(Value::Undefined);
+            }
+            let mut reader = ValueReader {
+                raw: Raw { env: list.env },
+                values_left: ENTRY_VALUES_MAX,
+                units_left: TEXT_MAX,
+                depth_max: DEPTH_MAX,
+            };
+            Some(reader.read(raw.element(list.value, index)?, 0))
+        };
+        let entries = (0..length).map(|index| entry(index).unwrap_or(CANNOT_READ));
+        Some(Value::List(entries.collect()))
+    };
+    entries().unwrap_or(CANNOT_READ)
 }
 
 /// The same with another bound on the length of all texts in total.

@@ -120,7 +120,7 @@ async fn plaintext(findings: &mut Findings, store: &Store) {
 }
 
 /// The statements that list the keys without a lookup, and that restore the lookups of admin tokens.
-const LOST_KEYS: &str = "SELECT \"id\", \"name\" FROM \"ApiKey\" WHERE \"lookup\" IS NULL AND \"key\" LIKE '$argon2id$%';";
+const LOST_KEYS: &str = "SELECT \"id\", \"name\" FROM \"ApiKey\" WHERE \"lookup\" IS NULL AND (\"key\" LIKE '$argon2id$%' OR \"key\" LIKE '$import$%');";
 const RESTORE_TOKENS: &str = "UPDATE \"AdminToken\" SET \"lookup\" = \"token\" WHERE \"lookup\" IS NULL AND \"token\" LIKE 'sha256:%';";
 
 async fn counts(findings: &mut Findings, store: &Store) {

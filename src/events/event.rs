@@ -20,6 +20,8 @@ pub enum Event {
     KeyRevoked(KeyRevoked),
     #[serde(rename = "keys.revoked")]
     KeysRevoked(KeysRevoked),
+    #[serde(rename = "keys.imported")]
+    KeysImported(KeysImported),
     /// A key was found where others can read it.
     #[serde(rename = "key.leaked")]
     KeyLeaked(KeyLeaked),
@@ -224,6 +226,14 @@ pub struct KeysRevoked {
     pub actor: Option<Escaped>,
 }
 
+/// Keys that other programs had issued.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeysImported {
+    pub imported: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Escaped>,
+}
+
 /// A key that was reported as leaked.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -414,6 +424,7 @@ impl Event {
             | Self::KeyChanged(_)
             | Self::KeyRevoked(_)
             | Self::KeysRevoked(_)
+            | Self::KeysImported(_)
             | Self::KeyRestored(_)
             | Self::KeyDeleted { .. }
             | Self::KeyRefused(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 
+use super::imported::{Algorithm as ForeignAlgorithm, ImportedHash};
 use super::pool::{HashPool, HashStats, Reservation};
 use super::record::HashRecord;
 use crate::error::Error;
@@ -63,9 +64,12 @@ impl Hasher {
     /// [`Error::Overloaded`] at once when too much is queued, [`Error::Internal`] when the work was aborted. `verify`
     /// and `dummy` return the same errors.
     pub async fn hash(&self, key: Plaintext, salt: [u8; SALT_BYTES]) -> Result<StoredHash, Error> {
-        let output = self
-            .compute(key, self.params, salt.to_vec(), OUTPUT_BYTES)
-            .await?;
+        let function = Function::Argon2id {
+            params: self.params,
+            salt: salt.to_vec(),
+            length: OUTPUT_BYTES,
+        };
+        let output = self.compute(key, function).await?;
         Ok(self.stored(salt, output))
     }
 
@@ -109,13 +113,39 @@ impl Hasher {
             salt,
             output,
         } = record;
-        let computed = self.compute(key, params, salt, output.len()).await?;
+        let function = Function::Argon2id {
+            params,
+            salt,
+            length: output.len(),
+        };
+        let computed = self.compute(key, function).await?;
         if !bool::from(computed.ct_eq(&output)) {
             return Ok(Proof::Mismatch);
         }
         Ok(Proof::Match {
             outdated: self.is_weaker(params),
         })
+    }
+
+    /// Whether the key is the one of an imported hash. `secret` is the key of an HMAC. What is fast needs no permit.
+    ///
+    /// # Errors
+    /// The errors of [`hash`](Self::hash).
+    pub async fn is_imported(
+        &self,
+        key: &Plaintext,
+        hash: ImportedHash,
+        secret: &[u8],
+    ) -> Result<bool, Error> {
+        let Some(part) = hash.part_of(key.expose()) else {
+            return Ok(false);
+        };
+        if !hash.is_slow() {
+            return Ok(hash.is(&hash.digest(part.as_bytes(), secret)));
+        }
+        let part = Plaintext::new(part.to_owned());
+        let computed = self.compute(part, Function::of(&hash)).await?;
+        Ok(hash.is(&computed))
     }
 
     /// Whether a stored hash has weaker parameters than the configured ones, as [`verify`](Self::verify) would say.
@@ -158,17 +188,55 @@ impl Hasher {
         self.pool.stats()
     }
 
-    async fn compute(
-        &self,
-        key: Plaintext,
+    async fn compute(&self, key: Plaintext, function: Function) -> Result<Vec<u8>, Error> {
+        let params = function.params();
+        HashPool::run(&self.pool, params, move |blocks| {
+            function.of_key(&key, blocks)
+        })
+        .await?
+    }
+}
+
+/// What is computed of a key.
+enum Function {
+    Argon2id {
         params: HashParams,
         salt: Vec<u8>,
         length: usize,
-    ) -> Result<Vec<u8>, Error> {
-        HashPool::run(&self.pool, params, move |blocks| {
-            argon2id(&key, params, &salt, length, blocks)
-        })
-        .await?
+    },
+    Foreign(ImportedHash),
+}
+
+impl Function {
+    fn of(hash: &ImportedHash) -> Self {
+        match hash.algorithm {
+            ForeignAlgorithm::Argon2id(params) => Self::Argon2id {
+                params,
+                salt: hash.salt.clone(),
+                length: hash.digest.len(),
+            },
+            _ => Self::Foreign(hash.clone()),
+        }
+    }
+
+    /// The memory that it needs of the pool.
+    fn params(&self) -> HashParams {
+        match self {
+            Self::Argon2id { params, .. } => *params,
+            // It has its own.
+            Self::Foreign(_) => HashParams::LEAST,
+        }
+    }
+
+    fn of_key(&self, key: &Plaintext, blocks: &mut [Block]) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Argon2id {
+                params,
+                salt,
+                length,
+            } => argon2id(key, *params, salt, *length, blocks),
+            Self::Foreign(hash) => Ok(hash.digest(key.expose().as_bytes(), &[])),
+        }
     }
 }
 

@@ -10,12 +10,6 @@ use crate::model::{HashParams, StoredHash};
 /// Argon2 version 1.3 (0x13), as in RFC 9106.
 const VERSION: u32 = 19;
 
-/// Whether the text is a hash that could have been stored here.
-#[must_use]
-pub fn is_stored_hash(text: &str) -> bool {
-    text.starts_with('$') && HashRecord::read(text).is_some()
-}
-
 /// The parts of a stored hash.
 pub(super) struct HashRecord {
     pub(super) params: HashParams,

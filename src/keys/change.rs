@@ -66,7 +66,7 @@ pub async fn patch(
 }
 
 /// Fails if the settings have a scope that the catalogue does not have.
-pub(super) fn require_known(service: &Service, changes: &KeyChanges) -> Result<(), Error> {
+pub(crate) fn require_known(service: &Service, changes: &KeyChanges) -> Result<(), Error> {
     match &changes.scopes {
         FieldChange::Set(scopes) => service.require_known(scopes),
         FieldChange::Keep => Ok(()),

@@ -19,7 +19,8 @@ const IDLE_DAYS: std::ops::RangeInclusive<i32> = 1..=3_650;
 const PAST_TOLERANCE_SECONDS: i64 = 60;
 
 /// Reads the settings of a key. An absent field is kept; `null` clears a field.
-fn settings(fields: &mut Fields) -> KeyChanges {
+#[inline(never)] // It is large.
+pub(crate) fn settings(fields: &mut Fields) -> KeyChanges {
     KeyChanges {
         name: fields.change("name", rules::label(rules::NAME_MAX)),
         client_id: fields.change("clientId", rules::label(rules::NAME_MAX)),

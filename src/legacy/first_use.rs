@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::row::{hash_key, hash_token};
+use super::row::{hash_imported, hash_key, hash_token};
 use crate::config::Adopt;
 use crate::metrics::BackgroundTask;
-use crate::model::{CredentialDigest, Plaintext};
+use crate::model::{CredentialDigest, Plaintext, StoredHash};
 use crate::service::Service;
 use crate::store::{PlaintextKey, PlaintextToken};
 
@@ -32,6 +32,26 @@ pub fn hash_on_first_use(
     let work = async move {
         let _permit = permit;
         hash_key(&hashing, key).await.map(drop)
+    };
+    service.spawn(BackgroundTask::LegacyBackfill, work);
+}
+
+/// Hashes an imported key that was just authenticated, in the background and in every phase. If too many wait, it is hashed at a
+/// later authentication.
+pub fn hash_imported_on_first_use(
+    service: &Arc<Service>,
+    id: &str,
+    key: &Plaintext,
+    imported: &StoredHash,
+) {
+    let Ok(permit) = Arc::clone(&service.first_uses).try_acquire_owned() else {
+        return;
+    };
+    let hashing = Arc::clone(service);
+    let (id, key, imported) = (id.to_owned(), key.clone(), imported.clone());
+    let work = async move {
+        let _permit = permit;
+        hash_imported(&hashing, &id, &key, &imported).await
     };
     service.spawn(BackgroundTask::LegacyBackfill, work);
 }

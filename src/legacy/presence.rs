@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::error::Error;
+use crate::legacy_keys::ImportForms;
 use crate::model::Moment;
 use crate::service::Service;
 
@@ -34,4 +35,24 @@ pub async fn any_legacy_key(service: &Service) -> Result<bool, Error> {
     let any = service.store.has_legacy_keys().await?;
     service.legacy_keys.read(any, read_at, Instant::now());
     Ok(any)
+}
+
+/// The forms in which rows of imported keys are found. Any change may bring one.
+pub async fn import_forms(service: &Service) -> Result<ImportForms, Error> {
+    let known = || {
+        let forms = service.legacy_keys.forms(service.cache.sequence());
+        forms.filter(|_| service.cache.is_trusted(service.moment()))
+    };
+    if let Some(forms) = known() {
+        return Ok(forms);
+    }
+    let _reader = service.legacy_keys.begin_reading().await;
+    if let Some(forms) = known() {
+        return Ok(forms);
+    }
+    let read_at = service.cache.sequence();
+    let forms = ImportForms::from(service.store.import_forms().await?);
+    let kept = ImportForms::clone(&forms);
+    service.legacy_keys.read_forms(kept, read_at);
+    Ok(forms)
 }

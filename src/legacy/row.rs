@@ -7,7 +7,7 @@ use crate::hash::is_stored_hash;
 use crate::model::{ALL_PERMISSIONS, Escaped, Plaintext, StoredHash, legacy_permissions};
 use crate::random;
 use crate::service::Service;
-use crate::store::{PlaintextKey, PlaintextToken};
+use crate::store::{LockedRows, PlaintextKey, PlaintextToken};
 
 /// How often a row is tried that other writers keep changing.
 const TRIES: usize = 5;
@@ -44,6 +44,32 @@ async fn try_key(service: &Service, row: &PlaintextKey) -> Result<bool, Error> {
         update_cache(service, id, key, &hash);
     }
     Ok(hashed)
+}
+
+/// Replaces the foreign hash of a key by its own, while no caller waits for a hash. A row that is locked, as by the flush, is tried
+/// again.
+pub(super) async fn hash_imported(
+    service: &Service,
+    id: &str,
+    key: &Plaintext,
+    imported: &StoredHash,
+) -> Result<(), Error> {
+    let salt = random::bytes(&mut random::generator()?);
+    let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
+    let digest = service.cold_digests.digest(key, &hash);
+    let mut locked_rows = LockedRows::default();
+    loop {
+        let replaced = service
+            .store
+            .replace_hash(id, imported, &hash, digest.as_deref());
+        if replaced.await? {
+            update_cache(service, id, key, &hash);
+            return Ok(());
+        }
+        if !locked_rows.wait().await {
+            return Ok(());
+        }
+    }
 }
 
 /// Records that a key authenticated by its plaintext now has this hash. Otherwise the next change to the row would cost

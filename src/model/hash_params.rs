@@ -18,6 +18,13 @@ pub struct HashParams {
 }
 
 impl HashParams {
+    /// The cheapest ones.
+    pub const LEAST: Self = Self {
+        memory_kib: 8,
+        iterations: 1,
+        parallelism: 1,
+    };
+
     /// `None` outside of the bounds, which also apply to stored hashes: memory 8–262,144 KiB and at least 8 KiB per
     /// lane, iterations 1–20, parallelism 1–4.
     #[must_use]

@@ -49,10 +49,11 @@ impl Store {
                         SELECT FROM "ApiKey"
                         WHERE "lookup" IS NULL
                           AND "key" !~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                          AND "key" NOT LIKE '$import$%'
                         LIMIT 10000
                       ) AS keys
                     ) + (
-                      SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'
+                      SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%' AND "key" NOT LIKE '$import$%'
                     ) + (
                       SELECT count(*) FROM (
                         SELECT FROM "AdminToken"

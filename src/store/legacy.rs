@@ -40,7 +40,7 @@ fn digest(bytes: Option<Vec<u8>>) -> Result<CredentialDigest, StoreError> {
 }
 
 impl Store {
-    /// Whether there is a key that an older implementation issued: in plaintext, or replaced by its hash. The range leaves
+    /// Whether there is a key that another program issued: in plaintext, replaced by its hash, or imported. The range leaves
     /// only those for the index to read, whatever the collation; the pattern alone would read the whole table.
     pub async fn has_legacy_keys(&self) -> Result<bool, Error> {
         self.retryable_when_admitted(Share::Verify, "has_legacy_keys", || async {
@@ -56,7 +56,8 @@ impl Store {
                     WHERE "previousLookup" >= 'sha256'
                       AND "previousLookup" < 'sha257'
                       AND "previousLookup" LIKE 'sha256:%'
-                  ) AS "any!"
+                  )
+                  OR EXISTS (SELECT FROM sophra_api_keys.import_forms) AS "any!"
                 "#
             )
             .fetch_one(&mut self.db().await?)

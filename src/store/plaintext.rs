@@ -33,8 +33,9 @@ pub(in crate::store) async fn count_plaintext(
             SELECT count(*) FROM "ApiKey"
             WHERE "lookup" IS NULL
               AND "key" !~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+              AND "key" NOT LIKE '$import$%'
           ) + (
-            SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'
+            SELECT count(*) FROM "ApiKey" WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%' AND "key" NOT LIKE '$import$%'
           ),
           (SELECT count(*) FROM "AdminToken" WHERE "token" NOT LIKE 'sha256:%')
         "#,
@@ -63,6 +64,7 @@ impl Store {
                   SELECT FROM "ApiKey" AS key
                   WHERE "lookup" IS NULL
                     AND "key" !~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                    AND "key" NOT LIKE '$import$%'
                     AND NOT EXISTS (
                       SELECT FROM "ApiKey" AS other
                       WHERE other."lookup"
@@ -97,13 +99,13 @@ impl Store {
                 -- Planned without the limit: otherwise the planner hopes to find as many soon, and reads the whole table.
                 WITH found AS MATERIALIZED (
                   SELECT "id" FROM "ApiKey"
-                  WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'
+                  WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%' AND "key" NOT LIKE '$import$%'
                 ),
                 keys AS (
                   SELECT "id" FROM "ApiKey"
                   WHERE "id" IN (SELECT "id" FROM found LIMIT 1000)
                     AND "lookup" IS NOT NULL
-                    AND "key" NOT LIKE '$argon2id$%'
+                    AND "key" NOT LIKE '$argon2id$%' AND "key" NOT LIKE '$import$%'
                   FOR UPDATE SKIP LOCKED
                 ),
                 tokens AS (
@@ -144,8 +146,8 @@ impl Store {
                     left(coalesce("clientId", ''), 300) AS client_id
                   FROM "ApiKey"
                   WHERE "lookup" IS NULL
-                    AND "key" LIKE '$argon2id$%'
-                    AND "key" ~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                    AND ("key" LIKE '$argon2id$%' OR "key" LIKE '$import$%')
+                    AND "key" ~ '^\$(import\$|argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$)'
                 )
                 SELECT "id", name AS "name!", client_id AS "client_id!" FROM lost LIMIT 1000
                 "#

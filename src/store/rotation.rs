@@ -69,7 +69,7 @@ pub(super) async fn replace_credential(
             CASE WHEN "lookup" IS NULL THEN $11 ELSE "coldDigest" END AS digest,
             CASE
               WHEN $2::timestamp IS NULL THEN NULL
-              WHEN "lookup" IS NOT NULL AND "key" LIKE '$argon2id$%' THEN "lookup"
+              WHEN "lookup" IS NOT NULL AND ("key" LIKE '$argon2id$%' OR "key" LIKE '$import$%') THEN "lookup"
               WHEN sophra_api_keys.plaintext_digest("key") = $9 THEN $8
             END AS lookup
           FROM "ApiKey" WHERE "id" = $1

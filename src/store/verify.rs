@@ -16,17 +16,17 @@ pub enum Kept {
 
 impl Store {
     /// Replaces the hash of a key that has just been verified by one with the configured parameters, and its cold digest if
-    /// there is a new one, unless the key has changed since or another session has locked the row.
+    /// there is a new one, unless the key has changed since or another session has locked the row. Returns whether it was replaced.
     pub async fn replace_hash(
         &self,
         id: &str,
         proved: &StoredHash,
         hash: &StoredHash,
         digest: Option<&[u8]>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.retryable("replace_hash", || async {
             let mut db = self.db().await?;
-            sqlx::query!(
+            let done = sqlx::query!(
                 r#"
                 UPDATE "ApiKey" SET "key" = $3, "coldDigest" = coalesce($4, "coldDigest")
                 WHERE "id" = (
@@ -40,7 +40,8 @@ impl Store {
             )
             .execute(&mut db)
             .await?;
-            db.commit().await
+            db.commit().await?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

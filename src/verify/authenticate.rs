@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use super::current::{find, is_current, with_current_client};
 use super::fleet::{begin_where_others_are, note_read};
+use super::imported::find_imported;
 use super::memory::{KeyLookup, UnknownKey};
 use super::preloaded::preloaded;
-use super::prove::{is_proved, prove_nothing};
+use super::prove::{is_right, prove_nothing};
 use super::row::{FoundRow, RowQuery};
 use super::scopes::effective_scopes;
 use super::token::{ParentRow, parent_row, proved};
 use crate::cache::{CacheKey, CacheLookup};
 use crate::cached_key::{Authentication, CachedKey, KeyEntry, KeyRow};
 use crate::error::Error;
+use crate::hash::is_imported;
 use crate::jwt::DerivedClaims;
 use crate::legacy;
 use crate::model::{Escaped, KeyClass, KeyPolicy, Plaintext};
@@ -159,6 +161,18 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
             began,
         }
     };
+    if found.is_none()
+        && matches!(lookup, KeyLookup::Legacy)
+        && let Some(found) = find_imported(service, &key, known.as_ref()).await?
+    {
+        let read_at = found.read_at;
+        let entry = keep(service, cache_key, lookup.class(), found, None);
+        return Ok(Authentication {
+            entry: Some(entry),
+            read_at,
+            began,
+        });
+    }
     let Some(found) = found else {
         if known.is_none() && matches!(lookup, KeyLookup::Issued(..)) {
             prove_nothing(service, key).await?;
@@ -166,18 +180,7 @@ async fn run(service: &Arc<Service>, presented: PresentedKey) -> Result<Authenti
         return Ok(refuse());
     };
     let candidate = &found.candidate;
-    let is_right = match &candidate.stored {
-        StoredKey::Plaintext(stored) => query.digest.is_some_and(|digest| digest.is(stored)),
-        StoredKey::Hash(hash)
-            if known
-                .as_ref()
-                .is_some_and(|entry| entry.value.was_authenticated_by(hash)) =>
-        {
-            true
-        }
-        StoredKey::Hash(hash) => is_proved(service, &key, hash, candidate).await?,
-    };
-    if !is_right {
+    if !is_right(service, &key, &query, known.as_ref(), candidate).await? {
         return Ok(refuse());
     }
     if let StoredKey::Plaintext(digest) = &candidate.stored {
@@ -253,6 +256,10 @@ fn keep(
     let scopes = effective_scopes(service, kind, &policy.scopes, &roles);
     policy.scopes = scopes.within(token.as_ref().map(|token| Arc::clone(&token.scopes)));
     let hash = match &candidate.stored {
+        // The hash of an imported key is being replaced. That of a previous one stays.
+        StoredKey::Hash(hash) if is_imported(hash.as_str()) && policy.grace_ends_at.is_none() => {
+            None
+        }
         StoredKey::Hash(hash) if token.is_none() => Some(hash),
         _ => None,
     };

@@ -116,8 +116,8 @@ async fn rehash(
     let salt = random::bytes(&mut random::generator()?);
     let hash = service.hasher.hash_when_idle(key.clone(), salt).await?;
     let digest = service.cold_digests.digest(key, &hash);
-    service
+    let replaced = service
         .store
-        .replace_hash(id, current, &hash, digest.as_deref())
-        .await
+        .replace_hash(id, current, &hash, digest.as_deref());
+    replaced.await.map(drop)
 }

@@ -52,7 +52,7 @@ impl Store {
                   count(*) AS "keys!",
                   count(*) FILTER (
                     WHERE "lookup" IS NULL
-                      AND "key" ~ '^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$'
+                      AND "key" ~ '^\$(import\$|argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$)'
                   ) AS "lost_keys!",
                   (
                     SELECT count(*) FROM "AdminToken" WHERE "lookup" IS NULL AND "token" LIKE 'sha256:%'

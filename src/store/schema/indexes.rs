@@ -117,12 +117,12 @@ const INDEXES: [(&str, bool, &str); 23] = [
     (
         "ApiKey_lost_lookup_idx",
         false,
-        r#""ApiKey" ("id") WHERE "lookup" IS NULL AND "key" LIKE '$argon2id$%'"#,
+        r#""ApiKey" ("id") WHERE "lookup" IS NULL AND ("key" LIKE '$argon2id$%' OR "key" LIKE '$import$%')"#,
     ),
     (
         "ApiKey_stray_lookup_idx",
         false,
-        r#""ApiKey" ("id") WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%'"#,
+        r#""ApiKey" ("id") WHERE "lookup" IS NOT NULL AND "key" NOT LIKE '$argon2id$%' AND "key" NOT LIKE '$import$%'"#,
     ),
 ];
 

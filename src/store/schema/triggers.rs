@@ -14,7 +14,7 @@ use crate::store::connection::error;
 
 const UNTOLD: &str = "webhooks are not told of everything";
 /// What may come of a fault, for the functions that do not track changes of keys and tokens.
-const OTHER_CONSEQUENCES: [(&str, &str); 9] = [
+const OTHER_CONSEQUENCES: [(&str, &str); 10] = [
     (
         "note_signing_key",
         "a signing key that was stored in the database may be used for cold digests",
@@ -31,6 +31,10 @@ const OTHER_CONSEQUENCES: [(&str, &str); 9] = [
     ("note_role_notice", UNTOLD),
     ("note_quota", UNTOLD),
     ("check_use", UNTOLD),
+    (
+        "forget_import_secret",
+        "the key of an HMAC may be kept when no imported key needs it any more",
+    ),
     ("note_rotations", UNTOLD),
     ("note_finding", UNTOLD),
 ];
