@@ -97,6 +97,12 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/cli/import.test.ts',
   },
   {
+    page: 'docs/moving-over.md',
+    language: 'sql',
+    begins: 'ALTER TABLE "ApiKey" RESET (fillfactor)',
+    test: '__test__/docs/moving-over.test.ts',
+  },
+  {
     page: 'docs/deploy/managed-postgres.md',
     language: 'sql',
     begins: '-- As an administrator.',

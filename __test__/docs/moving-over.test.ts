@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { cli } from '../cli/cli.js'
 import { addon, cheapHashing } from '../support/addon.js'
+import { schemaOf } from '../support/catalogues.js'
 import { freshDatabase, type Database, type Row } from '../support/database.js'
 import { prismaTables } from '../support/prisma-tables.js'
 import { read } from './markdown.js'
@@ -27,38 +28,52 @@ afterEach(async () => {
   await database.drop()
 })
 
-/** All that there is, but for the one type that a migration widens. */
-async function everything(): Promise<Row[]> {
-  const parts = [
-    `SELECT table_schema, table_name, column_name, column_default, is_nullable,
-       CASE WHEN column_name <> 'usageCount' THEN data_type END AS type
-     FROM information_schema.columns
-     WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, 3`,
-    `SELECT tgname FROM pg_trigger ORDER BY 1`,
-    `SELECT proname FROM pg_proc WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')`,
-    `SELECT t::text AS row FROM "ApiKey" AS t ORDER BY 1`,
-    `SELECT t::text AS row FROM "AdminToken" AS t ORDER BY 1`,
-  ]
-  return (await Promise.all(parts.map((part) => database.sql(part)))).flat()
+/** All that there is, the place of each column and every row included. */
+async function everything(): Promise<Record<string, Row[]>> {
+  const rows: Record<string, Row[]> = await schemaOf(database)
+  const parts = {
+    places: `SELECT table_name, column_name, ordinal_position FROM information_schema.columns
+      WHERE table_schema = 'public' ORDER BY 1, 2`,
+    settings: `SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting
+      WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    keys: `SELECT t::text AS row FROM "ApiKey" AS t ORDER BY 1`,
+    tokens: `SELECT t::text AS row FROM "AdminToken" AS t ORDER BY 1`,
+  }
+  for (const [part, query] of Object.entries(parts)) rows[part] = await database.sql(query)
+  return rows
 }
 
+const WIDEN = `ALTER TABLE "ApiKey" ALTER COLUMN "usageCount" TYPE BIGINT`
+
 test('the looks of step 1 can be taken', async () => {
-  const [looks] = sqlOf('1. Look')
-  await database.sql(looks!)
+  const looks = sqlOf('1. Look')
+  expect(looks).toHaveLength(2)
+  for (const look of looks) await database.sql(look)
   const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: database.url } })
   expect(code).toBe(1)
   const problems = [...stdout.matchAll(/^problem (\S+):/gm)].map(([, check]) => check)
   expect(problems.sort()).toEqual(['columns', 'indexes', 'migrations', 'triggers'])
 })
 
-test('the way back of step 2 leaves what the app had', async () => {
-  const before = await everything()
+const migrate = async (): Promise<void> => {
   addon.configure({ databaseUrl: database.url, ...cheapHashing })
   await addon.migrate()
   await addon.close()
-  expect(await everything()).not.toEqual(before)
-  const [back] = sqlOf('2. Migrate')
+}
+const [back, left] = sqlOf('2. Migrate')
+
+test.each([
+  ['as the migration left it', ''],
+  ['after the count was widened', WIDEN],
+])('the way back of step 2 leaves what the app had, %s', async (_when, widened) => {
+  const before = await everything()
+  await migrate()
+  await database.sql(widened)
+  const migrated = await everything()
+  for (const part of ['schemas', 'relations', 'columns', 'indexes', 'triggers', 'extensions'])
+    expect(migrated[part], part).not.toEqual(before[part])
   await database.sql(back!)
+  await database.sql(left!)
   expect(await everything()).toEqual(before)
 
   // And forward again.
@@ -66,4 +81,21 @@ test('the way back of step 2 leaves what the app had', async () => {
   expect((await addon.migrate()).applied).toContain('0001_app_tables')
   const { key } = await addon.createApiKey({ name: 'n', clientId: 'c' })
   expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true })
+})
+
+test('the way back leaves what was there before', async () => {
+  await database.sql(`${WIDEN}; ALTER TABLE "ApiKey" SET (fillfactor = 70)`)
+  await database.sql('CREATE EXTENSION pg_trgm')
+  await database.sql(
+    `CREATE INDEX search ON "ApiKey" USING gin ("name" gin_trgm_ops);
+     CREATE FUNCTION ours() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+     CREATE TRIGGER ours BEFORE UPDATE ON "ApiKey" FOR EACH ROW EXECUTE FUNCTION ours()`,
+  )
+  const before = await everything()
+  await migrate()
+  await database.sql(back!)
+  expect(await everything()).toEqual(before)
+  // What another thing needs is not dropped by mistake.
+  await expect(database.sql(left!)).rejects.toThrow('depend on it')
+  expect(await everything()).toEqual(before)
 })
