@@ -82,10 +82,13 @@ const ROUTES = {
     )
     return [201, row]
   },
-  // The new key was in no answer.
-  'PUT /api/keys': change(({ regenerateKey, ...fields }) =>
-    regenerateKey ? { ...fields, key: newKey() } : fields,
-  ),
+  // The new key was in no answer, only in the log.
+  'PUT /api/keys': change(({ regenerateKey, ...fields }, id) => {
+    if (!regenerateKey) return fields
+    const key = newKey()
+    console.log(`New key of ${id}: ${key}`)
+    return { ...fields, key }
+  }),
   'PATCH /api/keys': change((fields) => fields),
   'DELETE /api/keys': async (request, url) => {
     requireAdmin(request)
@@ -106,7 +109,7 @@ function change(fieldsOf) {
     requireAdmin(request)
     const { id, ...sent } = await bodyOf(request)
     requireId(id)
-    const columns = { updatedAt: new Date(), ...changed(fieldsOf(sent)) }
+    const columns = { updatedAt: new Date(), ...changed(fieldsOf(sent, id)) }
     const sets = Object.keys(columns).map((name, at) => `"${name}" = $${at + 2}`)
     const [row] = await query(`UPDATE "ApiKey" SET ${sets} WHERE "id" = $1 RETURNING ${SHOWN}`, [
       requireText(id),
