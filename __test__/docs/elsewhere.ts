@@ -99,6 +99,12 @@ export const ELSEWHERE: Elsewhere[] = [
   {
     page: 'docs/moving-over.md',
     language: 'sql',
+    begins: 'BEGIN;',
+    test: '__test__/docs/moving-over.test.ts',
+  },
+  {
+    page: 'docs/moving-over.md',
+    language: 'sql',
     begins: 'ALTER TABLE "ApiKey" RESET (fillfactor)',
     test: '__test__/docs/moving-over.test.ts',
   },

@@ -142,6 +142,7 @@ async function answer(request) {
     return await ROUTES[`${request.method} ${url.pathname}`](request, url)
   } catch (error) {
     if (error instanceof Refusal) return [error.status, { error: error.message }]
+    console.error(error)
     return [500, { error: 'Internal server error' }]
   }
 }
