@@ -98,6 +98,12 @@ export const ELSEWHERE: Elsewhere[] = [
   },
   {
     page: 'docs/moving-over.md',
+    language: 'ts',
+    begins: "import { expect, test, vi } from 'vitest'",
+    test: '__test__/moving-over/guarded-handlers.test.ts',
+  },
+  {
+    page: 'docs/moving-over.md',
     language: 'sql',
     begins: 'BEGIN;',
     test: '__test__/docs/moving-over.test.ts',

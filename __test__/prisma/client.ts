@@ -33,9 +33,13 @@ export async function generate(
   await prisma('validate', '--schema', schema)
   await prisma('generate', '--schema', schema)
   const { PrismaClient } = (await import(`${output}/client/client.ts`)) as Record<string, any>
+  return (databaseUrl) => new PrismaClient({ adapter: adapterFor(databaseUrl) }) as PrismaClient
+}
+
+/** The adapter for `pg`, by which Prisma reaches a database without its engine. */
+export function adapterFor(connectionString: string): Record<string, any> {
   const { PrismaPg } = packages('@prisma/adapter-pg')
-  return (connectionString) =>
-    new PrismaClient({ adapter: new PrismaPg({ connectionString }) }) as PrismaClient
+  return new PrismaPg({ connectionString })
 }
 
 async function prisma(...args: string[]): Promise<void> {
