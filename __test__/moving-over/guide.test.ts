@@ -118,7 +118,7 @@ test('2. Migrate: the old app does not notice, there and back', async () => {
   await besideOldApp(() => eventually(async () => void (await database.sql(`ROLLBACK; ${back!}`))))
   await besideOldApp(() => runCommands('2. Migrate'))
   for (const { text } of keys) expect(await search(old, text)).toBe(200)
-})
+}, 120_000)
 
 test('4. Replace the routes: every old key is one, and old tokens may do what their names say', async () => {
   const [route] = blocksOf('', step('4. Replace the routes')).filter(({ file }) => file)

@@ -164,7 +164,7 @@ describe.each(['verify', 'hash'] as const)('an old instance beside one with adop
       await expectRight(key)
       for (const text of key.replaced) expect((await verifyApiKey(text)).valid).toBe(false)
     }
-  })
+  }, 120_000)
 
   test('after the last write of the old one no plaintext is left', async () => {
     await old.stop()
