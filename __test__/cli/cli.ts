@@ -7,7 +7,7 @@ export const bin = join(root, 'lib/cli/main.js')
 export interface CliOptions {
   env?: Record<string, string>
   /** The standard input of the command. */
-  input?: string
+  input?: string | Buffer
 }
 
 /** Runs the command line to its end, by its own file, as npm links it. */

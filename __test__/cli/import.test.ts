@@ -1,38 +1,20 @@
 import { createHash } from 'node:crypto'
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { addon, cheapHashing } from '../support/addon.js'
-import { neutralEnvironment } from '../support/child.js'
-import { freshDatabase, type Database } from '../support/database.js'
-import { eventually } from '../support/eventually.js'
-import { bin, cli, json } from './cli.js'
+import { expect, test } from 'vitest'
+import { addon } from '../support/addon.js'
+import { freshDatabase } from '../support/database.js'
+import { digestOf as digest, useImporting } from '../support/importing.js'
+import {
+  fillBetterAuth,
+  importThroughKills,
+  keyOfRow,
+} from '../support/scenarios/killed-imports.js'
+import { cli, json } from './cli.js'
 
-// Keys move in from other libraries, and from one database to another.
+// Keys move in from lines of JSON, and from one database to another.
 
-let folder: string
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'import-'))))
-afterAll(() => rm(folder, { recursive: true }))
+const importing = useImporting()
+const { env, use } = importing
 
-const SECRETS = { JWT_SECRET: 'the JWT secret of this test, of 32 bytes or more' }
-let database: Database
-const env = (of = database) => ({ DATABASE_URL: of.url, ...SECRETS })
-const use = (of: Database) =>
-  addon.configure({ databaseUrl: of.url, jwtSecret: SECRETS.JWT_SECRET, ...cheapHashing })
-beforeEach(async () => {
-  database = await freshDatabase()
-  use(database)
-  await addon.migrate()
-})
-afterEach(async () => {
-  await addon.close()
-  await database.drop()
-})
-
-const digest = (key: string, encoding: 'hex' | 'base64url' = 'hex') =>
-  createHash('sha256').update(key).digest(encoding)
 const oldKey = (number: number) => `an-old-key-of-number-${number}`
 const lines = (count: number) =>
   Array.from({ length: count }, (_, number) =>
@@ -60,25 +42,20 @@ test('lines are imported once, and the bad ones are named', async () => {
 })
 
 test('an import that is killed again and again loses and doubles nothing', async () => {
-  const count = 3_000
-  const file = join(folder, 'many.ndjson')
-  await writeFile(file, lines(count).join('\n'))
-  const stored = async () =>
-    Number((await database.sql(`SELECT count(*) AS count FROM "ApiKey"`))[0]!.count)
-  for (let kill = 0; kill < 3; kill += 1) {
-    const before = await stored()
-    const child = spawn(process.execPath, [bin, 'import', file], {
-      env: { ...neutralEnvironment(), ...env() },
-    })
-    await eventually(async () => expect((await stored()) > before || before === count).toBe(true))
-    child.kill('SIGKILL')
-  }
-  expect(await cli(['import', file], { env: env() })).toMatchObject({ code: 0 })
-  expect(await stored()).toBe(count)
-  expect(await addon.verifyApiKey(oldKey(count - 1))).toMatchObject({ valid: true })
-})
+  const { database } = importing
+  const rows = 5_000
+  await fillBetterAuth(database, rows)
+  await importThroughKills(database, env(), { rows, kills: 5 })
+  for (const number of [1, rows / 2, rows])
+    expect(await addon.verifyApiKey(keyOfRow(number))).toMatchObject({ valid: true })
+  expect(await cli(['import', '--from', 'better-auth'], { env: env() })).toMatchObject({
+    code: 0,
+    stdout: `Imported: 0\nSkipped: ${rows}\nFailed: 0\n`,
+  })
+}, 120_000)
 
 test('what is exported answers the same in another database', async () => {
+  const { database } = importing
   const other = await freshDatabase()
   try {
     const settings = {
@@ -147,92 +124,18 @@ test('what is exported answers the same in another database', async () => {
   }
 })
 
-test('keys of better-auth move in from its table', async () => {
-  // As better-auth 1.3 creates it.
-  await database.sql(`CREATE TABLE "apikey" (
-    "id" text PRIMARY KEY, "name" text, "start" text, "prefix" text, "key" text NOT NULL, "userId" text NOT NULL,
-    "refillInterval" integer, "refillAmount" integer, "lastRefillAt" timestamp, "enabled" boolean,
-    "rateLimitEnabled" boolean, "rateLimitTimeWindow" integer, "rateLimitMax" integer, "requestCount" integer,
-    "remaining" integer, "lastRequest" timestamp, "expiresAt" timestamp, "createdAt" timestamp NOT NULL,
-    "updatedAt" timestamp NOT NULL, "permissions" text, "metadata" text)`)
-  const insert = (id: string, fields: Record<string, unknown>) => {
-    const row = {
-      ...{ id, key: digest(oldKey(Number(id)), 'base64url'), userId: 'u1', enabled: true },
-      ...{ createdAt: '2025-01-01', updatedAt: '2025-01-01' },
-      ...fields,
-    }
-    const names = Object.keys(row).map((name) => `"${name}"`)
-    return database.sql(
-      `INSERT INTO "apikey" (${names.join()}) VALUES (${names.map((_, at) => `$${at + 1}`).join()})`,
-      Object.values(row),
-    )
-  }
-  await insert('1', {
-    name: 'First',
-    rateLimitEnabled: true,
-    rateLimitTimeWindow: 86_400_000,
-    rateLimitMax: 10,
-    remaining: 3,
-    permissions: '{"files":["read","write"]}',
-    metadata: '{"plan":"pro"}',
-  })
-  await insert('2', { enabled: false })
-  await insert('3', { expiresAt: '2020-01-01' })
-  await insert('4', { rateLimitEnabled: true, rateLimitTimeWindow: 1_500, rateLimitMax: 10 })
-  await insert('5', { refillInterval: 1_000, refillAmount: 5, remaining: 1 })
-  const from = ['import', '--from', 'better-auth']
-  const answer = await json(from, { env: env() })
-  expect(answer).toEqual({
-    ...{ imported: 3, skipped: 0, failedCount: 2 },
-    failed: [
-      { line: 5, message: expect.stringContaining('refillInterval must be') },
-      { line: 4, message: expect.stringContaining('rateLimitWindowSeconds must be') },
-    ],
-  })
-  expect(await addon.verifyApiKey(oldKey(1))).toMatchObject({
-    ...{ valid: true, keyId: '1', clientId: 'u1', scopes: ['files:read', 'files:write'] },
-    metadata: { plan: 'pro' },
-  })
-  expect((await addon.getQuota({ keyId: '1', name: 'remaining' })).amount).toBe(3)
-  expect(await addon.verifyApiKey(oldKey(2))).toMatchObject({ code: 'DISABLED' })
-  expect(await addon.verifyApiKey(oldKey(3))).toMatchObject({ code: 'EXPIRED' })
-  await database.sql(`DELETE FROM "apikey" WHERE "id" IN ('4', '5')`)
-  const again = await cli(from, { env: env() })
-  expect(again).toMatchObject({ code: 0, stdout: 'Imported: 0\nSkipped: 3\nFailed: 0\n' })
-})
-
-test('rows of Laravel Sanctum and djangorestframework-api-key move in from lines', async () => {
-  const token = 'abcdefghijklmnopqrstuvwxyz'
-  const sanctum = {
-    id: 7,
-    name: 'Phone',
-    tokenable_id: 3,
-    token: digest(token),
-    abilities: '["*"]',
-  }
-  const key = 'Ab3dEf9h.0123456789abcdefghijklmnopqrstuv'
-  const django = {
-    ...{
-      id: 'x',
-      prefix: 'Ab3dEf9h',
-      name: 'Shop',
-      revoked: false,
-      created: '2025-01-01T00:00:00Z',
-    },
-    hashed_key: `sha512$$${createHash('sha512').update(key).digest('hex')}`,
-  }
-  const run = (from: string, row: object) =>
-    cli(['import', '--from', from, '-'], { env: env(), input: JSON.stringify(row) })
-  expect(await run('laravel-sanctum', sanctum)).toMatchObject({ code: 0 })
-  expect(await run('djangorestframework-api-key', django)).toMatchObject({ code: 0 })
-  expect(await addon.verifyApiKey(`7|${token}`)).toMatchObject({ valid: true, clientId: '3' })
-  expect(await addon.verifyApiKey(`8|${token}`)).toMatchObject({ valid: false })
-  expect(await addon.verifyApiKey(token)).toMatchObject({ valid: false })
-  expect(await addon.verifyApiKey(key)).toMatchObject({ valid: true, clientId: 'Shop' })
-})
-
 test('the command line is checked', async () => {
-  for (const args of [['--from', 'elsewhere'], ['--source', 'postgres://x/y'], ['no-such-file']]) {
+  for (const args of [
+    ['--from', 'elsewhere'],
+    ['--from', 'constructor'],
+    ['--source', 'postgres://x/y'],
+    ['--table', 'keys'],
+    ['--client', 'acme'],
+    ['--from', 'csv', '--table', 'keys'],
+    ['--from', 'better-auth', '--table', 'keys', '-'],
+    ['no-such-file'],
+    ['.'],
+  ]) {
     expect(await cli(['import', ...args], { env: env() })).toMatchObject({ code: 2 })
   }
 })

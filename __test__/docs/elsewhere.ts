@@ -87,8 +87,20 @@ export const ELSEWHERE: Elsewhere[] = [
   {
     page: 'docs/guides/importing-keys.md',
     language: 'bash',
-    begins: 'npx @sophra/api-keys import --from',
+    begins: 'npx @sophra/api-keys import --from better-auth',
     test: '__test__/cli/import.test.ts',
+  },
+  {
+    page: 'docs/guides/importing-keys.md',
+    language: 'csv',
+    begins: 'clientId,name',
+    test: '__test__/cli/import-csv.test.ts',
+  },
+  {
+    page: 'docs/guides/importing-keys.md',
+    language: 'bash',
+    begins: 'npx @sophra/api-keys import --from csv',
+    test: '__test__/cli/import-csv.test.ts',
   },
   {
     page: 'docs/guides/importing-keys.md',

@@ -1,15 +1,13 @@
 'use strict'
 
 const { createReadStream } = require('node:fs')
-const { createInterface } = require('node:readline')
+const { jsonOf, linesOf } = require('./import/lines.js')
 const { presets } = require('./import/presets.js')
 const { rowsOf } = require('./import/table.js')
 const { Exit, UsageError } = require('./errors.js')
 
 /** Items per call: few, so that a process that serves requests beside it is not held up. */
 const BATCH = 200
-/** Characters of a line: more than an item may have. */
-const LINE_MAX = 256 * 1024
 /** Items between two lines of progress. */
 const PROGRESS = 5_000
 /** Failures that are listed with --json. */
@@ -19,7 +17,8 @@ module.exports = {
   summary: 'Imports keys that other programs issued. They stay valid.',
   details: `Without --from, each line of the file, or of standard input, is the JSON of an item of importApiKeys, as export writes it. With
 --from, the rows of another library are read: from its table in the database of DATABASE_URL or --source, which needs the npm package
-pg, or from a file with the JSON of a row on each line (- is standard input).
+pg, or from a file with the JSON of a row on each line (- is standard input). With --from csv, the lines are CSV (RFC 4180), and the
+first one names the fields of an item: clientId, name, hash.value.
 What was imported before is skipped, so the command may be interrupted and repeated. What cannot be imported is named with its line, or
 with the number of its row.
 Exit code 0: nothing has failed, 1: something has.`,
@@ -35,6 +34,7 @@ Exit code 0: nothing has failed, 1: something has.`,
     ['npx @sophra/api-keys import --from better-auth --dry-run', 'Count what would be imported'],
     ['npx @sophra/api-keys import --from better-auth', 'Import it'],
     ['npx @sophra/api-keys import keys.ndjson', 'Import what export has written'],
+    ['npx @sophra/api-keys import --from csv keys.csv', 'Import a table'],
     [
       'psql -Atc \'SELECT row_to_json(k) FROM "apikey" AS k\' | npx @sophra/api-keys import --from better-auth -',
       'Import rows that another program has read',
@@ -44,52 +44,39 @@ Exit code 0: nothing has failed, 1: something has.`,
     check(options, file)
     const preset = options.from && presets[options.from]
     const entries =
-      preset && file === undefined
+      preset?.table && file === undefined
         ? rowsOf(
             options.source ?? process.env.DATABASE_URL,
             options.table ?? preset.table,
             preset.order,
           )
-        : linesOf(file)
+        : (preset?.read ?? jsonOf)(linesOfFile(file))
     const outcome = await importAll(entries, preset, options, output, addon)
     print(outcome, options, output)
     return outcome.failedCount > 0 ? Exit.negative : Exit.ok
   },
 }
 
-function check({ from, source, table }, file) {
+function check({ from, source, table, client }, file) {
   const fail = (message) => {
     throw new UsageError(message, 'import')
   }
   if (from !== undefined && !Object.hasOwn(presets, from))
     fail(`--from must be one of ${Object.keys(presets).join(', ')}`)
-  if ((source ?? table) !== undefined && (from === undefined || file !== undefined))
-    fail('--source and --table need --from, and no <file>')
+  if (client !== undefined && from === undefined) fail('--client needs --from')
+  const readsTable = from !== undefined && presets[from].table && file === undefined
+  if ((source ?? table) !== undefined && !readsTable)
+    fail('--source and --table need --from with a library that has a table, and no <file>')
 }
 
-/** The lines of a file, or of standard input, each as the value that it has. */
-async function* linesOf(file) {
+/** The lines of a file, or of standard input. */
+async function* linesOfFile(file) {
   const input = file === undefined || file === '-' ? process.stdin : createReadStream(file)
-  // Some versions of Node.js end quietly if the file cannot be read.
-  let problem
-  input.on('error', (error) => (problem = error))
   try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      if (line.trim() !== '') yield valueOf(line)
-    }
+    yield* linesOf(input)
   } catch (error) {
-    problem ??= error
-  }
-  if (problem) throw new UsageError(`The file cannot be read: ${problem.code}`, 'import')
-}
-
-/** What a line holds, or why it holds nothing. */
-function valueOf(line) {
-  if (line.length > LINE_MAX) return { problem: 'is too long' }
-  try {
-    return { value: JSON.parse(line) }
-  } catch {
-    return { problem: 'is not JSON' }
+    if (!error.syscall) throw error
+    throw new UsageError(`The file cannot be read: ${error.code}`, 'import')
   }
 }
 
@@ -101,7 +88,7 @@ async function importAll(entries, preset, options, output, addon) {
     if (outcome.failed.length < FAILURES_MAX) outcome.failed.push({ line, message })
     if (!output.json) output.fail(`${line}: ${message}`)
   }
-  let [line, batch] = [0, []]
+  let [read, batch] = [0, []]
   const flush = async () => {
     if (batch.length === 0) return
     const items = batch.map(({ item }) => item)
@@ -111,14 +98,14 @@ async function importAll(entries, preset, options, output, addon) {
     for (const { index, message } of answer.failed) fail(batch[index].line, message)
     batch = []
   }
-  for await (const { value, problem } of entries) {
-    line += 1
+  for await (const { line, value, problem } of entries) {
+    read += 1
     const { item, reason = problem } = problem ? {} : itemOf(value, preset, options)
     if (reason) fail(line, reason)
     else batch.push({ line, item })
     if (batch.length === BATCH) await flush()
-    if (line % PROGRESS === 0)
-      output.note(`${line} read, ${outcome.imported} imported, ${outcome.skipped} skipped`)
+    if (read % PROGRESS === 0)
+      output.note(`${read} read, ${outcome.imported} imported, ${outcome.skipped} skipped`)
   }
   await flush()
   return outcome
@@ -127,12 +114,17 @@ async function importAll(entries, preset, options, output, addon) {
 function itemOf(value, preset, { client }) {
   if (!preset) return { item: value }
   if (value === null || typeof value !== 'object') return { reason: 'must be an object' }
+  if (Object.values(value).some(isRounded))
+    return { reason: 'has a number that is too large: it must be a text' }
   try {
     return { item: preset.itemOf(value, client) }
   } catch (error) {
     return { reason: error.message }
   }
 }
+
+/** Whether JavaScript may hold another number than was written. */
+const isRounded = (value) => Number.isInteger(value) && !Number.isSafeInteger(value)
 
 function print({ imported, skipped, failedCount, failed }, options, output) {
   if (output.json) return output.value({ imported, skipped, failedCount, failed })

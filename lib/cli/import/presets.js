@@ -2,88 +2,60 @@
 
 // How the rows of other libraries become items of `importApiKeys`. What has no place there is refused, never changed.
 
-function json(value) {
-  if (typeof value !== 'string') return value
-  try {
-    return JSON.parse(value)
-  } catch {
-    // Without the text, which may hold anything.
-    throw new Error('has JSON that cannot be read')
-  }
-}
-
-/** Instants without a time zone are in UTC. */
-const instant = (value) =>
-  typeof value !== 'string' || /(Z|[+-]\d\d(:?\d\d)?)$/.test(value)
-    ? (value ?? undefined)
-    : `${value.replace(' ', 'T')}Z`
-const instantOf = (value) => {
-  const text = instant(value)
-  if (text === undefined) return undefined
-  const date = new Date(text)
-  if (Number.isNaN(date.getTime())) throw new Error('has an instant that cannot be read')
-  return date
-}
-const clientOf = (...ids) => {
-  const id = ids.find((id) => id !== null && id !== undefined && id !== '')
-  if (id === undefined) throw new Error('names no client: give --client')
-  return String(id)
-}
+const { columns, itemOf: itemOfRecord } = require('./columns.js')
+const { csvOf } = require('./csv.js')
+const { clientOf, flagOf, instantOf, isAbsent } = require('./values.js')
+const { json, rateLimitOf, textOf, totalOf } = require('./values.js')
 
 const DAY_MS = 86_400_000
 const PERIODS = { [DAY_MS]: 'day', [7 * DAY_MS]: 'week' }
 
-/** What is left of a key that may be used so many times. */
-function remainingOf({ remaining, refillAmount, refillInterval }) {
-  if (refillAmount && refillInterval) {
-    const period = PERIODS[refillInterval]
-    if (!period)
-      throw new Error('refillInterval must be a day or a week, as the periods of quotas are')
-    return [{ name: 'remaining', amount: Number(refillAmount), period }]
-  }
-  if (remaining === null || remaining === undefined) return undefined
-  return [{ name: 'remaining', amount: Number(remaining), period: 'total' }]
+/** There, a key without `remaining` has no quota, even if it has a refill. */
+function quotasOfBetterAuth({ remaining, refillAmount, refillInterval }) {
+  if (isAbsent(remaining)) return undefined
+  if (!refillAmount || !refillInterval) return totalOf(remaining)
+  if (!Object.hasOwn(PERIODS, refillInterval))
+    throw new Error('refillInterval must be a day or a week, as the periods of quotas are')
+  return [{ name: 'remaining', amount: Number(refillAmount), period: PERIODS[refillInterval] }]
 }
 
 /** Permissions by resource become scopes, `files:read`. */
 function scopesOf(permissions) {
-  const parsed = json(permissions)
-  if (!parsed) return undefined
-  return Object.entries(parsed).flatMap(([resource, actions]) =>
-    actions.map((action) => `${resource}:${action}`),
-  )
+  return Object.entries(json(permissions) ?? {}).flatMap(([resource, actions]) => {
+    if (!Array.isArray(actions)) throw new Error('permissions must have a list for each resource')
+    return actions.map((action) => `${resource}:${action}`)
+  })
 }
 
-/** An object, that was possibly encoded twice. */
-function metadataOf(metadata) {
-  const parsed = json(json(metadata))
-  return parsed ?? undefined
+/** SHA-256 in base64url. With `disableKeyHashing` it is the key itself. */
+function betterAuthKey(row) {
+  const key = textOf(row.key, 'key')
+  // Four characters of a hash are those by which a key begins once in 16 million.
+  const isPlaintext = row.start?.length >= 4 && key.startsWith(row.start)
+  return /^[\w-]{43}$/.test(key) && !isPlaintext
+    ? { hash: { algorithm: 'sha256', encoding: 'base64url', value: key } }
+    : { key }
 }
 
 const betterAuth = {
   table: 'apikey',
   order: 'id',
   itemOf(row, client) {
-    const { key, rateLimitMax, rateLimitTimeWindow } = row
-    if (typeof key !== 'string') throw new Error('has no key')
-    const isLimited = row.rateLimitEnabled !== false && rateLimitMax > 0
     return {
       id: row.id,
       name: row.name || row.start || 'API key',
       clientId: clientOf(row.referenceId, row.userId, client),
-      // SHA-256 in base64url. With disableKeyHashing it is the key itself.
-      ...(/^[\w-]{43}$/.test(key)
-        ? { hash: { algorithm: 'sha256', encoding: 'base64url', value: key } }
-        : { key }),
-      isActive: row.enabled !== false,
+      ...betterAuthKey(row),
+      isActive: flagOf(row.enabled, true),
       expiresAt: instantOf(row.expiresAt),
       createdAt: instantOf(row.createdAt),
       lastUsedAt: instantOf(row.lastRequest),
-      rateLimit: isLimited ? rateLimitMax : undefined,
-      rateLimitWindowSeconds: isLimited ? rateLimitTimeWindow / 1_000 : undefined,
-      quotas: remainingOf(row),
+      ...(flagOf(row.rateLimitEnabled, true) &&
+        rateLimitOf(row.rateLimitMax, row.rateLimitTimeWindow)),
+      quotas: quotasOfBetterAuth(row),
       scopes: scopesOf(row.permissions),
-      metadata: metadataOf(row.metadata),
+      // Older versions have encoded it twice.
+      metadata: json(json(row.metadata)),
     }
   },
 }
@@ -94,9 +66,8 @@ const laravelSanctum = {
   order: 'id',
   itemOf(row, client) {
     const part = { separator: '|', hashed: 'after', before: 'row' }
-    const scopes = json(row.abilities)
     return {
-      // Of another table, its ids are those of the keys.
+      // The ids of that table are not unique here.
       prefix: String(row.id),
       name: row.name,
       clientId: clientOf(row.tokenable_id, client),
@@ -104,7 +75,7 @@ const laravelSanctum = {
       expiresAt: instantOf(row.expires_at),
       createdAt: instantOf(row.created_at),
       lastUsedAt: instantOf(row.last_used_at),
-      scopes: scopes ?? undefined,
+      scopes: json(row.abilities),
     }
   },
 }
@@ -133,35 +104,54 @@ const djangoRestFramework = {
   table: 'rest_framework_api_key_apikey',
   order: 'id',
   itemOf(row, client) {
-    const hashed = row.hashed_key || String(row.id).slice(String(row.id).indexOf('.') + 1)
+    // The first versions have the hash in the id alone.
+    const id = textOf(row.id, 'id')
+    const hashed = row.hashed_key || id.slice(id.indexOf('.') + 1)
     return {
       prefix: row.prefix,
       name: row.name,
       clientId: clientOf(client, row.name),
-      hash: djangoHash(hashed, { separator: '.', hashed: 'whole', before: 'row' }),
+      hash: djangoHash(textOf(hashed, 'hashed_key'), {
+        separator: '.',
+        hashed: 'whole',
+        before: 'row',
+      }),
       expiresAt: instantOf(row.expiry_date),
       createdAt: instantOf(row.created),
-      isActive: row.revoked !== true,
+      isActive: !flagOf(row.revoked, false),
     }
   },
 }
 
-/** SHA-256 in base64. */
+/** A refill of each day, or on a day of each month. */
+function quotasOfUnkey({ remaining_requests: remaining, refill_amount, refill_day }) {
+  if (isAbsent(remaining)) return undefined
+  if (!refill_amount) return totalOf(remaining)
+  const quota = { name: 'remaining', amount: Number(refill_amount) }
+  return [
+    refill_day ? { ...quota, period: 'month', anchorDay: refill_day } : { ...quota, period: 'day' },
+  ]
+}
+
+/** SHA-256 in base64. Keys that were deleted there have kept their rows. */
 const unkey = {
   table: 'keys',
   order: 'id',
   itemOf(row, client) {
-    const milliseconds = row.created_at_m ?? row.created_at
+    if (!isAbsent(row.pending_migration_id))
+      throw new Error('pending_migration_id must be empty: another program has made the hash')
     return {
       id: row.id,
       name: row.name || row.start || 'API key',
       clientId: clientOf(row.identity_id, row.owner_id, client),
       hash: { algorithm: 'sha256', encoding: 'base64', value: row.hash },
-      isActive: row.enabled !== false && row.enabled !== 0,
+      isActive: flagOf(row.enabled, true),
       expiresAt: instantOf(row.expires),
-      createdAt: instantOf(milliseconds),
-      quotas: remainingOf({ remaining: row.remaining_requests }),
-      metadata: metadataOf(row.meta),
+      createdAt: instantOf(row.created_at_m || row.created_at),
+      revokedAt: instantOf(row.deleted_at_m ?? row.deleted_at),
+      ...rateLimitOf(row.ratelimit_limit, row.ratelimit_duration),
+      quotas: quotasOfUnkey(row),
+      metadata: json(row.meta),
     }
   },
 }
@@ -173,11 +163,11 @@ const prismaPlaintext = {
   itemOf(row, client) {
     return {
       id: row.id,
-      key: row.key,
+      key: textOf(row.key, 'key'),
       name: row.name,
       clientId: clientOf(row.clientId, client),
       description: row.description,
-      isActive: row.isActive,
+      isActive: flagOf(row.isActive, true),
       expiresAt: instantOf(row.expiresAt),
       createdAt: instantOf(row.createdAt),
       lastUsedAt: instantOf(row.lastUsedAt),
@@ -188,12 +178,16 @@ const prismaPlaintext = {
   },
 }
 
+/** Items, a line for each. */
+const csv = { read: (lines) => csvOf(lines, columns), itemOf: itemOfRecord }
+
 const presets = {
   'better-auth': betterAuth,
   unkey,
   'laravel-sanctum': laravelSanctum,
   'djangorestframework-api-key': djangoRestFramework,
   'prisma-plaintext': prismaPlaintext,
+  csv,
 }
 
 module.exports = { presets }
