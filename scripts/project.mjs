@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export const example = path.join(root, 'examples/nextjs')
 /** These are large, so they are installed only where they are needed. Their `.npmrc` disables install scripts, which download. */
 const prisma = path.join(root, '__test__/prisma')
+const betterAuth = path.join(root, '__test__/better-auth')
 const tools = path.join(root, '__test__/process/tools')
 const servers = path.join(root, '__test__/database/servers')
 const nests = [10, 11].map((version) => path.join(root, `__test__/servers/nest-${version}`))
@@ -31,6 +32,7 @@ export async function prepare() {
 export async function prepareTests() {
   await prepare()
   await install(prisma)
+  await install(betterAuth)
   await install(tools)
   for (const nest of nests) await install(nest)
 }

@@ -88,7 +88,7 @@ export const ELSEWHERE: Elsewhere[] = [
     page: 'docs/guides/importing-keys.md',
     language: 'bash',
     begins: 'npx @sophra/api-keys import --from better-auth',
-    test: '__test__/cli/import.test.ts',
+    test: '__test__/better-auth/better-auth.test.ts',
   },
   {
     page: 'docs/guides/importing-keys.md',
