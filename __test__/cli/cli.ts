@@ -8,10 +8,15 @@ export interface CliOptions {
   env?: Record<string, string>
   /** The standard input of the command. */
   input?: string | Buffer
+  /** A command that runs longer is killed. */
+  timeoutMs?: number
 }
 
 /** Runs the command line to its end, by its own file, as npm links it. */
-export async function cli(args: string[], { env, input = '' }: CliOptions = {}): Promise<Finished> {
+export async function cli(
+  args: string[],
+  { env, input = '', timeoutMs = 120_000 }: CliOptions = {},
+): Promise<Finished> {
   const child = spawn(process.execPath, [bin, ...args], {
     env: {
       ...neutralEnvironment(),
@@ -21,7 +26,7 @@ export async function cli(args: string[], { env, input = '' }: CliOptions = {}):
     },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  const killer = setTimeout(() => child.kill('SIGKILL'), 120_000)
+  const killer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   // A command that reads nothing may have closed it.
   child.stdin.on('error', () => {})
   child.stdin.end(input)

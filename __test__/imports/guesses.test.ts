@@ -28,6 +28,8 @@ const item = (prefix: string) =>
 
 test('each guess costs a hash, whether or not the prefix exists, and the address is throttled', async () => {
   expect(await importApiKeys([item('first'), item('second')])).toMatchObject({ imported: 2 })
+  // What is remembered of wrong keys ends with the news of new ones.
+  await setting.caughtUp()
   const guess = (key: string, ip: string) => verifyApiKey(key, { ip })
   const known = await setting.cost(() => guess('first.a-wrong-secret-1', '10.0.0.1'))
   const unknown = await setting.cost(() => guess('nobody.a-wrong-secret', '10.0.0.2'))

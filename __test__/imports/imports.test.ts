@@ -167,6 +167,47 @@ const published: [string, string, Hash][] = [
     },
   ],
   [
+    'the tests of the reference implementation, argon2id',
+    'password',
+    {
+      algorithm: 'argon2id',
+      encoding: 'phc',
+      value:
+        '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
+    },
+  ],
+  [
+    'crypt_blowfish, bcrypt of 72 bytes',
+    '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789',
+    {
+      algorithm: 'bcrypt',
+      encoding: 'phc',
+      value: '$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui',
+    },
+  ],
+  [
+    'RFC 7914, PBKDF2-HMAC-SHA-256 of 80,000 iterations',
+    'Password',
+    {
+      algorithm: 'pbkdf2-sha256',
+      encoding: 'hex',
+      value:
+        '4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d',
+      salt: hex('NaCl'),
+      parameters: { iterations: 80_000 },
+    },
+  ],
+  [
+    'FIPS 180, SHA-512',
+    'abc',
+    {
+      algorithm: 'sha512',
+      encoding: 'hex',
+      value:
+        'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f',
+    },
+  ],
+  [
     'FIPS 180, SHA-256',
     'abc',
     {

@@ -62,7 +62,7 @@ export async function importThroughKills(
   }
   const before = await stored()
   expect(before).toBeLessThan(rows)
-  const last = await cli(FROM, { env })
+  const last = await cli(FROM, { env, timeoutMs: 600_000 })
   expect(last).toMatchObject({ code: 0 })
   expect(last.stdout).toMatch(/\nFailed: 0\n$/)
   await expectAllOnce(database, rows)

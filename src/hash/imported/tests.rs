@@ -38,7 +38,13 @@ fn scrypt_and_pbkdf2_are_those_of_rfc_7914() {
             "passwd",
             "salt",
             Algorithm::Pbkdf2 { iterations: 1 },
-            "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc",
+            "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
+        ),
+        (
+            "Password",
+            "NaCl",
+            Algorithm::Pbkdf2 { iterations: 80_000 },
+            "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d",
         ),
     ] {
         let hash = hash(algorithm, salt.as_bytes(), digest);
@@ -46,47 +52,100 @@ fn scrypt_and_pbkdf2_are_those_of_rfc_7914() {
     }
 }
 
-/// RFC 4231, test cases 1 and 2.
+/// RFC 4231, all test cases but the fifth, whose output is cut.
 #[test]
 fn hmac_is_that_of_rfc_4231() {
-    for (secret, text, digest) in [
+    let ascending: Vec<u8> = (1..=25).collect();
+    let cases: [(&[u8], &[u8], &str); 6] = [
         (
-            &[0x0b; 20][..],
-            "Hi There",
+            &[0x0b; 20],
+            b"Hi There",
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
         ),
         (
             b"Jefe",
-            "what do ya want for nothing?",
+            b"what do ya want for nothing?",
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
         ),
-    ] {
+        (
+            &[0xaa; 20],
+            &[0xdd; 50],
+            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+        ),
+        (
+            &ascending,
+            &[0xcd; 50],
+            "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+        ),
+        (
+            &[0xaa; 131],
+            b"Test Using Larger Than Block-Size Key - Hash Key First",
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+        ),
+        (
+            &[0xaa; 131],
+            b"This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed before being used by the HMAC algorithm.",
+            "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+        ),
+    ];
+    for (secret, text, digest) in cases {
         let hash = hash(Algorithm::HmacSha256, &[], digest);
-        assert!(hash.is(&hash.digest(text.as_bytes(), secret)));
+        assert!(hash.is(&hash.digest(text, secret)), "{digest}");
     }
 }
 
-/// FIPS 180: "abc".
+/// FIPS 180: of one block and of two, whole and with a salt before the rest.
 #[test]
 fn sha_is_that_of_fips_180() {
-    for (algorithm, digest) in [
+    for (algorithm, text, digest) in [
         (
             Algorithm::Sha256,
+            "abc",
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         ),
         (
+            Algorithm::Sha256,
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+        ),
+        (
             Algorithm::Sha512,
+            "abc",
             "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
         ),
+        (
+            Algorithm::Sha512,
+            "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+            "8e959b75dae313da8cf4f72814fc143f8f7779c6eb9f7fa17299aeadb6889018501d289e4900f7e4331b99dec4b5433ac7d329eeb6dd26545e96e55b874be909",
+        ),
     ] {
-        let salted = hash(algorithm.clone(), b"a", digest);
-        assert!(salted.is(&salted.digest(b"bc", &[])));
-        assert!(hash(algorithm, &[], digest).is(&salted.digest(b"bc", &[])));
+        let (salt, rest) = text.as_bytes().split_at(1);
+        let salted = hash(algorithm.clone(), salt, digest);
+        assert!(salted.is(&salted.digest(rest, &[])));
+        let whole = hash(algorithm, &[], digest);
+        assert!(whole.is(&whole.digest(text.as_bytes(), &[])));
     }
 }
 
-/// A vector of the OpenBSD implementation, by way of `crypt_blowfish`: `$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW`
-/// of "U*U".
+/// RFC 9106, section 5.3. Strings of hashes have no place for its secret and its associated data.
+#[test]
+fn argon2id_is_that_of_rfc_9106() {
+    use argon2::{Argon2, AssociatedData, ParamsBuilder};
+    let data = AssociatedData::new(&[4; 12]).unwrap();
+    let mut params = ParamsBuilder::new();
+    params.m_cost(32).t_cost(3).p_cost(4).data(data);
+    let (algorithm, version) = (argon2::Algorithm::Argon2id, argon2::Version::V0x13);
+    let argon2 = Argon2::new_with_secret(&[3; 8], algorithm, version, params.build().unwrap());
+    let mut tag = [0; 32];
+    argon2
+        .unwrap()
+        .hash_password_into(&[1; 32], &[2; 16], &mut tag)
+        .unwrap();
+    let expected = "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659";
+    assert_eq!(to_hex(&tag), expected);
+}
+
+/// Vectors of `crypt_blowfish`, which agrees with the OpenBSD implementation. One of them is of a byte that is no ASCII.
 #[test]
 fn bcrypt_is_that_of_crypt_blowfish() {
     use base64::alphabet::BCRYPT;
@@ -95,16 +154,43 @@ fn bcrypt_is_that_of_crypt_blowfish() {
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::RequireNone);
     let engine = GeneralPurpose::new(&BCRYPT, config);
-    let (salt, digest) = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".split_at(22);
-    let hash = ImportedHash {
-        separator: String::new(),
-        algorithm: Algorithm::Bcrypt { cost: 5 },
-        salt: engine.decode(salt).unwrap(),
-        digest: engine.decode(digest).unwrap(),
-    };
-    assert!(hash.is(&hash.digest(b"U*U", &[])));
-    assert!(!hash.is(&hash.digest(b"U*V", &[])));
-    assert_eq!(hash.part_of(&"x".repeat(73)), None);
+    let long = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let cases: [(&[u8], &str); 6] = [
+        (
+            b"U*U",
+            "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+        ),
+        (
+            b"U*U*",
+            "CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK",
+        ),
+        (
+            b"U*U*U",
+            "XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+        ),
+        (b"", "CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy"),
+        (
+            b"\xa3",
+            "/OK.fbVrR/bpIqNJ5ianF.Sa7shbm4.OzKpvFnX1pQLmQW96oUlCq",
+        ),
+        (
+            long.as_bytes(),
+            "abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+        ),
+    ];
+    for (key, text) in cases {
+        let (salt, digest) = text.split_at(22);
+        let hash = ImportedHash {
+            separator: String::new(),
+            algorithm: Algorithm::Bcrypt { cost: 5 },
+            salt: engine.decode(salt).unwrap(),
+            digest: engine.decode(digest).unwrap(),
+        };
+        assert!(hash.is(&hash.digest(key, &[])), "{text}");
+        assert!(!hash.is(&hash.digest(b"U*V", &[])));
+        assert_eq!(hash.part_of(long), Some(long));
+        assert_eq!(hash.part_of(&"x".repeat(73)), None);
+    }
 }
 
 #[test]
