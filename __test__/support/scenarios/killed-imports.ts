@@ -65,6 +65,7 @@ export async function importThroughKills(
   const last = await cli(FROM, { env, timeoutMs: 600_000 })
   expect(last).toMatchObject({ code: 0 })
   expect(last.stdout).toMatch(/\nFailed: 0\n$/)
+  expect(last.stderr).toMatch(/^5000 read, \d+ imported, \d+ skipped\n/)
   await expectAllOnce(database, rows)
 }
 
