@@ -29,7 +29,7 @@ test('the table of the documentation is imported', async () => {
 
 test('each column becomes a field, in the types that items have', async () => {
   const names =
-    'id,key,clientId,name,description,isActive,expiresAt,rateLimit,rateLimitWindowSeconds,limits,quotas,' +
+    '"id",key,clientId,name,description,isActive,expiresAt,rateLimit,rateLimitWindowSeconds,limits,quotas,' +
     'allowedIps,scopes,metadata,createdAt,usageCount,maxIdleDays'
   const fields =
     `of-csv,${key(1)},acme,"Shop, ""new""\r\nsecond line",,TRUE,2100-01-31 12:00:00,10,3600,` +

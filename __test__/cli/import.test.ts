@@ -26,7 +26,13 @@ const lines = (count: number) =>
   )
 
 test('lines are imported once, and the bad ones are named', async () => {
-  const input = [...lines(3), 'no JSON', '{"name":"x"}', 'null'].join('\n')
+  const input = [
+    '\ufeff' + lines(1)[0],
+    ...lines(3).slice(1),
+    'no JSON',
+    '{"name":"x"}',
+    'null',
+  ].join('\n')
   const { code, stdout, stderr } = await cli(['import'], { env: env(), input })
   expect(stdout).toBe('Imported: 3\nSkipped: 0\nFailed: 3\n')
   expect(stderr.split('\n').slice(0, 3)).toEqual([

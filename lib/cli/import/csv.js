@@ -20,8 +20,7 @@ function namesOf(fields, problem, columns) {
     throw new UsageError(`The first line must name the columns: ${message}`, 'import')
   }
   if (problem) fail(`it ${problem}`)
-  // Some programs begin a file with a mark of its encoding.
-  const names = fields.map((name, at) => (at === 0 ? name.replace(/^\ufeff/, '') : name).trim())
+  const names = fields.map((name) => name.trim())
   const unknown = names.findIndex((name) => !Object.hasOwn(columns, name))
   // Without the text, which is a key if the line with the names was forgotten.
   if (unknown >= 0) fail(`field ${unknown + 1} of it names none. Commas separate them`)

@@ -14,6 +14,8 @@ async function* linesOf(stream) {
   let [line, parts, length] = [1, [], 0]
   const ended = () => {
     const entry = { line, ...textOf(parts, length) }
+    // Some programs begin a file with a mark of its encoding.
+    if (line === 1) entry.text = entry.text?.replace(/^\ufeff/, '')
     ;[line, parts, length] = [line + 1, [], 0]
     return entry
   }
