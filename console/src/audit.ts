@@ -5,6 +5,7 @@ import type { AuditEntry, AuditType } from './types.ts'
 /** Every type has a text: the compiler says which one is missing. */
 export const AUDIT_TYPES: Record<AuditType, string> = {
   'key.issued': 'Key created',
+  'keys.imported': 'Keys imported',
   'key.changed': 'Key changed',
   'key.restored': 'Key restored',
   'key.deleted': 'Key deleted',
