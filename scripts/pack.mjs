@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import ts from 'typescript'
 import { isConsoleFresh } from './project.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -115,6 +116,7 @@ function stagePackages(stage, all) {
   const optional = platforms.map(read).map(({ name, version }) => [name, version])
   change(stage, { ...repository(), optionalDependencies: Object.fromEntries(optional) })
   makeLinksAbsolute(stage)
+  removeComments(stage)
   return platforms.filter((folder) => placeAddon(folder, all))
 }
 
@@ -130,6 +132,20 @@ function placeAddon(folder, all) {
   const { homepage, bugs } = read(root)
   change(folder, { homepage, bugs, ...repository() })
   return true
+}
+
+/** The comments of the code stay in the repository: they would be a seventh of the package. Those of the types stay. */
+function removeComments(folder) {
+  const files = readdirSync(folder, { recursive: true })
+  for (const name of files.filter(
+    (file) => file.endsWith('.js') && !file.startsWith(path.normalize(PAGES)),
+  )) {
+    const file = path.join(folder, name)
+    const { ESNext: target } = ts.ScriptTarget
+    const compilerOptions = { removeComments: true, target, module: ts.ModuleKind.Preserve }
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, ts.transpileModule(text, { compilerOptions, fileName: name }).outputText)
+  }
 }
 
 /**
