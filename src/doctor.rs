@@ -2,6 +2,7 @@
 //! it starts nothing, migrates nothing and writes nothing.
 
 mod access;
+mod before;
 mod examine;
 mod findings;
 mod limits;

@@ -28,8 +28,8 @@ pub enum HealthStatus {
     Down,
 }
 
-const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops at 2147483647. At a quiet time, since it rewrites the \
-     table, run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
+const NARROW_USAGE_COUNT: &str = "\"usageCount\" is INTEGER, so counting stops at 2147483647. Once no instance of an older \
+     implementation is running, and at a quiet time, since it rewrites the table, run ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT";
 
 const USAGE_IS_BEHIND: &str = "Usage over time is not up to date: what was stored more than 10 minutes ago is not added up, hours are \
      not closed, or the clock of the database was set back";

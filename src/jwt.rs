@@ -7,4 +7,4 @@ mod token;
 
 pub use derived::{DerivedClaims, RESERVED_CLAIMS, kid_of, sign_derived, verify_derived};
 pub use eddsa::{SEED_BYTES, TokenPublicKey, TokenSigner};
-pub use token::{Claims, TOKEN_MAX, console_mac, is_console_mac, sign, verify};
+pub use token::{Claims, TOKEN_MAX, console_mac, fault, is_console_mac, is_signed, sign, verify};

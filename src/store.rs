@@ -59,7 +59,7 @@ pub use change_log::{ChangedRow, ChangedRows, LogPosition, LogRead};
 pub use client_rows::{ClientLevel, unreadable_limits};
 pub use clients::ChangedClient;
 pub use connection::{Circuit, Notice, NotificationListener, Share};
-pub use doctor::{Access, Server, Tables, UnreadableRows, connect};
+pub use doctor::{Access, OldCredential, Server, Tables, UnreadableRows, connect};
 pub use fleet::FleetStart;
 pub use handle::Store;
 pub use health::Condition;

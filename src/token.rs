@@ -14,7 +14,7 @@ mod tokens;
 
 pub use cold_digest::DigestCheck;
 pub use format::{KeyFormat, MAX_PREFIX_LENGTH, is_prefix};
-pub use inspect::{Inspection, KeyOrigin, TagCheck, inspect};
+pub use inspect::{Inspection, KeyOrigin, TagCheck, inspect, legacy_fault};
 pub use keyring::{Keyring, MIN_SIGNING_KEY_BYTES, SigningKey};
 pub use pepper::{Peppers, derive};
 pub use shape::{MAX_LENGTH, MIN_LENGTH};

@@ -200,9 +200,8 @@ describe('an unhealthy schema', () => {
   test("is the app's own still", async () => {
     await migrated()
     await database.sql(`DROP SCHEMA sophra_api_keys CASCADE`)
-    const bad = await faults()
-    // The indexes of plaintexts went with the function that they call.
-    expect(Object.keys(bad).sort()).toEqual(['indexes', 'migrations', 'triggers'])
+    // What the migrations make again is not named one by one.
+    expect(Object.keys(await faults())).toEqual(['migrations'])
     await addon.migrate()
     expect(await faults()).toEqual({})
   })

@@ -1,10 +1,25 @@
 // What `examples.test.ts` does not try itself. Each entry must fit exactly one block, or one command.
 
+import { jwt } from '../support/jwt.js'
 import { prismaTables } from '../support/prisma-tables.js'
+
+/** The secret of the environment in which the commands run. */
+export const JWT_SECRET = 'a secret of the documentation, of 32 bytes or more'
+
+/** An admin token of an older implementation. */
+const oldToken = (name: string, secret: string): string =>
+  jwt({ alg: 'HS256' }, { type: 'admin', name, iat: 1_600_000_000, exp: 4_000_000_000 }, secret)
 
 /** SQL that prepares the database for the commands of a page: for example the tables of an app that moves over. */
 export const PREPARED: Record<string, string> = {
   'docs/moving-over.md': prismaTables,
+  'docs/guides/legacy-keys.md': `${prismaTables};
+    INSERT INTO "ApiKey" ("id", "key", "clientId", "name", "updatedAt", "rateLimit") VALUES
+      ('clq1', 'too short', 'acme', 'Search', now(), NULL),
+      ('clq2', 'Zm9vYmFyYmF6cXV4LTAxMjM0NTY3ODlfYWJjZGVmZ2g', 'acme', 'Mobile', now(), 100);
+    INSERT INTO "AdminToken" ("id", "token", "name", "updatedAt")
+    VALUES ('adm1', '${oldToken('prod-api-1', JWT_SECRET)}', 'prod-api-1', now()),
+      ('adm2', '${oldToken('prod-api-2', 'another secret')}', 'prod-api-2', now())`,
 }
 
 /** Blocks that a test of their own tries. */

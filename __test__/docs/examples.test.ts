@@ -6,7 +6,7 @@ import { addon, cheapHashing } from '../support/addon.js'
 import { root, run } from '../support/child.js'
 import { useDatabaseEach } from '../support/database-each.js'
 import type { Database } from '../support/database.js'
-import { ELSEWHERE, PREPARED, UNTRIED } from './elsewhere.js'
+import { ELSEWHERE, JWT_SECRET, PREPARED, UNTRIED } from './elsewhere.js'
 import { checkedLines, compile, moduleOf } from './example.js'
 import { blocksOf, pages, read, type Block } from './markdown.js'
 import { commandsOf, Session } from './session.js'
@@ -22,7 +22,7 @@ import { commandsOf, Session } from './session.js'
 
 const environment = (database: Database): Record<string, string> => ({
   DATABASE_URL: database.url,
-  JWT_SECRET: 'a secret of the documentation, of 32 bytes or more',
+  JWT_SECRET,
   API_KEYS_ARGON2_MEMORY_KIB: '8',
   API_KEYS_ARGON2_ITERATIONS: '1',
   API_KEYS_LOG: 'off',

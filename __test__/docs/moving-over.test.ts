@@ -52,7 +52,7 @@ test('the looks of step 1 can be taken', async () => {
   const { code, stdout } = await cli(['doctor'], { env: { DATABASE_URL: database.url } })
   expect(code).toBe(1)
   const problems = [...stdout.matchAll(/^problem (\S+):/gm)].map(([, check]) => check)
-  expect(problems.sort()).toEqual(['columns', 'indexes', 'migrations', 'triggers'])
+  expect(problems).toEqual(['migrations'])
 })
 
 const migrate = async (): Promise<void> => {

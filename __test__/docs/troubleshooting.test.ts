@@ -10,6 +10,8 @@ const NO_MESSAGE: Record<string, string> = {
   'API key': 'the subject of "… not found"',
   'Admin token': 'the subject of "… not found"',
   'admin token': 'what doctor counts',
+  'active admin token': 'what doctor counts',
+  '… per minute': 'what doctor says of a key',
   'One delivery was': 'the beginning of "… given up after three days"',
   '… deliveries were': 'the beginning of "… given up after three days"',
   'There is no active webhook': 'a finding that is ok',

@@ -58,7 +58,7 @@ module.exports = {
   createConsoleLink: withOwnActor(createConsoleLink),
   rotateTokenKey: () => api.rotateTokenKey({ actor: actor() }),
   jwks,
-  doctor: async () => unwrap(await native.doctor()),
+  doctor: async (isBefore) => unwrap(await native.doctor(isBefore)),
   listTokens,
   inspectKey: (text) => unwrap(native.inspectKey(text)),
   migrationScript: (after) => unwrap(native.migrationScript(after)),

@@ -141,12 +141,12 @@ pub(crate) fn stats() -> String {
     serde_json::json!(StatsView::from(stats)).to_string()
 }
 
-/// The findings of the command `doctor`. Writes nothing and does not start the service.
+/// The findings of the command `doctor`, or of `doctor --before`. Writes nothing and does not start the service.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn doctor(env: &Env) -> Result<Object<'_>> {
+pub(crate) fn doctor(env: &Env, is_before: bool) -> Result<Object<'_>> {
     let entered = process::enter();
     promise(env, async move {
-        Ok(Box::pin(doctor::examine(entered?.config(), process::now)).await)
+        Ok(Box::pin(doctor::examine(entered?.config(), is_before, process::now)).await)
     })
 }
 

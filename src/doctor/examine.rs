@@ -1,14 +1,15 @@
 //! The order of the examination.
 
 use super::findings::{Finding, Findings};
-use super::{access, rows, schema, scopes, token_keys, webhooks};
+use super::{access, before, rows, schema, scopes, token_keys, tracking, webhooks};
 use crate::config::Config;
 use crate::error::Error;
 use crate::service::Clock;
 use crate::store::Store;
 
-/// Examines everything that can be examined. Checks that depend on a failed one are left out.
-pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding> {
+/// Examines everything that can be examined; checks that depend on a failed one are left out. Or, `before` a migration, what
+/// it will mean for the credentials of an older implementation.
+pub async fn examine(config: Result<Config, Error>, is_before: bool, clock: Clock) -> Vec<Finding> {
     let mut findings = Findings::default();
     match config {
         Err(error) => findings.problem(
@@ -19,7 +20,11 @@ pub async fn examine(config: Result<Config, Error>, clock: Clock) -> Vec<Finding
         Ok(config) => {
             configuration(&mut findings, &config);
             if access::examine(&mut findings, &config).await {
-                database(&mut findings, &config, clock).await;
+                if is_before {
+                    credentials(&mut findings, &config, clock).await;
+                } else {
+                    database(&mut findings, &config, clock).await;
+                }
             }
         }
     }
@@ -48,6 +53,15 @@ async fn database(findings: &mut Findings, config: &Config, clock: Clock) {
         scopes::examine(findings, &store, config).await;
         webhooks::examine(findings, &store, config).await;
         token_keys::examine(findings, &store, config).await;
+    }
+    store.close().await;
+}
+
+async fn credentials(findings: &mut Findings, config: &Config, clock: Clock) {
+    let store = Store::reading(config);
+    if schema::tables(findings, &store, config).await.is_some() {
+        tracking::row_security(findings, &store).await;
+        before::examine(findings, &store, config, clock()).await;
     }
     store.close().await;
 }

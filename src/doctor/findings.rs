@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::model::join_escaped;
-use crate::store::UnreadableRows;
+use crate::model::{Escaped, join_escaped};
+use crate::store::{OldCredential, UnreadableRows};
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +19,37 @@ pub struct Finding {
     /// The SQL statements of the remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
+    /// The rows that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Listed>,
+}
+
+/// Rows that a finding is about: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    pub count: usize,
+    pub first: Vec<ListedRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedRow {
+    pub id: Escaped,
+    pub name: Escaped,
+    pub detail: String,
+}
+
+impl Listed {
+    pub(super) fn add(&mut self, row: &OldCredential, detail: String) {
+        const FIRST_MAX: usize = 1_000;
+        self.count += 1;
+        if self.first.len() < FIRST_MAX {
+            self.first.push(ListedRow {
+                id: Escaped::new(&row.id),
+                name: Escaped::new(&row.name),
+                detail,
+            });
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,7 +126,15 @@ impl Findings {
             message,
             remedy,
             sql: None,
+            rows: None,
         });
+    }
+
+    /// Adds the rows that the last finding is about.
+    pub(super) fn with_rows(&mut self, rows: Listed) {
+        if let Some(finding) = self.0.last_mut() {
+            finding.rows = Some(rows);
+        }
     }
 
     /// Adds statements to the remedy of the last finding.

@@ -7,24 +7,37 @@ use crate::store::{COLUMNS, Column, History, Store, Tables};
 
 /// Examines the schema. Returns whether the rows can be examined next.
 pub(super) async fn examine(findings: &mut Findings, store: &Store, config: &Config) -> bool {
-    let tables = store.tables().await;
-    let Some(tables) = findings.answer("tables", tables) else {
+    let Some(tables) = tables(findings, store, config).await else {
         return false;
     };
-    if !tables.api_key || !tables.admin_token {
-        missing_tables(findings, &tables, config);
-        if tables.elsewhere.is_empty() {
-            may_create(findings, store, config).await;
-        }
+    privileges(findings, store).await;
+    if migrations(findings, store).await {
+        // What it adds is not missing yet, and statements that mend it would fail.
+        tracking::row_security(findings, store).await;
         return false;
     }
-    privileges(findings, store).await;
-    findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
-    migrations(findings, store).await;
     let complete = columns(findings, store).await;
     tracking::examine(findings, store, tables.own_schema).await;
     indexes(findings, store).await;
     complete && tables.own_schema
+}
+
+/// The tables, if both exist.
+pub(super) async fn tables(
+    findings: &mut Findings,
+    store: &Store,
+    config: &Config,
+) -> Option<Tables> {
+    let tables = findings.answer("tables", store.tables().await)?;
+    if tables.api_key && tables.admin_token {
+        findings.ok("tables", "The tables \"ApiKey\" and \"AdminToken\" exist");
+        return Some(tables);
+    }
+    missing_tables(findings, &tables, config);
+    if tables.elsewhere.is_empty() {
+        may_create(findings, store, config).await;
+    }
+    None
 }
 
 fn missing_tables(findings: &mut Findings, tables: &Tables, config: &Config) {
@@ -111,10 +124,11 @@ async fn privileges(findings: &mut Findings, store: &Store) {
     }
 }
 
-async fn migrations(findings: &mut Findings, store: &Store) {
+/// Returns whether migrations are pending.
+async fn migrations(findings: &mut Findings, store: &Store) -> bool {
     let answer = store.migration_history().await;
     let Some(History { pending, altered }) = findings.answer("migrations", answer) else {
-        return;
+        return false;
     };
     if !altered.is_empty() {
         findings.problem(
@@ -128,9 +142,10 @@ async fn migrations(findings: &mut Findings, store: &Store) {
         findings.problem(
             "migrations",
             format!("Migrations are pending: {}", pending.join(", ")),
-            MIGRATE,
+            format!("{MIGRATE}. Then run doctor again, to examine what they add"),
         );
     }
+    !pending.is_empty()
 }
 
 /// Finds columns that another tool has dropped: `prisma db push` drops those that its model does not name.
@@ -168,7 +183,8 @@ async fn columns(findings: &mut Findings, store: &Store) -> bool {
         findings.warning(
             "usage-count",
             "\"usageCount\" is INTEGER, so counting stops at 2147483647",
-            "At a quiet time, since it rewrites the table, run the statement below",
+            "Once no instance of an older implementation is running, whose statements would fail, and at a quiet time, since it \
+             rewrites the table, run the statement below",
         );
         findings.with_sql(&[
             "ALTER TABLE \"ApiKey\" ALTER COLUMN \"usageCount\" TYPE BIGINT;".to_owned(),

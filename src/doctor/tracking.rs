@@ -48,7 +48,7 @@ fn described(faults: &[TriggerFault], consequence: &str) -> String {
 }
 
 /// Finds tables of which this role may not see every row.
-async fn row_security(findings: &mut Findings, store: &Store) {
+pub(super) async fn row_security(findings: &mut Findings, store: &Store) {
     let answer = store.secured_tables().await;
     let Some(tables) = findings.answer("row-security", answer) else {
         return;

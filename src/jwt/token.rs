@@ -131,6 +131,28 @@ pub fn verify(secret: &str, token: &str) -> Option<Claims> {
     (header.is_plain() && claims.r#type == TYPE).then_some(claims)
 }
 
+/// Whether the secret has signed this text, whatever it says.
+pub fn is_signed(secret: &str, token: &str) -> bool {
+    let parts = token.rsplit_once('.');
+    parts.is_some_and(|(message, signature)| hs256::is_signed(secret, message, signature))
+}
+
+/// Why a stored token is refused, whatever its row permits; `None` if it is not.
+pub fn fault(secret: &str, token: &str, now: Timestamp) -> Option<&'static str> {
+    if token.len() > TOKEN_MAX {
+        return Some("It is longer than 8 KiB");
+    }
+    match verify(secret, token) {
+        Some(claims) if claims.hold_at(now) => None,
+        Some(claims) if claims.ends_at_ms() <= now.millis() => Some("It has expired"),
+        Some(_) => Some("It is not valid yet"),
+        None if is_signed(secret, token) => Some(
+            "It is signed, but no admin token: type must be admin, and it needs name, iat and exp",
+        ),
+        None => Some("JWT_SECRET has not signed it with HS256"),
+    }
+}
+
 fn part<T: DeserializeOwned>(part: &str) -> Option<T> {
     let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice(&json).ok()

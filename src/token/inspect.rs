@@ -76,6 +76,18 @@ pub fn inspect(text: &str, format: &KeyFormat, keyring: Option<&Keyring>) -> Ins
     }
 }
 
+/// Why a key that is stored in plaintext is not accepted; `None` if it is. By the rules of
+/// [`Tokens::parse`](super::tokens::Tokens::parse).
+#[must_use]
+pub fn legacy_fault(text: &str, format: &KeyFormat) -> Option<String> {
+    if let Err(fault) = presentable(text) {
+        return Some(fault);
+    }
+    let (prefix, _) = text.split_once('_')?;
+    let fault = || format!("It begins with {prefix}_, as keys of this package do");
+    format.accepts(prefix).then(fault)
+}
+
 /// What has happened to a key that was copied badly. It would be looked up as a legacy key, and not be found.
 fn distorted(text: &str, format: &KeyFormat) -> Option<&'static str> {
     let is_quoted = |quote| text.starts_with(quote) && text.ends_with(quote);
