@@ -94,6 +94,18 @@ export const ELSEWHERE: Elsewhere[] = [
     test: '__test__/docs/facts.test.ts',
   },
   {
+    page: 'docs/deploy/docker.md',
+    language: 'js',
+    begins: "export default {\n  output: 'standalone'",
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
+    page: 'docs/deploy/docker.md',
+    language: 'bash',
+    begins: 'node node_modules/@sophra/api-keys/lib/cli/main.js',
+    test: '__test__/package/next-14.test.ts',
+  },
+  {
     page: 'docs/moving-over.md',
     language: 'bash',
     begins: 'npx @sophra/api-keys doctor',

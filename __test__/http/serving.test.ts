@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
+import { root, run } from '../support/child.js'
 import { useAddon } from '../support/use-addon.js'
 import { environmentFor, jwtSecret, send } from '../support/example-app.js'
 import { startServer, startStandalone, type Server } from '../support/example-server.js'
@@ -26,6 +28,20 @@ test('the standalone output serves the routes by itself', async () => {
   expect(made.status).toBe(201)
   const used = await send(`${server.url}/api/search`, { headers: { 'x-api-key': made.body.key } })
   expect(used).toMatchObject({ status: 200, body: { clientId: 'acme', keyName: 'Search' } })
+})
+
+test('the standalone output has the command line', async () => {
+  const folder = join(root, 'examples/nextjs/.next/standalone')
+  const command = (...args: string[]) =>
+    run([process.execPath, 'lib/cli/main.js', ...args], {
+      cwd: folder,
+      env: { DATABASE_URL: database.url(), JWT_SECRET: jwtSecret },
+    })
+  const examined = await command('doctor', '--quiet')
+  expect([examined.code, examined.stdout], examined.stderr).toEqual([0, ''])
+  expect(await command('migrate')).toMatchObject({ code: 0, stdout: 'The schema is up to date.\n' })
+  for (const words of ['keys create', 'webhooks list', 'usage export'])
+    expect(await command(...words.split(' '), '--help')).toMatchObject({ code: 0 })
 })
 
 test.each([

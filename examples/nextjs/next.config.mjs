@@ -22,6 +22,9 @@ export default function config(phase) {
     experimental: {
       serverComponentsExternalPackages: [addon],
       outputFileTracingRoot: repository,
+      // The command line, which no route imports. An app that installs the package from npm names
+      // './node_modules/@sophra/api-keys/**/*.js'.
+      outputFileTracingIncludes: { '/api/keys': ['../../*.js', '../../lib/**/*.js'] },
     },
     webpack(webpack, { isServer }) {
       // Next.js 14 bundles a linked package even if it is declared external, and no bundler can load a native binary. An app

@@ -43,6 +43,8 @@ describe.each(['18', 'latest'] as const)('Node.js %s', (version) => {
     expect(await run(command, 'migrate')).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout, stderr } = await run(command, 'keys', 'list', '--json')
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
+    for (const options of [['--quiet'], ['--before', '--quiet']])
+      expect(await run(command, 'doctor', ...options)).toMatchObject({ code: 0 })
   })
 
   test.each(RUNNERS[version])('the recipe for %s', async (runner) => {
