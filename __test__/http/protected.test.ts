@@ -203,6 +203,30 @@ describe('the route of two layers', () => {
     }
   })
 
+  test('takes no session of a user for a wrong key', async () => {
+    const server = await startServer({
+      ...app.environment(),
+      API_KEYS_TRUSTED_HOPS: '1',
+      API_KEYS_THROTTLE: '3',
+    })
+    try {
+      const ask = (headers: Record<string, string>, address: string): Promise<Answer> =>
+        send(`${server.url}/api/whoami`, { headers: { ...headers, 'x-forwarded-for': address } })
+      for (let time = 0; time < 10; time++)
+        expect((await ask(bearer(userToken({ jti: time })), '192.0.2.1')).status).toBe(200)
+      // Not in the memory of this process yet, so a throttled address could not use it.
+      const { key } = await app.create()
+      expect((await ask(bearer(key), '192.0.2.1')).status).toBe(200)
+      const other = await app.create()
+      for (let time = 0; time < 3; time++)
+        expect((await ask(bearer(`wrong-key-number-${time}`), '192.0.2.2')).status).toBe(401)
+      const throttled = await ask(bearer(other.key), '192.0.2.2')
+      expect(throttled).toMatchObject({ status: 429, body: { code: 'THROTTLED' } })
+    } finally {
+      await server.stop()
+    }
+  })
+
   test('is closed to everybody else', async () => {
     expect(await whoami({})).toMatchObject(missing)
     const now = Math.floor(Date.now() / 1_000)
