@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { runScript } from '../support/child.js'
@@ -139,6 +140,42 @@ describe("the app's own tables", () => {
     await deleteApiKey(id)
     const after = (await prismaView()).filter(({ row }) => !/^.clq2,/.test(row as string))
     expect(after).toEqual(others)
+  })
+
+  test('are used by an old instance with prepared statements all the while, until the count is widened', async () => {
+    const connect = async (): Promise<Client> => {
+      const client = new Client({ connectionString: database.url })
+      await client.connect()
+      return client
+    }
+    // Named statements are prepared once for each connection, as an ORM does it.
+    const useOf = async (old: Client): Promise<Row> => {
+      const read = `SELECT ${keyColumns} FROM "ApiKey" WHERE "id" = $1`
+      const count = `UPDATE "ApiKey" SET "usageCount" = "usageCount" + 1 WHERE "id" = $1 RETURNING ${keyColumns}`
+      const list = `SELECT ${tokenColumns} FROM "AdminToken" WHERE "id" = $1`
+      await old.query({ name: 'list', text: list, values: ['adm1'] })
+      await old.query({ name: 'count', text: count, values: ['clq2'] })
+      return (await old.query({ name: 'read', text: read, values: ['clq2'] })).rows[0] as Row
+    }
+    const old = await connect()
+    try {
+      expect((await useOf(old)).usageCount).toBe(1)
+      configureWith()
+      await migrate()
+      expect((await useOf(old)).usageCount).toBe(2)
+      await migrate({ adopt: true })
+      expect((await useOf(old)).usageCount).toBe(3)
+      expect(await usageCountType()).toBe('integer')
+
+      // This is why the documentation has it widened once no old instance is running.
+      await database.sql(`ALTER TABLE "ApiKey" ALTER COLUMN "usageCount" TYPE BIGINT`)
+      await expect(useOf(old)).rejects.toMatchObject({ code: '0A000' })
+      const anew = await connect()
+      expect((await useOf(anew)).usageCount).toBe('4')
+      await anew.end()
+    } finally {
+      await old.end()
+    }
   })
 
   test('keep their INTEGER usageCount, which stops at its maximum until it is widened', async () => {
