@@ -50,7 +50,7 @@ async fn read(
             return true;
         };
         after.clone_from(&last.id);
-        page.iter().for_each(&mut *judge);
+        page.iter().filter(|one| one.is_old).for_each(&mut *judge);
     }
 }
 
