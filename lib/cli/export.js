@@ -15,7 +15,10 @@ protected like the database. Clients, roles, and what was used of limits and quo
   },
   examples: [
     ['npx @sophra/api-keys export --hashes > keys.ndjson', 'Export all keys'],
-    ['npx @sophra/api-keys import keys.ndjson', 'Import them into another database'],
+    [
+      'npx @sophra/api-keys export --hashes | ssh backup npx @sophra/api-keys import -',
+      'Into the database of another machine',
+    ],
   ],
   async run({ options: { hashes, after } }, output, addon) {
     let rest = after
