@@ -1,12 +1,14 @@
 /**
  * Serves the example with everything that it needs: `npm start`. The database, the secret that signs admin tokens, an admin token
  * and a demo key are kept in `.data/` for the next start. A database that is made here gets a week of demo traffic.
+ * Only this machine reaches the app, since anybody may sign in to its demo account: `npm start -- --host 0.0.0.0` opens it to others.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { canEnter, serverAccount } from './account.mjs'
 import { Failure, exitCode, launch, main, step } from './processes.mjs'
 import { example, prepare, root } from './project.mjs'
@@ -23,6 +25,9 @@ const files = {
 main(start, { interrupted: 0 })
 
 async function start(defer) {
+  const { host } = parseArgs({
+    options: { host: { type: 'string', default: '127.0.0.1' } },
+  }).values
   await prepare()
   mkdirSync(data, { recursive: true })
   // Other accounts may pass through to the folder of the database. The secrets are readable only by their owner.
@@ -39,7 +44,7 @@ async function start(defer) {
     seed(env, given === undefined).catch(explain('The database could not be prepared')),
   )
   const port = await freePort(Number(process.env.PORT ?? 3000))
-  const app = await step('Starting the app', () => serve(port, env))
+  const app = await step('Starting the app', () => serve(port, host, env))
   const url = `http://localhost:${port}`
   console.log(tour(url, await consoleLink(`${url}/admin`, env), demoKey))
   await exitCode(app)
@@ -127,11 +132,11 @@ async function ensureDemoKey(addon) {
   return issued
 }
 
-async function serve(port, env) {
+async function serve(port, host, env) {
   // If we are killed, the app must not go on without its database.
   const endWithParent =
     'data:text/javascript,process.on("disconnect",()=>process.kill(process.pid))'
-  const next = ['node_modules/next/dist/bin/next', 'start', '-p', String(port)]
+  const next = ['node_modules/next/dist/bin/next', 'start', '-H', host, '-p', String(port)]
   const app = launch(process.execPath, ['--import', endWithParent, ...next], {
     cwd: example,
     env: { ...env, PORT: String(port), NEXT_TELEMETRY_DISABLED: '1' },
