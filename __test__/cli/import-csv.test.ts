@@ -112,7 +112,7 @@ test('bytes that are no text are refused, and not replaced', async () => {
   const latin = Buffer.from(`${NAMES}\n${line(1, 'Müller')}\n${line(2)}\n`, 'latin1')
   const { stdout, stderr } = await run(from, latin)
   expect(stdout).toBe('Imported: 1\nSkipped: 0\nFailed: 1\n')
-  expect(stderr).toBe('error: 2: is not UTF-8\n')
+  expect(stderr).toBe('error: line 2: is not UTF-8\n')
 })
 
 test('the first line must name the columns, and is not shown', async () => {

@@ -36,9 +36,9 @@ test('lines are imported once, and the bad ones are named', async () => {
   const { code, stdout, stderr } = await cli(['import'], { env: env(), input })
   expect(stdout).toBe('Imported: 3\nSkipped: 0\nFailed: 3\n')
   expect(stderr.split('\n').slice(0, 3)).toEqual([
-    'error: 4: is not JSON',
-    expect.stringMatching(/^error: 5: clientId is required/),
-    'error: 6: must be an object',
+    'error: line 4: is not JSON',
+    expect.stringMatching(/^error: line 5: clientId is required/),
+    'error: line 6: must be an object',
   ])
   expect(code).toBe(1)
   const again = await cli(['import', '-'], { env: env(), input: lines(3).join('\r\n') })

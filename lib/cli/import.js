@@ -43,15 +43,16 @@ Exit code 0: nothing has failed, 1: something has.`,
   async run({ options, positionals: [file] }, output, addon) {
     check(options, file)
     const preset = options.from && presets[options.from]
-    const entries =
-      preset?.table && file === undefined
-        ? rowsOf(
-            options.source ?? process.env.DATABASE_URL,
-            options.table ?? preset.table,
-            preset.order,
-          )
-        : (preset?.read ?? jsonOf)(linesOfFile(file))
-    const outcome = await importAll(entries, preset, options, output, addon)
+    const isTable = Boolean(preset?.table) && file === undefined
+    const entries = isTable
+      ? rowsOf(
+          options.source ?? process.env.DATABASE_URL,
+          options.table ?? preset.table,
+          preset.order,
+        )
+      : (preset?.read ?? jsonOf)(linesOfFile(file))
+    const name = (number) => `${isTable ? 'row' : 'line'} ${number}`
+    const outcome = await importAll(entries, preset, options, { output, name }, addon)
     print(outcome, options, output)
     return outcome.failedCount > 0 ? Exit.negative : Exit.ok
   },
@@ -81,12 +82,12 @@ async function* linesOfFile(file) {
 }
 
 /** Imports in batches, and shows how far it is. */
-async function importAll(entries, preset, options, output, addon) {
+async function importAll(entries, preset, options, { output, name }, addon) {
   const outcome = { imported: 0, skipped: 0, failedCount: 0, failed: [] }
   const fail = (line, message) => {
     outcome.failedCount += 1
     if (outcome.failed.length < FAILURES_MAX) outcome.failed.push({ line, message })
-    if (!output.json) output.fail(`${line}: ${message}`)
+    if (!output.json) output.fail(`${name(line)}: ${message}`)
   }
   let [read, batch] = [0, []]
   const flush = async () => {

@@ -66,6 +66,6 @@ function print({ applied, adopted, remaining, allPermissions = [] }, options, ou
   output.note(
     options.adopt
       ? `${are(remaining, 'row')} still plaintext: locked, or another row holds the same key. Repeat the command, then run doctor.`
-      : `${are(remaining, 'row')} plaintext of an older implementation. --adopt replaces it with a hash.`,
+      : `${are(remaining, 'row')} plaintext of an older implementation. Once none of its instances is running, --adopt replaces plaintext with hashes.`,
   )
 }

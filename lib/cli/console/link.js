@@ -17,7 +17,7 @@ it to nobody else. It works if the app uses the same database.`,
   examples: [
     ['npx @sophra/api-keys console link', 'For the console of the example app'],
     [
-      'npx @sophra/api-keys console link --url https://example.com/admin/api-keys --env .env',
+      'npx @sophra/api-keys console link --url https://example.com/admin --env .env',
       'For your own, with the variables of a file',
     ],
   ],
