@@ -20,6 +20,7 @@ test('without an admin token there is no link', async () => {
   const { code, stdout, stderr } = await link()
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toContain('Admin token not found')
+  expect(stderr).toContain('npx @sophra/api-keys admin-tokens create')
 })
 
 test('a link is printed alone, for the console and the token that are asked for', async () => {

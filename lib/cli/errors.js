@@ -82,7 +82,8 @@ function report(error, output, ownFlags = {}) {
     output.error({ error: { code, message, issues, retryAfterMs } })
   } else {
     for (const line of lines) output.fail(line)
-    if (hints[code]) output.hint(hints[code])
+    const hint = error?.hint ?? hints[code]
+    if (hint) output.hint(hint)
     if (code === 'USAGE' && error.command) {
       output.hint(`Run npx @sophra/api-keys ${error.command} --help for its usage.`)
     }

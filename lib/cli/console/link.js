@@ -24,7 +24,7 @@ it to nobody else. It works if the app uses the same database.`,
   flags: { tokenId: '--admin-token', url: '--url' },
   async run({ options }, output, addon) {
     const { url = DEFAULT_URL, 'admin-token': tokenId } = options
-    const link = await addon.createConsoleLink({ url, tokenId })
+    const link = await addon.createConsoleLink({ url, tokenId }).catch(explain)
     if (output.json) {
       output.value(link)
     } else {
@@ -33,4 +33,12 @@ it to nobody else. It works if the app uses the same database.`,
     }
     return Exit.ok
   },
+}
+
+/** Says what a link needs, before the first admin token is there. */
+function explain(error) {
+  if (error.code !== 'NOT_FOUND') throw error
+  const hint =
+    "A link needs a valid admin token: npx @sophra/api-keys admin-tokens create --name Me --permission '*'"
+  throw Object.assign(error, { hint })
 }
