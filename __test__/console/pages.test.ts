@@ -134,6 +134,15 @@ test.each([
   }
 })
 
+test('Next.js gets files as they are, since it drops the Content-Encoding of a response', async () => {
+  const plain = Buffer.from(await (await at(`/assets/${script}`)).arrayBuffer())
+  const request = requestOf('GET', `/assets/${script}`, { 'accept-encoding': 'br, gzip' })
+  const nextUrl = new URL(request.url)
+  const response = await routes.GET(Object.assign(request, { nextUrl }))
+  expect(response.headers.get('content-encoding')).toBe(null)
+  expect(Buffer.from(await response.arrayBuffer()).equals(plain)).toBe(true)
+})
+
 test.each([
   'assets/x.js',
   'assets/',

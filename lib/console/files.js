@@ -74,11 +74,12 @@ async function inFormFor(request, asset) {
     asset.plain = undefined
   })
   const accepted = request.headers.get('accept-encoding') ?? ''
-  const [encoding, compress] = asset.isCompressed
-    ? (encodings.find(([name]) =>
-        new RegExp(`\\b${name}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted),
-      ) ?? [])
-    : []
+  const [encoding, compress] =
+    asset.isCompressed && !isOfNext(request)
+      ? (encodings.find(([name]) =>
+          new RegExp(`\\b${name}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted),
+        ) ?? [])
+      : []
   if (!encoding) return { body: await asset.plain }
   if (!asset.forms.has(encoding)) {
     const form = kept(asset.plain.then(compress), () => asset.forms.delete(encoding))
@@ -86,6 +87,12 @@ async function inFormFor(request, asset) {
   }
   return { body: await asset.forms.get(encoding), encoding }
 }
+
+/**
+ * Next.js 15.5 and 16 drop the `Content-Encoding` of a route's response, so a browser would take the
+ * compressed file for the plain one. Next.js compresses responses itself.
+ */
+const isOfNext = (request) => 'nextUrl' in request || process.env.NEXT_RUNTIME !== undefined
 
 /** What is kept for the next request, unless it fails: a file may be readable a moment later. */
 function kept(promise, forget) {
