@@ -120,12 +120,12 @@ describe.each(tested)('what create-next-app $major writes', (version) => {
     expect(await hello(key)).toEqual({ status: 200, body: { hello: 'acme' } })
     expect((await hello('no key')).status).toBe(401)
     expect((await fetch(`${server!.url}/api/keys`)).status).toBe(401)
-    await expectConsole(server!.url)
-    await expectAccount(server!.url)
     expect(await keysPage()).toContain(name)
     expect(await disable()).toBe(200)
     expect(await keysPage()).not.toContain(name)
     expect(await hello(key)).toMatchObject({ status: 401, body: { code: 'DISABLED' } })
+    await expectConsole(server!.url)
+    await expectAccount(server!.url)
     await server!.stop()
   }
 

@@ -1,7 +1,8 @@
-import { renameSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
 import { blocks, fileOf, read } from '../../docs/markdown.js'
+import { root } from '../../support/child.js'
 import { serve, type Server } from '../../support/example-server.js'
 import type { Consumer } from './consumer.js'
 
@@ -26,7 +27,7 @@ export const writeRoute = (app: Consumer, major: number, file: string, of = page
 export const writeConsole = (app: Consumer, major: number): void =>
   writeRoute(app, major, 'app/admin/[[...path]]/route.ts', 'docs/guides/console.md')
 
-/** The console is served: its page, and the files that the page names. */
+/** The console is served: its page, and the files that the page names, as they are in the package. */
 export async function expectConsole(url: string): Promise<void> {
   const page = await fetch(`${url}/admin`)
   expect(page.status).toBe(200)
@@ -36,7 +37,11 @@ export async function expectConsole(url: string): Promise<void> {
     ([, name]) => name!,
   )
   expect(names.length).toBeGreaterThan(0)
-  for (const name of names) expect((await fetch(new URL(name, base))).status, name).toBe(200)
+  for (const name of names) {
+    const response = await fetch(new URL(name, base))
+    const file = path.join(root, 'lib/console/files', name)
+    expect(await response.text(), name).toBe(readFileSync(file, 'utf8'))
+  }
 }
 
 /** Writes a page with the component of the guide for customers' keys, and its routes. */
