@@ -124,6 +124,16 @@ test('what is exported answers the same in another database', async () => {
     expect(await answersOf()).toEqual(expected)
     const again = await cli(['import'], { env: env(other), input: stdout })
     expect(again).toMatchObject({ code: 0, stdout: 'Imported: 0\nSkipped: 7\nFailed: 0\n' })
+
+    // A key that nobody could use is not imported.
+    const item = stdout.split('\n').find((line) => line.includes('"Issued"'))!
+    const foreign = JSON.parse(item) as { stored: { signingKey: string } }
+    foreign.stored.signingKey = 'of another app'
+    expect(await addon.importApiKeys([foreign as never])).toMatchObject({
+      failed: [
+        { index: 0, message: 'stored.signingKey must name one of the signing keys of this app' },
+      ],
+    })
   } finally {
     await addon.close()
     await other.drop()

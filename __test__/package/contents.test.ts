@@ -153,6 +153,7 @@ const MAIN = [
   'lib/own-keys.js',
   'lib/react-texts.js',
   'lib/react.css',
+  'lib/react.css.d.ts',
   'lib/react.d.ts',
   'lib/react.js',
   'lib/servers/express.d.ts',

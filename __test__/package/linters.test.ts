@@ -19,8 +19,7 @@ test('publint finds nothing', async () => {
 
 test('the types are right for every way to resolve modules', async () => {
   const tarball = createPackageFromTarballData(readFileSync(packed()[0]!.file))
-  // A style sheet has no types to find.
-  const result = await checkPackage(tarball, { excludeEntrypoints: ['./react.css'] })
+  const result = await checkPackage(tarball)
   expect(result).toMatchObject({ problems: [] })
   expect(Object.keys('entrypoints' in result ? result.entrypoints : {})).toEqual(
     expect.arrayContaining(['.', ...servers]),

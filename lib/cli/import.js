@@ -77,7 +77,7 @@ async function* linesOfFile(file) {
     yield* linesOf(input)
   } catch (error) {
     if (!error.syscall) throw error
-    throw new UsageError(`The file cannot be read: ${error.code}`, 'import')
+    throw new UsageError(`The file cannot be read: ${file}: ${error.code}`, 'import')
   }
 }
 

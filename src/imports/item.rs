@@ -63,7 +63,9 @@ impl Item {
             fields
                 .optional("key", |value| plaintext(value, service))
                 .map(Known::Hash),
-            fields.optional("stored", stored).map(Known::Stored),
+            fields
+                .optional("stored", |value| stored(value, service))
+                .map(Known::Stored),
         ];
         let mut known: Vec<Known> = known.into_iter().flatten().collect();
         if known.len() != 1 && fields.are_right() {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::hash::{ImportedHash, is_imported, is_stored_hash};
 use crate::input::{Fields, Parsed, Value, rules};
 use crate::model::Timestamp;
+use crate::service::Service;
 
 /// The longest lookup: of an imported key, with what is before its separator.
 const LOOKUP_MAX: usize = 300;
@@ -21,7 +22,7 @@ pub(super) struct Stored {
     pub(super) columns: Vec<(&'static str, Json)>,
 }
 
-pub(super) fn stored(value: Value) -> Parsed<Stored> {
+pub(super) fn stored(value: Value, service: &Service) -> Parsed<Stored> {
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&[]);
     let hash = fields.required("key", hash);
@@ -44,6 +45,17 @@ pub(super) fn stored(value: Value) -> Parsed<Stored> {
         "previousSigningKey",
     ] {
         let text = fields.optional(name, rules::label(LOOKUP_MAX));
+        // Such a key would be refused wherever it is presented.
+        if name == "signingKey"
+            && let Some(fingerprint) = &text
+            && !service
+                .tokens
+                .keyring()
+                .fingerprints()
+                .contains(fingerprint)
+        {
+            fields.fail(name, "must name one of the signing keys of this app");
+        }
         columns.push((name, json!(text)));
     }
     columns.push((

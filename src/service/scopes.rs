@@ -15,7 +15,7 @@ impl Service {
         let mut issues: Vec<Issue> = unknown
             .filter(|(_, scope)| !catalogue.admits(scope))
             .map(|(index, _)| {
-                let message = "must be in the catalogue of scopes, or cover one of it";
+                let message = "must be in the catalogue of scopes, or cover a scope in it";
                 issue(format!("scopes[{index}]"), message.to_owned())
             })
             .collect();
