@@ -144,3 +144,41 @@ test('values of the wrong type fail by the names of their fields', async () => {
     { line: 3, message: expect.stringMatching(/^rateLimit must be/) },
   ])
 })
+
+test('an instant is read as it is written, or not at all', async () => {
+  const written = [
+    ...['2100-01-31', '2100-01-31 12:00', '2100-01-31T12:00:00Z', '2100-01-31 12:00:00.123456+00'],
+    ...['2100-01-31T12:00:00+0200', '2100-01-31 12:00:00 UTC', '2100-01-31t12:00:00+02:00'],
+  ]
+  // What the engine would take for another day: of another order, of the year 2001, of the next month.
+  const others = [
+    '01/02/2100',
+    '05.06.2100',
+    '10',
+    'of 12',
+    'Mar 1',
+    '2100',
+    '2100-02-31',
+    '2100-1-31',
+  ]
+  const lines = [...written, ...others].map(
+    (text, number) => `n,acme,${key(number)},i${number},${text}`,
+  )
+  const { imported, failed } = await counts(
+    from,
+    ['name,clientId,key,id,expiresAt', ...lines].join('\n'),
+  )
+  expect(failed).toEqual(
+    others.map((_, number) => ({
+      line: 2 + written.length + number,
+      message: 'expiresAt has an instant that cannot be read',
+    })),
+  )
+  expect(imported).toBe(written.length)
+  const read = await Promise.all(written.map((_, number) => getApiKey(`i${number}`)))
+  const day = '2100-01-31T'
+  expect(read.map((one) => one!.expiresAt!.toISOString())).toEqual([
+    ...[`${day}00:00:00.000Z`, `${day}12:00:00.000Z`, `${day}12:00:00.000Z`, `${day}12:00:00.123Z`],
+    ...[`${day}10:00:00.000Z`, `${day}12:00:00.000Z`, `${day}10:00:00.000Z`],
+  ])
+})

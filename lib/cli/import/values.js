@@ -14,16 +14,31 @@ function json(value) {
   }
 }
 
+/** ISO 8601, as databases write it. */
+const INSTANT =
+  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?$/i
+
 /** Instants without a time zone are in UTC. */
 function instantOf(value) {
   if (isAbsent(value)) return undefined
-  const date = new Date(typeof value === 'string' ? withZone(value) : value)
+  const date = typeof value === 'number' ? new Date(value) : dateOf(String(value))
   if (Number.isNaN(date.getTime())) throw new Error('has an instant that cannot be read')
   return date
 }
 
-const withZone = (text) =>
-  /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text) ? `${text.replace(' ', 'T')}Z` : text
+/** `Date` alone would take much more for an instant, and the 31st of February for a day in March. */
+function dateOf(text) {
+  const [, day, time = '00:00', zone = 'Z'] = INSTANT.exec(text) ?? []
+  const midnight = new Date(`${day}T00:00Z`)
+  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day))
+    return new Date(NaN)
+  return new Date(`${day}T${time}${offsetOf(zone.toUpperCase())}`)
+}
+
+function offsetOf(zone) {
+  const [, hours, minutes = '00'] = /^([+-]\d\d):?(\d\d)?$/.exec(zone) ?? []
+  return hours ? `${hours}:${minutes}` : 'Z'
+}
 
 /** Some databases have numbers in place of true and false. */
 function flagOf(value, ifAbsent) {
