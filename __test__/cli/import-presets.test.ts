@@ -79,6 +79,28 @@ test('better-auth without hashes: the key is in the row, and is not taken for a 
   expect(await verifyApiKey(plain)).toMatchObject({ valid: true, keyId: 'p' })
 })
 
+test('better-auth with hashes of another kind: a hash is not taken for a key', async () => {
+  const [hash, upper] = [digestOf(oldKey(1)), digestOf(oldKey(2)).toUpperCase()]
+  const row = (id: string, key: string, start: string | null) => ({
+    ...{ id, name: 'n', referenceId: 'u1', key, start },
+  })
+  const { failed, ...rest } = await counts(
+    from('better-auth'),
+    lines(
+      row('h1', hash, 'an-old'),
+      row('h2', upper, null),
+      row('h3', digestOf(oldKey(3), 'base64'), 'an-old'),
+      row('p', oldKey(4), null),
+    ),
+  )
+  expect(rest).toEqual({ imported: 1, skipped: 0, failedCount: 3 })
+  const message = 'key must be a SHA-256 in base64url, or a key that begins as start says'
+  expect(failed).toEqual([1, 2, 3].map((line) => ({ line, message })))
+  for (const presented of [hash, upper, digestOf(oldKey(3), 'base64')])
+    expect(await verifyApiKey(presented)).toMatchObject({ code: 'INVALID_KEY' })
+  expect(await verifyApiKey(oldKey(4))).toMatchObject({ valid: true, keyId: 'p' })
+})
+
 test('unkey: limits, refills, and what was deleted', async () => {
   const row = (number: number, fields: object) => ({
     ...{ id: `key_${number}`, hash: digestOf(oldKey(number), 'base64'), start: 'sk_1234' },
