@@ -16,7 +16,7 @@ const LOOKUP_MAX: usize = 300;
 pub(super) struct Stored {
     pub(super) hash: String,
     pub(super) lookup: String,
-    /// The key of an HMAC; empty for others.
+    /// The key of an HMAC, also of the previous key; empty for others.
     pub(super) secret: Vec<u8>,
     pub(super) was_active: Option<bool>,
     pub(super) columns: Vec<(&'static str, Json)>,
@@ -25,10 +25,15 @@ pub(super) struct Stored {
 pub(super) fn stored(value: Value, service: &Service) -> Parsed<Stored> {
     let mut fields = Fields::of(value);
     fields.treat_null_as_absent_except(&[]);
-    let hash = fields.required("key", hash);
+    let key = fields.required("key", hash);
     let lookup = fields.required("lookup", rules::label(LOOKUP_MAX));
+    let previous = fields.optional("previousKey", hash);
     let mut secret = None;
-    if hash.as_deref().is_some_and(needs_secret) {
+    if [&key, &previous]
+        .into_iter()
+        .flatten()
+        .any(|hash| needs_secret(hash))
+    {
         secret = fields.required("secret", |value| {
             let bytes = BASE64_STANDARD.decode(rules::any_text(value)?);
             bytes.map_err(|_| "must be base64".into())
@@ -58,14 +63,11 @@ pub(super) fn stored(value: Value, service: &Service) -> Parsed<Stored> {
         }
         columns.push((name, json!(text)));
     }
-    columns.push((
-        "previousKey",
-        json!(fields.optional("previousKey", hash_of_previous)),
-    ));
+    columns.push(("previousKey", json!(previous)));
     for name in ["rotatedAt", "previousKeyExpiresAt"] {
         columns.push((name, instant(&mut fields, name)));
     }
-    let stored = hash.zip(lookup).map(|(hash, lookup)| Stored {
+    let stored = key.zip(lookup).map(|(hash, lookup)| Stored {
         hash,
         lookup,
         secret: secret.unwrap_or_default(),
@@ -73,10 +75,6 @@ pub(super) fn stored(value: Value, service: &Service) -> Parsed<Stored> {
         columns,
     });
     fields.finish_nested(stored)
-}
-
-fn hash_of_previous(value: Value) -> Parsed<String> {
-    hash(value)
 }
 
 fn hash(value: Value) -> Parsed<String> {

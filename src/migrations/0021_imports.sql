@@ -67,7 +67,8 @@ DECLARE
   new_id CONSTANT TEXT := item -> 'row' ->> 'id';
   new_lookup CONSTANT TEXT := item -> 'row' ->> 'lookup';
   new_identity CONSTANT BYTEA := decode(item ->> 'identity', 'hex');
-  new_form CONSTANT TEXT := item ->> 'form';
+  new_form TEXT;
+  new_dummy TEXT;
   known TEXT;
   of_row JSONB := item -> 'row';
 BEGIN
@@ -97,12 +98,16 @@ BEGIN
   IF sophra_api_keys.missing_role(ARRAY(SELECT jsonb_array_elements_text(of_row -> 'roles'))) IS NOT NULL THEN
     RETURN 'roles must be roles that were set before';
   END IF;
-  IF new_form IS NOT NULL AND NOT EXISTS (SELECT FROM sophra_api_keys.import_forms WHERE form = new_form) THEN
+  -- The previous key of an exported one is found in a form, too.
+  FOR new_form, new_dummy IN
+    VALUES (item ->> 'form', item ->> 'dummy'), (substring(of_row ->> 'previousLookup' FROM '^import:[^:]+:[^:]*:'), '')
+  LOOP
+    CONTINUE WHEN new_form IS NULL OR EXISTS (SELECT FROM sophra_api_keys.import_forms WHERE form = new_form);
     IF (SELECT count(*) FROM sophra_api_keys.import_forms) >= most_forms THEN
       RETURN format('hash.part must be one of at most %s forms that all imported keys have', most_forms);
     END IF;
-    INSERT INTO sophra_api_keys.import_forms (form, dummy) VALUES (new_form, item ->> 'dummy') ON CONFLICT DO NOTHING;
-  END IF;
+    INSERT INTO sophra_api_keys.import_forms (form, dummy) VALUES (new_form, new_dummy) ON CONFLICT DO NOTHING;
+  END LOOP;
   INSERT INTO sophra_api_keys.imports (identity, key_id, secret)
   VALUES (new_identity, new_id, decode(item ->> 'secret', 'base64'))
   ON CONFLICT DO NOTHING;
@@ -141,11 +146,13 @@ BEGIN
 END
 $$;
 
--- An instant as inputs have it; NULL if it is none.
+-- An instant as inputs have it. One that they cannot have, as `infinity`, becomes the nearest: without it, a key that has expired or is
+-- suspended would be accepted.
 CREATE FUNCTION sophra_api_keys.instant_text(instant TIMESTAMP) RETURNS TEXT
 LANGUAGE sql STABLE
 AS $$
-  SELECT CASE WHEN isfinite(instant) THEN to_char(instant, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END
+  SELECT CASE WHEN instant IS NOT NULL THEN
+    to_char(least(greatest(instant, '0001-01-01'), '9999-12-31 23:59:59.999'), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END
 $$;
 
 -- What is asked for about imports, as `name` says.
@@ -215,10 +222,11 @@ BEGIN
           'revokedAt', sophra_api_keys.instant_text(key."revokedAt"), 'revokedBy', key."revokedBy",
           'revokedReason', key."revokedReason", 'maxIdleDays', key."maxIdleDays"
         ) || CASE WHEN (input -> 'hashes')::boolean THEN pg_catalog.jsonb_build_object('stored', pg_catalog.jsonb_build_object(
-          -- No plaintext is exported: its digest finds the key as well.
-          'key', CASE WHEN key."lookup" IS NOT NULL THEN key."key" ELSE
+          -- No plaintext is exported, also where a lookup was left beside it: its digest finds the key as well.
+          'key', CASE WHEN key.is_hashed THEN key."key" ELSE
             '$import$whole$sha256' || repeat('$', 3) || rtrim(encode(sophra_api_keys.plaintext_digest(key."key"), 'base64'), '=') END,
-          'lookup', coalesce(key."lookup", 'sha256:' || encode(sophra_api_keys.plaintext_digest(key."key"), 'hex')),
+          'lookup', CASE WHEN key.is_hashed THEN key."lookup" ELSE
+            'sha256:' || encode(sophra_api_keys.plaintext_digest(key."key"), 'hex') END,
           'start', key."start", 'signingKey', key."signingKey", 'wasActive', key."wasActive",
           'rotatedAt', sophra_api_keys.instant_text(key."rotatedAt"),
           'previousKey', key."previousKey", 'previousLookup', key."previousLookup",
@@ -230,7 +238,8 @@ BEGIN
           )
         )) ELSE '{}' END ORDER BY key."id"), '[]')
         FROM (
-          SELECT * FROM "ApiKey" WHERE "id" > input ->> 'after' ORDER BY "id" LIMIT (input -> 'limit')::integer
+          SELECT *, "lookup" IS NOT NULL AND ("key" LIKE '$argon2id$%' OR "key" LIKE '$import$%') AS is_hashed
+          FROM "ApiKey" WHERE "id" > input ->> 'after' ORDER BY "id" LIMIT (input -> 'limit')::integer
         ) AS key
       );
   END CASE;
