@@ -56,3 +56,20 @@ test('a wrong secret behind the prefix of a key that is ours by now is no fault 
     stop()
   }
 })
+
+test('slow foreign hashes fill the queue as the hashes do that take as long', async () => {
+  const part = { separator: '#', hashed: 'whole', before: 'row' } as const
+  const { hash, ...rest } = item('slow')
+  const parameters = { N: 32_768, r: 8, p: 1 }
+  const slow = { ...rest, hash: { ...hash, parameters, part, value: 'ab'.repeat(32) } }
+  expect(await importApiKeys([slow])).toMatchObject({ imported: 1 })
+  await setting.caughtUp()
+  const guesses = Array.from({ length: 300 }, (_, number) => `nobody#a-wrong-secret-${number}`)
+  const answers = await Promise.allSettled(guesses.map((key) => verifyApiKey(key)))
+  const refused = answers.filter(({ status }) => status === 'rejected')
+  // Each takes some thousand times as long as a hash of ours in this test.
+  expect(refused.length).toBeGreaterThan(150)
+  for (const answer of refused) expect(answer).toMatchObject({ reason: { code: 'OVERLOADED' } })
+  // They count for what they are, and do not make the others look slow.
+  expect(await addon.createApiKey({ name: 'New', clientId: 'acme' })).toMatchObject({ name: 'New' })
+})

@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 
 use super::imported::{Algorithm as ForeignAlgorithm, ImportedHash};
-use super::pool::{HashPool, HashStats, Reservation};
+use super::pool::{HashPool, HashStats, Reservation, expected_ns};
 use super::record::HashRecord;
 use crate::error::Error;
 use crate::model::{HashParams, Plaintext, StoredHash};
@@ -189,8 +189,8 @@ impl Hasher {
     }
 
     async fn compute(&self, key: Plaintext, function: Function) -> Result<Vec<u8>, Error> {
-        let params = function.params();
-        HashPool::run(&self.pool, params, move |blocks| {
+        let (params, expected_ns) = (function.params(), function.expected_ns());
+        HashPool::run(&self.pool, params, expected_ns, move |blocks| {
             function.of_key(&key, blocks)
         })
         .await?
@@ -225,6 +225,14 @@ impl Function {
             Self::Argon2id { params, .. } => *params,
             // It has its own.
             Self::Foreign(_) => HashParams::LEAST,
+        }
+    }
+
+    /// The time that it is expected to take, so that few slow ones fill the queue.
+    fn expected_ns(&self) -> u64 {
+        match self {
+            Self::Argon2id { params, .. } => expected_ns(*params),
+            Self::Foreign(hash) => hash.expected_ns(),
         }
     }
 

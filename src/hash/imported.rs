@@ -152,6 +152,11 @@ impl Algorithm {
     }
 }
 
+/// The expected time of an iteration of PBKDF2, of a block of 128 bytes of scrypt, and of a round of bcrypt.
+const PBKDF2_NS: u64 = 400;
+const SCRYPT_NS: u64 = 300;
+const BCRYPT_NS: u64 = 50_000;
+
 /// A foreign hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedHash {
@@ -262,6 +267,19 @@ impl ImportedHash {
 
     pub(super) fn is_slow(&self) -> bool {
         self.algorithm.is_slow()
+    }
+
+    /// The time that its computation is expected to take, in nanoseconds.
+    pub(super) fn expected_ns(&self) -> u64 {
+        match self.algorithm {
+            Algorithm::Pbkdf2 { iterations } => {
+                let blocks = self.digest.len().div_ceil(32) as u64;
+                u64::from(iterations) * blocks * PBKDF2_NS
+            }
+            Algorithm::Scrypt { n, r, p } => u64::from(n) * u64::from(r) * u64::from(p) * SCRYPT_NS,
+            Algorithm::Bcrypt { cost } => BCRYPT_NS << cost,
+            _ => 0,
+        }
     }
 
     pub(super) fn is(&self, digest: &[u8]) -> bool {

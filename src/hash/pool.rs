@@ -32,7 +32,7 @@ pub struct HashStats {
     pub queued: usize,
     /// The time of all hashes computed, in nanoseconds.
     pub busy_ns: u64,
-    /// Moving average of the time of one hash, in microseconds; an estimate before the first one.
+    /// Moving average of the time of one hash with the configured parameters, in microseconds; an estimate before the first one.
     pub mean_us: u64,
 }
 
@@ -44,6 +44,8 @@ pub(super) struct HashPool {
     /// Free buffers of the configured size; never more than `permits`.
     buffers: Mutex<Vec<Vec<Block>>>,
     queued: AtomicUsize,
+    /// As many hashes with the configured parameters take as long as those that wait or run.
+    queued_units: AtomicUsize,
     /// The number of reserved hashes.
     reserved: AtomicUsize,
     hashes: AtomicU64,
@@ -67,6 +69,7 @@ impl HashPool {
             semaphore: Arc::new(Semaphore::new(permits)),
             buffers: Mutex::default(),
             queued: AtomicUsize::new(0),
+            queued_units: AtomicUsize::new(0),
             reserved: AtomicUsize::new(0),
             hashes: AtomicU64::new(0),
             busy_ns: AtomicU64::new(0),
@@ -78,21 +81,26 @@ impl HashPool {
         }
     }
 
-    /// Runs `job` with memory for `params` once a permit is free.
+    /// Runs `job`, which is expected to take so many nanoseconds, with memory for `params` once a permit is free.
     ///
     /// A caller that is dropped while it waits gives its slot back. Once the job runs, slot and permit belong to the
     /// job: they are released when the core is free, whether or not the caller still exists.
-    pub(super) async fn run<T, F>(pool: &Arc<Self>, params: HashParams, job: F) -> Result<T, Error>
+    pub(super) async fn run<T, F>(
+        pool: &Arc<Self>,
+        params: HashParams,
+        expected_ns: u64,
+        job: F,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
-        let slot = QueueSlot::take(pool)?;
+        let slot = QueueSlot::take(pool, pool.units(expected_ns))?;
         let permit = Arc::clone(&pool.semaphore).acquire_owned().await;
         let permit = permit.map_err(|_| Error::internal("The hashing pool is closed"))?;
         let work = move || {
             let _permit = permit;
-            slot.0.measure(params, job)
+            slot.pool.measure(params, slot.units, job)
         };
         // The text of a panic may quote the key, so it is left out.
         spawn_blocking(work)
@@ -128,7 +136,7 @@ impl HashPool {
         let work = move || {
             // Dropped in reverse order, so that the permit is free before the background permit.
             let (_background, _permit) = (background, permit);
-            pool.measure(params, job)
+            pool.measure(params, 1, job)
         };
         spawn_blocking(work)
             .await
@@ -144,10 +152,15 @@ impl HashPool {
         }
     }
 
-    fn measure<T>(&self, params: HashParams, job: impl FnOnce(&mut [Block]) -> T) -> T {
+    fn measure<T>(
+        &self,
+        params: HashParams,
+        units: usize,
+        job: impl FnOnce(&mut [Block]) -> T,
+    ) -> T {
         let started = Instant::now();
         let result = self.with_buffer(params, job);
-        self.record(nanos(started.elapsed()));
+        self.record(nanos(started.elapsed()), units);
         result
     }
 
@@ -166,8 +179,8 @@ impl HashPool {
     }
 
     /// Moves the mean by an eighth of the difference.
-    fn record(&self, taken_ns: u64) {
-        let toward = |mean: u64| Some(mean - mean / 8 + taken_ns / 8);
+    fn record(&self, taken_ns: u64, units: usize) {
+        let toward = |mean: u64| Some(mean - mean / 8 + taken_ns / units as u64 / 8);
         let _ = self.mean_ns.fetch_update(Relaxed, Relaxed, toward);
         self.busy_ns.fetch_add(taken_ns, Relaxed);
         self.hashes.fetch_add(1, Relaxed);
@@ -185,6 +198,11 @@ impl HashPool {
         Error::Overloaded {
             retry_after_ms: (promised - now).div_ceil(1_000_000),
         }
+    }
+
+    /// As many hashes with the configured parameters take so long.
+    fn units(&self, expected: u64) -> usize {
+        usize::try_from(expected / expected_ns(self.params)).map_or(1, |units| units.max(1))
     }
 
     /// Nanoseconds until `queued` hashes are done.
@@ -224,13 +242,22 @@ impl Drop for Reservation {
 }
 
 /// A slot in the queue, released when dropped.
-struct QueueSlot(Arc<HashPool>);
+struct QueueSlot {
+    pool: Arc<HashPool>,
+    units: usize,
+}
 
 impl QueueSlot {
-    fn take(pool: &Arc<HashPool>) -> Result<Self, Error> {
-        let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + 1);
-        match pool.queued.fetch_update(Relaxed, Relaxed, join) {
-            Ok(_) => Ok(Self(Arc::clone(pool))),
+    fn take(pool: &Arc<HashPool>, units: usize) -> Result<Self, Error> {
+        let join = |queued| (pool.backlog_ns(queued) <= MAX_BACKLOG_NS).then_some(queued + units);
+        match pool.queued_units.fetch_update(Relaxed, Relaxed, join) {
+            Ok(_) => {
+                pool.queued.fetch_add(1, Relaxed);
+                Ok(Self {
+                    pool: Arc::clone(pool),
+                    units,
+                })
+            }
             Err(queued) => Err(pool.reject(pool.backlog_ns(queued))),
         }
     }
@@ -238,8 +265,9 @@ impl QueueSlot {
 
 impl Drop for QueueSlot {
     fn drop(&mut self) {
-        if self.0.queued.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle.notify_waiters();
+        self.pool.queued_units.fetch_sub(self.units, Relaxed);
+        if self.pool.queued.fetch_sub(1, Relaxed) == 1 {
+            self.pool.idle.notify_waiters();
         }
     }
 }
@@ -253,7 +281,8 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn expected_ns(params: HashParams) -> u64 {
+/// The time that a hash is expected to take, in nanoseconds.
+pub(super) fn expected_ns(params: HashParams) -> u64 {
     u64::from(params.memory_kib()) * u64::from(params.iterations()) * EXPECTED_NS_PER_KIB
 }
 

@@ -7,6 +7,9 @@ use tokio::task::{JoinHandle, JoinSet, yield_now};
 
 use super::*;
 
+/// Less than any hash takes, so that it counts as one.
+const ORDINARY: u64 = 0;
+
 fn small() -> HashParams {
     HashParams::new(8, 1, 1).unwrap()
 }
@@ -35,7 +38,7 @@ async fn hold(pool: &Arc<HashPool>) -> Held {
         start.send(()).unwrap();
         ended.recv().unwrap();
     };
-    let caller = tokio::spawn(async move { HashPool::run(&pool, small(), job).await });
+    let caller = tokio::spawn(async move { HashPool::run(&pool, small(), ORDINARY, job).await });
     started.await.unwrap();
     Held { caller, end }
 }
@@ -51,7 +54,7 @@ async fn a_permit_belongs_to_the_hash_and_not_to_its_caller() {
 
     let next = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { HashPool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), ORDINARY, |_| ()).await }
     });
     until(|| pool.stats().queued == 2).await;
     assert_eq!(pool.stats().hashes, 0);
@@ -67,7 +70,7 @@ async fn a_caller_dropped_while_waiting_gives_its_slot_back() {
     let held = hold(&pool).await;
     let waiting = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { HashPool::run(&pool, small(), |_| panic!("must not run")).await }
+        async move { HashPool::run(&pool, small(), ORDINARY, |_| panic!("must not run")).await }
     });
     until(|| pool.stats().queued == 2).await;
     waiting.abort();
@@ -85,12 +88,12 @@ async fn overload_fails_at_once_with_the_real_backlog() {
     pool.mean_ns.store(MAX_BACKLOG_NS, Relaxed);
     let third = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { HashPool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), ORDINARY, |_| ()).await }
     });
     until(|| pool.stats().queued == 3).await;
 
     // Three hashes of 2 s on two permits are 3 s of work. Both permits are still held.
-    let refused = HashPool::run(&pool, small(), |_| ()).await;
+    let refused = HashPool::run(&pool, small(), ORDINARY, |_| ()).await;
     assert_eq!(
         refused,
         Err(Error::Overloaded {
@@ -105,7 +108,45 @@ async fn overload_fails_at_once_with_the_real_backlog() {
     }
     third.await.unwrap().unwrap();
     until(|| pool.stats().queued == 0).await;
-    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_that_takes_longer_fills_the_queue_sooner() {
+    const LONG: u64 = 1_500_000_000;
+    let pool = pool(1);
+    let held = hold(&pool).await;
+    let long = [1, 2].map(|_| {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { HashPool::run(&pool, small(), LONG, |_| ()).await })
+    });
+    until(|| pool.stats().queued == 3).await;
+
+    for expected in [LONG, ORDINARY] {
+        let refused = HashPool::run(&pool, small(), expected, |_| ()).await;
+        assert!(matches!(refused, Err(Error::Overloaded { .. })));
+    }
+    held.end.send(()).unwrap();
+    held.caller.await.unwrap().unwrap();
+    for caller in long {
+        caller.await.unwrap().unwrap();
+    }
+    until(|| pool.stats().queued == 0).await;
+    assert_eq!(pool.queued_units.load(Relaxed), 0);
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
+}
+
+#[test]
+fn the_mean_is_of_an_ordinary_hash() {
+    let pool = pool(1);
+    for _ in 0..200 {
+        pool.record(9_000_000_000, 1_000);
+    }
+    assert!((8_990..=9_000).contains(&pool.stats().mean_us), "{pool:?}");
 }
 
 /// An idle pool works however slow the measured mean is, so that a bad measurement is corrected.
@@ -113,7 +154,9 @@ async fn overload_fails_at_once_with_the_real_backlog() {
 async fn an_idle_pool_is_never_overloaded() {
     let pool = pool(1);
     pool.mean_ns.store(u64::MAX, Relaxed);
-    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
     assert!(pool.mean_ns.load(Relaxed) < u64::MAX);
 }
 
@@ -131,7 +174,7 @@ async fn concurrency_is_bounded_by_permits_and_memory_is_reused() {
                 buffers.lock().insert(blocks.as_ptr().addr());
                 running.fetch_sub(1, Relaxed);
             };
-            HashPool::run(&pool, small(), job).await
+            HashPool::run(&pool, small(), ORDINARY, job).await
         });
     }
     while let Some(result) = callers.join_next().await {
@@ -147,13 +190,15 @@ async fn larger_buffers_are_not_kept() {
     let pool = pool(1);
     let large = HashParams::new(64, 1, 1).unwrap();
     assert_eq!(
-        HashPool::run(&pool, large, |blocks| blocks.len())
+        HashPool::run(&pool, large, ORDINARY, |blocks| blocks.len())
             .await
             .unwrap(),
         64
     );
     assert_eq!(pool.buffers.lock().len(), 0);
-    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
     let sizes: Vec<usize> = pool.buffers.lock().iter().map(Vec::len).collect();
     assert_eq!(sizes, [8]);
 }
@@ -161,20 +206,23 @@ async fn larger_buffers_are_not_kept() {
 #[tokio::test]
 async fn a_panic_is_an_internal_fault_that_quotes_nothing() {
     let pool = pool(1);
-    let result: Result<(), _> = HashPool::run(&pool, small(), |_| panic!("a secret")).await;
+    let result: Result<(), _> =
+        HashPool::run(&pool, small(), ORDINARY, |_| panic!("a secret")).await;
     let Err(Error::Internal { message, .. }) = result else {
         panic!("{result:?}")
     };
     assert!(!message.contains("secret"));
     assert_eq!(pool.stats().queued, 0);
-    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
 }
 
 #[test]
 fn the_mean_follows_the_measurements() {
     let pool = pool(1);
     for _ in 0..200 {
-        pool.record(9_000_000);
+        pool.record(9_000_000, 1);
     }
     assert!((8_990..=9_000).contains(&pool.stats().mean_us), "{pool:?}");
     let default = HashPool::new(HashParams::default(), 1);
@@ -193,7 +241,7 @@ async fn background_work_waits_for_all_callers() {
     let held = hold(&pool).await;
     let caller = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { HashPool::run(&pool, small(), |_| ()).await }
+        async move { HashPool::run(&pool, small(), ORDINARY, |_| ()).await }
     });
     until(|| pool.stats().queued == 2).await;
     let waiting: Vec<_> = (0..8).map(|_| spawn_background(&pool)).collect();
@@ -232,7 +280,9 @@ async fn background_work_leaves_a_permit_free_and_takes_no_queue_slot() {
     assert_eq!(pool.semaphore.available_permits(), 1);
     assert_eq!(pool.stats().queued, 0);
     // A caller runs at once, while the background work is running.
-    HashPool::run(&pool, small(), |_| ()).await.unwrap();
+    HashPool::run(&pool, small(), ORDINARY, |_| ())
+        .await
+        .unwrap();
     assert_eq!(pool.stats().hashes, 1);
     for _ in 0..3 {
         end.send(()).unwrap();
