@@ -458,3 +458,39 @@ test('imported keys are no plaintext', async () => {
   expect((await addon.migrate({ adopt: true, limit: 10 })).adopted).toBe(0)
   expect((await addon.health()).problems).toEqual([])
 })
+
+test('a key that was replaced here is not brought back, and hides no other in its grace period', async () => {
+  const key = newKey()
+  const { sql } = setting
+  await sql(
+    `INSERT INTO "ApiKey" ("id", "key", "clientId", "name", "updatedAt") VALUES ('adopted', $1, 'acme', 'A', now())`,
+    [key],
+  )
+  const change = { id: 'adopted', regenerateKey: true, gracePeriodSeconds: 3_600 }
+  await updateApiKey(change)
+  const before = 'replaced.'
+  const salted = (secret: string) => ({
+    prefix: 'replaced',
+    hash: {
+      algorithm: 'sha256' as const,
+      encoding: 'hex' as const,
+      value: sha('sha256', SALT + before + secret),
+      salt: hex(SALT),
+      part: byRow,
+    },
+  })
+  expect(await importApiKeys([item({ id: 'of-row', ...salted('one') })])).toEqual(imported(1))
+  await updateApiKey({ ...change, id: 'of-row' })
+
+  const again = [item({ key }), item({ id: 'second', ...salted('two') })]
+  expect(await importApiKeys(again)).toEqual({
+    ...{ imported: 0, skipped: 1 },
+    failed: [{ index: 1, message: expect.stringMatching(/^has the prefix or id of another/) }],
+  })
+  // Once the grace period has ended, the prefix is free. The key is not.
+  await sql(
+    `UPDATE "ApiKey" SET "previousKeyExpiresAt" = '2020-01-01' WHERE "id" IN ('adopted', 'of-row')`,
+  )
+  expect(await importApiKeys(again)).toEqual({ imported: 1, skipped: 1, failed: [] })
+  expect(await verifyApiKey(key)).toMatchObject({ code: 'INVALID_KEY' })
+})

@@ -77,7 +77,12 @@ BEGIN
     -- The answer to an earlier try was lost, or it was imported before.
     RETURN CASE WHEN known = new_id AND (item -> 'isNew')::boolean THEN 'imported' ELSE 'skipped' END;
   END IF;
-  SELECT "id" INTO known FROM "ApiKey" WHERE "lookup" = new_lookup;
+  -- A key that was replaced here is not brought back. A prefix is free again when the grace period of its key has ended.
+  SELECT "id" INTO known FROM "ApiKey"
+  WHERE "lookup" = new_lookup
+    OR "previousLookup" = new_lookup
+      AND (new_lookup NOT LIKE 'import:row:%' OR "previousKeyExpiresAt" > now() AT TIME ZONE 'UTC')
+  LIMIT 1;
   IF FOUND THEN
     RETURN CASE WHEN known = new_id OR new_lookup NOT LIKE 'import:row:%' THEN 'skipped'
       ELSE 'has the prefix or id of another imported key, so that it cannot be found' END;
