@@ -79,6 +79,31 @@ test('better-auth without hashes: the key is in the row, and is not taken for a 
   expect(await verifyApiKey(plain)).toMatchObject({ valid: true, keyId: 'p' })
 })
 
+test('a star that only stood for itself there gives nothing more here', async () => {
+  const row = (number: number, permissions: object) => ({
+    ...{ id: `s${number}`, referenceId: 'u1', key: digestOf(oldKey(number), 'base64url') },
+    permissions: JSON.stringify(permissions),
+  })
+  const { imported, failed } = await counts(
+    from('better-auth'),
+    lines(row(1, { files: ['read', '*'] }), row(2, { '*': ['read'] }), row(3, { files: ['read'] })),
+  )
+  expect(imported).toBe(1)
+  const message = 'a permission must not have *, which stands for more here'
+  expect(failed).toEqual([1, 2].map((line) => ({ line, message })))
+
+  const token = (id: number, abilities: string[]) => ({
+    ...{ id, name: 'n', tokenable_id: 3, token: digestOf(oldKey(id)) },
+    abilities: JSON.stringify(abilities),
+  })
+  // Alone it stands for all abilities there, too.
+  const answer = await counts(
+    from('laravel-sanctum'),
+    lines(token(11, ['server:*']), token(12, ['*'])),
+  )
+  expect(answer).toMatchObject({ imported: 1, failed: [{ line: 1, message }] })
+})
+
 test('better-auth with hashes of another kind: a hash is not taken for a key', async () => {
   const [hash, upper] = [digestOf(oldKey(1)), digestOf(oldKey(2)).toUpperCase()]
   const row = (id: string, key: string, start: string | null) => ({

@@ -23,8 +23,21 @@ function quotasOfBetterAuth({ remaining, refillAmount, refillInterval }) {
 function scopesOf(permissions) {
   return Object.entries(json(permissions) ?? {}).flatMap(([resource, actions]) => {
     if (!Array.isArray(actions)) throw new Error('permissions must have a list for each resource')
-    return actions.map((action) => `${resource}:${action}`)
+    return actions.map((action) => literal(`${resource}:${action}`))
   })
+}
+
+/** A scope of a library in which a star in it stands for itself alone. */
+function literal(scope) {
+  if (typeof scope === 'string' && scope.includes('*'))
+    throw new Error('a permission must not have *, which stands for more here')
+  return scope
+}
+
+/** Abilities are scopes. A star alone stands for all of them there, too. */
+function scopesOfSanctum(abilities) {
+  const scopes = json(abilities)
+  return Array.isArray(scopes) ? scopes.map((one) => (one === '*' ? one : literal(one))) : scopes
 }
 
 /** SHA-256 in base64url. With `disableKeyHashing` it is the key itself. */
@@ -78,7 +91,7 @@ const laravelSanctum = {
       expiresAt: instantOf(row.expires_at),
       createdAt: instantOf(row.created_at),
       lastUsedAt: instantOf(row.last_used_at),
-      scopes: json(row.abilities),
+      scopes: scopesOfSanctum(row.abilities),
     }
   },
 }
