@@ -276,7 +276,8 @@ test('a bad item stops no other, and says what is wrong', async () => {
   const value = sha('sha256', 'x')
   const hash = { algorithm: 'sha256', encoding: 'hex', value }
   const polluted = Object.create({ name: 'inherited' })
-  const bad: [unknown, RegExp][] = [
+  type Refused = [unknown, RegExp]
+  const bad: Refused[] = [
     [null, /must be an object/],
     ['text', /must be an object/],
     [[], /must be an object/],
@@ -310,20 +311,18 @@ test('a bad item stops no other, and says what is wrong', async () => {
       item({ hash: { ...hash, part: byRow } as Hash, prefix: 'a.b' }),
       /prefix must be what is before/,
     ],
-    [
+    ...[
+      { N: 2 ** 30, r: 8, p: 1 },
+      // Little memory for N, but as much again, and much more work, for what goes in and comes out.
+      { N: 2, r: 2 ** 20, p: 1 },
+      { N: 2, r: 1, p: 2 ** 21 },
+    ].map((parameters): Refused => [
       item({
         prefix: 'p',
-        hash: {
-          algorithm: 'scrypt',
-          encoding: 'hex',
-          value,
-          salt: 'ff',
-          parameters: { N: 2 ** 30, r: 8, p: 1 },
-          part: byRow,
-        },
+        hash: { algorithm: 'scrypt', encoding: 'hex', value, salt: 'ff', parameters, part: byRow },
       }),
       /hash must have N as a power of two/,
-    ],
+    ]),
     [
       item({
         prefix: 'p',

@@ -29,6 +29,8 @@ const ITERATIONS_MAX: u32 = 2_000_000;
 /// The memory of scrypt, 256 MiB, and the work of all its lanes together.
 const SCRYPT_BYTES_MAX: u64 = 256 << 20;
 const SCRYPT_WORK_MAX: u64 = 2 * SCRYPT_BYTES_MAX;
+/// `r` · `p` of scrypt: PBKDF2 makes 128 bytes for each, and these take more time than as many of the memory.
+const SCRYPT_BLOCKS_MAX: u64 = 8_192;
 
 /// Whether the text stands for an imported key.
 #[must_use]
@@ -133,10 +135,10 @@ impl Algorithm {
                     .saturating_mul(u64::from(r))
                     .saturating_mul(128);
                 let work = bytes.saturating_mul(u64::from(p));
-                let are_there = r > 0 && p > 0;
+                let blocks = u64::from(r).saturating_mul(u64::from(p));
                 n.is_power_of_two()
                     && n > 1
-                    && are_there
+                    && (1..=SCRYPT_BLOCKS_MAX).contains(&blocks)
                     && bytes <= SCRYPT_BYTES_MAX
                     && work <= SCRYPT_WORK_MAX
             }
@@ -145,7 +147,7 @@ impl Algorithm {
             Self::Pbkdf2 { .. } => "must have 1 to 2000000 iterations",
             Self::Bcrypt { .. } => "must have a cost from 4 to 14",
             _ => {
-                "must have N as a power of two, r and p of at least 1, and need at most 256 MiB, all p together 512 MiB"
+                "must have N as a power of two, r times p from 1 to 8192, and need at most 256 MiB, all p together 512 MiB"
             }
         };
         (!is_right).then_some(problem)
