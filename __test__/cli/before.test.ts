@@ -340,6 +340,24 @@ describe('doctor --before', () => {
     expect(found['admin-tokens']!.message).toBe('0 will be accepted of 0 active admin tokens')
   })
 
+  test('a row without values hides no other', async () => {
+    await database.sql(prismaTables)
+    await insertKeys({ id: 'expired', expiresAt: '2020-01-01' }, { id: 'empty' })
+    await insertToken('token', 'x')
+    for (const [table, columns] of [
+      ['ApiKey', ['key', 'name', 'isActive']],
+      ['AdminToken', ['token', 'name', 'isActive']],
+    ] as const) {
+      for (const column of columns)
+        await database.sql(`ALTER TABLE "${table}" ALTER "${column}" DROP NOT NULL`)
+      const empty = columns.map((column) => `"${column}" = NULL`).join()
+      await database.sql(`UPDATE "${table}" SET ${empty} WHERE "id" <> 'expired'`)
+    }
+    const found = await before()
+    expect(details(found['expired-keys'])).toHaveProperty('expired')
+    expect(details(found['disabled-tokens'])).toHaveProperty('token')
+  })
+
   test('says so where the tables are missing', async () => {
     const found = await before()
     expect(found.tables!.status).toBe('problem')

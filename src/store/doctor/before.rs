@@ -34,15 +34,15 @@ impl Store {
             let query = sqlx::query!(
                 r#"
                 SELECT
-                  "id" AS "id!", left("name", 1000) AS "name!", left("key", 1000) AS "text!",
-                  "isActive" AS "is_active!", to_jsonb(page) ->> 'lookup' IS NULL AS "is_old!",
+                  "id" AS "id!", left(coalesce("name", ''), 1000) AS "name!", left(coalesce("key", ''), 1000) AS "text!",
+                  coalesce("isActive", false) AS "is_active!", to_jsonb(page) ->> 'lookup' IS NULL AS "is_old!",
                   "expiresAt" AS "expires_at: Timestamp",
                   ARRAY(SELECT coalesce(entry, '') FROM unnest("allowedIps") AS entry) AS "allowed_ips!", "rateLimit" AS rate_limit,
                   NULL::text[] AS permissions
                 FROM (SELECT * FROM "ApiKey" WHERE $1 AND "id" > $2 ORDER BY "id" LIMIT 1000) AS page
                 UNION ALL
                 SELECT
-                  "id", left("name", 1000), left("token", 10000), "isActive", to_jsonb(page) ->> 'lookup' IS NULL, NULL, '{}', NULL,
+                  "id", left(coalesce("name", ''), 1000), left(coalesce("token", ''), 10000), coalesce("isActive", false), to_jsonb(page) ->> 'lookup' IS NULL, NULL, '{}', NULL,
                   CASE WHEN jsonb_typeof(to_jsonb(page) -> 'permissions') = 'array' THEN ARRAY(
                     SELECT permission FROM jsonb_array_elements_text(to_jsonb(page) -> 'permissions') AS permission
                     WHERE permission IS NOT NULL
