@@ -16,27 +16,29 @@ export const formatDateTime = (at: Date): string => dateTime.format(at)
 export const formatUtc = (at: Date): string =>
   `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 
+const DAY_SECONDS = 86_400
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000],
   ['month', 2_592_000],
   ['week', 604_800],
-  ['day', 86_400],
+  ['day', DAY_SECONDS],
   ['hour', 3_600],
   ['minute', 60],
 ]
 
-/** `3 hours ago`, `in 2 days` */
+/** `3 hours ago`, `in 10 days`: a single week, month or year would say too little. */
 export function formatRelative(at: Date, now: Date = new Date()): string {
   const seconds = (at.getTime() - now.getTime()) / 1000
   for (const [unit, length] of UNITS) {
     const count = Math.trunc(seconds / length)
-    if (count !== 0) return relative.format(count, unit)
+    const least = length > DAY_SECONDS ? 2 : 1
+    if (Math.abs(count) >= least) return relative.format(count, unit)
   }
   return seconds > 0 ? 'in less than a minute' : 'just now'
 }
 
 const DURATIONS: [string, number][] = [
-  ['day', 86_400],
+  ['day', DAY_SECONDS],
   ['hour', 3_600],
   ['minute', 60],
   ['second', 1],
