@@ -23,7 +23,7 @@ exports.overview = async (_request, { admin }) => {
 
 async function examined(now = performance.now()) {
   if (!examination || now - examination.at > FRESH_MS) {
-    const running = guarded(native.doctor).then((answer) => ({
+    const running = guarded(native.doctor, false).then((answer) => ({
       findings: unwrap(answer),
       findingsAt: new Date(),
     }))
