@@ -10,7 +10,5 @@ mod record;
 mod scrypt;
 
 pub use hasher::{Hasher, Proof, SALT_BYTES};
-pub use imported::{
-    Algorithm, ImportedHash, from_hex, import_lookup, is_imported, is_stored_hash, to_hex,
-};
+pub use imported::{Algorithm, ImportedHash, import_lookup, is_imported, is_stored_hash};
 pub use pool::{HashStats, Reservation};

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::record::HashRecord;
 use super::scrypt::{pbkdf2_sha256, scrypt};
-use crate::model::{HashParams, StoredHash};
+use crate::model::{HashParams, StoredHash, from_hex, to_hex};
 
 /// What is stored of an imported key begins so. It is never plaintext, and never accepted as a key.
 const MARKER: &str = "$import$";
@@ -382,29 +382,6 @@ pub fn import_lookup(form: &str, key: &str) -> Option<String> {
         _ => return None,
     };
     Some(form.to_owned() + &found_by)
-}
-
-/// Bytes in lower-case hex.
-#[must_use]
-pub fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes of a text in hex.
-#[must_use]
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    let byte = |pair: &[u32]| pair.iter().fold(0, |byte, digit| byte << 4 | digit);
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(byte(pair)).ok())
-        .collect()
 }
 
 #[cfg(test)]

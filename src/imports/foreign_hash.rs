@@ -5,8 +5,9 @@ use base64::alphabet::BCRYPT;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
-use crate::hash::{Algorithm, ImportedHash, from_hex};
+use crate::hash::{Algorithm, ImportedHash};
 use crate::input::{Fields, Parsed, Value, rules};
+use crate::model::from_hex;
 
 const ALGORITHMS: [&str; 7] = [
     "sha256",

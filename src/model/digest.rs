@@ -1,9 +1,9 @@
 //! SHA-256 of a whole credential: finds and authenticates the credentials of old instances, and every admin token.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use super::hex::to_hex;
 
 /// A plain digest suffices, because these credentials are fully random and cannot be guessed.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +28,7 @@ impl CredentialDigest {
     /// The lookup of a row that stores this digest.
     #[must_use]
     pub fn lookup(&self) -> String {
-        self.0.iter().fold("sha256:".to_owned(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        format!("sha256:{}", to_hex(&self.0))
     }
 
     /// Compares in constant time.

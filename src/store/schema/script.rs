@@ -8,6 +8,7 @@ use super::embedded::{self, MIGRATIONS};
 use super::indexes;
 use super::migrate::{HISTORY, SCHEMA};
 use crate::error::Error;
+use crate::model::to_hex;
 
 /// The migrations after the one with this number, and the indexes, as one script. The script also writes the migration
 /// history: once it has run, `migrate()` finds nothing to do.
@@ -40,13 +41,7 @@ pub fn migration_script(after: i64) -> Result<String, Error> {
 
 /// The statement that records the migration as applied.
 fn history_entry(migration: &Migration) -> String {
-    let checksum = migration
-        .checksum
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+    let checksum = to_hex(&migration.checksum);
     format!(
         "INSERT INTO {HISTORY} (version, description, success, checksum, execution_time)\n\
          VALUES ({}, '{}', true, '\\x{checksum}', 0);\n",
