@@ -109,7 +109,9 @@ function isMessage(file: string, text: string, frames: Frame[]): boolean {
   if (isIn('says', 'contains', 'ends_with')) return false
   if (isIn('family', 'counter', 'gauge') || isIn('expect', 'panic!', 'unreachable!')) return false
   // Findings that need no entry, and the remedies of the others: the finding itself is what somebody looks for.
-  const finding = frames.find(({ name }) => ['ok', 'warning', 'problem'].includes(name))
+  const finding = frames.find(({ name }) =>
+    ['ok', 'warning', 'problem', 'warning_of', 'problem_of'].includes(name),
+  )
   if (finding) return finding.name !== 'ok' && finding.argument < 2
   // In a pair of a finding and its remedy too.
   const { bracket, name, argument } = frames.at(-1) ?? {}

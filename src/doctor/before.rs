@@ -104,59 +104,49 @@ impl Keys {
                 many(self.active, "active key")
             ),
         );
-        if self.malformed.count > 0 {
-            findings.problem(
-                "malformed-keys",
-                format!("{} will be refused as malformed", many(self.malformed.count, "key")),
-                "Give their owners new keys. If it is the prefix, another one can be chosen in API_KEYS_PREFIXES",
-            );
-            findings.with_rows(self.malformed);
-        }
-        if self.expired.count > 0 {
-            findings.problem(
-                "expired-keys",
-                format!("{} will be refused as expired", many(self.expired.count, "key")),
-                "An implementation that did not check the expiry accepts them. Remove it from the keys that are still used: \
-                 UPDATE \"ApiKey\" SET \"expiresAt\" = NULL WHERE \"id\" = '<id>'. Disable the others",
-            );
-            findings.with_rows(self.expired);
-        }
-        if self.unreadable.count > 0 {
-            findings.problem(
-                "unreadable-lists",
-                format!(
-                    "{} will be refused everywhere, because the list of addresses cannot be read",
-                    many(self.unreadable.count, "key")
-                ),
-                "Correct the list: UPDATE \"ApiKey\" SET \"allowedIps\" = '{10.0.0.0/8}' WHERE \"id\" = '<id>'",
-            );
-            findings.with_rows(self.unreadable);
-        }
-        if self.restricted.count > 0 {
-            findings.warning(
-                "allow-lists",
-                format!(
-                    "{} will be accepted only from the addresses in the list",
-                    many(self.restricted.count, "key")
-                ),
-                if config.trust == ProxyTrust::Nobody {
-                    "Check the lists. No reverse proxy is declared: if there is one, set API_KEYS_TRUSTED_PROXIES to its addresses, \
-                     or API_KEYS_TRUSTED_HOPS to the number of proxies. Otherwise these keys are refused"
-                } else {
-                    "Check the lists, if nothing has enforced them so far"
-                },
-            );
-            findings.with_rows(self.restricted);
-        }
-        if self.limited.count > 0 {
-            findings.warning(
-                "rate-limits",
-                format!("{} will have a rate limit", many(self.limited.count, "key")),
-                "Compare it with the use, if nothing has enforced it so far. NULL is no limit: UPDATE \"ApiKey\" SET \"rateLimit\" = \
-                 NULL WHERE \"id\" = '<id>'",
-            );
-            findings.with_rows(self.limited);
-        }
+        findings.problem_of(
+            "malformed-keys",
+            format!("{} will be refused as malformed", many(self.malformed.count, "key")),
+            "Give their owners new keys. If it is the prefix, another one can be chosen in API_KEYS_PREFIXES",
+            self.malformed,
+        );
+        findings.problem_of(
+            "expired-keys",
+            format!("{} will be refused as expired", many(self.expired.count, "key")),
+            "An implementation that did not check the expiry accepts them. Remove it from the keys that are still used: \
+             UPDATE \"ApiKey\" SET \"expiresAt\" = NULL WHERE \"id\" = '<id>'. Disable the others",
+            self.expired,
+        );
+        findings.problem_of(
+            "unreadable-lists",
+            format!(
+                "{} will be refused everywhere, because the list of addresses cannot be read",
+                many(self.unreadable.count, "key")
+            ),
+            "Correct the list: UPDATE \"ApiKey\" SET \"allowedIps\" = '{10.0.0.0/8}' WHERE \"id\" = '<id>'",
+            self.unreadable,
+        );
+        findings.warning_of(
+            "allow-lists",
+            format!(
+                "{} will be accepted only from the addresses in the list",
+                many(self.restricted.count, "key")
+            ),
+            if config.trust == ProxyTrust::Nobody {
+                "Check the lists. No reverse proxy is declared: if there is one, set API_KEYS_TRUSTED_PROXIES to its addresses, \
+                 or API_KEYS_TRUSTED_HOPS to the number of proxies. Otherwise these keys are refused"
+            } else {
+                "Check the lists, if nothing has enforced them so far"
+            },
+            self.restricted,
+        );
+        findings.warning_of(
+            "rate-limits",
+            format!("{} will have a rate limit", many(self.limited.count, "key")),
+            "Compare it with the use, if nothing has enforced it so far. NULL is no limit: UPDATE \"ApiKey\" SET \"rateLimit\" = \
+             NULL WHERE \"id\" = '<id>'",
+            self.limited,
+        );
     }
 }
 
@@ -224,22 +214,21 @@ impl Tokens {
                  with anything: issue new ones",
             );
         }
-        if self.refused.count > 0 {
-            findings.problem(
-                "refused-tokens",
-                format!("{} will be refused", many(self.refused.count, "admin token")),
-                "Issue others once the database is migrated: npx @sophra/api-keys admin-tokens create",
-            );
-            findings.with_rows(self.refused);
-        }
-        if self.disabled.count > 0 {
-            findings.warning(
-                "disabled-tokens",
-                format!("{} will be refused as disabled", many(self.disabled.count, "admin token")),
-                "An implementation that did not look at the row accepts them. If one is still used, enable it",
-            );
-            findings.with_rows(self.disabled);
-        }
+        findings.problem_of(
+            "refused-tokens",
+            format!(
+                "{} will be refused",
+                many(self.refused.count, "admin token")
+            ),
+            "Issue others once the database is migrated: npx @sophra/api-keys admin-tokens create",
+            self.refused,
+        );
+        findings.warning_of(
+            "disabled-tokens",
+            format!("{} will be refused as disabled", many(self.disabled.count, "admin token")),
+            "An implementation that did not look at the row accepts them. If one is still used, enable it",
+            self.disabled,
+        );
         if self.accepted.count == 0 {
             return;
         }

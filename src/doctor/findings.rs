@@ -131,6 +131,34 @@ impl Findings {
     }
 
     /// Adds the rows that the last finding is about.
+    /// A problem of these rows, unless there are none.
+    pub(super) fn problem_of(
+        &mut self,
+        check: &'static str,
+        message: String,
+        remedy: &str,
+        rows: Listed,
+    ) {
+        if rows.count > 0 {
+            self.problem(check, message, remedy);
+            self.with_rows(rows);
+        }
+    }
+
+    /// The same as a warning.
+    pub(super) fn warning_of(
+        &mut self,
+        check: &'static str,
+        message: String,
+        remedy: &str,
+        rows: Listed,
+    ) {
+        if rows.count > 0 {
+            self.warning(check, message, remedy);
+            self.with_rows(rows);
+        }
+    }
+
     pub(super) fn with_rows(&mut self, rows: Listed) {
         if let Some(finding) = self.0.last_mut() {
             finding.rows = Some(rows);
