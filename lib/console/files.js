@@ -73,19 +73,22 @@ async function inFormFor(request, asset) {
   asset.plain ??= kept(fs.promises.readFile(path.join(ASSETS, asset.name)), () => {
     asset.plain = undefined
   })
-  const accepted = request.headers.get('accept-encoding') ?? ''
-  const [encoding, compress] =
-    asset.isCompressed && !isOfNext(request)
-      ? (encodings.find(([name]) =>
-          new RegExp(`\\b${name}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted),
-        ) ?? [])
-      : []
+  const [encoding, compress] = encodingFor(request, asset) ?? []
   if (!encoding) return { body: await asset.plain }
   if (!asset.forms.has(encoding)) {
     const form = kept(asset.plain.then(compress), () => asset.forms.delete(encoding))
     asset.forms.set(encoding, form)
   }
   return { body: await asset.forms.get(encoding), encoding }
+}
+
+/** The first encoding that the client accepts; `undefined` if the file is to be sent as it is. */
+function encodingFor(request, { isCompressed }) {
+  if (!isCompressed || isOfNext(request)) return undefined
+  const accepted = request.headers.get('accept-encoding') ?? ''
+  return encodings.find(([name]) =>
+    new RegExp(`\\b${name}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted),
+  )
 }
 
 /**
