@@ -101,8 +101,9 @@ function remember({ keyId, keyNumber, clientId, scopes, claims, graceEndsAt: unt
 function fetched(serial) {
   const template = JSON.parse(native.warmTemplate()).value
   const { name, clientId, scopes, metadata, limits, quotas, claims } = template
+  template.windows = limits.map(({ windowSeconds }) => windowSeconds)
   template.client = shared(template.clientSerial, template.client)
-  const parts = [name, clientId, scopes, metadata, limits, quotas, claims ?? null]
+  const parts = [name, clientId, scopes, metadata, limits, template.windows, quotas, claims ?? null]
   template.bytes = TEMPLATE_BYTES + bytesOf(parts)
   remember(template)
   keep(serial, freeze(template))

@@ -250,31 +250,32 @@ exports.verifyWarm = (key, context) => {
   return resultOf(refusal, charge, templateOfSerial(numbers[SERIAL]))
 }
 
+/** The lines of what a guard requires, for a request from a page of this origin; `undefined` if something does not fit. */
+exports.linesOf = ({ tag, head, audience, scopes }, page) => {
+  const lines = [
+    optionalLine(TAG, tag),
+    optionalLine(ORIGIN, page),
+    optionalLine(AUDIENCE, audience),
+  ]
+  return lines.includes(undefined) ? undefined : lines[0] + head + lines[1] + lines[2] + scopes
+}
+
 /**
- * The same for a request whose client is known by `X-Forwarded-For` alone, as `forwarded`: the native side reads the address
- * and verifies the key in one call. The requirements are those of a guard, with the scopes as text, and `page` is the origin that
- * sends it. It also gets the windows of the limits in seconds: `{ result, windows }`.
+ * The same for a request whose client is known by the hops that it took: the native side reads the address and verifies the key in
+ * one call. `lines` are those of what the guard requires. It also gets the windows of the limits in seconds: `{ result, windows }`.
  */
-exports.verifyWarmRequest = (key, forwarded, requirements, page, path) => {
+exports.verifyWarmRequest = (key, hops, lines, givenCost, path) => {
   let charge
   try {
-    const { head, scopes } = requirements
-    const [tag, origin] = [optionalLine(TAG, requirements.tag), optionalLine(ORIGIN, page)]
-    const audience = optionalLine(AUDIENCE, requirements.audience)
-    const cost = costOf(requirements.cost)
-    if (tag === undefined || origin === undefined || cost === undefined) return undefined
-    if (audience === undefined) return undefined
-    charge = verifyWarmRequest(key, forwarded, tag + head + origin + audience + scopes, cost, path)
+    const cost = costOf(givenCost)
+    if (cost === undefined || lines === undefined) return undefined
+    charge = verifyWarmRequest(key, hops, lines, cost, path)
   } catch {
     return undefined
   }
   if (charge === MISS) return undefined
   const refusal = numbers[REFUSAL]
   const template = templateOfSerial(numbers[SERIAL])
-  return {
-    result: resultOf(refusal, charge, template),
-    windows: template?.limits.map(windowOf) ?? [],
-  }
+  const windows = template?.windows ?? []
+  return { result: resultOf(refusal, charge, template), windows }
 }
-
-const windowOf = ({ windowSeconds }) => windowSeconds

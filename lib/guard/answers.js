@@ -7,7 +7,8 @@ const { internal, invalidInput: INVALID_INPUT } = require('../constants.js')
 const { isApiKeyError } = require('../errors.js')
 
 const UNAVAILABLE = 'The database is unavailable'
-const CACHE_CONTROL = 'Cache-Control'
+/** In lower case, as servers keep names: one that they need not convert costs less. */
+const CACHE_CONTROL = 'cache-control'
 /** Caches do not tell clients apart by `x-api-key`. */
 const NO_STORE = { [CACHE_CONTROL]: 'no-store' }
 

@@ -18,7 +18,8 @@ function noteProxy() {
 
 /** `X-Forwarded-For`, and before it the peer of the socket, where it is known: between line breaks, which no header has. */
 exports.hopsOf = (view, request) => {
-  const [peer, forwarded] = [view.peer(request), view.header(request, 'x-forwarded-for')]
+  const peer = view.peer(request)
+  const forwarded = view.header(request, 'x-forwarded-for')
   if (forwarded && !isNoted && peer && PRIVATE.test(peer)) noteProxy()
   return peer === undefined ? forwarded : `\n${peer}\n${forwarded ?? ''}`
 }

@@ -10,7 +10,7 @@
 // `request` is what the app's own functions get, such as `cost`.
 
 const { verifyCold } = require('../cold.js')
-const { verifyWarmRequest } = require('../warm.js')
+const { linesOf, verifyWarmRequest } = require('../warm.js')
 const { byGuard, FaultOfApp, faultOf, isSignal, NO_STORE } = require('./answers.js')
 const { clientOf, hopsOf } = require('./client.js')
 const { isPreflight, preflight, readableBy } = require('./cors.js')
@@ -32,6 +32,7 @@ const { answerTo } = require('./refusals.js')
  */
 exports.keyGuard = (name, options, view) => {
   const requirements = checkKeyOptions(name, options)
+  requirements.lines = requirements.isFixed ? linesOf(requirements) : undefined
   const { isForBrowsers, onRefused, refundOn } = requirements
   const readable = (request, answer) =>
     isForBrowsers ? readableBy(view.header(request, 'origin'), answer) : answer
@@ -94,14 +95,9 @@ async function outcomeOf(name, request, context, requirements, view, known) {
 
 function outcomeOfVerified({ result: apiKey, windows }) {
   if (!apiKey.valid) return { refusal: apiKey, windows }
-  // Not enumerable: a copy of the verification is plain data.
-  settle.value = settleOf(apiKey)
-  Object.defineProperty(apiKey, 'settle', settle)
+  Object.setPrototypeOf(apiKey, settling)
   return { apiKey, headers: rateLimitOf(apiKey, windows), refusal: null }
 }
-
-/** The same for all. Without a prototype, which may be polluted. */
-const settle = { __proto__: null, value: undefined }
 
 /** Fails the request if the guard asks for scopes or kinds that are not configured. */
 function requireConfigured(text) {
@@ -121,6 +117,7 @@ async function requiredOf(name, request, context, requirements) {
     requireConfigured(required.scopes)
   }
   if (typeof cost === 'function') required.cost = (await byApp(() => cost(request))) ?? NaN
+  required.lines = linesOf(required)
   return required
 }
 
@@ -137,8 +134,11 @@ async function byApp(ask) {
 
 /** The verification of a key that is in memory, by one native call; `undefined` if that is not enough. */
 function warm(key, request, requirements, view) {
-  const [hops, origin] = [hopsOf(view, request) ?? '', originOf(view, request, requirements)]
-  return verifyWarmRequest(key, hops, requirements, origin, view.path(request))
+  const lines = requirements.isForBrowsers
+    ? linesOf(requirements, originOf(view, request, requirements))
+    : requirements.lines
+  const hops = hopsOf(view, request) ?? ''
+  return verifyWarmRequest(key, hops, lines, requirements.cost, view.path(request))
 }
 
 function any(key, request, requirements, view) {
@@ -181,7 +181,17 @@ async function answerOf(response) {
   return { status, headers: { ...own, ...NO_STORE }, body: bytes }
 }
 
-const settleOf =
-  ({ charge }) =>
-  async (actualCost) =>
-    charge !== null && byGuard(require('../../index.js').settle(charge, actualCost))
+/**
+ * What a verification has of a guard. It is inherited: a copy of the verification is plain data, and a property of each one's own would
+ * cost as much as all else that the guard does.
+ */
+const settling = Object.create(Object.prototype, {
+  settle: {
+    __proto__: null,
+    get() {
+      const { charge } = this
+      return async (actualCost) =>
+        charge !== null && byGuard(require('../../index.js').settle(charge, actualCost))
+    },
+  },
+})

@@ -7,16 +7,29 @@ const POLICY = '"api-key"'
 /** There are no headers without a limit; quotas have no items. */
 exports.rateLimitOf = ({ code, limits = [], limitedBy, retryAfterMs = Infinity }, windows) => {
   if (limits.length === 0) return {}
-  const policies = limits.map(
-    (limit, index) => `${policyOf(limit)};q=${limit.limit};w=${windows[index]}`,
-  )
-  const states = limits.map((limit) => {
+  const { names, policy } = policies.get(windows) ?? policiesOf(limits, windows)
+  let states = ''
+  for (let index = 0; index < limits.length; index += 1) {
+    const limit = limits[index]
     // `Retry-After` must not be earlier than the reset that the header announces.
     const isLimiting = code === 'RATE_LIMITED' && isOf(limitedBy, limit)
     const resetMs = isLimiting ? Math.min(limit.resetMs, retryAfterMs) : limit.resetMs
-    return `${policyOf(limit)};r=${limit.remaining};t=${Math.ceil(resetMs / 1000)}`
-  })
-  return { 'RateLimit-Policy': policies.join(', '), RateLimit: states.join(', ') }
+    const state = `${names[index]};r=${limit.remaining};t=${Math.ceil(resetMs / 1000)}`
+    states = index === 0 ? state : `${states}, ${state}`
+  }
+  // In lower case, as servers keep names: those that they need not convert cost less.
+  return { 'ratelimit-policy': policy, ratelimit: states }
+}
+
+/** What stays the same from verify to verify of a key, by the windows of its limits, which those share. */
+const policies = new WeakMap()
+
+function policiesOf(limits, windows) {
+  const names = limits.map(policyOf)
+  const items = limits.map(({ limit }, index) => `${names[index]};q=${limit};w=${windows[index]}`)
+  const known = { names, policy: items.join(', ') }
+  policies.set(windows, known)
+  return known
 }
 
 /** Whether a limit is the one that refused. A quota may have the same level and name. */

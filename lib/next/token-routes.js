@@ -3,6 +3,7 @@
 // `/.well-known/jwks.json` and its neighbour: what others need to verify derived tokens. Both are public.
 
 const { jwks, revokedParents } = require('../derived-tokens.js')
+const { CACHE_CONTROL } = require('../guard/answers.js')
 const { checkOptions } = require('../guard/options.js')
 const { json, routeHandler } = require('./responses.js')
 
@@ -21,6 +22,6 @@ exports.revokedKeysRoutes = (options = {}) =>
 
 function publicRoutes(name, options, maxAge, read) {
   checkOptions(name, options, [])
-  const headers = { 'Cache-Control': `public, max-age=${maxAge}` }
+  const headers = { [CACHE_CONTROL]: `public, max-age=${maxAge}` }
   return { GET: routeHandler(async () => json(await read(), 200, headers)) }
 }

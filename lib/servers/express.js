@@ -7,20 +7,26 @@ const { announce, refundAfter, send, thrown, view } = require('../guard/node.js'
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
-  const guard = async (request, response) => {
-    const outcome = await admit(request)
-    if (outcome.status) return send(response, outcome)
+  const passes = (request, response, outcome) => {
+    if (outcome.status) {
+      send(response, outcome)
+      return false
+    }
     request.apiKey = outcome.apiKey
     announce(response, outcome.headers)
     if (refund) refundAfter(response, outcome.apiKey, refund)
-    return PASSES
+    return true
   }
   return (request, response, next) => {
-    guard(request, response).then(
-      (passes) => passes === PASSES && next(),
-      (error) => next(thrown(error)),
-    )
+    const admitted = admit(request)
+    // What `next` throws is no error of the guard.
+    if (admitted instanceof Promise)
+      admitted
+        .then((outcome) => passes(request, response, outcome))
+        .then(
+          (isPassed) => isPassed && next(),
+          (error) => next(thrown(error)),
+        )
+    else if (passes(request, response, admitted)) next()
   }
 }
-
-const PASSES = Symbol('passes')

@@ -9,7 +9,8 @@ const { refundAfter, view } = require('../guard/node.js')
 const hook = (name, options) => {
   const { admit, refund } = keyGuard(name, options, view)
   return async (request, reply) => {
-    const outcome = await admit(request)
+    const admitted = admit(request)
+    const outcome = admitted instanceof Promise ? await admitted : admitted
     if (outcome.status) return send(reply, outcome)
     request.apiKey = outcome.apiKey
     if (!reply.hasHeader(CACHE_CONTROL)) reply.headers(NO_STORE)

@@ -10,7 +10,8 @@ exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const { admit, fault, refund } = keyGuard('withApiKey', options, view)
   return async (request, response) => {
-    const outcome = await admit(request)
+    const admitted = admit(request)
+    const outcome = admitted instanceof Promise ? await admitted : admitted
     if (outcome.status) return send(response, outcome)
     request.apiKey = outcome.apiKey
     announce(response, outcome.headers)
