@@ -65,6 +65,11 @@ export const aims = {
     ...compared(rows, samples, 'select', 'cold', 'cold verifies/s ÷ SELECTs/s', 'at least 1.5'),
     ...compared(rows, samples, 'prepared', 'cold', 'cold verifies/s ÷ prepared SELECTs/s'),
   ],
+  guards: (servers, samples) =>
+    servers.map(
+      ([, verified, , guarded]) =>
+        `Aim: the guard beside a bare verify, ${guarded.server}: ${duration(median(moreCpu(verified, guarded, samples)))} of CPU more (at most 3 µs)`,
+    ),
   line: (rows, samples) =>
     [
       ['cold verify', 'at most 1.2'],
@@ -103,6 +108,32 @@ export function httpTable(rows, samples) {
   }
   const rates = ['Bare, requests/s', 'Checked, requests/s', 'Ratio', 'Middle half']
   return table(['', 'HTTP', ...rates, 'CPU time per request', 'More for the check'], lines)
+}
+
+/** The rows of a framework: a route that is bare, behind a bare verify, behind one that adds headers, and behind the guard. */
+export const byServer = (rows) =>
+  rows.flatMap((_row, index) => (index % 4 === 0 ? [rows.slice(index, index + 4)] : []))
+
+const moreCpu = (row, other, samples) =>
+  paired(samples.get(other), samples.get(row), (more, less) => more.cpu - less.cpu)
+
+export function serversTable(servers, samples) {
+  const spread = (row, other) => {
+    const more = moreCpu(row, other, samples)
+    const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(more, fraction)))
+    return `${duration(median(more))} (${least} – ${most})`
+  }
+  const lines = servers.map(([bare, verified, announced, guarded]) => {
+    const time = duration(median(samples.get(bare).map(({ cpu }) => cpu)))
+    const more = [spread(bare, verified), spread(verified, guarded), spread(announced, guarded)]
+    return ['(l)', bare.server, time, ...more]
+  })
+  const more = [
+    'More for a bare verify',
+    'More for the guard',
+    'Than for a verify with its headers',
+  ]
+  return table(['', 'CPU time per request', 'Bare', ...more], lines)
 }
 
 function table(head, lines) {

@@ -11,7 +11,15 @@ import { parseArgs } from 'node:util'
 import { Failure, main, run, step } from '../scripts/processes.mjs'
 import { prepare, root } from '../scripts/project.mjs'
 import { interleave } from './measure.mjs'
-import { aims, directTable, httpTable, lineTable, throughputTable } from './report.mjs'
+import {
+  aims,
+  byServer,
+  directTable,
+  httpTable,
+  lineTable,
+  serversTable,
+  throughputTable,
+} from './report.mjs'
 
 const SUBJECTS = [
   ['a', 'constant.mjs'],
@@ -27,7 +35,12 @@ const SUBJECTS = [
   ['i', 'pg-select.mjs'],
   ['j', 'line.mjs'],
   ['k', 'guard.mjs'],
-  ['l', 'servers.mjs'],
+  ['l', 'servers/node.mjs'],
+  ['l', 'servers/express.mjs'],
+  ['l', 'servers/fastify.mjs'],
+  ['l', 'servers/hono.mjs'],
+  ['l', 'servers/koa.mjs'],
+  ['l', 'servers/nest.mjs'],
 ]
 /** The rows that are measured after all others, each group by itself. */
 const APART = ['h', 'j', 'l']
@@ -85,7 +98,7 @@ main(async (defer) => {
   }
   await line.close()
 
-  const http = await open((letter) => letter === 'h' || letter === 'l')
+  const http = await open((letter) => letter === 'h')
   if (http.rows.length > 0) {
     const samples = await step('Timing HTTP requests', () =>
       interleave(rounds, http.rows, requests),
@@ -93,6 +106,17 @@ main(async (defer) => {
     report.push(httpTable(http.rows, samples))
   }
   await http.close()
+
+  const frameworks = await open((letter) => letter === 'l')
+  if (frameworks.rows.length > 0) {
+    const samples = await step('Timing the guards of servers', () =>
+      interleave(rounds, frameworks.rows, requests),
+    )
+    const servers = byServer(frameworks.rows)
+    report.push(serversTable(servers, samples))
+    reached.push(...aims.guards(servers, samples))
+  }
+  await frameworks.close()
   console.log(`\n${report.join('\n\n')}`)
   if (reached.length > 0) console.log(`\n${reached.join('\n')}`)
 })

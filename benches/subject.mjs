@@ -56,7 +56,7 @@ async function openSubject(letter, file, options) {
 }
 
 async function createDatabase(url, file) {
-  const name = `bench_${file.replace('.mjs', '').replaceAll('-', '_')}`
+  const name = `bench_${file.replace('.mjs', '').replaceAll(/[-/]/g, '_')}`
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query(`CREATE DATABASE ${name}`)
