@@ -47,6 +47,8 @@ impl<S> Row<S> {
 pub(super) struct RowTable<S> {
     rows: Mutex<HashSet<ById<S>>>,
     created_at: Instant,
+    /// The time of the last sweep, in seconds since the set was created.
+    swept_at: AtomicU32,
 }
 
 /// A row in the set, looked up by its id.
@@ -82,6 +84,7 @@ impl<S: Default> RowTable<S> {
         Self {
             rows: Mutex::new(HashSet::new()),
             created_at: now,
+            swept_at: AtomicU32::new(0),
         }
     }
 
@@ -103,8 +106,12 @@ impl<S: Default> RowTable<S> {
         row
     }
 
+    /// Once a second is enough: a sweep looks at every row, and rows that are kept for a while would be looked at again and again.
     pub(super) fn sweep(&self, in_use: usize) {
         let now = self.seconds();
+        if self.swept_at.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
         let mut rows = self.rows.lock();
         if rows.len() > 2 * in_use + SLACK {
             let requested_recently = |row: &Row<S>| {
