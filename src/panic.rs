@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -34,21 +34,27 @@ impl Drop for Restore {
 /// # Errors
 /// [`Error::Internal`] after a panic.
 #[track_caller]
-pub fn catch<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
-    let begun_at = Location::caller();
-    async move {
-        let mut work = pin!(work);
-        let located = poll_fn(|context| {
-            let _outer = Restore(BEGUN_AT.replace(Some(begun_at)));
-            work.as_mut().poll(context)
-        });
-        let outcome = AssertUnwindSafe(located).catch_unwind().await;
-        outcome.map_err(|_| Error::Internal {
-            message: ABANDONED.into(),
-            // The hook has reported the location.
-            origin: None,
-        })
-    }
+pub fn catch<'a, T: 'a>(
+    work: impl Future<Output = T> + Send + 'a,
+) -> impl Future<Output = Result<T, Error>> + Send + 'a {
+    // Boxed: a future that holds another one and awaits it has room for it twice.
+    catch_boxed(Box::pin(work), Location::caller())
+}
+
+async fn catch_boxed<T>(
+    mut work: Pin<Box<dyn Future<Output = T> + Send + '_>>,
+    begun_at: &'static Location<'static>,
+) -> Result<T, Error> {
+    let located = poll_fn(|context| {
+        let _outer = Restore(BEGUN_AT.replace(Some(begun_at)));
+        work.as_mut().poll(context)
+    });
+    let outcome = AssertUnwindSafe(located).catch_unwind().await;
+    outcome.map_err(|_| Error::Internal {
+        message: ABANDONED.into(),
+        // The hook has reported the location.
+        origin: None,
+    })
 }
 
 /// Reports the location of each panic, instead of the standard message on stderr. Panics during a report are not

@@ -227,11 +227,11 @@ impl Service {
     /// Runs one round of background work. A failure does not end the task: it is counted, and an internal fault is
     /// reported.
     #[track_caller]
-    pub fn run_round<T>(
-        &self,
+    pub fn run_round<'a, T: 'a>(
+        &'a self,
         task: BackgroundTask,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> impl Future<Output = Option<T>> {
+        work: impl Future<Output = Result<T, Error>> + Send + 'a,
+    ) -> impl Future<Output = Option<T>> + 'a {
         let work = panic::catch(work);
         async move {
             let result = work.await.and_then(|result| result);

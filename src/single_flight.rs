@@ -82,8 +82,9 @@ where
                 key,
                 in_flight: Arc::clone(&self.in_flight),
             };
+            let work = panic::catch(work);
             self.background.spawn(async move {
-                let answer = panic::catch(work).await.and_then(|answer| answer);
+                let answer = work.await.and_then(|answer| answer);
                 drop(guard);
                 let _ = sender.send(answer);
             });

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
+use futures_util::FutureExt;
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, sys};
 use serde::Serialize;
@@ -161,8 +162,8 @@ where
         count(&result);
         answer(result.inspect_err(process::report_fault))
     };
-    let work = async move { done(work.await) };
-    begin(env, Box::pin(work), Box::new(move |error| done(Err(error))))
+    let failed = Box::new(move |error| done(Err(error)));
+    begin(env, Box::pin(work.map(done)), failed)
 }
 
 type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
