@@ -450,14 +450,16 @@ describe.each(['hono', 'hono3'])('%s', (name) => {
 })
 
 describe('Nest', () => {
-  test('guards nothing but HTTP', () => {
+  test('guards nothing but HTTP', async () => {
     class Gateway {}
     nestGuard.RequireApiKey()(Gateway)
     const [guard] = Reflect.getMetadata('__guards__', Gateway) as {
-      canActivate(context: object): boolean | Promise<boolean>
+      canActivate(context: object): Promise<boolean>
     }[]
     const context = { getType: () => 'ws' }
-    expect(() => guard!.canActivate(context)).toThrow('RequireApiKey guards HTTP routes only')
+    await expect(guard!.canActivate(context)).rejects.toThrow(
+      'RequireApiKey guards HTTP routes only',
+    )
   })
 })
 

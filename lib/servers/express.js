@@ -7,26 +7,20 @@ const { announce, refundAfter, send, thrown, view } = require('../guard/node.js'
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
-  const passes = (request, response, outcome) => {
-    if (outcome.status) {
-      send(response, outcome)
-      return false
-    }
+  const guard = async (request, response) => {
+    const outcome = await admit(request)
+    if (outcome.status) return send(response, outcome)
     request.apiKey = outcome.apiKey
     announce(response, outcome.headers)
     if (refund) refundAfter(response, outcome.apiKey, refund)
-    return true
+    return PASSES
   }
   return (request, response, next) => {
-    const admitted = admit(request)
-    // What `next` throws is no error of the guard.
-    if (admitted instanceof Promise)
-      admitted
-        .then((outcome) => passes(request, response, outcome))
-        .then(
-          (isPassed) => isPassed && next(),
-          (error) => next(thrown(error)),
-        )
-    else if (passes(request, response, admitted)) next()
+    guard(request, response).then(
+      (passes) => passes === PASSES && next(),
+      (error) => next(thrown(error)),
+    )
   }
 }
+
+const PASSES = Symbol('passes')

@@ -9,8 +9,7 @@ const { refundAfter, view } = require('../guard/node.js')
 const hook = (name, options) => {
   const { admit, refund } = keyGuard(name, options, view)
   return async (request, reply) => {
-    const admitted = admit(request)
-    const outcome = admitted instanceof Promise ? await admitted : admitted
+    const outcome = await admit(request)
     if (outcome.status) return send(reply, outcome)
     request.apiKey = outcome.apiKey
     if (!reply.hasHeader(CACHE_CONTROL)) reply.headers(NO_STORE)

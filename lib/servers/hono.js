@@ -19,8 +19,7 @@ const view = {
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
   return async (context, next) => {
-    const admitted = admit(context)
-    const outcome = admitted instanceof Promise ? await admitted : admitted
+    const outcome = await admit(context)
     if (outcome.status) return responseOf(outcome)
     context.set('apiKey', outcome.apiKey)
     const message = messageFor(context, outcome.headers)

@@ -16,12 +16,15 @@ const view = {
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
-  const rethrow = (error) => {
-    throw thrown(error)
+  const admitted = async (context) => {
+    try {
+      return await admit(context)
+    } catch (error) {
+      throw thrown(error)
+    }
   }
   return async (context, next) => {
-    const admitted = admit(context)
-    const outcome = admitted instanceof Promise ? await admitted.catch(rethrow) : admitted
+    const outcome = await admitted(context)
     if (outcome.status) return send(context, outcome)
     context.state.apiKey = outcome.apiKey
     announce(context.res, outcome.headers)

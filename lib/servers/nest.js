@@ -17,17 +17,13 @@ class ApiKeyGuard {
     this.#refund = refund
   }
 
-  canActivate(context) {
+  async canActivate(context) {
     if (context.getType() !== 'http') throw new Error('RequireApiKey guards HTTP routes only')
-    const http = context.switchToHttp()
-    const [request, response] = [http.getRequest(), http.getResponse()]
-    const admitted = this.#admit(request)
-    return admitted instanceof Promise
-      ? admitted.then((outcome) => this.#decide(request, response, outcome))
-      : this.#decide(request, response, admitted)
-  }
-
-  #decide(request, response, outcome) {
+    const [request, response] = [
+      context.switchToHttp().getRequest(),
+      context.switchToHttp().getResponse(),
+    ]
+    const outcome = await this.#admit(request)
     if (outcome.status) throw exceptionOf(response, outcome)
     request.apiKey = outcome.apiKey
     const raw = response.raw ?? response

@@ -10,8 +10,7 @@ exports.withApiKey = (handler, options = {}) => {
   checkHandler('withApiKey', handler)
   const { admit, fault, refund } = keyGuard('withApiKey', options, view)
   return async (request, response) => {
-    const admitted = admit(request)
-    const outcome = admitted instanceof Promise ? await admitted : admitted
+    const outcome = await admit(request)
     if (outcome.status) return send(response, outcome)
     request.apiKey = outcome.apiKey
     announce(response, outcome.headers)
