@@ -101,10 +101,15 @@ export function httpTable(rows, samples) {
     const rates = clock.map((own) => perSecond(median(own)))
     const times = cpu.map((own) => duration(median(own))).join(' → ')
     const more = paired(...cpu, (bare, checked) => checked - bare)
-    const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(more, fraction)))
     const ratio = [median(ratios).toFixed(3), `${low} – ${high}`]
-    const check = `${duration(median(more))} (${least} – ${most})`
-    lines.push([`(${rows[index].letter})`, rows[index].server, ...rates, ...ratio, times, check])
+    lines.push([
+      `(${rows[index].letter})`,
+      rows[index].server,
+      ...rates,
+      ...ratio,
+      times,
+      spread(more),
+    ])
   }
   const rates = ['Bare, requests/s', 'Checked, requests/s', 'Ratio', 'Middle half']
   return table(['', 'HTTP', ...rates, 'CPU time per request', 'More for the check'], lines)
@@ -118,14 +123,10 @@ const moreCpu = (row, other, samples) =>
   paired(samples.get(other), samples.get(row), (more, less) => more.cpu - less.cpu)
 
 export function serversTable(servers, samples) {
-  const spread = (row, other) => {
-    const more = moreCpu(row, other, samples)
-    const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(more, fraction)))
-    return `${duration(median(more))} (${least} – ${most})`
-  }
+  const between = (row, other) => spread(moreCpu(row, other, samples))
   const lines = servers.map(([bare, verified, announced, guarded]) => {
     const time = duration(median(samples.get(bare).map(({ cpu }) => cpu)))
-    const more = [spread(bare, verified), spread(verified, guarded), spread(announced, guarded)]
+    const more = [between(bare, verified), between(verified, guarded), between(announced, guarded)]
     return ['(l)', bare.server, time, ...more]
   })
   const more = [
@@ -134,6 +135,12 @@ export function serversTable(servers, samples) {
     'Than for a verify with its headers',
   ]
   return table(['', 'CPU time per request', 'Bare', ...more], lines)
+}
+
+/** The median, and the middle half in brackets. */
+function spread(seconds) {
+  const [least, most] = [0.25, 0.75].map((fraction) => duration(quantile(seconds, fraction)))
+  return `${duration(median(seconds))} (${least} – ${most})`
 }
 
 function table(head, lines) {
