@@ -130,7 +130,6 @@ impl Findings {
         });
     }
 
-    /// Adds the rows that the last finding is about.
     /// A problem of these rows, unless there are none.
     pub(super) fn problem_of(
         &mut self,
@@ -159,6 +158,7 @@ impl Findings {
         }
     }
 
+    /// Adds the rows that the last finding is about.
     pub(super) fn with_rows(&mut self, rows: Listed) {
         if let Some(finding) = self.0.last_mut() {
             finding.rows = Some(rows);
