@@ -1,3 +1,4 @@
+import type { Route } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
@@ -69,6 +70,32 @@ describe('clients', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete settings' }).click()
     await page.getByRole('heading', { level: 1, name: 'Clients' }).waitFor()
     expect(await addon.getClient('made/here?#')).toBeNull()
+  })
+
+  test('are asked for nothing while they are deleted, what was on its way included', async () => {
+    const quotas = [{ name: 'pages', amount: 500, period: 'month' as const }]
+    await addon.setClient({ clientId: 'going', name: 'Going', quotas })
+    const page = await signedIn('/clients/going')
+    await page.getByRole('meter', { name: 'pages' }).waitFor()
+    const asked: Route[] = []
+    await page.route('**/api/quotas?*', (route) => void asked.push(route))
+    await page.getByRole('button', { name: 'Disable' }).click()
+    await page.getByRole('button', { name: 'Disable client' }).click()
+    await eventually(() => expect(asked).not.toEqual([]))
+
+    // The client is gone while the console does not know it yet.
+    await page.route('**/api/clients?*', async (route) => {
+      if (route.request().method() !== 'DELETE') return route.continue()
+      const response = await route.fetch()
+      await Promise.all(asked.map((quota) => quota.continue().catch(() => {})))
+      await Promise.all(asked.map((quota) => quota.request().response()))
+      await route.fulfill({ response })
+    })
+    await page.getByRole('button', { name: 'Delete settings' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete settings' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Clients' }).waitFor()
+    await settled(page)
+    for (const quota of asked) expect(await quota.request().response()).toBeNull()
   })
 })
 

@@ -1,7 +1,8 @@
 // What pages read, kept for going back, and read again while somebody looks.
 
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Failed } from './api.ts'
+import { left } from './router.ts'
 
 interface Entry {
   data: unknown
@@ -11,16 +12,36 @@ interface Entry {
 const MOST_ENTRIES = 60
 const cache = new Map<string, Entry>()
 /** The reading of each hook in use, by its key. */
-const readers = new Set<{ key: string; read: () => void }>()
+const readers = new Set<{ key: string; read: () => void; stop: () => void }>()
+/** What begins with one of these texts is not read now. */
+let held: string[] = []
+
+const isAmong = (key: string, beginnings: string[]) =>
+  beginnings.some((beginning) => key.startsWith(beginning))
 
 /** Forgets everything, when the session ends. */
 export const forgetData = (): void => cache.clear()
 
 /** Reads again what begins with one of these texts, after a change. */
 export function changed(...beginnings: string[]): void {
-  const isMeant = (key: string) => beginnings.some((beginning) => key.startsWith(beginning))
-  for (const key of [...cache.keys()]) if (isMeant(key)) cache.delete(key)
-  for (const { key, read } of [...readers]) if (isMeant(key)) read()
+  for (const key of [...cache.keys()]) if (isAmong(key, beginnings)) cache.delete(key)
+  for (const { key, read } of [...readers]) if (isAmong(key, beginnings)) read()
+}
+
+/**
+ * Deletes something and leaves its page. Meanwhile nothing that begins with one of these texts is asked for, and what was asked is
+ * given up: the answer might be that there is no such thing. What is shown afterwards is read again.
+ */
+export async function deleting(beginnings: string[], work: () => Promise<void>): Promise<void> {
+  held = beginnings
+  for (const { key, stop } of readers) if (isAmong(key, beginnings)) stop()
+  try {
+    await work()
+    await left()
+  } finally {
+    held = []
+    changed(...beginnings)
+  }
 }
 
 function keep(key: string, data: unknown): void {
@@ -63,7 +84,7 @@ export function useData<T>(
   const running = useRef<AbortController>(undefined)
 
   const read = useCallback(async () => {
-    if (key === null) return
+    if (key === null || isAmong(key, held)) return
     running.current?.abort()
     const controller = new AbortController()
     running.current = controller
@@ -82,12 +103,13 @@ export function useData<T>(
     }
   }, [key])
 
-  useEffect(() => {
+  // A layout effect ends with its page. Others end a frame later, and would read once more what the page showed.
+  useLayoutEffect(() => {
     if (key === null) return
     const known = cache.get(key)
     if (known) setState({ key, data: known.data as T })
     void read()
-    const reader = { key, read: () => void read() }
+    const reader = { key, read: () => void read(), stop: () => running.current?.abort() }
     readers.add(reader)
     return () => {
       readers.delete(reader)
@@ -111,7 +133,7 @@ export function useData<T>(
 export function usePolling(interval: number | undefined, read: () => unknown): void {
   const latest = useRef(read)
   latest.current = read
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (interval === undefined) return
     let last = Date.now()
     const tick = () => {

@@ -2,9 +2,9 @@ import { useState } from 'preact/hooks'
 import { address } from '../address.ts'
 import { page, request } from '../api.ts'
 import { clientChanged } from '../changes.ts'
-import { useData } from '../data.ts'
+import { deleting, useData } from '../data.ts'
 import { counted } from '../format.ts'
-import { left, navigate, place } from '../router.ts'
+import { navigate, place } from '../router.ts'
 import { may } from '../session.ts'
 import { useStore } from '../store.ts'
 import type { ClientRow, Key } from '../types.ts'
@@ -184,12 +184,12 @@ function Actions({ clientId, client }: { clientId: string; client: ClientRow | n
   const enable = () =>
     set(true, 'The client is enabled').catch((error: Error) => tell(error.message, true))
   const remove = async () => {
-    await request('DELETE', 'clients', { query: { clientId } })
-    close()
-    tell('The settings of the client are deleted')
-    // First, so that nobody asks for its quotas once more.
-    navigate(address(['clients']))
-    await left()
+    await deleting([`client/${clientId}`, 'quota/'], async () => {
+      await request('DELETE', 'clients', { query: { clientId } })
+      close()
+      tell('The settings of the client are deleted')
+      navigate(address(['clients']))
+    })
     clientChanged()
   }
   const keys = counted(client?.keyCount ?? 0, 'key')

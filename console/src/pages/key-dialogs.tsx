@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { address } from '../address.ts'
 import { request } from '../api.ts'
 import { keyChanged } from '../changes.ts'
-import { changed } from '../data.ts'
+import { changed, deleting } from '../data.ts'
 import { navigate } from '../router.ts'
 import type { Key } from '../types.ts'
 import { ActionDialog } from '../ui/dialog.tsx'
@@ -82,11 +82,12 @@ export function RevokeKey({ apiKey: { id, name }, close }: DialogProps) {
 export function DeleteKey({ apiKey: { id, name }, close }: DialogProps) {
   const [typed, setTyped] = useState('')
   const remove = async () => {
-    await request('DELETE', 'keys', { query: { id } })
-    close()
-    tell('The key is deleted')
-    // First, so that nobody asks for it once more.
-    navigate(address(['keys']))
+    await deleting([`key/${id}`, 'quota/'], async () => {
+      await request('DELETE', 'keys', { query: { id } })
+      close()
+      tell('The key is deleted')
+      navigate(address(['keys']))
+    })
     changed('keys', 'audit', 'overview', 'client')
   }
   return (
