@@ -29,18 +29,23 @@ const UINT32_MAX = 2 ** 32 - 1
 // The native call takes the fields of a context as texts and a number. `undefined` stands for a field that does not fit: the
 // cold path then reads the whole context and reports what is wrong with it.
 
-const FIELDS = new Set([
-  'ip',
-  'scopes',
-  'cost',
-  'tag',
-  'kinds',
-  'environments',
-  'origin',
-  'audience',
-  'path',
-  'claimedIp',
-])
+function isField(name) {
+  switch (name) {
+    case 'ip':
+    case 'scopes':
+    case 'cost':
+    case 'tag':
+    case 'kinds':
+    case 'environments':
+    case 'origin':
+    case 'audience':
+    case 'path':
+    case 'claimedIp':
+      return true
+    default:
+      return false
+  }
+}
 const base = Object.prototype
 
 /** Other code may have added a field to `Object.prototype`. The cold path reads own fields only. */
@@ -59,7 +64,7 @@ const isPolluted = () =>
 function isPlain(context) {
   if (typeof context !== 'object' || Object.getPrototypeOf(context) !== base || isPolluted())
     return false
-  for (const name in context) if (!FIELDS.has(name)) return false
+  for (const name in context) if (!isField(name)) return false
   return true
 }
 
@@ -131,8 +136,12 @@ function scopesOf(query) {
   return isMarked(lines) ? undefined : lines
 }
 
-const isMarked = (lines) =>
-  lines !== '' && [TAG, KINDS, ENVIRONMENT, ORIGIN, AUDIENCE].includes(lines[0])
+function isMarked(lines) {
+  const mark = lines[0]
+  return (
+    mark === TAG || mark === KINDS || mark === ENVIRONMENT || mark === ORIGIN || mark === AUDIENCE
+  )
+}
 
 /** The text of a query that has groups, or many scopes. */
 function queryOf(scopes) {

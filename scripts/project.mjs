@@ -62,7 +62,7 @@ async function install(folder) {
 }
 
 async function buildAddon() {
-  const sources = ['src', '.sqlx', 'build.rs', 'Cargo.toml', 'Cargo.lock']
+  const sources = ['src', 'crates', '.sqlx', 'build.rs', 'Cargo.toml', 'Cargo.lock']
   if (isReleaseAddon() && isFresh(addonFile(), inside(root, sources))) return
   await step('Building the addon; the first time takes some minutes', async () => {
     await run('cargo', ['--version'], { cwd: root, env: cargoEnv() })

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use siphasher::sip128::SipHasher24;
+use sophra_primitives::Sealer;
 
 use self::settled::Settled;
 use crate::cache::CacheKey;
@@ -22,7 +22,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// The charges of this process.
 pub struct Charges {
-    keyed: SipHasher24,
+    sealer: Sealer,
     /// The number of the next charge.
     next: AtomicU64,
     start: Instant,
@@ -34,7 +34,7 @@ impl Charges {
     #[must_use]
     pub fn new(secret: [u8; 16], now: Instant) -> Self {
         Self {
-            keyed: SipHasher24::new_with_key(&secret),
+            sealer: Sealer::new(secret),
             next: AtomicU64::new(0),
             start: now,
             settled: Mutex::default(),
@@ -59,12 +59,12 @@ impl Charges {
 
     /// The handle of what was written; `None` if that is too much for one.
     pub fn handle(&self, written: Written) -> Option<String> {
-        written.sealed(&self.keyed)
+        written.sealed(&self.sealer)
     }
 
     /// What a handle says; `None` if it is none of this process.
     pub fn read(&self, handle: &str) -> Option<Charge> {
-        Charge::read(handle, &self.keyed)
+        Charge::read(handle, &self.sealer)
     }
 
     /// The time since the request was charged, or a little less: what is still charged must be given back to the last unit.

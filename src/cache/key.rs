@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use sha2::{Digest as _, Sha256};
+use sophra_primitives::KeyedDigest;
 
 /// 128 bits of a keyed SHA-256 of a whole presented key. Collisions cannot be searched for without the process's key,
 /// and chance ones are negligible.
@@ -30,18 +30,15 @@ impl CacheKey {
     }
 }
 
-pub(super) struct CacheKeyer(Sha256);
+pub(super) struct CacheKeyer(KeyedDigest);
 
 impl CacheKeyer {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        Self(Sha256::new_with_prefix(key))
+        Self(KeyedDigest::new(key))
     }
 
     pub(super) fn key(&self, presented: &str) -> CacheKey {
-        let digest: [u8; 32] = self.0.clone().chain_update(presented).finalize().into();
-        let mut half = [0; 16];
-        half.copy_from_slice(&digest[..16]);
-        CacheKey(u128::from_le_bytes(half))
+        CacheKey::of_bytes(self.0.half(presented))
     }
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 pub use effective::EffectiveScopes;
 pub use held::HeldScopes;
+use sophra_primitives::are_scopes;
 
 /// Maximum length of a scope, in bytes.
 pub const SCOPE_LENGTH_MAX: usize = 100;
@@ -20,8 +21,7 @@ const GROUPS: char = '\n';
 
 #[must_use]
 pub fn is_scope(text: &str) -> bool {
-    let fits = |c: u8| c.is_ascii_alphanumeric() || b":._*/-".contains(&c);
-    (1..=SCOPE_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
+    sophra_primitives::is_scope(text, SCOPE_LENGTH_MAX)
 }
 
 /// The name of a segment `{name}`.
@@ -107,8 +107,9 @@ impl<'a> ScopeQuery<'a> {
     #[must_use]
     pub fn of_lines(text: Cow<'a, str>) -> Option<Self> {
         let are_good = match text.strip_prefix(GROUPS) {
+            _ if text.is_empty() => true,
             Some(lines) => lines.split('\n').all(is_part),
-            None => text.is_empty() || text.split('\n').all(is_scope),
+            None => are_scopes(&text, SCOPE_LENGTH_MAX),
         };
         are_good.then_some(Self(text))
     }
@@ -122,8 +123,9 @@ impl<'a> ScopeQuery<'a> {
     #[must_use]
     pub fn is_met_by(&self, held: &EffectiveScopes) -> bool {
         match self.0.strip_prefix(GROUPS) {
+            _ if self.0.is_empty() => true,
             Some(lines) => are_groups_met(lines, held),
-            None => self.scopes().all(|scope| held.holds(scope)),
+            None => self.0.split('\n').all(|scope| held.holds(scope)),
         }
     }
 

@@ -1,26 +1,12 @@
-//! Base62: `0-9A-Za-z` in this order, most significant digit first, left-padded with `0`.
+//! Random texts in base62.
 
 use rand::CryptoRng;
+use sophra_primitives::base62::digit;
+pub(super) use sophra_primitives::base62::is_base62;
 use zeroize::Zeroizing;
 
 /// The largest multiple of 62 in a byte: higher bytes would favour the first digits.
 const UNBIASED: u8 = u8::MAX / 62 * 62;
-
-pub(super) fn is_base62(text: &str) -> bool {
-    // Without an early end, so that the compiler takes many bytes at a time.
-    text.bytes()
-        .fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
-}
-
-/// The last `N` digits of `value`.
-pub(super) fn encode<const N: usize>(mut value: u64) -> [u8; N] {
-    let mut digits = [0; N];
-    for place in digits.iter_mut().rev() {
-        *place = digit((value % 62) as u8);
-        value /= 62;
-    }
-    digits
-}
 
 /// Appends `count` uniform digits. The random bytes are wiped.
 pub(super) fn push_random<R: CryptoRng + ?Sized>(text: &mut String, count: usize, rng: &mut R) {
@@ -32,13 +18,5 @@ pub(super) fn push_random<R: CryptoRng + ?Sized>(text: &mut String, count: usize
             text.push(digit(byte % 62).into());
             missing -= 1;
         }
-    }
-}
-
-fn digit(value: u8) -> u8 {
-    match value {
-        0..10 => b'0' + value,
-        10..36 => b'A' + (value - 10),
-        _ => b'a' + (value - 36),
     }
 }

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use sophra_primitives::MacKey;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::base62;
 use super::shape::TAG_DIGITS;
 
 /// The shortest signing key, in bytes.
@@ -16,15 +15,10 @@ pub const MIN_SIGNING_KEY_BYTES: usize = 32;
 /// Separates the fingerprint from every other hash of the same bytes.
 const FINGERPRINT_DOMAIN: &[u8] = b"sophra-api-keys/signing-key-fingerprint/v1\0";
 
-/// Bits of the 64 that are dropped: the tag keeps the top 47.
-const TAG_SHIFT: u32 = 64 - 47;
-
 /// A secret that makes tags. `Debug` shows its fingerprint only.
-///
-/// It is stored as the keyed state of HMAC-SHA-256 (RFC 2104), so that a tag costs no key schedule.
 #[derive(Clone)]
 pub struct SigningKey {
-    keyed: Hmac<Sha256>,
+    key: MacKey,
     fingerprint: String,
 }
 
@@ -37,9 +31,8 @@ impl SigningKey {
         if bytes.len() < MIN_SIGNING_KEY_BYTES {
             return None;
         }
-        let keyed = Hmac::new_from_slice(bytes).ok()?;
         Some(Self {
-            keyed,
+            key: MacKey::new(bytes)?,
             fingerprint: fingerprint(bytes),
         })
     }
@@ -53,14 +46,12 @@ impl SigningKey {
     /// A key for another purpose, derived from this one.
     #[must_use]
     pub fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-        let derived = self.keyed.clone().chain_update(purpose).finalize();
-        Zeroizing::new(derived.into_bytes().into())
+        Zeroizing::new(self.key.mac(purpose))
     }
 
-    /// The top 47 bits of the HMAC of `text`, read big-endian, in base62.
+    /// What is between the secret of a key and its checksum.
     pub(super) fn tag(&self, text: &str) -> [u8; TAG_DIGITS] {
-        let code = self.keyed.clone().chain_update(text).finalize();
-        base62::encode(first_64_bits(&code.into_bytes()) >> TAG_SHIFT)
+        self.key.tag(text)
     }
 }
 

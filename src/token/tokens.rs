@@ -1,6 +1,7 @@
 //! Generates keys, and parses presented ones.
 
 use rand::CryptoRng;
+use sophra_primitives::split_once;
 
 use super::base62;
 use super::format::KeyFormat;
@@ -93,14 +94,14 @@ impl Tokens {
 
     /// Parses `text`; `None` if it cannot be a key.
     ///
-    /// Pure computation, cheapest check first: length, characters, prefix, shape, environment, checksum, tag. Nothing
+    /// Pure computation, cheapest check first: length, characters, prefix, shape, environment, tag, checksum. Nothing
     /// is allocated.
     #[must_use]
     pub fn parse<'a>(&'a self, text: &'a str) -> Option<ParsedKey<'a>> {
         if !is_presentable(text) {
             return None;
         }
-        match text.split_once('_') {
+        match split_once(text, b'_') {
             Some((prefix, rest)) => match self.format.kind_of(prefix) {
                 Some(kind) => self.parse_issued(text, rest, kind),
                 None => Some(ParsedKey::Legacy),
@@ -138,21 +139,22 @@ impl Tokens {
         after_prefix: &'a str,
         kind: KindNumber,
     ) -> Option<ParsedKey<'a>> {
-        let (environment, rest) = after_prefix.split_once('_')?;
+        let (environment, rest) = split_once(after_prefix, b'_')?;
         let environment = Environment::of_name(environment)?;
-        let (lookup, digits) = rest.split_once('_')?;
+        let (lookup, digits) = split_once(rest, b'_')?;
         let shaped = self.format.environments().contain(environment)
             && lookup.len() == LOOKUP_DIGITS
             && digits.len() == SECRET_DIGITS + TAG_DIGITS + CRC_DIGITS
             && base62::is_base62(lookup)
             && base62::is_base62(digits);
-        let (tagged, crc) = split_end(text, CRC_DIGITS)?;
-        if !shaped || checksum(tagged) != crc.as_bytes() {
+        if !shaped {
             return None;
         }
+        let (tagged, crc) = split_end(text, CRC_DIGITS)?;
         let (signed, tag) = split_end(tagged, TAG_DIGITS)?;
+        // Before the checksum, which everyone can make: a forged key would cost both.
         let signing_key = self.keyring.author_of(signed, tag)?.fingerprint();
-        Some(ParsedKey::Issued {
+        (checksum(tagged) == crc.as_bytes()).then_some(ParsedKey::Issued {
             lookup,
             signing_key,
             class: KeyClass { kind, environment },

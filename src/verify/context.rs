@@ -203,39 +203,44 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    const TAG: char = '\t';
-    const KINDS: char = '#';
-    const ENVIRONMENT: char = '@';
-    const ORIGIN: char = '^';
-    const AUDIENCE: char = '!';
-
-    /// What the lines begin with, in their order.
-    const MARKS: [char; 5] = [
-        Self::TAG,
-        Self::KINDS,
-        Self::ENVIRONMENT,
-        Self::ORIGIN,
-        Self::AUDIENCE,
-    ];
+    const TAG: u8 = b'\t';
+    const KINDS: u8 = b'#';
+    const ENVIRONMENT: u8 = b'@';
+    const ORIGIN: u8 = b'^';
+    const AUDIENCE: u8 = b'!';
 
     fn of(text: &'a str) -> Self {
-        let mut rest = text;
-        let [tag, kinds, environment, origin, audience] = Self::MARKS.map(|mark| {
-            let (line, others) = match rest.strip_prefix(mark)?.split_once('\n') {
-                Some((line, others)) => (line, others),
-                None => (&rest[mark.len_utf8()..], ""),
-            };
-            rest = others;
-            Some(line)
-        });
-        Self {
-            tag,
-            kinds,
-            environment,
-            origin,
-            audience,
-            scopes: rest,
+        let mut lines = Self {
+            scopes: text,
+            ..Self::default()
+        };
+        if !text.bytes().next().is_some_and(Self::is_mark) {
+            return lines;
         }
+        lines.tag = lines.next(Self::TAG);
+        lines.kinds = lines.next(Self::KINDS);
+        lines.environment = lines.next(Self::ENVIRONMENT);
+        lines.origin = lines.next(Self::ORIGIN);
+        lines.audience = lines.next(Self::AUDIENCE);
+        lines
+    }
+
+    fn is_mark(byte: u8) -> bool {
+        matches!(
+            byte,
+            Self::TAG | Self::KINDS | Self::ENVIRONMENT | Self::ORIGIN | Self::AUDIENCE
+        )
+    }
+
+    /// Takes the next line if it begins with this mark. What is left are those of the scopes.
+    fn next(&mut self, mark: u8) -> Option<&'a str> {
+        if self.scopes.as_bytes().first() != Some(&mark) {
+            return None;
+        }
+        let rest = self.scopes.get(1..)?;
+        let (line, others) = rest.split_once('\n').unwrap_or((rest, ""));
+        self.scopes = others;
+        Some(line)
     }
 
     /// `Err` if the line has another name.
@@ -269,7 +274,7 @@ impl VerifyContext<'static> {
             .environment
             .map(|environment| (Lines::ENVIRONMENT, environment.name()));
         for (mark, text) in kinds.into_iter().chain(environment) {
-            lines.extend([mark]);
+            lines.push(mark.into());
             lines.push_str(text);
             lines.push('\n');
         }

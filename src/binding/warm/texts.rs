@@ -6,6 +6,7 @@ use std::ptr;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{JsValue, sys};
+use sophra_primitives::encode_utf16;
 
 use crate::verify;
 
@@ -85,34 +86,8 @@ impl TextReader {
         if status != sys::Status::napi_ok {
             return None;
         }
-        encode(units.get(..length)?, buffer)
+        encode_utf16(units.get(..length)?, buffer)
     }
-}
-
-fn encode<'b>(units: &[u16], buffer: &'b mut [u8]) -> Option<&'b str> {
-    // Without an early end, so that the compiler makes it a few instructions.
-    let is_ascii = units.iter().fold(0, |all, unit| all | unit) < 0x80;
-    let length = if is_ascii {
-        for (byte, unit) in buffer.get_mut(..units.len())?.iter_mut().zip(units) {
-            #[expect(clippy::cast_possible_truncation)] // It is ASCII.
-            let ascii = *unit as u8;
-            *byte = ascii;
-        }
-        units.len()
-    } else {
-        encode_any(units, buffer)?
-    };
-    std::str::from_utf8(buffer.get(..length)?).ok()
-}
-
-fn encode_any(units: &[u16], buffer: &mut [u8]) -> Option<usize> {
-    let mut length = 0;
-    for c in char::decode_utf16(units.iter().copied()) {
-        let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
-        let place = buffer.get_mut(length..length + c.len_utf8())?;
-        length += c.encode_utf8(place).len();
-    }
-    Some(length)
 }
 
 /// Reads a number as a whole one, as JavaScript does by `>>> 0`; `None` for other values.
@@ -124,40 +99,4 @@ pub(super) fn whole_number(value: Unknown<'_>) -> Option<u32> {
     let status =
         unsafe { sys::napi_get_value_uint32(raw.env, raw.value, ptr::from_mut(&mut number)) };
     (status == sys::Status::napi_ok).then_some(number)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn encoded(text: &str, room: usize) -> Option<String> {
-        let units: Vec<u16> = text.encode_utf16().collect();
-        encode(&units, &mut vec![0; room]).map(str::to_owned)
-    }
-
-    #[test]
-    fn texts_are_encoded_as_they_are_and_none_is_cut() {
-        for text in [
-            "",
-            "a",
-            "sophra_live_x",
-            "\u{7f}\0",
-            "\u{80}",
-            "käse",
-            "ſ",
-            "鍵🔑",
-            "ı0.0.0.1",
-        ] {
-            assert_eq!(encoded(text, text.len()).as_deref(), Some(text));
-            if !text.is_empty() {
-                assert_eq!(encoded(text, text.len() - 1), None);
-            }
-        }
-    }
-
-    #[test]
-    fn a_lone_surrogate_is_replaced() {
-        assert_eq!(encode(&[0x61, 0xd800], &mut [0; 4]), Some("a\u{fffd}"));
-        assert_eq!(encode(&[0xdc00], &mut [0; 2]), None);
-    }
 }

@@ -1,5 +1,7 @@
 //! The scopes that a key holds, so that one of many is found quickly.
 
+use sophra_primitives::covers;
+
 /// Held scopes, each of which covers itself. A segment `*` stands for one segment that is not empty, and a last one for all the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeldScopes {
@@ -237,41 +239,6 @@ pub(super) fn common(one: &str, other: &str) -> Option<String> {
 }
 
 const ANY: &str = "*";
-
-/// Byte by byte: most scopes differ early.
-fn covers(held: &str, required: &str) -> bool {
-    let (held, required) = (held.as_bytes(), required.as_bytes());
-    let (mut at, mut of_required) = (0, 0);
-    loop {
-        // Here a segment begins.
-        match (held.get(at), held.get(at + 1)) {
-            (Some(b'*'), None) => return true,
-            (Some(b'*'), Some(b':')) => {
-                let rest = required.get(of_required..).unwrap_or_default();
-                let length = rest.iter().position(|byte| *byte == b':');
-                at += 1;
-                of_required += length.unwrap_or_default();
-                if length == Some(0) {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        loop {
-            let (byte, wanted) = (held.get(at), required.get(of_required));
-            if byte != wanted {
-                return false;
-            }
-            at += 1;
-            of_required += 1;
-            match byte {
-                None => return true,
-                Some(b':') => break,
-                _ => {}
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -115,15 +115,6 @@ fn vectors() {
 }
 
 #[test]
-fn base62_is_most_significant_first_and_padded() {
-    assert_eq!(&base62::encode::<6>(0), b"000000");
-    assert_eq!(&base62::encode::<6>(61), b"00000z");
-    assert_eq!(&base62::encode::<6>(62), b"000010");
-    assert_eq!(&base62::encode::<6>(u32::MAX.into()), b"4gfFC3");
-    assert_eq!(&base62::encode::<8>((1 << 47) - 1), b"dxlGgaI3");
-}
-
-#[test]
 fn a_generated_key_parses_as_issued() {
     let tokens = tokens();
     let Generated {
