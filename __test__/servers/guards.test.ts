@@ -68,6 +68,53 @@ test('no module loads a framework, and only that of Nest loads a package', async
   expect(reports).toEqual([[]])
 })
 
+test.each(['before', 'after'])(
+  'an app may put another Promise in place %s it loads the guards',
+  async (when) => {
+    const { key } = await addon.createApiKey({ name: 'Key', clientId: 'client' })
+    const load = `
+      const { requireApiKey } = require('./lib/servers/express.js')
+      const { withApiKey } = require('./next.js')`
+    const replace = `
+      const Original = Promise
+      globalThis.Promise = class Other {
+        constructor(run) { this.original = new Original(run) }
+        static of(original) { return new Other((resolve, reject) => original.then(resolve, reject)) }
+        static resolve(value) { return Other.of(Original.resolve(value)) }
+        static reject(error) { return Other.of(Original.reject(error)) }
+        static all(values) { return Other.of(Original.all(values)) }
+        static race(values) { return Other.of(Original.race(values)) }
+        static allSettled(values) { return Other.of(Original.allSettled(values)) }
+        static withResolvers() { return Original.withResolvers() }
+        then(...callbacks) { return Other.of(this.original.then(...callbacks)) }
+        catch(callback) { return this.then(undefined, callback) }
+        finally(callback) { return Other.of(this.original.finally(callback)) }
+      }`
+    const { reports, stderr } = await runScript(`
+      ${when === 'before' ? replace + load : load + replace}
+      api.configure(${JSON.stringify({ databaseUrl: setting.tap.url })})
+      const guard = requireApiKey()
+      const server = require('node:http').createServer((request, response) =>
+        guard(request, response, (error) => {
+          response.statusCode = error ? 500 : 200
+          response.end()
+        }))
+      await require('node:events').once(server.listen(0, '127.0.0.1'), 'listening')
+      const url = 'http://127.0.0.1:' + server.address().port
+      const GET = withApiKey(() => new Response())
+      const statuses = []
+      // The second time from memory.
+      for (const headers of [{}, { 'x-api-key': 'none' }, ...Array(2).fill({ 'x-api-key': ${JSON.stringify(key)} })]) {
+        statuses.push((await fetch(url, { headers })).status)
+        statuses.push((await GET(new Request(url, { headers }), {})).status)
+      }
+      report(statuses)
+      server.close()
+      await api.close()`)
+    expect(reports, stderr).toEqual([[401, 401, 401, 401, 200, 200, 200, 200]])
+  },
+)
+
 describe('node:http', () => {
   test('a request with a warm key asks the native side once', async () => {
     const key = await warmKey({ allowedIps: ['127.0.0.1'] })
