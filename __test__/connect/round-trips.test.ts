@@ -1,6 +1,7 @@
 import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
+import { eventually } from '../support/eventually.js'
 import { startPeer, type Peer } from '../support/peer.js'
 import { pgbouncerVersion, startPgbouncer } from '../support/pgbouncer.js'
 import { BESIDE, useSetting } from '../support/setting.js'
@@ -121,7 +122,7 @@ describe('in a process that has just been started', () => {
     })
   })
 
-  test('the statements of the first verify and the first creation are prepared before they are needed', async () => {
+  test('the statements of the first verify and the first creation are planned before they are needed', async () => {
     // Whether the connections are ready in time is up to the scheduler.
     const processes = await inEach(3, async (peer, tap) => {
       const [issued] = await setting.coldKeys(1)
@@ -142,6 +143,13 @@ describe('in a process that has just been started', () => {
     const [issued] = await setting.coldKeys(1)
     await withPeer({}, async (peer, tap) => {
       expect((await verifyBy(peer, issued!.key)).code).toBe('VALID')
+      // Once the connections for changes are ready: what makes them so is no part of a creation.
+      await eventually(() => {
+        const planned = tap.turns.filter(({ statements }) =>
+          statements.some((text) => CREATES.test(text)),
+        )
+        expect(planned).toHaveLength(3)
+      })
       const costs: number[] = []
       for (let time = 0; time < 10; time++) {
         const sent = await sentFor(CREATES, tap, async () => void (await createBy(peer)))

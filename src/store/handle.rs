@@ -135,14 +135,14 @@ impl Store {
         &self.process
     }
 
-    /// Opens connections for the first changes, with the statement of a creation prepared, beside all else. Half of the pool
+    /// Opens connections for the first changes, with the statement of a creation planned, beside all else. Half of the pool
     /// at most: others need the rest. Whether it succeeds shows when they are needed.
     pub fn connect_beside(&self) {
         const COUNT: u32 = 3;
         for _ in 0..COUNT.min(self.pool_max / 2) {
             let store = self.clone();
             self.lookups.spawn(async move {
-                let _ = store.prepare_insert().await;
+                let _ = store.insert_nothing().await;
             });
         }
     }

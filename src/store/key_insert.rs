@@ -42,10 +42,11 @@ impl Store {
         .await
     }
 
-    /// Prepares the statement of [`insert_key`](Self::insert_key) on a connection of the pool. Gives up soon: a lock on the
-    /// table must not keep the connection from others.
-    pub(super) async fn prepare_insert(&self) -> Result<(), StoreError> {
-        let key = ApiKey::new(String::new(), Timestamp::MIN);
+    /// Has a connection of the pool run the statement of [`insert_key`](Self::insert_key) for a client that may have no keys: the
+    /// server then has planned it, and loaded what it takes for it. Gives up soon: a lock on the table must not keep the
+    /// connection from others.
+    pub(super) async fn insert_nothing(&self) -> Result<(), StoreError> {
+        let key = ApiKey::new(String::new(), Timestamp::from_millis(0));
         let credential = Credential {
             hash: StoredHash::new(String::new()),
             lookup: String::new(),
@@ -54,10 +55,14 @@ impl Store {
             cold_digest: None,
         };
         let connection = self.pool.acquire().await?;
-        let mut db = Session::on_connection(connection, self.pooled.is_none());
-        let prepared = db.prepare_ahead(insert(&key, &credential, None, None));
-        match timeout(self.deadline / 4, prepared).await {
-            Ok(prepared) => prepared,
+        if self.pooled.is_some() {
+            // The next statement may reach another session of the server.
+            return Ok(());
+        }
+        let mut db = Session::on_connection(connection, true);
+        let inserted = insert(&key, &credential, None, Some(0)).execute(&mut db);
+        match timeout(self.deadline / 4, inserted).await {
+            Ok(inserted) => inserted.map(drop).map_err(StoreError::from),
             Err(_) => {
                 db.abandon();
                 Ok(())

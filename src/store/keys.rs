@@ -59,8 +59,7 @@ macro_rules! key_rows {
 pub(super) use key_rows;
 
 /// A statement that writes the settings of a key: `$head`, their columns, `$middle`, their values `$2` to `$17`,
-/// `$tail`. `$1` is the id, and the arguments from `$18` on are the statement's own. The values have types, so that the
-/// statement can be prepared without them, see [`Store::prepare_insert`].
+/// `$tail`. `$1` is the id, and the arguments from `$18` on are the statement's own.
 macro_rules! write_settings {
     ($head:literal, $middle:literal, $tail:literal, $key:ident, $($argument:expr),* $(,)?) => {
         sqlx::query!(

@@ -150,17 +150,6 @@ impl Session {
         Ok(self.fetch(unmapped(query)?))
     }
 
-    /// Prepares a query for later, if its statement has a name. Its arguments do not count, so the text says their types.
-    pub(in crate::store) async fn prepare_ahead<'q>(
-        &mut self,
-        query: impl Execute<'q, Postgres>,
-    ) -> Result<(), StoreError> {
-        if self.named {
-            self.connection().prepare(query.sql()).await?;
-        }
-        Ok(())
-    }
-
     /// Closes the connection at once, whatever the server is doing.
     pub(in crate::store) fn abandon(self) {
         if let Held::Connection(connection) = self.held {
