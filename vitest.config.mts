@@ -15,7 +15,7 @@ export default defineConfig({
     pool: 'forks',
     // A test mostly waits for the database, so two at a time keep two cores busy.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })
