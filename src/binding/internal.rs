@@ -27,8 +27,8 @@ pub(crate) fn warm_path(env: &Env) -> Result<Unknown<'_>> {
 
 /// The constant part of the result for the key that the warm path last answered for on this thread.
 #[napi(catch_unwind, skip_typescript)]
-pub(crate) fn warm_template() -> Answer {
-    Answer::of(Ok(warm::template()))
+pub(crate) fn warm_template(env: Env) -> Result<Answer> {
+    Ok(Answer::of(Ok(warm::template(env)?)))
 }
 
 /// The constants that Rust and JavaScript share, as JSON.

@@ -4,9 +4,7 @@
 mod environment;
 mod texts;
 
-use std::cell::RefCell;
-use std::sync::Arc;
-
+use napi::Env;
 use napi::bindgen_prelude::Unknown;
 
 use self::texts::{FORWARDED_MAX, TextReader, Texts, whole_number};
@@ -14,7 +12,7 @@ use super::text::read_text;
 use super::views::{RefusalView, WarmTemplateView};
 use crate::model::{CLIENT_ADDRESS_MAX, claimed_address, parse_client_address, split_peer};
 use crate::process;
-use crate::verify::{self, Claims, Costs, KeyEntry, Verification, VerifyContext, WarmSampler};
+use crate::verify::{self, Claims, Costs, Verification, VerifyContext, WarmSampler};
 
 pub(super) use self::environment::{Environment, exports};
 
@@ -27,12 +25,6 @@ type Charge = Option<String>;
 
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
-
-thread_local! {
-    /// The entry of the last answer, for a call of `template`. `lib/warm.js` calls it right after, so nothing comes
-    /// between.
-    static LAST: RefCell<Option<Arc<KeyEntry>>> = const { RefCell::new(None) };
-}
 
 /// A request that presents a key, before it is read.
 struct Request<'a> {
@@ -149,7 +141,7 @@ fn write(environment: &Environment, verification: Verification) -> Charge {
             (refused.entry, refused.missing_scopes)
         }
     };
-    LAST.set(entry);
+    environment.last.replace(entry);
     charge
 }
 
@@ -201,6 +193,10 @@ impl Request<'_> {
 }
 
 /// The constant part of the last answer.
-pub(super) fn template() -> Option<WarmTemplateView> {
-    LAST.with_borrow(|entry| entry.as_deref().map(WarmTemplateView::from))
+pub(super) fn template(env: Env) -> napi::Result<Option<WarmTemplateView>> {
+    let environment = env.get_instance_data::<Environment>()?;
+    let last = environment
+        .as_ref()
+        .map(|environment| environment.last.borrow());
+    Ok(last.and_then(|last| last.as_deref().map(WarmTemplateView::from)))
 }

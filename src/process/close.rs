@@ -68,8 +68,7 @@ pub(super) fn replace(state: &mut ProcessState) -> Result<(), Error> {
 
 /// Waits for running calls, then stops the service.
 async fn end(running: &Running) -> Result<(), Error> {
-    running.calls.close();
-    running.calls.wait().await;
+    running.calls_ended().await;
     running.recovery.stop().await;
     match running.service.get() {
         Some(service) => stop(service).await,

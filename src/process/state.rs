@@ -1,11 +1,12 @@
 //! The state of the process: its options and the running service.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 use once_cell::sync::Lazy;
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -49,7 +50,9 @@ pub(super) struct ProcessState {
 #[derive(Default)]
 pub(super) struct Running {
     pub(super) service: tokio::sync::OnceCell<Arc<Service>>,
-    pub(super) calls: TaskTracker,
+    calls: TaskTracker,
+    /// Calls of the warm path that run now.
+    warm_calls: AtomicUsize,
     /// Whether a close has begun. Read by each warm verify, which takes no lock.
     closing: AtomicBool,
     /// The same, for those that wait for it.
@@ -74,7 +77,6 @@ pub struct Call {
 /// A running call of the warm path, which never starts the service.
 pub struct WarmCall {
     running: Guard<Option<Arc<Running>>>,
-    _open: TaskTrackerToken,
 }
 
 pub fn events() -> &'static Arc<Events> {
@@ -163,15 +165,9 @@ pub fn enter() -> Result<Call, Error> {
 
 /// Begins a call of the warm path, if the service is started and accepts calls.
 pub fn enter_warm() -> Option<WarmCall> {
-    let started = STARTED.load();
-    let running = started.as_ref()?;
-    let open = running.calls.token();
-    // With the fence in `begin_close`, either the close sees the token or we see the close.
-    fence(Ordering::SeqCst);
-    (!running.is_closing()).then_some(WarmCall {
-        running: started,
-        _open: open,
-    })
+    let call = WarmCall::begin(STARTED.load())?;
+    // In this order, and in that of `begin_close`, either the close sees the call or we see the close.
+    (!call.running.as_ref()?.is_closing()).then_some(call)
 }
 
 /// The service, if it is started. Does not start it.
@@ -198,11 +194,25 @@ impl Call {
 }
 
 impl WarmCall {
+    fn begin(running: Guard<Option<Arc<Running>>>) -> Option<Self> {
+        // Sequentially consistent, as what is read and written of `closing`.
+        running.as_ref()?.warm_calls.fetch_add(1, Ordering::SeqCst);
+        Some(Self { running })
+    }
+
     /// The service. It is `None` only at the very moment of the start.
     #[must_use]
     pub fn service(&self) -> Option<&Service> {
         let running = self.running.as_ref()?;
         running.service.get().map(Arc::as_ref)
+    }
+}
+
+impl Drop for WarmCall {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.as_ref() {
+            running.warm_calls.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -230,8 +240,16 @@ impl Running {
     /// Rejects new calls from now on.
     pub(super) fn begin_close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
         self.close_begun.cancel();
+    }
+
+    /// Waits for the calls that began before the close. Those of the warm path take microseconds.
+    pub(super) async fn calls_ended(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+        while self.warm_calls.load(Ordering::SeqCst) > 0 {
+            yield_now().await;
+        }
     }
 }
 

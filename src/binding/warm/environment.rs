@@ -30,6 +30,8 @@ pub(in crate::binding) struct Environment {
     exports: Cell<sys::napi_ref>,
     object_keys: sys::napi_ref,
     pub(super) texts: RefCell<Texts>,
+    /// The entry of the last answer, for a call of `template`. `lib/warm.js` calls it right after, so nothing comes between.
+    pub(super) last: RefCell<Option<Arc<KeyEntry>>>,
     pub(super) sampler: WarmSampler,
 }
 
@@ -95,6 +97,7 @@ pub(in crate::binding) fn exports(env: &Env) -> napi::Result<Unknown<'_>> {
             exports: Cell::new(ptr::null_mut()),
             object_keys: object_keys(env.raw())?,
             texts: RefCell::new(Texts::new()),
+            last: RefCell::default(),
             sampler: WarmSampler::default(),
         };
         env.set_instance_data(environment, (), |_| ())?;
