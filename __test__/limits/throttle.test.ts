@@ -120,14 +120,15 @@ describe('an address that keeps presenting wrong keys', () => {
 
   test('gains nothing by presenting many at once', async () => {
     const ip = freshIp()
-    const atOnce = await Promise.all(times(200, () => verifyApiKey(oldKey(), { ip })))
-    const codes = atOnce.map(({ code }) => code)
-    for (const code of codes) expect(['INVALID_KEY', 'THROTTLED']).toContain(code)
-    // How many are answered before the first one has counted is up to the scheduler. Each of them counts.
-    const wrong = codes.filter((code) => code === 'INVALID_KEY').length
-    expect(wrong).toBeGreaterThanOrEqual(PER_MINUTE)
+    setting.tap.freeze()
+    const asked = times(200, () => verifyApiKey(oldKey(), { ip }))
+    // Memory alone could answer it, but for its context. It comes behind all of them, and needs no database.
+    expect((await verifyApiKey('', Object.create(null) as object)).code).toBe('INVALID_KEY')
+    setting.tap.thaw()
+    const atOnce = await Promise.all(asked)
+    expect(new Set(atOnce.map(({ code }) => code))).toEqual(new Set(['INVALID_KEY']))
     const { retryAfterMs } = (await verifyApiKey(oldKey(), { ip })) as { retryAfterMs: number }
-    expect(retryAfterMs).toBeGreaterThan((wrong - PER_MINUTE - 20) * (60_000 / PER_MINUTE))
+    expect(retryAfterMs).toBeGreaterThan((200 - PER_MINUTE - 20) * (60_000 / PER_MINUTE))
   })
 
   test('neither charges nor suspends the key that it aims at', async () => {
