@@ -19,10 +19,8 @@ class ApiKeyGuard {
 
   async canActivate(context) {
     if (context.getType() !== 'http') throw new Error('RequireApiKey guards HTTP routes only')
-    const [request, response] = [
-      context.switchToHttp().getRequest(),
-      context.switchToHttp().getResponse(),
-    ]
+    const http = context.switchToHttp()
+    const [request, response] = [http.getRequest(), http.getResponse()]
     const outcome = await this.#admit(request)
     if (outcome.status) throw exceptionOf(response, outcome)
     request.apiKey = outcome.apiKey
