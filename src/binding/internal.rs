@@ -110,7 +110,7 @@ pub(crate) fn is_configured() -> bool {
 #[napi(catch_unwind, skip_typescript)]
 pub(crate) fn check_guard(lines: Unknown<'_>) -> Answer {
     let lines = read_text(lines, VerifyContext::LINES_MAX).unwrap_or_default();
-    let context = VerifyContext::unknown().of_guard(&lines);
+    let context = VerifyContext::UNKNOWN.of_guard(&lines);
     Answer::of(context.map_or(Ok(()), |context| {
         // The lines of a request have scopes only: its kinds were checked with the guard.
         if let KindQuery::Named(_) = context.kinds {

@@ -26,20 +26,18 @@ type Charge = Option<String>;
 /// Maximum length of a path, in UTF-16 units. A longer one is cut.
 const PATH_MAX: usize = 256;
 
-/// A request that presents a key, before it is read.
+/// What is said of a request that presents a key, before it is read.
 struct Request<'a> {
     client: Client<'a>,
     /// What is asked for, see [`VerifyContext::of_parts`].
-    lines: Option<Unknown<'a>>,
-    /// A number, or a text with a cost per line. 1 if absent.
-    cost: Option<Unknown<'a>>,
-    path: Option<Unknown<'a>>,
+    lines: Unknown<'a>,
+    /// A number, or a text with a cost per line.
+    cost: Unknown<'a>,
+    path: Unknown<'a>,
 }
 
 /// Where the addresses of the client are.
 enum Client<'a> {
-    /// Nobody says.
-    Unknown,
     /// The caller knows them.
     Known {
         ip: Unknown<'a>,
@@ -51,13 +49,7 @@ enum Client<'a> {
 
 /// Answers a verify without a context from memory, where possible.
 fn verify_key(environment: &Environment, [key]: [Unknown<'_>; 1]) -> Option<Charge> {
-    let request = Request {
-        client: Client::Unknown,
-        lines: None,
-        cost: None,
-        path: None,
-    };
-    answer(environment, key, &request)
+    answer(environment, key, None)
 }
 
 /// The same with a context.
@@ -65,11 +57,11 @@ fn verify(environment: &Environment, arguments: [Unknown<'_>; 6]) -> Option<Char
     let [key, ip, lines, cost, path, claimed_ip] = arguments;
     let request = Request {
         client: Client::Known { ip, claimed_ip },
-        lines: Some(lines),
-        cost: Some(cost),
-        path: Some(path),
+        lines,
+        cost,
+        path,
     };
-    answer(environment, key, &request)
+    answer(environment, key, Some(&request))
 }
 
 /// The same for a request whose client is known by `X-Forwarded-For`. A wrong declaration of the proxies is a miss.
@@ -77,14 +69,18 @@ fn verify_request(environment: &Environment, arguments: [Unknown<'_>; 5]) -> Opt
     let [key, forwarded, lines, cost, path] = arguments;
     let request = Request {
         client: Client::Forwarded(forwarded),
-        lines: Some(lines),
-        cost: Some(cost),
-        path: Some(path),
+        lines,
+        cost,
+        path,
     };
-    answer(environment, key, &request)
+    answer(environment, key, Some(&request))
 }
 
-fn answer(environment: &Environment, key: Unknown<'_>, request: &Request<'_>) -> Option<Charge> {
+fn answer(
+    environment: &Environment,
+    key: Unknown<'_>,
+    request: Option<&Request<'_>>,
+) -> Option<Charge> {
     let mut texts = environment.texts.try_borrow_mut().ok()?;
     let answer = answer_with(environment, key, request, &mut texts);
     texts.wipe_key();
@@ -94,9 +90,10 @@ fn answer(environment: &Environment, key: Unknown<'_>, request: &Request<'_>) ->
 fn answer_with(
     environment: &Environment,
     key: Unknown<'_>,
-    request: &Request<'_>,
+    request: Option<&Request<'_>>,
     texts: &mut Texts,
 ) -> Option<Charge> {
+    static UNKNOWN: VerifyContext<'static> = VerifyContext::UNKNOWN;
     let reader = &mut texts.reader;
     // White space around a key is never part of it.
     let key = match reader.read(key, &mut texts.key) {
@@ -110,14 +107,21 @@ fn answer_with(
     let begun = environment.sampler.begin();
     let call = process::enter_warm()?;
     let service = call.service()?;
-    let context = request.context(
-        reader,
-        &mut texts.lines,
-        &mut texts.costs,
-        &mut texts.address,
-    )?;
-    let claims = || request.claims();
-    let verification = verify::warm(service, key, &context, process::now(), claims)?;
+    let read;
+    let context = match request {
+        Some(request) => {
+            read = request.context(
+                reader,
+                &mut texts.lines,
+                &mut texts.costs,
+                &mut texts.address,
+            )?;
+            &read
+        }
+        None => &UNKNOWN,
+    };
+    let claims = || request.map(Request::claims).unwrap_or_default();
+    let verification = verify::warm(service, key, context, process::now(), claims)?;
     let charge = write(environment, verification);
     WarmSampler::end(service, begun);
     Some(charge)
@@ -154,24 +158,17 @@ impl Request<'_> {
         costs: &'b mut [u8],
         address: &mut [u8],
     ) -> Option<VerifyContext<'b>> {
-        let lines = match self.lines {
-            Some(text) => reader.read(text, lines)?,
-            None => "",
-        };
+        let lines = reader.read(self.lines, lines)?;
         let ip = match self.client {
-            Client::Unknown => None,
             Client::Known { ip, .. } => reader.read(ip, address).and_then(parse_client_address),
             Client::Forwarded(line) => {
                 let (peer, line) = split_peer(reader.read(line, address)?);
                 process::proxy_trust().ok()?.address(peer, &[line])
             }
         };
-        let costs = match self.cost {
-            None => Costs::default(),
-            Some(cost) => match whole_number(cost) {
-                Some(cost) => Costs::each(cost)?,
-                None => Costs::lines(reader.read(cost, costs)?)?,
-            },
+        let costs = match whole_number(self.cost) {
+            Some(cost) => Costs::each(cost)?,
+            None => Costs::lines(reader.read(self.cost, costs)?)?,
         };
         let is_of_guard = matches!(self.client, Client::Forwarded(_));
         VerifyContext::of_parts(ip, lines, costs, is_of_guard)
@@ -179,15 +176,13 @@ impl Request<'_> {
 
     fn claims(&self) -> Claims {
         let ip = match self.client {
-            Client::Unknown => None,
             Client::Known { claimed_ip, .. } => read_text(claimed_ip, CLIENT_ADDRESS_MAX + 1)
                 .as_deref()
                 .and_then(parse_client_address),
             Client::Forwarded(line) => read_text(line, FORWARDED_MAX)
                 .and_then(|line| claimed_address(&[split_peer(&line).1])),
         };
-        let path = self.path.and_then(|path| read_text(path, PATH_MAX));
-        let path = path.filter(|path| !path.is_empty());
+        let path = read_text(self.path, PATH_MAX).filter(|path| !path.is_empty());
         Claims { ip, path }
     }
 }

@@ -79,7 +79,7 @@ impl<V> Cache<V> {
     /// Holds at most `capacity` ordinary entries, or fewer large ones. They are trusted for at most `staleness` after the
     /// changes were last read.
     #[must_use]
-    pub fn new(capacity: usize, staleness: Duration, secret: [u8; 32], now: Moment) -> Self {
+    pub fn new(capacity: usize, staleness: Duration, secret: [u8; 16], now: Moment) -> Self {
         Self {
             keyer: CacheKeyer::new(secret),
             entries: bounded(capacity, ByBytes),

@@ -4,8 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use sophra_primitives::KeyedDigest;
 
-/// 128 bits of a keyed SHA-256 of a whole presented key. Collisions cannot be searched for without the process's key,
-/// and chance ones are negligible.
+/// A keyed digest of a whole presented key. Collisions cannot be searched for without the process's key, and chance ones are negligible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheKey(u128);
 
@@ -33,12 +32,12 @@ impl CacheKey {
 pub(super) struct CacheKeyer(KeyedDigest);
 
 impl CacheKeyer {
-    pub(super) fn new(key: [u8; 32]) -> Self {
+    pub(super) fn new(key: [u8; 16]) -> Self {
         Self(KeyedDigest::new(key))
     }
 
     pub(super) fn key(&self, presented: &str) -> CacheKey {
-        CacheKey::of_bytes(self.0.half(presented))
+        CacheKey::of_bytes(self.0.of(presented))
     }
 }
 

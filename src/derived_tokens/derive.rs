@@ -37,7 +37,7 @@ pub async fn derive(
     if key.expose().len() > KEY_LENGTH_MAX && kid_of(key.expose()).is_some() {
         return Err(of_token());
     }
-    let entry = match verify(service, key, &VerifyContext::unknown()).await? {
+    let entry = match verify(service, key, &VerifyContext::UNKNOWN).await? {
         Verification::Valid { entry, .. } => entry,
         Verification::Refused(refused) => return Ok(Derived::Refused(refused)),
     };

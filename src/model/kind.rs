@@ -115,6 +115,9 @@ impl Kinds {
     /// The name of a kind that there is not, if the query has one.
     #[must_use]
     pub fn unknown<'q>(&self, query: &'q KindQuery<'_>) -> Option<&'q str> {
+        if *query == KindQuery::Any {
+            return None;
+        }
         let mut names = query.names();
         names.find(|name| self.number_of(name).is_none())
     }

@@ -95,6 +95,7 @@ pub fn pattern_that_holds(required: &str) -> String {
 pub struct ScopeQuery<'a>(Cow<'a, str>);
 
 impl<'a> ScopeQuery<'a> {
+    pub const NONE: Self = Self(Cow::Borrowed(""));
     /// Groups inside of each other. Each takes a bit of 64.
     pub const DEPTH_MAX: usize = 32;
     /// Scopes and groups.

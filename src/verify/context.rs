@@ -40,6 +40,24 @@ pub struct VerifyContext<'a> {
 }
 
 impl VerifyContext<'static> {
+    /// The context of a request of which nothing is known.
+    pub const UNKNOWN: Self = Self {
+        ip: None,
+        origin: None,
+        kinds: KindQuery::Any,
+        environment: None,
+        scopes: ScopeQuery::NONE,
+        costs: Costs::ONE,
+        tag: None,
+        audience: None,
+        is_of_guard: false,
+        peek: false,
+        claims: Claims {
+            ip: None,
+            path: None,
+        },
+    };
+
     pub fn read(value: Value) -> Result<Self, Error> {
         let mut fields = Fields::of_optional(value);
         let origin = Self::origin(&mut fields);
@@ -71,35 +89,22 @@ impl VerifyContext<'static> {
         fields.finish(Some(origin))
     }
 
-    /// The context of a request of which nothing is known.
-    pub fn unknown() -> Self {
-        Self::origin(&mut Fields::of_optional(Value::Undefined))
-    }
-
     /// The context of a key that no request presents.
     pub fn of_no_request() -> Self {
         Self {
             peek: true,
-            ..Self::unknown()
+            ..Self::UNKNOWN
         }
     }
 
     fn origin(fields: &mut Fields) -> Self {
         Self {
             ip: fields.unknown_or("ip", parse_client_address),
-            origin: None,
-            kinds: KindQuery::Any,
-            environment: None,
-            scopes: ScopeQuery::default(),
-            costs: Costs::default(),
-            tag: None,
-            audience: None,
-            is_of_guard: false,
-            peek: false,
             claims: Claims {
                 path: fields.unknown_or("path", |path| Some(path.to_owned())),
                 ip: fields.unknown_or("claimedIp", parse_client_address),
             },
+            ..Self::UNKNOWN
         }
     }
 }

@@ -22,8 +22,12 @@ pub enum Costs<'a> {
 
 impl Default for Costs<'_> {
     fn default() -> Self {
-        Self::Each(1)
+        Self::ONE
     }
+}
+
+impl Costs<'_> {
+    pub(super) const ONE: Self = Self::Each(1);
 }
 
 impl Costs<'static> {

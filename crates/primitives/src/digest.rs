@@ -1,22 +1,20 @@
 //! Digests under a key of the process.
 
-use sha2::{Digest, Sha256};
+use siphasher::sip128::SipHasher24;
 
-/// SHA-256 (FIPS 180-4) of a text behind a key of 32 bytes.
-pub struct KeyedDigest(Sha256);
+/// `SipHash-2-4-128` of a text. Without its key nobody finds two texts with the same digest, and it takes half as long as a SHA-256,
+/// or a fraction where the processor has no instructions for that.
+pub struct KeyedDigest(SipHasher24);
 
 impl KeyedDigest {
     #[must_use]
-    pub fn new(key: [u8; 32]) -> Self {
-        Self(Sha256::new_with_prefix(key))
+    pub fn new(key: [u8; 16]) -> Self {
+        Self(SipHasher24::new_with_key(&key))
     }
 
-    /// The first half of the digest.
     #[must_use]
     #[inline(never)]
-    pub fn half(&self, text: &str) -> [u8; 16] {
-        let digest: [u8; 32] = self.0.clone().chain_update(text).finalize().into();
-        let (half, _) = digest.split_at(16);
-        half.try_into().unwrap_or_default()
+    pub fn of(&self, text: &str) -> [u8; 16] {
+        self.0.hash(text.as_bytes()).as_bytes()
     }
 }

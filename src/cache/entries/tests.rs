@@ -7,7 +7,7 @@ fn cache(capacity: usize) -> (Cache<u32>, Moment) {
         time: Timestamp::from_millis(0),
     };
     (
-        Cache::new(capacity, Duration::from_secs(60), [7; 32], now),
+        Cache::new(capacity, Duration::from_secs(60), [7; 16], now),
         now,
     )
 }
