@@ -16,15 +16,13 @@ const view = {
 
 exports.requireApiKey = (options = {}) => {
   const { admit, refund } = keyGuard('requireApiKey', options, view)
-  const admitted = async (context) => {
+  return async (context, next) => {
+    let outcome
     try {
-      return await admit(context)
+      outcome = await admit(context)
     } catch (error) {
       throw thrown(error)
     }
-  }
-  return async (context, next) => {
-    const outcome = await admitted(context)
     if (outcome.status) return send(context, outcome)
     context.state.apiKey = outcome.apiKey
     announce(context.res, outcome.headers)
