@@ -2,11 +2,11 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { invalidFields } from '../support/faults.js'
+import { sorted, SORTS, type Key } from '../support/key-order.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, deleteApiKey, flush, getApiKey, listApiKeys, verifyApiKey } = addon
 type Query = NonNullable<Parameters<typeof listApiKeys>[0]>
-type Key = Awaited<ReturnType<typeof listApiKeys>>['keys'][number]
 
 const database = useAddon()
 
@@ -161,32 +161,6 @@ const FILTERS: [Query, (key: Key) => boolean][] = [
       key.metadata?.plan === 'free',
   ],
 ]
-
-const nameOrder = (key: Key): string => key.name.toUpperCase().toLowerCase()
-const SORTS: [NonNullable<Query['sort']>, (key: Key) => number | string | null][] = [
-  ['createdAt', (key) => key.createdAt.getTime()],
-  ['lastUsedAt', (key) => key.lastUsedAt?.getTime() ?? null],
-  ['expiresAt', (key) => key.expiresAt?.getTime() ?? null],
-  ['usageCount', (key) => key.usageCount],
-  ['name', nameOrder],
-]
-
-const less = (a: number | string, b: number | string): number => (a < b ? -1 : a > b ? 1 : 0)
-
-/** The ids of these keys in an order; `null` last both ways. */
-function sorted(
-  keys: Key[],
-  valueOf: (key: Key) => number | string | null,
-  direction: number,
-): string[] {
-  const compare = (a: Key, b: Key): number => {
-    const [first, second] = [valueOf(a), valueOf(b)]
-    if ((first === null) !== (second === null)) return first === null ? 1 : -1
-    const byValue = first === null || second === null ? 0 : less(first, second)
-    return direction * (byValue || less(a.id, b.id))
-  }
-  return [...keys].sort(compare).map(({ id }) => id)
-}
 
 describe.each(FILTERS)('%j', (filter, matches) => {
   test.each(SORTS)('by %s, both ways, in pages', async (sort, valueOf) => {
