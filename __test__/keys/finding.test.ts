@@ -2,11 +2,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { addon } from '../support/addon.js'
 import { eventually } from '../support/eventually.js'
 import { invalidFields } from '../support/faults.js'
-import { sorted, SORTS, type Key } from '../support/key-order.js'
+import { sorted, SORTS, walk, type Key, type Query } from '../support/key-lists.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { createApiKey, deleteApiKey, flush, getApiKey, listApiKeys, verifyApiKey } = addon
-type Query = NonNullable<Parameters<typeof listApiKeys>[0]>
 
 const database = useAddon()
 
@@ -76,17 +75,6 @@ function row(n: number): Record<string, unknown> {
     scopes: pick(SCOPES, 5),
     metadata: pick([null, { plan: 'pro', seats: 3 }, { plan: 'free', tags: ['a', 'b'] }], 6),
   }
-}
-
-async function walk(query: Query): Promise<Key[]> {
-  const seen: Key[] = []
-  let cursor: string | null = null
-  do {
-    const page: { keys: Key[]; nextCursor: string | null } = await listApiKeys({ ...query, cursor })
-    seen.push(...page.keys)
-    cursor = page.nextCursor
-  } while (cursor)
-  return seen
 }
 
 let all: Key[]

@@ -1,11 +1,10 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
-import { sorted, SORTS, type Key } from '../support/key-order.js'
+import { sorted, SORTS, walk, type Key, type Query } from '../support/key-lists.js'
 import { useAddon } from '../support/use-addon.js'
 
-const { close, configure, createApiKey, flush, listApiKeys, updateApiKey, verifyApiKey } = addon
-type Query = NonNullable<Parameters<typeof listApiKeys>[0]>
+const { close, configure } = addon
 
 const CONFIGURED = 10
 const DAY = 86_400_000
@@ -75,17 +74,6 @@ const insert = (rows: Record<string, unknown>[]): Promise<unknown> =>
     `INSERT INTO "ApiKey" (${NAMES}) SELECT * FROM jsonb_to_recordset($1::jsonb) AS row (${COLUMNS})`,
     [JSON.stringify(rows)],
   )
-
-async function walk(query: Query): Promise<Key[]> {
-  const seen: Key[] = []
-  let cursor: string | null = null
-  do {
-    const page: { keys: Key[]; nextCursor: string | null } = await listApiKeys({ ...query, cursor })
-    seen.push(...page.keys)
-    cursor = page.nextCursor
-  } while (cursor)
-  return seen
-}
 
 interface Facts {
   id: string

@@ -1,7 +1,22 @@
-import type { addon } from './addon.js'
+import { addon } from './addon.js'
 
-type Query = NonNullable<Parameters<typeof addon.listApiKeys>[0]>
+export type Query = NonNullable<Parameters<typeof addon.listApiKeys>[0]>
 export type Key = Awaited<ReturnType<typeof addon.listApiKeys>>['keys'][number]
+
+/** The keys of all pages. */
+export async function walk(query: Query): Promise<Key[]> {
+  const seen: Key[] = []
+  let cursor: string | null = null
+  do {
+    const page: { keys: Key[]; nextCursor: string | null } = await addon.listApiKeys({
+      ...query,
+      cursor,
+    })
+    seen.push(...page.keys)
+    cursor = page.nextCursor
+  } while (cursor)
+  return seen
+}
 
 const nameOrder = (key: Key): string => key.name.toUpperCase().toLowerCase()
 
