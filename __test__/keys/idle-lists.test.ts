@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { sorted, SORTS, walk, type Key, type Query } from '../support/key-lists.js'
+import { randomFrom } from '../support/random.js'
 import { useAddon } from '../support/use-addon.js'
 
 const { close, configure } = addon
@@ -9,9 +10,7 @@ const { close, configure } = addon
 const CONFIGURED = 10
 const DAY = 86_400_000
 const now = Date.now()
-/** Uses are stored when a test says so. */
-const flushIntervalMs = 3_600_000
-const database = useAddon({ maxIdleDays: CONFIGURED, flushIntervalMs })
+const database = useAddon({ maxIdleDays: CONFIGURED })
 
 /** Only this session copies, when a test says so. */
 let copier: Client
@@ -29,12 +28,8 @@ async function copy(): Promise<void> {
   while ((await copier.query(more)).rows[0].more);
 }
 
-/** The same numbers in each run. */
-let state = 7
-function pick<T>(values: readonly T[]): T {
-  state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-  return values[Math.floor((state / 2 ** 31) * values.length)]!
-}
+const random = randomFrom(7)
+const pick = <T>(values: readonly T[]): T => values[random(values.length)]!
 
 const time = (ms: number): string => new Date(ms).toISOString().slice(0, -1)
 /** Half a day from any moment at which a key becomes idle. */
@@ -147,7 +142,6 @@ const reconfigure = async (maxIdleDays: number | undefined): Promise<void> => {
   configure({
     databaseUrl: database.url(),
     maxIdleDays,
-    flushIntervalMs,
     suspensionSeconds: 0,
     ...cheapHashing,
   })
