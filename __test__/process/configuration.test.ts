@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { addon, cheapHashing } from '../support/addon.js'
 import { runScript } from '../support/child.js'
+import { eventually } from '../support/eventually.js'
 import { freshDatabase, type Database } from '../support/database.js'
 import { faultOf, invalidFields, thrownBy } from '../support/faults.js'
 
 const { close, configure, createApiKey, flush, getApiKey, health, listApiKeys } = addon
-const { deleteApiKey, updateApiKey, verifyApiKey } = addon
+const { deleteApiKey, listAuditEvents, updateApiKey, verifyApiKey } = addon
 type Options = Parameters<typeof configure>[0]
 
 let database: Database
@@ -397,13 +399,39 @@ describe('close()', () => {
     expect((await getApiKey(id))!.usageCount).toBe(5)
   })
 
+  test('stores what there is to store while the only connection waits for a lock', async () => {
+    configureWith({ poolMax: 1, flushIntervalMs: 600_000, statementTimeoutMs: 60_000 })
+    const { id } = await create()
+    const holder = new Client({ connectionString: database.url })
+    await holder.connect()
+    try {
+      await holder.query('BEGIN; LOCK TABLE "ApiKey" IN ACCESS EXCLUSIVE MODE')
+      // A change has the process look after the rows, in the background.
+      await database.sql(`INSERT INTO sophra_api_keys.clients (client_id) VALUES ('noticed')`)
+      await eventually(async () => {
+        const waiting = await database.sql(`SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+        expect(waiting).toHaveLength(1)
+      })
+      await close()
+    } finally {
+      await holder.end()
+    }
+    configureWith()
+    const { events } = await listAuditEvents({ keyId: id })
+    expect(events.map(({ type }) => type)).toEqual(['key.issued'])
+  })
+
   test('leaves no connection behind', async () => {
     configureWith()
     await Promise.all(Array.from({ length: 5 }, create))
     await close()
-    const open = await database.sql(`SELECT pid FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name = 'sophra-api-keys'`)
-    expect(open).toEqual([])
+    // The server may take a moment to notice the last goodbye.
+    await eventually(async () => {
+      const open = await database.sql(`SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'sophra-api-keys'`)
+      expect(open).toEqual([])
+    })
   })
 
   test('permits the next call to start anew, with what configure() said', async () => {

@@ -80,6 +80,7 @@ async fn end(running: &Running) -> Result<(), Error> {
 /// the service lives on after it.
 async fn stop(service: &Service) -> Result<(), Error> {
     service.background.stop().await;
+    service.store.leave_cancelled_statements().await;
     service.unwritable_keys.try_all(Instant::now());
     let swept = service
         .unconfirmed_keys

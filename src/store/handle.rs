@@ -182,6 +182,13 @@ impl Store {
         self.pool.replace();
     }
 
+    /// Sees to it that the next statement finds a connection, although cancelled ones may hold theirs until they are answered.
+    pub async fn leave_cancelled_statements(&self) {
+        /// Without a lock in the way, they are answered sooner.
+        const PATIENCE: Duration = Duration::from_millis(500);
+        self.pool.replace_if_none_is_free(PATIENCE).await;
+    }
+
     /// Replaces all connections after a freeze, unless that was done within this time.
     pub fn replace_after_freeze(&self, now: Moment, within: Duration) {
         self.pool.replace_after_freeze(now, within);

@@ -197,6 +197,18 @@ impl ConnectionPool {
         }
     }
 
+    /// Replaces all connections if none becomes free within this time. Called when nothing runs any more: then those of
+    /// cancelled statements still wait for the answers, for a lock for example.
+    pub(in crate::store) async fn replace_if_none_is_free(&self, within: Duration) {
+        let (connections, idle) = self.connections();
+        if idle > 0 || connections < self.options.get_max_connections() as usize {
+            return;
+        }
+        if tokio::time::timeout(within, self.acquire()).await.is_err() {
+            self.replace();
+        }
+    }
+
     /// Replaces all connections after a freeze, in which they may have died without a word, unless that was done within
     /// this time by either clock: that of the process may have stood still in the next freeze.
     pub(in crate::store) fn replace_after_freeze(&self, now: Moment, within: Duration) {
