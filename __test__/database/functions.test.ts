@@ -51,6 +51,7 @@ test('only functions with the rights of the caller may be called by everyone, an
     { proname: 'fewest_idle_days', allowed: true, definer: false },
     { proname: 'field_changes', allowed: true, definer: false },
     { proname: 'find_by_index', allowed: true, definer: false },
+    { proname: 'find_by_sorting', allowed: true, definer: false },
     { proname: 'find_console_session', allowed: true, definer: false },
     { proname: 'find_guessed', allowed: true, definer: false },
     { proname: 'find_keys', allowed: true, definer: false },

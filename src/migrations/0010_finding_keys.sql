@@ -279,11 +279,14 @@ AS $$
 $$;
 
 -- The keys of a filter in an order, after the key with "after_id" and "after_value", at most so many. The values are those by
--- which they are sorted, times as "instant_value" has them. Keys without one come last in both directions.
+-- which they are sorted, times as "instant_value" has them. Keys without one come last in both directions. A page has few keys, so
+-- each is looked up where its use is: any other join reads most of the table.
 CREATE FUNCTION sophra_api_keys.find_keys(
   filter JSONB, sort TEXT, descending BOOLEAN, after_id TEXT, after_value TEXT, most INTEGER
 ) RETURNS TABLE (key_id TEXT, value TEXT)
 LANGUAGE plpgsql STABLE ROWS 100
+SET enable_mergejoin = off
+SET enable_hashjoin = off
 AS $$
 DECLARE
   conditions RECORD;
@@ -296,22 +299,38 @@ DECLARE
     WHEN 'name' THEN '"left"(sophra_api_keys.folded(coalesce(key."name", '''')), 200) COLLATE "C"'
   END;
   by_usage CONSTANT BOOLEAN := sort IN ('lastUsedAt', 'usageCount');
+  by_last_use CONSTANT BOOLEAN := filter ->> 'unusedSince' IS NOT NULL;
+  with_usage CONSTANT TEXT := ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"';
   id CONSTANT TEXT := CASE WHEN by_usage THEN 'usage.key_id' ELSE 'key."id"' END;
   is_time CONSTANT BOOLEAN := sort IN ('createdAt', 'expiresAt', 'lastUsedAt');
   direction CONSTANT TEXT := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
   beyond CONSTANT TEXT := CASE WHEN descending THEN '<' ELSE '>' END;
-  -- Those with a value, then those without.
   parts TEXT[];
   part TEXT;
   statement TEXT;
-  ordered CONSTANT TEXT := format(' ORDER BY %s %s, %s %2$s', sorted_by, direction, id);
+  candidates TEXT;
+  among_candidates TEXT;
+  ordered CONSTANT TEXT := format(' ORDER BY place %s, key_id %1$s', direction);
+  value_of_place CONSTANT TEXT := CASE WHEN is_time THEN 'sophra_api_keys.instant_value(place)' ELSE 'place::text' END;
   left_over INTEGER := most;
   found INTEGER;
   idle_days CONSTANT INTEGER := CASE WHEN filter ->> 'status' IN ('expired', 'idle')
     THEN sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) END;
-  -- All idle keys are at one end of this order.
-  bound CONSTANT TEXT := CASE WHEN filter ->> 'status' = 'idle' AND sort = 'lastUsedAt' THEN
-    format(' AND %s <= %L', sorted_by, now() AT TIME ZONE 'UTC' - idle_days * interval '24 hours') END;
+  -- Beyond these values of what the keys are sorted by, none passes.
+  bounds CONSTANT TEXT := concat_ws(
+    ' AND ',
+    'true',
+    sophra_api_keys.condition(sorted_by || ' >= %L', CASE sort
+      WHEN 'createdAt' THEN sophra_api_keys.instant_at(filter ->> 'createdAfter')
+    END::text),
+    sophra_api_keys.condition(sorted_by || ' < %L', sophra_api_keys.instant_at(filter ->> CASE sort
+      WHEN 'createdAt' THEN 'createdBefore'
+      WHEN 'expiresAt' THEN 'expiresBefore'
+      WHEN 'lastUsedAt' THEN 'unusedSince'
+    END)::text),
+    CASE WHEN sort = 'lastUsedAt' AND filter ->> 'status' = 'idle'
+      THEN format('%s <= %L', sorted_by, now() AT TIME ZONE 'UTC' - idle_days * interval '24 hours') END
+  );
 BEGIN
   -- No index has both, so each part is found by its own.
   IF filter ->> 'status' = 'expired' AND idle_days IS NOT NULL THEN
@@ -324,15 +343,28 @@ BEGIN
     ));
   END IF;
   conditions := sophra_api_keys.key_conditions(filter, 'usage.unused_since');
+  candidates := format(
+    'SELECT key."id", key."name", key."createdAt", key."expiresAt" FROM "ApiKey" AS key%s WHERE %s',
+    CASE WHEN by_last_use THEN with_usage ELSE '' END,
+    concat_ws(' AND ', conditions.known, nullif(conditions.indexed, ''))
+  );
+  -- No index has conditions on a key in an order by its use or its name. How many keys pass may depend on the order.
+  IF (by_usage OR by_last_use OR sort = 'name') AND conditions.known <> 'true' THEN
+    conditions.guessed := concat_ws(' AND ', conditions.known, conditions.guessed);
+    conditions.known := 'true';
+  END IF;
+  IF is_time THEN
+    after_value := sophra_api_keys.instant_of(after_value)::text;
+  END IF;
+  -- First those with the value at which the page before has ended, then those beyond it, then those without a value. Of each part
+  -- the server can tell how many keys it has, which it cannot of a comparison of rows.
   parts := ARRAY[
+    CASE WHEN after_value IS NOT NULL
+      THEN format('%s = %L AND %s %s %L AND %s', sorted_by, after_value, id, beyond, after_id, bounds) END,
     CASE
-      WHEN after_id IS NULL THEN sorted_by || ' IS NOT NULL'
-      WHEN after_value IS NOT NULL THEN format(
-        '(%s, %s) %s (%s, %L)', sorted_by, id, beyond,
-        quote_literal(CASE WHEN is_time THEN sophra_api_keys.instant_of(after_value)::text ELSE after_value END),
-        after_id
-      )
-    END || coalesce(bound, ''),
+      WHEN after_id IS NULL THEN format('%s IS NOT NULL AND %s', sorted_by, bounds)
+      WHEN after_value IS NOT NULL THEN format('%s %s %L AND %s', sorted_by, beyond, after_value, bounds)
+    END,
     CASE WHEN sort IN ('expiresAt', 'lastUsedAt') THEN
       sorted_by || ' IS NULL'
         || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L', id, beyond, after_id) ELSE '' END
@@ -340,22 +372,28 @@ BEGIN
   ];
   FOREACH part IN ARRAY array_remove(parts, NULL) LOOP
     statement := format(
-      'SELECT %s AS key_id, %s AS value, %s AS passes FROM "ApiKey" AS key%s WHERE %s AND %s',
+      'SELECT %s AS key_id, %s AS place, %s AS passes FROM "ApiKey" AS key%s WHERE %s AND %s',
       id,
-      CASE WHEN is_time THEN format('sophra_api_keys.instant_value(%s)', sorted_by) ELSE sorted_by || '::text' END,
+      sorted_by,
       coalesce(conditions.guessed, 'true'),
-      CASE WHEN by_usage OR filter ->> 'unusedSince' IS NOT NULL
-        THEN ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"' ELSE '' END,
+      CASE WHEN by_usage OR by_last_use THEN with_usage ELSE '' END,
       part,
       conditions.known
     );
+    among_candidates := format(
+      'SELECT %s AS key_id, %s AS place FROM candidates AS key%s WHERE %s',
+      id, sorted_by, CASE WHEN by_usage THEN with_usage ELSE '' END, part
+    );
     IF filter ? 'ids' THEN
       -- They are few, and pass all conditions.
-      RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ordered, left_over);
+      RETURN QUERY
+      SELECT unnest(key_ids), unnest(key_values)
+      FROM sophra_api_keys.find_by_index(candidates, among_candidates, ordered, value_of_place, left_over);
     ELSIF conditions.guessed IS NULL THEN
-      RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s%s LIMIT %s) AS page', statement, ordered, left_over);
+      RETURN QUERY EXECUTE format('SELECT key_id, %s FROM (%s%s LIMIT %s) AS page', value_of_place, statement, ordered, left_over);
     ELSE
-      RETURN QUERY SELECT * FROM sophra_api_keys.find_guessed(statement, ordered, conditions.indexed, left_over);
+      RETURN QUERY
+      SELECT * FROM sophra_api_keys.find_guessed(statement, candidates, among_candidates, ordered, value_of_place, left_over);
     END IF;
     GET DIAGNOSTICS found = ROW_COUNT;
     left_over := left_over - found;
@@ -367,46 +405,80 @@ $$;
 -- The keys of a statement that pass a condition of which the server can only guess how many pass it. Left to itself, it would walk
 -- the whole table in order for a word that is rare, or collect half of the table for one that is not. So the first keys in order show
 -- how frequent they are; only where a page is full soon, the walk goes on.
-CREATE FUNCTION sophra_api_keys.find_guessed(statement TEXT, ordered TEXT, indexed TEXT, most INTEGER)
-RETURNS TABLE (key_id TEXT, value TEXT)
+CREATE FUNCTION sophra_api_keys.find_guessed(
+  statement TEXT, candidates TEXT, among_candidates TEXT, ordered TEXT, value_of_place TEXT, most INTEGER
+) RETURNS TABLE (key_id TEXT, value TEXT)
 LANGUAGE plpgsql STABLE ROWS 100
 AS $$
 DECLARE
   -- A longer walk takes more time than an index does for keys that are as rare.
   walk_max CONSTANT INTEGER := 10000;
   steps BIGINT := 200;
-  walked INTEGER;
-  passed INTEGER;
-  ids TEXT[];
-  ends TEXT[];
+  page RECORD;
 BEGIN
   LOOP
     EXECUTE format(
-      'SELECT count(*), count(*) FILTER (WHERE passes), array_agg(key_id) FILTER (WHERE passes), array_agg(value) FILTER (WHERE passes)
+      'SELECT count(*) AS walked, count(*) FILTER (WHERE passes) AS passed,
+         array_agg(key_id) FILTER (WHERE passes) AS key_ids, array_agg(%s) FILTER (WHERE passes) AS key_values
        FROM (%s%s LIMIT %s) AS walk',
-      statement, ordered, steps
-    ) INTO walked, passed, ids, ends;
-    IF walked < steps OR passed >= most THEN
-      RETURN QUERY SELECT * FROM unnest(ids[:most], ends[:most]);
+      value_of_place, statement, ordered, steps
+    ) INTO page;
+    IF page.walked < steps OR page.passed >= most THEN
+      RETURN QUERY SELECT unnest(page.key_ids[:most]), unnest(page.key_values[:most]);
       RETURN;
     END IF;
     -- As many as fill the page if they are as frequent further on, and some more.
-    steps := steps + walked * most::bigint / greatest(passed, 1);
+    steps := steps + page.walked * most / greatest(page.passed, 1);
     EXIT WHEN steps > walk_max;
   END LOOP;
-  RETURN QUERY SELECT * FROM sophra_api_keys.find_by_index(statement || ' AND ' || indexed || ordered, most);
+  SELECT * INTO page FROM sophra_api_keys.find_by_index(candidates, among_candidates, ordered, value_of_place, most);
+  IF page.are_few THEN
+    RETURN QUERY SELECT unnest(page.key_ids), unnest(page.key_values);
+  ELSE
+    RETURN QUERY SELECT * FROM sophra_api_keys.find_by_sorting(statement, ordered, value_of_place, most);
+  END IF;
 END
 $$;
 
--- The first rows of a statement whose conditions are to be found in indexes: none is walked in order.
-CREATE FUNCTION sophra_api_keys.find_by_index(statement TEXT, most INTEGER) RETURNS TABLE (key_id TEXT, value TEXT)
-LANGUAGE plpgsql STABLE ROWS 100
+-- The first in order among candidates that indexes have, none of which is walked in order. Nothing if the candidates are not few.
+CREATE FUNCTION sophra_api_keys.find_by_index(
+  candidates TEXT, among_candidates TEXT, ordered TEXT, value_of_place TEXT, most INTEGER,
+  OUT key_ids TEXT[], OUT key_values TEXT[], OUT are_few BOOLEAN
+)
+LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET enable_indexscan = off
 SET enable_indexonlyscan = off
 AS $$
+DECLARE
+  too_many CONSTANT INTEGER := 20000;
 BEGIN
-  RETURN QUERY EXECUTE format('SELECT key_id, value FROM (%s LIMIT %s) AS page', statement, most);
+  EXECUTE format(
+    'WITH
+       candidates AS MATERIALIZED (%s LIMIT %s),
+       counted AS MATERIALIZED (SELECT count(*) < %2$s AS are_few FROM candidates),
+       page AS MATERIALIZED (SELECT key_id, %s AS value FROM (%s%s LIMIT %s) AS page)
+     SELECT
+       CASE WHEN are_few THEN ARRAY(SELECT key_id FROM page) END, CASE WHEN are_few THEN ARRAY(SELECT value FROM page) END, are_few
+     FROM counted',
+    candidates, too_many, value_of_place, among_candidates, ordered, most
+  ) INTO key_ids, key_values, are_few;
+END
+$$;
+
+-- The first rows of a statement that pass, of which there are very many, but none near the beginning of the order.
+CREATE FUNCTION sophra_api_keys.find_by_sorting(statement TEXT, ordered TEXT, value_of_place TEXT, most INTEGER)
+RETURNS TABLE (key_id TEXT, value TEXT)
+LANGUAGE plpgsql STABLE ROWS 100
+SET enable_nestloop = off
+SET enable_hashjoin = on
+SET enable_indexscan = off
+SET enable_indexonlyscan = off
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format(
+    'SELECT key_id, %s AS value FROM (%s) AS listed WHERE passes%s LIMIT %s', value_of_place, statement, ordered, most
+  );
 END
 $$;
 
