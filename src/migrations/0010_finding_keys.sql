@@ -306,14 +306,13 @@ DECLARE
   direction CONSTANT TEXT := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
   beyond CONSTANT TEXT := CASE WHEN descending THEN '<' ELSE '>' END;
   parts TEXT[];
-  part TEXT;
   statement TEXT;
   candidates TEXT;
   among_candidates TEXT;
   ordered CONSTANT TEXT := format(' ORDER BY place %s, key_id %1$s', direction);
   value_of_place CONSTANT TEXT := CASE WHEN is_time THEN 'sophra_api_keys.instant_value(place)' ELSE 'place::text' END;
+  page RECORD;
   left_over INTEGER := most;
-  found INTEGER;
   idle_days CONSTANT INTEGER := CASE WHEN filter ->> 'status' IN ('expired', 'idle')
     THEN sophra_api_keys.fewest_idle_days((filter ->> 'maxIdleDays')::integer) END;
   -- Beyond these values of what the keys are sorted by, none passes.
@@ -370,79 +369,86 @@ BEGIN
         || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L', id, beyond, after_id) ELSE '' END
     END
   ];
-  FOREACH part IN ARRAY array_remove(parts, NULL) LOOP
+  parts := array_remove(parts, NULL);
+  FOR at IN 1 .. cardinality(parts) LOOP
     statement := format(
       'SELECT %s AS key_id, %s AS place, %s AS passes FROM "ApiKey" AS key%s WHERE %s AND %s',
       id,
       sorted_by,
       coalesce(conditions.guessed, 'true'),
       CASE WHEN by_usage OR by_last_use THEN with_usage ELSE '' END,
-      part,
+      parts[at],
       conditions.known
     );
+    -- Of this part and of those after it.
     among_candidates := format(
-      'SELECT %s AS key_id, %s AS place FROM candidates AS key%s WHERE %s',
-      id, sorted_by, CASE WHEN by_usage THEN with_usage ELSE '' END, part
+      'SELECT %s AS key_id, %s AS place FROM candidates AS key%s WHERE (%s) ORDER BY place %s NULLS LAST, key_id %5$s',
+      id, sorted_by, CASE WHEN by_usage THEN with_usage ELSE '' END, array_to_string(parts[at:], ') OR ('), direction
     );
     IF filter ? 'ids' THEN
       -- They are few, and pass all conditions.
-      RETURN QUERY
-      SELECT unnest(key_ids), unnest(key_values)
-      FROM sophra_api_keys.find_by_index(candidates, among_candidates, ordered, value_of_place, left_over);
+      SELECT true AS is_rest, by_index.* INTO page
+      FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, left_over) AS by_index;
     ELSIF conditions.guessed IS NULL THEN
-      RETURN QUERY EXECUTE format('SELECT key_id, %s FROM (%s%s LIMIT %s) AS page', value_of_place, statement, ordered, left_over);
+      EXECUTE format(
+        'SELECT false AS is_rest, array_agg(key_id) AS key_ids, array_agg(%s) AS key_values FROM (%s%s LIMIT %s) AS page',
+        value_of_place, statement, ordered, left_over
+      ) INTO page;
     ELSE
-      RETURN QUERY
-      SELECT * FROM sophra_api_keys.find_guessed(statement, candidates, among_candidates, ordered, value_of_place, left_over);
+      SELECT * INTO page
+      FROM sophra_api_keys.find_guessed(statement, candidates, among_candidates, ordered, value_of_place, left_over);
     END IF;
-    GET DIAGNOSTICS found = ROW_COUNT;
-    left_over := left_over - found;
-    EXIT WHEN left_over <= 0;
+    RETURN QUERY SELECT unnest(page.key_ids), unnest(page.key_values);
+    left_over := left_over - coalesce(cardinality(page.key_ids), 0);
+    EXIT WHEN left_over <= 0 OR page.is_rest;
   END LOOP;
 END
 $$;
 
 -- The keys of a statement that pass a condition of which the server can only guess how many pass it. Left to itself, it would walk
 -- the whole table in order for a word that is rare, or collect half of the table for one that is not. So the first keys in order show
--- how frequent they are; only where a page is full soon, the walk goes on.
+-- how frequent they are; only where a page is full soon, the walk goes on. Few candidates are all looked at: then there is no more to
+-- find in later parts either.
 CREATE FUNCTION sophra_api_keys.find_guessed(
-  statement TEXT, candidates TEXT, among_candidates TEXT, ordered TEXT, value_of_place TEXT, most INTEGER
-) RETURNS TABLE (key_id TEXT, value TEXT)
-LANGUAGE plpgsql STABLE ROWS 100
+  statement TEXT, candidates TEXT, among_candidates TEXT, ordered TEXT, value_of_place TEXT, most INTEGER,
+  OUT is_rest BOOLEAN, OUT key_ids TEXT[], OUT key_values TEXT[]
+)
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
   -- A longer walk takes more time than an index does for keys that are as rare.
   walk_max CONSTANT INTEGER := 10000;
   steps BIGINT := 200;
-  page RECORD;
+  walk RECORD;
 BEGIN
+  is_rest := false;
   LOOP
     EXECUTE format(
       'SELECT count(*) AS walked, count(*) FILTER (WHERE passes) AS passed,
          array_agg(key_id) FILTER (WHERE passes) AS key_ids, array_agg(%s) FILTER (WHERE passes) AS key_values
        FROM (%s%s LIMIT %s) AS walk',
       value_of_place, statement, ordered, steps
-    ) INTO page;
-    IF page.walked < steps OR page.passed >= most THEN
-      RETURN QUERY SELECT unnest(page.key_ids[:most]), unnest(page.key_values[:most]);
+    ) INTO walk;
+    IF walk.walked < steps OR walk.passed >= most THEN
+      key_ids := walk.key_ids[:most];
+      key_values := walk.key_values[:most];
       RETURN;
     END IF;
     -- As many as fill the page if they are as frequent further on, and some more.
-    steps := steps + page.walked * most / greatest(page.passed, 1);
+    steps := steps + walk.walked * most / greatest(walk.passed, 1);
     EXIT WHEN steps > walk_max;
   END LOOP;
-  SELECT * INTO page FROM sophra_api_keys.find_by_index(candidates, among_candidates, ordered, value_of_place, most);
-  IF page.are_few THEN
-    RETURN QUERY SELECT unnest(page.key_ids), unnest(page.key_values);
-  ELSE
-    RETURN QUERY SELECT * FROM sophra_api_keys.find_by_sorting(statement, ordered, value_of_place, most);
+  SELECT * INTO key_ids, key_values, is_rest
+  FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, most);
+  IF NOT is_rest THEN
+    SELECT * INTO key_ids, key_values FROM sophra_api_keys.find_by_sorting(statement, ordered, value_of_place, most);
   END IF;
 END
 $$;
 
 -- The first in order among candidates that indexes have, none of which is walked in order. Nothing if the candidates are not few.
 CREATE FUNCTION sophra_api_keys.find_by_index(
-  candidates TEXT, among_candidates TEXT, ordered TEXT, value_of_place TEXT, most INTEGER,
+  candidates TEXT, among_candidates TEXT, value_of_place TEXT, most INTEGER,
   OUT key_ids TEXT[], OUT key_values TEXT[], OUT are_few BOOLEAN
 )
 LANGUAGE plpgsql STABLE
@@ -457,28 +463,30 @@ BEGIN
     'WITH
        candidates AS MATERIALIZED (%s LIMIT %s),
        counted AS MATERIALIZED (SELECT count(*) < %2$s AS are_few FROM candidates),
-       page AS MATERIALIZED (SELECT key_id, %s AS value FROM (%s%s LIMIT %s) AS page)
+       page AS MATERIALIZED (SELECT key_id, %s AS value FROM (%s LIMIT %s) AS page)
      SELECT
        CASE WHEN are_few THEN ARRAY(SELECT key_id FROM page) END, CASE WHEN are_few THEN ARRAY(SELECT value FROM page) END, are_few
      FROM counted',
-    candidates, too_many, value_of_place, among_candidates, ordered, most
+    candidates, too_many, value_of_place, among_candidates, most
   ) INTO key_ids, key_values, are_few;
 END
 $$;
 
 -- The first rows of a statement that pass, of which there are very many, but none near the beginning of the order.
-CREATE FUNCTION sophra_api_keys.find_by_sorting(statement TEXT, ordered TEXT, value_of_place TEXT, most INTEGER)
-RETURNS TABLE (key_id TEXT, value TEXT)
-LANGUAGE plpgsql STABLE ROWS 100
+CREATE FUNCTION sophra_api_keys.find_by_sorting(
+  statement TEXT, ordered TEXT, value_of_place TEXT, most INTEGER, OUT key_ids TEXT[], OUT key_values TEXT[]
+)
+LANGUAGE plpgsql STABLE
 SET enable_nestloop = off
 SET enable_hashjoin = on
 SET enable_indexscan = off
 SET enable_indexonlyscan = off
 AS $$
 BEGIN
-  RETURN QUERY EXECUTE format(
-    'SELECT key_id, %s AS value FROM (%s) AS listed WHERE passes%s LIMIT %s', value_of_place, statement, ordered, most
-  );
+  EXECUTE format(
+    'SELECT array_agg(key_id), array_agg(%s) FROM (SELECT key_id, place FROM (%s) AS listed WHERE passes%s LIMIT %s) AS page',
+    value_of_place, statement, ordered, most
+  ) INTO key_ids, key_values;
 END
 $$;
 
