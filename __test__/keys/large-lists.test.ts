@@ -1,106 +1,126 @@
+import { createRequire } from 'node:module'
 import { beforeAll, expect, test } from 'vitest'
-import { eventually } from '../support/eventually.js'
-import { sorted, SORTS, walk, type Key, type Query } from '../support/key-lists.js'
-import { useAddon } from '../support/use-addon.js'
 import { addon } from '../support/addon.js'
+import { HOST, next } from '../support/next.js'
+import { useSetting } from '../support/setting.js'
 
-// Of so many keys, a page is found in three ways: by a walk in order, by an index, and by sorting all that pass.
+const require = createRequire(import.meta.url)
+const { readList } = require('../../lib/lists.js') as {
+  readList<T>(answer: string, revive: (row: T) => T): Promise<{ rows: T[]; nextCursor: string }>
+}
 
-const KEYS = 45_000
-/** Too many for an index, and beyond the end of a walk in most of the orders. */
-const DISABLED = 25_000
+const setting = useSetting({
+  jwtSecret: 'the secret of the lists, of 32 bytes or more',
+  statementTimeoutMs: 60_000,
+})
 
-const { configure, close } = addon
-const database = useAddon({})
-
+const ROWS = 600
+/** With metadata of 8 KiB each. */
 beforeAll(async () => {
-  await addon.migrate()
-  const { sql } = database
-  await sql(
-    `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET track_functions = pl', current_database()); END $$`,
+  await setting.sql(
+    `INSERT INTO "ApiKey" ("id", "key", "lookup", "clientId", "name", "createdAt", "updatedAt", "metadata")
+     SELECT 'large-' || n, 'hash ' || n, 'lookup ' || n, 'large', 'Large',
+       timestamp '2024-01-01' + n * interval '1 second', now(),
+       jsonb_build_object('n', n, 'text', repeat(E'\\n', 4000))
+     FROM generate_series(1, $1::integer) AS n`,
+    [ROWS],
   )
-  await sql(`ALTER TABLE "ApiKey" DISABLE TRIGGER USER`)
-  await sql(
-    `INSERT INTO "ApiKey" (
-       "id", "key", "lookup", "clientId", "name", "createdBy", "isActive", "createdAt", "updatedAt", "expiresAt", "lastUsedAt",
-       "usageCount", "scopes", "metadata", "suspendedUntil"
-     )
-     SELECT
-       'key-' || n, 'hash of ' || n, 'lookup of ' || n, CASE WHEN n % 900 = 1 THEN 'acme' ELSE 'other' END,
-       CASE WHEN n % 900 = 2 THEN 'rare word ' ELSE 'name ' END || lpad((n / 3)::text, 6, '0'),
-       CASE WHEN n % 900 = 3 THEN 'ann' END, n <= $1::integer - $2::integer, made, made,
-       CASE WHEN n % 4 > 0 THEN made + n % 5 * interval '1 year' + interval '1000 years' END,
-       CASE WHEN n % 3 > 0 THEN made + interval '1 day' END,
-       ($1 - n) / 7,
-       CASE WHEN n % 900 = 4 THEN '{rare}' ELSE '{docs:read}' END::text[],
-       jsonb_build_object('late', n > $1 - $2, 'rare', n % 900 = 5),
-       CASE WHEN n % 900 = 6 THEN timestamp '2100-01-01' END
-     FROM (
-       SELECT n, timestamp '2026-01-01' - n / 2 * interval '1 second' AS made FROM generate_series(1, $1::integer) AS n
-     ) AS numbered`,
-    [KEYS, DISABLED],
-  )
-  await sql(
-    `INSERT INTO sophra_api_keys.key_usage (key_id, last_used_at, usage_count, unused_since)
-     SELECT "id", "lastUsedAt", "usageCount", coalesce("lastUsedAt", "createdAt") FROM "ApiKey"`,
-  )
-  await sql(`ALTER TABLE "ApiKey" ENABLE TRIGGER USER`)
-  await sql(`VACUUM ANALYZE "ApiKey", sophra_api_keys.key_usage`)
-  // For connections with the setting above.
-  await close()
-  configure({ databaseUrl: database.url() })
-}, 300_000)
+})
 
-const late = (key: Key): boolean => (key.metadata as { late: boolean }).late
-const unused = new Date('2025-12-31T20:00:00Z')
-const FILTERS: [string, Query, (key: Key) => boolean][] = [
-  ['none', {}, () => true],
-  ['a client', { clientId: 'acme' }, (key) => key.clientId === 'acme'],
-  ['a creator', { createdBy: 'ann' }, (key) => key.createdBy === 'ann'],
-  ['a rare word', { search: 'rare w' }, (key) => key.name.startsWith('rare')],
-  ['a rare scope', { scope: 'rare' }, (key) => key.scopes.includes('rare')],
-  [
-    'rare metadata',
-    { metadata: { rare: true } },
-    (key) => (key.metadata as { rare: boolean }).rare,
-  ],
-  ['suspended', { status: 'suspended' }, (key) => key.status === 'suspended'],
-  ['active', { status: 'active' }, (key) => key.status === 'active'],
-  ['disabled', { status: 'disabled' }, late],
-  ['not active', { isActive: false }, late],
-  ['frequent metadata', { metadata: { late: true } }, late],
-  ['long unused', { unusedSince: unused }, (key) => (key.lastUsedAt ?? key.createdAt) < unused],
-  [
-    'long unused, of a creator',
-    { createdBy: 'ann', unusedSince: unused },
-    (key) => key.createdBy === 'ann' && (key.lastUsedAt ?? key.createdAt) < unused,
-  ],
-]
+const expected = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `large-${from - index}`)
 
-test('the first pages of each filter, in each order, are those that follow from the rows', async () => {
-  const all = await walk({ limit: 1_000 })
-  expect(all).toHaveLength(KEYS)
-  for (const [name, filter, matches] of FILTERS) {
-    const found = all.filter(matches)
-    for (const [sort, valueOf] of SORTS) {
-      for (const order of ['asc', 'desc'] as const) {
-        const expected = sorted(found, valueOf, order === 'asc' ? 1 : -1).slice(0, 300)
-        const ids: string[] = []
-        let cursor: string | null = null
-        do {
-          const page = await addon.listApiKeys({ ...filter, sort, order, limit: 100, cursor })
-          ids.push(...page.keys.map(({ id }) => id))
-          cursor = page.nextCursor
-        } while (cursor && ids.length < 300)
-        expect([name, sort, order, ids]).toEqual([name, sort, order, expected])
-      }
-    }
+test('a long list is read in parts, between which other work goes on', async () => {
+  const row = { text: 'x'.repeat(1_000) }
+  const rows = Array.from({ length: 2_000 }, (_, id) => ({ id, ...row }))
+  const answer = ['{"value":{"nextCursor":"c"}}', ...rows.map((row) => JSON.stringify(row))].join(
+    '\n',
+  )
+  let turns = 0
+  let most = 0
+  let sinceTurn = 0
+  const turn = (): void => {
+    turns++
+    sinceTurn = 0
+    if (turns > 0) pending = setImmediate(turn)
   }
-  await eventually(async () => {
-    const calls = await database.sql(
-      `SELECT funcname FROM pg_stat_user_functions WHERE funcname LIKE 'find\\_%' AND calls > 0 ORDER BY funcname`,
-    )
-    const names = calls.map(({ funcname }) => funcname)
-    expect(names).toEqual(['find_by_index', 'find_by_sorting', 'find_guessed', 'find_keys'])
+  let pending = setImmediate(turn)
+  const list = await readList<object>(answer, (row) => {
+    most = Math.max(most, ++sinceTurn)
+    return row
   })
-}, 300_000)
+  clearImmediate(pending)
+  expect(list).toEqual({ nextCursor: 'c', rows })
+  expect(turns).toBeGreaterThanOrEqual(10)
+  expect(most).toBeLessThanOrEqual(300)
+})
+
+test('a list of large keys is complete and in order', async () => {
+  const { keys, nextCursor } = await addon.listApiKeys({ clientId: 'large', limit: 500 })
+  expect(keys.map(({ id }) => id)).toEqual(expected(ROWS, 500))
+  expect(keys[0]).toMatchObject({
+    createdAt: new Date('2024-01-01T00:10:00Z'),
+    metadata: { n: ROWS, text: '\n'.repeat(4_000) },
+  })
+  const rest = await addon.listApiKeys({ clientId: 'large', limit: 500, cursor: nextCursor })
+  expect(rest.keys.map(({ id }) => id)).toEqual(expected(ROWS - 500, ROWS - 500))
+  expect(rest.nextCursor).toBeNull()
+})
+
+test('an empty list and a fault are what they were', async () => {
+  expect(await addon.listApiKeys({ clientId: 'nobody' })).toEqual({ keys: [], nextCursor: null })
+  await expect(addon.listApiKeys({ limit: 0 })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+})
+
+/** The response of the route to an admin. */
+async function ask(query: string): Promise<Response> {
+  const { token } = await addon.createAdminToken({ name: 'Reader', permissions: ['keys:read'] })
+  const headers = { 'x-admin-token': token }
+  return next.apiKeyRoutes().GET(new Request(`${HOST}/api/keys${query}`, { headers }))
+}
+
+const pagesRead = (): number =>
+  setting.tap.statements.filter((text) => /"previousKeyExpiresAt"[^]*ORDINALITY/.test(text)).length
+
+test('the route sends keys before it has read all of them', async () => {
+  const before = pagesRead()
+  const response = await ask('?clientId=large')
+  expect(response.headers.get('content-type')).toBe('application/json')
+  expect(response.headers.get('link')).toBeNull()
+  const reader = response.body!.getReader()
+  const decoder = new TextDecoder()
+  const first = await reader.read()
+  expect(pagesRead() - before).toBe(1)
+  let text = decoder.decode(first.value, { stream: true })
+  let largest = text.length
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    largest = Math.max(largest, part.value.length)
+    text += decoder.decode(part.value, { stream: true })
+  }
+  const keys = JSON.parse(text) as { id: string; createdAt: string }[]
+  expect(keys.map(({ id }) => id)).toEqual(expected(ROWS, ROWS))
+  expect(keys[0]!.createdAt).toBe('2024-01-01T00:10:00.000Z')
+  expect(pagesRead() - before).toBe(3)
+  expect(largest).toBeLessThan(128 * 1024)
+})
+
+test('the next page of the route begins where the first ends, though keys are deleted meanwhile', async () => {
+  const response = await ask('?clientId=large&limit=400')
+  const link = /^<\/api\/keys(\?[^>]+)>; rel="next"$/.exec(response.headers.get('link')!)![1]!
+  // The first part is in memory already; the second is read after this.
+  await setting.sql(`DELETE FROM "ApiKey" WHERE "id" IN ('large-300', 'large-201')`)
+  const first = (await response.json()) as { id: string }[]
+  const second = (await (await ask(link)).json()) as { id: string }[]
+  const ids = [...first, ...second].map(({ id }) => id)
+  const left = expected(ROWS, ROWS).filter((id) => id !== 'large-300' && id !== 'large-201')
+  expect(ids).toEqual(left)
+})
+
+test('a request that is given up reads no more', async () => {
+  const response = await ask('?clientId=large')
+  const before = pagesRead()
+  const reader = response.body!.getReader()
+  await reader.read()
+  await reader.cancel()
+  expect(pagesRead()).toBe(before)
+})

@@ -299,8 +299,12 @@ DECLARE
     WHEN 'name' THEN '"left"(sophra_api_keys.folded(coalesce(key."name", '''')), 200) COLLATE "C"'
   END;
   by_usage CONSTANT BOOLEAN := sort IN ('lastUsedAt', 'usageCount');
-  by_last_use CONSTANT BOOLEAN := filter ->> 'unusedSince' IS NOT NULL;
   with_usage CONSTANT TEXT := ' JOIN sophra_api_keys.key_usage AS usage ON usage.key_id = key."id"';
+  -- With an offset it is never joined in another way, whatever the server believes of either table.
+  with_own_usage CONSTANT TEXT :=
+    ' CROSS JOIN LATERAL (SELECT * FROM sophra_api_keys.key_usage WHERE key_usage.key_id = key."id" OFFSET 0) AS usage';
+  used_before CONSTANT TIMESTAMP := sophra_api_keys.instant_at(filter ->> 'unusedSince');
+  by_last_use CONSTANT BOOLEAN := used_before IS NOT NULL;
   id CONSTANT TEXT := CASE WHEN by_usage THEN 'usage.key_id' ELSE 'key."id"' END;
   is_time CONSTANT BOOLEAN := sort IN ('createdAt', 'expiresAt', 'lastUsedAt');
   direction CONSTANT TEXT := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
@@ -344,8 +348,17 @@ BEGIN
   conditions := sophra_api_keys.key_conditions(filter, 'usage.unused_since');
   candidates := format(
     'SELECT key."id", key."name", key."createdAt", key."expiresAt" FROM "ApiKey" AS key%s WHERE %s',
-    CASE WHEN by_last_use THEN with_usage ELSE '' END,
-    concat_ws(' AND ', conditions.known, nullif(conditions.indexed, ''))
+    CASE WHEN by_last_use THEN with_own_usage ELSE '' END,
+    concat_ws(
+      ' AND ',
+      conditions.known,
+      nullif(conditions.indexed, ''),
+      CASE WHEN by_last_use AND 20000 > (
+        SELECT count(*) FROM (SELECT FROM sophra_api_keys.key_usage AS usage WHERE usage.unused_since < used_before LIMIT 20000) AS few
+      ) THEN format(
+        'key."id" = ANY (ARRAY(SELECT key_id FROM sophra_api_keys.key_usage WHERE unused_since < %L))', used_before
+      ) END
+    )
   );
   -- No index has conditions on a key in an order by its use or its name. How many keys pass may depend on the order.
   IF (by_usage OR by_last_use OR sort = 'name') AND conditions.known <> 'true' THEN
@@ -383,12 +396,16 @@ BEGIN
     -- Of this part and of those after it.
     among_candidates := format(
       'SELECT %s AS key_id, %s AS place FROM candidates AS key%s WHERE (%s) ORDER BY place %s NULLS LAST, key_id %5$s',
-      id, sorted_by, CASE WHEN by_usage THEN with_usage ELSE '' END, array_to_string(parts[at:], ') OR ('), direction
+      id,
+      sorted_by,
+      CASE WHEN by_usage THEN with_own_usage ELSE '' END,
+      array_to_string(parts[at:], ') OR ('),
+      direction
     );
     IF filter ? 'ids' THEN
-      -- They are few, and pass all conditions.
+      -- A page of each half, at most. They pass all conditions.
       SELECT true AS is_rest, by_index.* INTO page
-      FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, left_over) AS by_index;
+      FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, left_over, 2 * most + 1) AS by_index;
     ELSIF conditions.guessed IS NULL THEN
       EXECUTE format(
         'SELECT false AS is_rest, array_agg(key_id) AS key_ids, array_agg(%s) AS key_values FROM (%s%s LIMIT %s) AS page',
@@ -418,6 +435,8 @@ AS $$
 DECLARE
   -- A longer walk takes more time than an index does for keys that are as rare.
   walk_max CONSTANT INTEGER := 10000;
+  -- To sort more candidates takes longer than to read the table.
+  too_many CONSTANT INTEGER := 20000;
   steps BIGINT := 200;
   walk RECORD;
 BEGIN
@@ -439,7 +458,7 @@ BEGIN
     EXIT WHEN steps > walk_max;
   END LOOP;
   SELECT * INTO key_ids, key_values, is_rest
-  FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, most);
+  FROM sophra_api_keys.find_by_index(candidates, among_candidates, value_of_place, most, too_many);
   IF NOT is_rest THEN
     SELECT * INTO key_ids, key_values FROM sophra_api_keys.find_by_sorting(statement, ordered, value_of_place, most);
   END IF;
@@ -448,7 +467,7 @@ $$;
 
 -- The first in order among candidates that indexes have, none of which is walked in order. Nothing if the candidates are not few.
 CREATE FUNCTION sophra_api_keys.find_by_index(
-  candidates TEXT, among_candidates TEXT, value_of_place TEXT, most INTEGER,
+  candidates TEXT, among_candidates TEXT, value_of_place TEXT, most INTEGER, too_many INTEGER,
   OUT key_ids TEXT[], OUT key_values TEXT[], OUT are_few BOOLEAN
 )
 LANGUAGE plpgsql STABLE
@@ -456,8 +475,6 @@ SET enable_seqscan = off
 SET enable_indexscan = off
 SET enable_indexonlyscan = off
 AS $$
-DECLARE
-  too_many CONSTANT INTEGER := 20000;
 BEGIN
   EXECUTE format(
     'WITH
