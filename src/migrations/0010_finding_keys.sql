@@ -372,14 +372,14 @@ BEGIN
   -- the server can tell how many keys it has, which it cannot of a comparison of rows.
   parts := ARRAY[
     CASE WHEN after_value IS NOT NULL
-      THEN format('%s = %L AND %s %s %L AND %s', sorted_by, after_value, id, beyond, after_id, bounds) END,
+      THEN format('%s = %L AND %s %s %L AND key."id" %4$s %5$L AND %6$s', sorted_by, after_value, id, beyond, after_id, bounds) END,
     CASE
       WHEN after_id IS NULL THEN format('%s IS NOT NULL AND %s', sorted_by, bounds)
       WHEN after_value IS NOT NULL THEN format('%s %s %L AND %s', sorted_by, beyond, after_value, bounds)
     END,
     CASE WHEN sort IN ('expiresAt', 'lastUsedAt') THEN
       sorted_by || ' IS NULL'
-        || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L', id, beyond, after_id) ELSE '' END
+        || CASE WHEN after_id IS NOT NULL AND after_value IS NULL THEN format(' AND %s %s %L AND key."id" %2$s %3$L', id, beyond, after_id) ELSE '' END
     END
   ];
   parts := array_remove(parts, NULL);
